@@ -1,0 +1,133 @@
+"""Reading and writing result files: written under a temporary name and renamed, so a kill never leaves half a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that is renamed to it when the block ends well, and removed when it doesn't."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary directory that replaces `path` as a whole when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text as UTF-8."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON with sorted keys; NaN is refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write named arrays as an uncompressed .npz without pickle, with the same bytes for the same arrays."""
+    for name, array in arrays.items():
+        if np.asarray(array).dtype.hasobject:
+            raise ValueError(f"{path}: array {name!r} holds Python objects; expected numbers or fixed-width text")
+    with atomic_path(path) as temporary:
+        np.savez(temporary, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+
+
+def read_arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
+    """Read a .npz written by `write_arrays`."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as Parquet, TSV or CSV, by the ending of the name; an index is an error, since keys are columns."""
+    path = Path(path)
+    if table.index.nlevels != 1 or table.index.name is not None:
+        raise ValueError(f"{path}: table with index {table.index.names}; expected keys as columns")
+    with atomic_path(path) as temporary:
+        if path.suffix == ".parquet":
+            table.to_parquet(temporary, index=False)
+        elif path.suffix in {".tsv", ".csv"}:
+            table.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",", lineterminator="\n")
+        else:
+            raise ValueError(f"{path}: ending {path.suffix!r}; expected .parquet, .tsv or .csv")
+
+
+def read_table(path: str | Path, columns: list[str] | None = None, **options: Any) -> pd.DataFrame:
+    """Read a table written by `write_table`; in CSV and TSV empty text stays empty text in columns of text.
+
+    Record, patient and label names stay text even where they look like numbers.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path, columns=columns)
+    text = (
+        "corpus",
+        "record",
+        "patient",
+        "label",
+        "class",
+        "symbol",
+        "aux",
+        "case",
+        "reason",
+        "detail",
+        "dx",
+        "leads",
+        "fs_note",
+    )
+    header = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", nrows=0).columns
+    dtype = {name: str for name in header if name in text}
+    table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=dtype, usecols=columns, **options)
+    for name in table.columns:
+        if table[name].dtype == object or name in dtype:
+            table[name] = table[name].astype(object).where(table[name].notna(), "")
+    return table
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the sha256 of a file's content, as hexadecimal text."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Corpus adapters: where a record comes from."""

@@ -1,0 +1,1 @@
+"""Classification and explanation metrics, each with its null and interval."""

@@ -1,0 +1,1 @@
+"""Attributions, the perturbation engine, explanation methods and their fusion."""

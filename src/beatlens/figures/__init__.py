@@ -1,0 +1,1 @@
+"""To-scale ECG figures, overlays and galleries."""

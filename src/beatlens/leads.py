@@ -1,0 +1,36 @@
+"""Lead names: one vocabulary, so that a lead is addressed by name and never by position."""
+
+from __future__ import annotations
+
+import re
+
+STANDARD_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+UNKNOWN_LEAD_ID = len(STANDARD_LEADS)
+"""Embedding index of a lead that is not one of the twelve standard ones."""
+
+_CANONICAL = {name.upper(): name for name in STANDARD_LEADS}
+_CANONICAL |= {f"ML{name}": name for name in ("I", "II", "III")}  # modified limb leads of ambulatory recorders
+_CANONICAL |= {f"MCL{k}": f"V{k}" for k in range(1, 7)}  # modified chest leads
+_PREFIX = re.compile(r"^(?:ECG)?(?:LEAD)?[_:]?")
+
+
+def canonical_lead(name: str) -> str:
+    """Return the standard name of a lead, or the stripped name itself if it is none of the twelve.
+
+    Case, blanks and the prefixes of recorders are ignored: ``"AVR"`` is ``"aVR"``, ``"MLII"`` and ``"lead II"`` are ``"II"``.
+
+    Parameters
+    ----------
+    name
+        Lead name as a file gives it.
+    """
+    key = _PREFIX.sub("", "".join(name.upper().split()))
+    return _CANONICAL.get(key, name.strip())
+
+
+def lead_id(name: str) -> int:
+    """Return a lead's embedding index: 0-11 for the standard leads, `UNKNOWN_LEAD_ID` for any other name."""
+    try:
+        return STANDARD_LEADS.index(canonical_lead(name))
+    except ValueError:
+        return UNKNOWN_LEAD_ID

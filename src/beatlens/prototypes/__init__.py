@@ -1,0 +1,1 @@
+"""Prototype mining, library and similarity."""

@@ -1,0 +1,306 @@
+"""A shard of preprocessed records: the one seam between preprocessing and every later stage.
+
+A shard directory holds
+
+- ``signals.npy``: conditioned signals at the model's rate, float32 mV, all records end to end, lead by lead (memory-mapped);
+- ``records.parquet``: one row a record, with its place in ``signals.npy`` (`RECORD_COLUMNS`);
+- ``beats.parquet`` and ``beats_annotated.parquet``: one row a beat at detected and at annotated R peaks (`BEAT_COLUMNS`);
+- ``truth.parquet``: planted truth (`TRUTH_COLUMNS`), read by the evaluation of explanations and by nothing else;
+- ``status.tsv``: every record of the shard, used or not, with the reason (`STATUS_COLUMNS`).
+
+Waveforms of beats are cut from the signals when they are asked for, so that there is one stored copy of a sample.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.artefacts import atomic_path, read_table, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = npt.NDArray[np.float32]
+
+STATUS_COLUMNS = ("corpus", "record", "role", "used", "reason", "detail")
+TRUTH_COLUMNS = ("corpus", "record", "lead", "start_s", "end_s", "label", "r_sample")
+RECORD_COLUMNS = {
+    "corpus": "corpus name",
+    "record": "record name",
+    "patient": "patient id",
+    "role": "train, test, predict or noise",
+    "offset": "index of the record's first sample in signals.npy",
+    "n_leads": "leads kept",
+    "n_samples": "samples a lead at fs",
+    "leads": "lead names in file order, joined by ';'",
+    "fs": "rate of the conditioned signal in Hz (the model's)",
+    "fs_file": "rate of the record file in Hz",
+    "duration_s": "length in seconds",
+    "lead_scale": "robust amplitude of each lead in mV, joined by ';': what a model input is divided by",
+    "dx": "record-level codes, joined by ';'",
+    "labelled": "whether the record has beat annotations",
+}
+BEAT_COLUMNS = {
+    "beat_id": "corpus/record/r_sample",
+    "corpus": "corpus name",
+    "record": "record name",
+    "patient": "patient id",
+    "r_sample": "R peak, sample index at the record file's rate",
+    "r_time_s": "R peak in seconds",
+    "r_index": "R peak, sample index at the model's rate",
+    "stretch": "number of the gap-free stretch of the record that the beat lies in; contexts never cross stretches",
+    "label": "class id, '' unknown, 'none' for a detection that matches no annotated beat",
+    "symbol": "annotation symbol, '' where none",
+    "label_source": "'beat' or ''",
+    "matched": "detected: matches an annotated beat; annotated: matched by a detected beat",
+    "matched_r_sample": "r_sample of the partner, -1 where none",
+    "annotated_noise": "the beat lies in an annotated noise stretch",
+    "reason": "quality reasons, joined by ';', '' where clean",
+}
+"""Columns every beat table has; RR features (``rr_*``) and quality scores (``quality_*``) follow."""
+
+
+@dataclass(frozen=True)
+class BeatGeometry:
+    """How a beat is cut: samples before and after the R sample at the model's rate.
+
+    Attributes
+    ----------
+    fs
+        Rate of the conditioned signal in Hz.
+    before, after
+        Samples before R (R itself is the first sample after them) and from R on.
+    """
+
+    fs: float
+    before: int
+    after: int
+
+    @classmethod
+    def from_seconds(cls, fs: float, before_s: float, after_s: float) -> BeatGeometry:
+        """Round seconds to samples at `fs`."""
+        before, after = round(before_s * fs), round(after_s * fs)
+        if before < 1 or after < 1:
+            raise ValueError(
+                f"beat of {before_s} s before and {after_s} s after R at {fs} Hz; expected >= 1 sample each"
+            )
+        return cls(float(fs), before, after)
+
+    @property
+    def length(self) -> int:
+        """Samples of a beat."""
+        return self.before + self.after
+
+
+def cut_beats(signal: FloatArray, r_index: npt.NDArray[np.int64], geometry: BeatGeometry) -> FloatArray:
+    """Cut beats out of a signal; what lies beyond the record's ends repeats the end sample.
+
+    Parameters
+    ----------
+    signal
+        (n_leads, n_samples) mV.
+    r_index
+        (n_beats,) R samples.
+    geometry
+        Extent of a beat.
+
+    Returns
+    -------
+    (n_beats, n_leads, geometry.length) float32
+    """
+    index = r_index[:, None] + np.arange(-geometry.before, geometry.after)
+    index = np.clip(index, 0, signal.shape[1] - 1)
+    return np.ascontiguousarray(np.asarray(signal)[:, index].transpose(1, 0, 2), dtype=np.float32)
+
+
+class Shard:
+    """Read access to one shard directory; signals are memory-mapped."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """One row a record (`RECORD_COLUMNS`), indexed 0..n."""
+        return read_table(self.path / "records.parquet")
+
+    @cached_property
+    def status(self) -> pd.DataFrame:
+        """One row a record of the shard, used or not (`STATUS_COLUMNS`)."""
+        return read_table(self.path / "status.tsv")
+
+    @cached_property
+    def truth(self) -> pd.DataFrame:
+        """Planted truth; only the evaluation of explanations may read it."""
+        return read_table(self.path / "truth.parquet")
+
+    def beats(self, peaks: str = "detected") -> pd.DataFrame:
+        """Return the beat table at ``"detected"`` or ``"annotated"`` R peaks, in record and time order."""
+        names = {"detected": "beats.parquet", "annotated": "beats_annotated.parquet"}
+        return read_table(self.path / names[peaks])
+
+    @cached_property
+    def _signals(self) -> FloatArray:
+        signals: FloatArray = np.load(self.path / "signals.npy", mmap_mode="r", allow_pickle=False)
+        return signals
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str], Any]:
+        return {(row.corpus, row.record): row for row in self.records.itertuples(index=False)}
+
+    def row(self, corpus: str, record: str) -> Any:
+        """Return a record's row of `records` as a named tuple; KeyError where the shard doesn't hold it."""
+        try:
+            return self._rows[corpus, record]
+        except KeyError:
+            raise KeyError(f"{self.path}: no record {corpus}/{record}") from None
+
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        """Tell whether the shard holds the record ``(corpus, record)``."""
+        return key in self._rows
+
+    def leads(self, corpus: str, record: str) -> tuple[str, ...]:
+        """Return the record's lead names in file order."""
+        return tuple(self.row(corpus, record).leads.split(";"))
+
+    def lead_scale(self, corpus: str, record: str) -> FloatArray:
+        """Return the (n_leads,) amplitudes in mV that a model input is divided by."""
+        return np.array(self.row(corpus, record).lead_scale.split(";"), dtype=np.float32)
+
+    def signal(self, corpus: str, record: str) -> FloatArray:
+        """Return the (n_leads, n_samples) conditioned signal in mV, a read-only view of the file."""
+        row = self.row(corpus, record)
+        flat = self._signals[row.offset : row.offset + row.n_leads * row.n_samples]
+        return flat.reshape(row.n_leads, row.n_samples)
+
+    def waveforms(self, beats: pd.DataFrame, leads: Sequence[str], geometry: BeatGeometry) -> FloatArray:
+        """Cut the waveforms of beats, in the order of the rows.
+
+        Parameters
+        ----------
+        beats
+            Rows of a beat table of this shard.
+        leads
+            Lead names, in the order wanted.
+        geometry
+            Extent of a beat; its rate must be the shard's.
+
+        Returns
+        -------
+        (n_beats, n_leads, geometry.length) float32 mV; NaN in the whole of a lead that the record hasn't got.
+        """
+        result = np.full((len(beats), len(leads), geometry.length), np.nan, dtype=np.float32)
+        for key, positions in beats.groupby(["corpus", "record"], sort=False).indices.items():
+            corpus, record = key
+            row = self.row(corpus, record)
+            if row.fs != geometry.fs:
+                raise ValueError(f"{self.path}: {corpus}/{record} is at {row.fs} Hz; expected {geometry.fs} Hz")
+            own = self.leads(corpus, record)
+            wanted = [k for k, lead in enumerate(leads) if lead in own]
+            signal = self.signal(corpus, record)[[own.index(leads[k]) for k in wanted]]
+            r_index = beats["r_index"].to_numpy()[positions]
+            result[np.ix_(positions, wanted)] = cut_beats(signal, r_index, geometry)
+        return result
+
+
+class ShardWriter:
+    """Write a shard record by record, so that memory holds one record at a time.
+
+    Used as a context manager; files appear under their final names only when the block ends well.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._records: list[dict[str, Any]] = []
+        self._beats: dict[str, list[pd.DataFrame]] = {"beats": [], "beats_annotated": []}
+        self._truth: list[dict[str, Any]] = []
+        self._status: list[dict[str, Any]] = []
+        self._offset = 0
+
+    def __enter__(self) -> ShardWriter:
+        """Open the temporary signal file."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._raw_path = self.path / ".signals.raw"
+        self._raw_file = self._raw_path.open("wb")
+        return self
+
+    def add(
+        self,
+        row: Mapping[str, Any],
+        signal: FloatArray,
+        beats: pd.DataFrame,
+        annotated: pd.DataFrame,
+        truth: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Add a usable record.
+
+        Parameters
+        ----------
+        row
+            Values for `RECORD_COLUMNS` but offset, n_leads and n_samples, which follow from `signal`.
+        signal
+            (n_leads, n_samples) float32 mV, finite.
+        beats, annotated
+            Beat tables at detected and annotated R peaks; the latter empty where there are no annotations.
+        truth
+            Rows of `TRUTH_COLUMNS`.
+        """
+        if not np.isfinite(signal).all():
+            raise ValueError(f"{row['corpus']}/{row['record']}: conditioned signal has samples that are not finite")
+        np.ascontiguousarray(signal, dtype=np.float32).tofile(self._raw_file)
+        n_leads, n_samples = signal.shape
+        self._records.append({**row, "offset": self._offset, "n_leads": n_leads, "n_samples": n_samples})
+        self._offset += signal.size
+        self._beats["beats"].append(beats)
+        self._beats["beats_annotated"].append(annotated)
+        self._truth.extend(dict(entry) for entry in truth)
+
+    def set_status(self, corpus: str, record: str, role: str, reason: str = "", detail: str = "") -> None:
+        """Note that a record was used (no reason) or why it wasn't."""
+        self._status.append(
+            {
+                "corpus": corpus,
+                "record": record,
+                "role": role,
+                "used": reason == "",
+                "reason": reason,
+                "detail": " ".join(detail.split()),
+            }
+        )
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        """Write the tables and give every file its final name, or remove what was written."""
+        self._raw_file.close()
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._raw_path.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        import pandas as pd
+
+        with (
+            atomic_path(self.path / "signals.npy") as target,
+            target.open("wb") as file,
+            self._raw_path.open("rb") as raw,
+        ):
+            header = {"descr": "<f4", "fortran_order": False, "shape": (self._offset,)}
+            np.lib.format.write_array_header_1_0(file, header)
+            shutil.copyfileobj(raw, file, 1 << 24)
+        write_table(self.path / "records.parquet", pd.DataFrame(self._records, columns=list(RECORD_COLUMNS)))
+        for name, tables in self._beats.items():
+            filled = (
+                [table for table in tables if len(table)] or tables[:1] or [pd.DataFrame(columns=list(BEAT_COLUMNS))]
+            )
+            write_table(self.path / f"{name}.parquet", pd.concat(filled, ignore_index=True))
+        write_table(self.path / "truth.parquet", pd.DataFrame(self._truth, columns=list(TRUTH_COLUMNS)))
+        write_table(self.path / "status.tsv", pd.DataFrame(self._status, columns=list(STATUS_COLUMNS)))
