@@ -19,9 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+TEXT_COLUMNS = frozenset(
+    "beat_id corpus record patient split label pred class symbol aux case target outcome reason detail dx leads lead "
+    "scope method metric truth null_name role digest sha256".split()
+)
+"""Columns that hold text, whatever they look like."""
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that is renamed to it when the block ends well, and removed when it doesn't."""
+    """Yield a temporary path beside `path`, renamed to it when the block ends well, else removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
@@ -96,30 +103,15 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
 def read_table(path: str | Path, columns: list[str] | None = None, **options: Any) -> pd.DataFrame:
     """Read a table written by `write_table`; in CSV and TSV empty text stays empty text in columns of text.
 
-    Record, patient and label names stay text even where they look like numbers.
+    The columns `TEXT_COLUMNS` stay text even where they look like numbers.
     """
     import pandas as pd
 
     path = Path(path)
     if path.suffix == ".parquet":
         return pd.read_parquet(path, columns=columns)
-    text = (
-        "corpus",
-        "record",
-        "patient",
-        "label",
-        "class",
-        "symbol",
-        "aux",
-        "case",
-        "reason",
-        "detail",
-        "dx",
-        "leads",
-        "fs_note",
-    )
     header = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", nrows=0).columns
-    dtype = {name: str for name in header if name in text}
+    dtype = {name: str for name in header if name in TEXT_COLUMNS}
     table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=dtype, usecols=columns, **options)
     for name in table.columns:
         if table[name].dtype == object or name in dtype:

@@ -17,7 +17,8 @@ _PREFIX = re.compile(r"^(?:ECG)?(?:LEAD)?[_:]?")
 def canonical_lead(name: str) -> str:
     """Return the standard name of a lead, or the stripped name itself if it is none of the twelve.
 
-    Case, blanks and the prefixes of recorders are ignored: ``"AVR"`` is ``"aVR"``, ``"MLII"`` and ``"lead II"`` are ``"II"``.
+    Case, blanks and the prefixes of recorders are ignored: ``"AVR"`` is ``"aVR"``, ``"MLII"`` and ``"lead II"``
+    are ``"II"``.
 
     Parameters
     ----------

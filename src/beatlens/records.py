@@ -72,7 +72,8 @@ class Annotations:
     def __post_init__(self) -> None:
         if not len(self.sample) == len(self.symbol) == len(self.aux):
             raise ValueError(
-                f"annotations of unequal length: {len(self.sample)} samples, {len(self.symbol)} symbols, {len(self.aux)} notes"
+                f"annotations of unequal length: {len(self.sample)} samples, {len(self.symbol)} symbols, "
+                f"{len(self.aux)} notes"
             )
 
 

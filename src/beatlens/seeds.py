@@ -13,7 +13,8 @@ def derive_seed(seed: int, *parts: str | int) -> int:
     seed
         The run's seed.
     parts
-        Names, such as the record id and the method; each is hashed with its length, so ("ab", "c") and ("a", "bc") differ.
+        Names, such as the record id and the method; each is hashed with its length, so ("ab", "c") and
+        ("a", "bc") differ.
     """
     digest = hashlib.sha256(str(int(seed)).encode())
     for part in parts:

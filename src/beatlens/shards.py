@@ -2,9 +2,11 @@
 
 A shard directory holds
 
-- ``signals.npy``: conditioned signals at the model's rate, float32 mV, all records end to end, lead by lead (memory-mapped);
+- ``signals.npy``: conditioned signals at the model's rate, float32 mV, all records end to end, lead by lead
+  (memory-mapped);
 - ``records.parquet``: one row a record, with its place in ``signals.npy`` (`RECORD_COLUMNS`);
-- ``beats.parquet`` and ``beats_annotated.parquet``: one row a beat at detected and at annotated R peaks (`BEAT_COLUMNS`);
+- ``beats.parquet`` and ``beats_annotated.parquet``: one row a beat at detected and at annotated R
+  peaks (`BEAT_COLUMNS`);
 - ``truth.parquet``: planted truth (`TRUTH_COLUMNS`), read by the evaluation of explanations and by nothing else;
 - ``status.tsv``: every record of the shard, used or not, with the reason (`STATUS_COLUMNS`).
 
