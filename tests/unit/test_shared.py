@@ -50,17 +50,27 @@ def test_seeds_depend_on_every_part_and_its_boundaries() -> None:
     assert derive_seed(1, "mitdb/100", "lime") == derive_seed(1, "mitdb/100", "lime")
 
 
+def write_half(path: Path) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("killed")
+
+
+def fill_half(folder: Path) -> None:
+    with atomic_directory(folder) as temporary:
+        (temporary / "half").touch()
+        raise RuntimeError("killed")
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "table.tsv"
     path.write_text("old")
-    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("killed")
+    with pytest.raises(RuntimeError):
+        write_half(path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "kept").touch()
-    with pytest.raises(RuntimeError), atomic_directory(tmp_path / "folder") as temporary:
-        (temporary / "half").touch()
-        raise RuntimeError("killed")
+    with pytest.raises(RuntimeError):
+        fill_half(tmp_path / "folder")
     assert path.read_text() == "old"
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["folder", "kept", "table.tsv"]
 
