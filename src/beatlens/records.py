@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.faults import REASONS, RecordFault, check_name
+
+__all__ = [
+    "REASONS",
+    "Annotations",
+    "FloatArray",
+    "Record",
+    "RecordFault",
+    "TruthSpan",
+    "beat_id",
+    "check_name",
+]
+
 FloatArray = npt.NDArray[np.float32]
-
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
-
-
-class RecordFault(ValueError):
-    """A record that can't be used, with a reason for the status table.
-
-    Parameters
-    ----------
-    reason
-        Short code, such as ``"truncated_signal"``; see `REASONS`.
-    detail
-        The value found, what was expected and the file.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        if reason not in REASONS:
-            raise ValueError(f"unknown reason {reason!r}; expected one of {sorted(REASONS)}")
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
-
-
-REASONS = {
-    "missing_signal_file": "a signal file named in the header does not exist",
-    "truncated_signal": "a signal file is shorter than the header says",
-    "malformed_header": "the header can't be parsed",
-    "header_names_another_record": "the record line of the header names another record",
-    "unsafe_path": "a record name or a path in the header points outside the corpus",
-    "duplicate_id": "another record of this corpus has the same name",
-    "unknown_fs": "no usable sampling rate",
-    "zero_length": "no samples",
-    "all_nan": "no finite sample in any usable lead",
-    "flat": "every usable lead is constant",
-    "unknown_leads": "none of the configured leads is present",
-    "too_few_beats": "fewer beats than a context needs",
-    "checksum_mismatch": "a file differs from its SHA256SUMS entry",
-    "download_failed": "a file could not be fetched",
-    "unreadable": "reading failed in another way",
-}
 
 
 @dataclass(frozen=True)
@@ -63,11 +35,15 @@ class Annotations:
         (n,) annotation symbols as in the WFDB library (``"N"``, ``"V"``, ``"~"``, ``"+"`` ...).
     aux
         (n,) auxiliary notes, "" where there is none.
+    subtype
+        (n,) WFDB subtypes, or empty where the source has none; of a ``"~"`` annotation, bit k says that signal k is
+        noisy from there on, and -1 that all are unreadable.
     """
 
     sample: npt.NDArray[np.int64]
     symbol: tuple[str, ...]
     aux: tuple[str, ...]
+    subtype: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.sample) == len(self.symbol) == len(self.aux):
@@ -75,6 +51,8 @@ class Annotations:
                 f"annotations of unequal length: {len(self.sample)} samples, {len(self.symbol)} symbols, "
                 f"{len(self.aux)} notes"
             )
+        if len(self.subtype) not in (0, len(self.sample)):
+            raise ValueError(f"{len(self.subtype)} annotation subtypes for {len(self.sample)} annotations")
 
 
 @dataclass(frozen=True)
@@ -128,19 +106,6 @@ class Record:
             )
         if not self.fs > 0:
             raise ValueError(f"{self.corpus}/{self.name}: sampling rate {self.fs} Hz; expected > 0")
-
-
-def check_name(name: str, what: str) -> str:
-    """Return a name that may become part of a file name, or raise.
-
-    Raises
-    ------
-    RecordFault
-        ``unsafe_path`` where the name has anything but letters, digits, ``.``, ``_`` and ``-``, or starts with ``.``.
-    """
-    if not _SAFE_NAME.fullmatch(name):
-        raise RecordFault("unsafe_path", f"{what} {name!r}; expected letters, digits, '.', '_' and '-' only")
-    return name
 
 
 def beat_id(corpus: str, record: str, r_sample: int) -> str:

@@ -1,0 +1,80 @@
+"""Faults of single records: the reasons a status table may name, and the checks that keep paths inside a corpus.
+
+Standard library only, because the record sheet is updated whenever the Snakefile is parsed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
+
+REASONS = {
+    "missing_header": "a record that RECORDS lists has no header",
+    "missing_signal_file": "a signal file named in the header does not exist",
+    "truncated_signal": "a signal file is shorter than the header says",
+    "malformed_header": "the header can't be parsed",
+    "header_names_another_record": "the record line of the header names another record",
+    "unsafe_path": "a record name or a path in the header points outside the corpus",
+    "duplicate_id": "another record of this corpus has the same name",
+    "unknown_fs": "no usable sampling rate",
+    "unknown_units": "a lead has units that aren't volts",
+    "zero_length": "no samples",
+    "all_nan": "no finite sample in any usable lead",
+    "flat": "every usable lead is constant",
+    "unknown_leads": "none of the configured leads is present",
+    "too_few_beats": "fewer beats than a context needs",
+    "checksum_mismatch": "a file differs from its SHA256SUMS entry",
+    "download_failed": "a file could not be fetched",
+    "bad_annotations": "the annotation file can't be read or belongs to another recording",
+    "unreadable": "reading failed in another way",
+}
+
+
+class RecordFault(ValueError):
+    """A record that can't be used, with a reason for the status table.
+
+    Parameters
+    ----------
+    reason
+        Short code, such as ``"truncated_signal"``; see `REASONS`.
+    detail
+        The value found, what was expected and the file.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        if reason not in REASONS:
+            raise ValueError(f"unknown reason {reason!r}; expected one of {sorted(REASONS)}")
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def check_name(name: str, what: str) -> str:
+    """Return a name that may become part of a file name, or raise.
+
+    Raises
+    ------
+    RecordFault
+        ``unsafe_path`` where the name has anything but letters, digits, ``.``, ``_`` and ``-``, or starts with ``.``.
+    """
+    if not _SAFE_NAME.fullmatch(name):
+        raise RecordFault("unsafe_path", f"{what} {name!r}; expected letters, digits, '.', '_' and '-' only")
+    return name
+
+
+def resolve_inside(root: Path, relative: str, what: str) -> Path:
+    """Return ``root/relative`` where that lies inside `root` once all symbolic links are followed.
+
+    Raises
+    ------
+    RecordFault
+        ``unsafe_path`` where the path is absolute or leads out of `root`.
+    """
+    base = os.path.realpath(root)
+    target = os.path.realpath(Path(base, relative))
+    if "\0" in relative or not relative or not (target + os.sep).startswith(base.rstrip(os.sep) + os.sep):
+        raise RecordFault("unsafe_path", f"{what} {relative!r}; expected a path inside {root}")
+    return Path(base, relative)
