@@ -114,10 +114,11 @@ def patient_bootstrap_many(
     if contributes is None:
         counts = np.full(value.shape, n_patients)
     else:
-        counts = np.broadcast_to(np.asarray(contributes, dtype=bool).reshape(n_patients, -1).sum(axis=0), value.shape)
+        mask = np.asarray(contributes, dtype=bool)
+        counts = np.broadcast_to(mask.sum(axis=0), value.shape)
     if n_patients < 2 or not (counts >= 2).any():
         return Intervals(value, nothing, nothing.copy())
-    flat = sums.reshape(n_patients, -1)
+    flat = sums.reshape(n_patients, sums[0].size)
     rng = np.random.default_rng(seed)
     parts = []
     block = max(1, min(draws, _BLOCK // n_patients, _BLOCK // flat.shape[1]))

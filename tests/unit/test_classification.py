@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as oracle
+
+from beatlens.evaluate.classification import evaluate_classification
+from beatlens.evaluate.outcomes import check_splits, join_missed, outcomes
+from beatlens.evaluate.probabilities import (
+    aurc,
+    auroc,
+    calibration_error,
+    calibration_table,
+    error_at_coverage,
+    rank_histogram,
+)
+from beatlens.evaluate.settings import EvaluateSettings
+
+CLASSES = ["N", "S", "V"]
+SETTINGS = EvaluateSettings(
+    bootstrap=200, level=0.95, random_draws=2, deletion_steps=2, leave_out=[["r1", "r2"], ["zz"]], calibration_bins=10
+)
+
+
+def predictions(n: int = 600, seed: int = 0, patients: int = 8) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(3, n, p=[0.7, 0.2, 0.1])
+    logits = rng.normal(0, 1, (n, 3)) + 1.5 * np.eye(3)[truth]
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    person = rng.integers(0, patients, n)
+    table = pd.DataFrame(
+        {
+            "beat_id": [f"c/r{k}/{i}" for i, k in enumerate(person)],
+            "corpus": "c",
+            "record": [f"r{k}" for k in person],
+            "patient": [f"q{k}" for k in person],
+            "split": "test",
+            "label": np.array(CLASSES)[truth],
+            "pred": np.array(CLASSES)[p.argmax(axis=1)],
+            "review": p.max(axis=1) < 0.5,
+            "matched": True,
+        }
+    )
+    table[[f"p_{name}" for name in CLASSES]] = p
+    return table
+
+
+def get(table: pd.DataFrame, metric: str, name: str = "all", scope: str = "all") -> Any:
+    row = table[(table["scope"] == scope) & (table["class"] == name) & (table["metric"] == metric)]
+    assert len(row) == 1, (metric, name, scope, len(row))
+    return row.iloc[0]
+
+
+def test_agrees_with_scikit_learn() -> None:
+    beats = predictions()
+    table, confusion = evaluate_classification(beats, beats.iloc[:0], CLASSES, SETTINGS, 1)
+    y, p = beats["label"], beats["pred"]
+    probability = beats[[f"p_{name}" for name in CLASSES]].to_numpy()
+    expected = oracle.precision_recall_fscore_support(y, p, labels=CLASSES)
+    for k, name in enumerate(CLASSES):
+        for metric, values in zip(("precision", "recall", "f1", "support"), expected, strict=True):
+            assert get(table, metric, name).value == pytest.approx(values[k])
+        assert get(table, "auroc", name).value == pytest.approx(oracle.roc_auc_score(y == name, probability[:, k]))
+    assert get(table, "accuracy").value == pytest.approx(oracle.accuracy_score(y, p))
+    assert get(table, "macro_f1").value == pytest.approx(oracle.f1_score(y, p, average="macro"))
+    constant = ["N"] * len(y)
+    assert get(table, "baseline_accuracy").value == pytest.approx((y == "N").mean())
+    assert get(table, "baseline_macro_f1").value == pytest.approx(oracle.f1_score(y, constant, average="macro"))
+    grid = confusion[confusion["scope"] == "all"].pivot(index="truth", columns="pred", values="n")
+    np.testing.assert_array_equal(grid.loc[CLASSES, CLASSES], oracle.confusion_matrix(y, p, labels=CLASSES))
+    for metric in ("accuracy", "macro_f1"):
+        row = get(table, metric)
+        assert row.lo < row.value < row.hi
+    one = beats[beats["patient"] == "q3"]
+    row = get(table, "macro_f1", scope="patient:q3")
+    assert row.value == pytest.approx(oracle.f1_score(one["label"], one["pred"], average="macro"))
+    assert np.isnan(row.lo)
+    assert row.n == len(one)
+
+
+def test_scopes() -> None:
+    beats = predictions()
+    table, _ = evaluate_classification(beats, beats, CLASSES, SETTINGS, 1)
+    kept = beats[~beats["record"].isin(["r1", "r2"])]
+    assert get(table, "accuracy", scope="without r1 r2").value == pytest.approx((kept["label"] == kept["pred"]).mean())
+    assert not (table["scope"] == "without zz").any()
+    accepted = beats[~beats["review"]]
+    row = get(table, "accuracy", scope="accepted")
+    assert row.value == pytest.approx((accepted["label"] == accepted["pred"]).mean())
+    assert get(table, "review_rate").value == pytest.approx(beats["review"].mean())
+    assert get(table, "coverage").value == pytest.approx(1 - beats["review"].mean())
+    assert get(table, "accuracy", scope="annotated: all").value == get(table, "accuracy").value
+
+
+def test_false_detections_missed_beats_and_foreign_labels() -> None:
+    """Two N right, one false detection called V, one missed V, one Q beat called N, one unlabelled beat."""
+    beats = predictions(6)
+    beats["label"] = ["N", "N", "none", "V", "Q", ""]
+    beats["pred"] = ["N", "N", "V", "V", "N", "S"]
+    beats["review"] = False
+    annotated = beats.iloc[:3].copy()
+    annotated["beat_id"] = ["c/r0/900", "c/r0/901", "c/r0/902"]
+    annotated["label"], annotated["matched"] = ["N", "V", "Q"], [True, False, False]
+    table, confusion = evaluate_classification(beats, annotated, CLASSES, SETTINGS, 1)
+    cells = confusion[confusion["scope"] == "all"].set_index(["truth", "pred"])["n"]
+    assert cells["none", "V"] == 1
+    assert cells["V", "missed"] == 1
+    assert cells["Q", "missed"] == 1
+    assert cells["Q", "N"] == 1
+    assert cells.sum() == 7
+    assert get(table, "precision", "V").value == 0.5  # one of two V calls was no beat
+    assert get(table, "recall", "V").value == 0.5  # one of two V beats was missed
+    assert get(table, "precision", "N").value == 1.0  # the Q beat counts nowhere
+    assert get(table, "accuracy").value == 3 / 4
+    assert get(table, "accuracy").n == 4
+    assert np.isnan(get(table, "recall", "S").value)
+    assert get(table, "macro_f1").value == pytest.approx((1 + 0.5) / 2)
+    assert get(table, "accuracy", scope="accepted").value == 1.0
+
+
+def test_risk_and_calibration_against_naive_definitions() -> None:
+    rng = np.random.default_rng(4)
+    confidence, wrong = rng.permutation(np.arange(300)) / 300.0, rng.random(300) < 0.2
+    histogram = rank_histogram(confidence, wrong.astype(int), 2, np.zeros(300, int), 1, None)
+    order = np.argsort(-confidence)
+    risks = np.cumsum(wrong[order]) / np.arange(1, 301)
+    assert aurc(histogram)[0] == pytest.approx(risks.mean())
+    assert error_at_coverage(histogram)[0] == pytest.approx(risks[269])
+    tied = np.round(rng.random(500), 1)
+    positive = rng.random(500) < 0.3 + 0.3 * tied
+    histogram = rank_histogram(tied, positive.astype(int), 2, np.zeros(500, int), 1, None)
+    assert auroc(histogram)[0] == pytest.approx(oracle.roc_auc_score(positive, tied))
+    coarse = rank_histogram(confidence, wrong.astype(int), 2, np.zeros(300, int), 1, 64)
+    assert coarse.shape[2] == 64
+    assert coarse.sum() == 300
+    rows = outcomes(predictions(), CLASSES)
+    p, hit = rows.probability.max(axis=1), rows.probability.argmax(axis=1) == rows.truth
+    naive = 0.0
+    for k in range(10):
+        inside = (p > k / 10) & (p <= (k + 1) / 10)
+        naive += inside.mean() * abs(p[inside].mean() - hit[inside].mean()) if inside.any() else 0
+    assert calibration_error(calibration_table(rows, 10).sum(axis=0, keepdims=True))[0] == pytest.approx(naive)
+
+
+def test_without_labels_tables_are_empty() -> None:
+    beats = predictions(10)
+    beats["label"] = ""
+    table, confusion = evaluate_classification(beats, beats.iloc[:0], CLASSES, SETTINGS, 1)
+    assert len(table) == len(confusion) == 0
+    assert list(table.columns) == ["split", "scope", "class", "metric", "value", "lo", "hi", "n"]
+
+
+def test_every_beat_missed() -> None:
+    annotated = predictions(12)
+    annotated["matched"] = False
+    table, _ = evaluate_classification(annotated.iloc[:0], annotated, CLASSES, SETTINGS, 1)
+    assert get(table, "accuracy").value == 0.0
+    assert not (table[table["scope"] == "all"]["metric"] == "auroc").any()
+    assert np.isnan(get(table, "accuracy", scope="accepted").value)
+
+
+def test_faults_are_named() -> None:
+    beats = predictions(10)
+    with pytest.raises(ValueError, match=r"c/r\d/0"):
+        join_missed(pd.concat([beats, beats.iloc[:1]]), beats.iloc[:0])
+    with pytest.raises(ValueError, match="'X'"):
+        outcomes(beats.assign(pred="X"), CLASSES)
+    records = beats[["corpus", "record", "patient", "split"]].drop_duplicates()
+    check_splits(records, beats)
+    with pytest.raises(ValueError, match="split 'train'"):
+        check_splits(records, beats.assign(split="train"))
