@@ -1,0 +1,398 @@
+"""Beats of a record: RR intervals and features, context windows, matching with annotations, the beat table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.records import beat_id
+from beatlens.shards import BEAT_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+RR_COLUMNS = {
+    "rr_before_s": "interval to the beat before, seconds",
+    "rr_after_s": "interval to the beat after",
+    "rr_previous_s": "the interval before rr_before_s",
+    "rr_next_s": "the interval after rr_after_s",
+    "rr_short_mean_s": "mean of the last intervals before rr_before_s (beats.short_mean_beats of them)",
+    "rr_long_mean_s": "the same over beats.long_mean_beats",
+    "rr_irregularity": "root mean square of successive log ratios over beats.short_mean_beats intervals, causal",
+    "rr_filled": "an interval that doesn't exist (first or last beat of a stretch) is the record's median",
+}
+"""RR columns of a beat table; every RR feature follows from them, row by row."""
+
+RR_FEATURES = (
+    "log_before_short",
+    "log_after_short",
+    "log_before_long",
+    "log_after_long",
+    "log_before_after",
+    "log_before_previous",
+    "log_after_next",
+    "irregularity",
+    "before_s",
+    "after_s",
+)
+"""Names of the columns of `rr_features`."""
+
+DEFAULT_RR_S = 0.8
+"""RR interval in seconds of a record that has none (a single beat)."""
+
+
+@dataclass(frozen=True)
+class BeatSettings:
+    """Section ``beats`` of the configuration.
+
+    Attributes
+    ----------
+    before_s, after_s
+        Extent of a beat in seconds before and after R.
+    context
+        Beats in a context window, odd.
+    short_mean_beats, long_mean_beats
+        Intervals in the causal means of RR.
+    gap_s
+        RR interval in seconds above which a record falls into stretches.
+    max_log_ratio
+        Limit of the log ratios among the RR features, on both sides.
+    """
+
+    before_s: float
+    after_s: float
+    context: int
+    short_mean_beats: int
+    long_mean_beats: int
+    gap_s: float
+    max_log_ratio: float
+
+    def __post_init__(self) -> None:
+        if self.context < 1 or self.context % 2 == 0:
+            raise ValueError(f"beats.context is {self.context}; expected an odd number of beats")
+        if not 1 <= self.short_mean_beats <= self.long_mean_beats:
+            raise ValueError(
+                f"beats.short_mean_beats is {self.short_mean_beats}, long_mean_beats {self.long_mean_beats}; "
+                "expected 1 <= short <= long"
+            )
+        if not self.gap_s > 0 or not self.max_log_ratio > 0:
+            raise ValueError(f"beats.gap_s is {self.gap_s}, max_log_ratio {self.max_log_ratio}; expected > 0")
+
+
+def stretches(r_time_s: Float64Array, gap_s: float) -> IntArray:
+    """Return the (n,) number of the gap-free stretch that each beat of a record lies in, from 0."""
+    breaks: IntArray = (np.diff(r_time_s, prepend=r_time_s[:1]) > gap_s).astype(np.int64)
+    return np.cumsum(breaks, dtype=np.int64)
+
+
+def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings) -> dict[str, npt.NDArray[Any]]:
+    """Compute the RR columns of one record's beats from cumulative sums, without a loop over beats.
+
+    Intervals across a gap don't exist: they and the first and last beat's missing ones are the record's median, with
+    ``rr_filled`` set. Means take only intervals before the beat's own, so that a premature beat doesn't hide in the
+    mean it is compared with; where there is none yet, the beat's own interval stands in.
+
+    Parameters
+    ----------
+    r_time_s
+        (n,) R peaks in seconds, ascending.
+    stretch
+        (n,) number of each beat's stretch, not descending.
+    settings
+        Section ``beats`` of the configuration.
+
+    Returns
+    -------
+    The columns `RR_COLUMNS`, (n,) each: float64 seconds, ``rr_filled`` bool.
+    """
+    n = len(r_time_s)
+    if n == 0:
+        return {name: np.zeros(0, dtype=bool if name == "rr_filled" else float) for name in RR_COLUMNS}
+    interval = np.diff(r_time_s)
+    within = stretch[1:] == stretch[:-1]
+    median = float(np.median(interval[within])) if within.any() else DEFAULT_RR_S
+    # before[i] is the interval that ends at beat i; index n stands for "after the last beat".
+    exists = np.concatenate([[False], within, [False]])
+    rr = np.full(n + 1, median)
+    rr[1:n][within] = interval[within]
+    before, after = rr[:n], rr[1:]
+    previous = np.where(
+        np.concatenate([[False], exists[: n - 1]]) & exists[:n], np.concatenate([[median], rr[: n - 1]]), before
+    )
+    following = np.where(np.concatenate([exists[2:], [False]]) & exists[1:], np.concatenate([rr[2:], [median]]), after)
+
+    # Interval k of a stretch (1-based, ending at its beat k) is "before" beat k; cumulative sums restart per stretch.
+    position = np.arange(n)
+    first = np.flatnonzero(np.concatenate([[True], ~within]))
+    start = np.repeat(first, np.diff(np.append(first, n)))
+    total = np.concatenate([[0.0], np.cumsum(np.where(exists[:n], before, 0.0))])
+    log_step = np.where(exists[:n], np.log(before / previous), 0.0) ** 2
+    steps = np.concatenate([[0.0], np.cumsum(log_step)])
+
+    def causal_mean(beats: int) -> Float64Array:
+        # Intervals that end at beats low..position-1; beat `start` ends none.
+        low = np.maximum(start + 1, position - beats)
+        count = position - low
+        return np.where(count > 0, (total[position] - total[low]) / np.maximum(count, 1), before)
+
+    low = np.maximum(start + 2, position - settings.short_mean_beats + 1)  # steps need two intervals
+    count = np.maximum(position + 1 - low, 1)
+    spread = np.maximum(steps[position + 1] - steps[np.minimum(low, position + 1)], 0.0)
+    return {
+        "rr_before_s": before,
+        "rr_after_s": after,
+        "rr_previous_s": previous,
+        "rr_next_s": following,
+        "rr_short_mean_s": causal_mean(settings.short_mean_beats),
+        "rr_long_mean_s": causal_mean(settings.long_mean_beats),
+        "rr_irregularity": np.sqrt(spread / count),
+        "rr_filled": ~(exists[:n] & exists[1:]),
+    }
+
+
+def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: BeatSettings) -> FloatArray:
+    """Return the RR features of beats, row by row from the `RR_COLUMNS` of any part of a beat table.
+
+    Parameters
+    ----------
+    table
+        Has the columns `RR_COLUMNS`, intervals in seconds.
+    settings
+        Section ``beats`` of the configuration.
+
+    Returns
+    -------
+    (n_beats, len(RR_FEATURES)) float32: log ratios, irregularity and the two intervals in seconds
+    """
+    before, after, previous, following, short, long_, irregularity = (
+        np.asarray(table[name], dtype=np.float64) for name in list(RR_COLUMNS)[:7]
+    )
+    ratios = np.log(
+        np.stack(
+            [
+                before / short,
+                after / short,
+                before / long_,
+                after / long_,
+                before / after,
+                before / previous,
+                after / following,
+            ],
+            axis=1,
+        )
+    )
+    ratios = np.clip(ratios, -settings.max_log_ratio, settings.max_log_ratio)
+    rest = np.stack([np.minimum(irregularity, settings.max_log_ratio), before, after], axis=1)
+    return np.concatenate([ratios, rest], axis=1).astype(np.float32)
+
+
+def constant_rhythm_features(rr_s: float) -> FloatArray:
+    """Return the (len(RR_FEATURES),) features of a constant RR series: "rhythm off" for an explanation.
+
+    Parameters
+    ----------
+    rr_s
+        The constant interval in seconds.
+    """
+    absolute = {"before_s", "after_s"}
+    return np.array([rr_s if name in absolute else 0.0 for name in RR_FEATURES], dtype=np.float32)
+
+
+def stretch_ids(table: pd.DataFrame) -> IntArray:
+    """Return the (n,) id of each row's stretch over a whole table of many records, from 0 in row order.
+
+    Rows of a record must lie together, as in a shard.
+    """
+    changed = np.zeros(len(table), dtype=bool)
+    for name in ("corpus", "record", "stretch"):
+        values = table[name].to_numpy()
+        changed[1:] |= values[1:] != values[:-1]
+    return np.cumsum(changed, dtype=np.int64)
+
+
+def context_windows(stretch: IntArray, window: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Return each beat's context: the run of beats around it that lies in its stretch.
+
+    Parameters
+    ----------
+    stretch
+        (n,) stretch ids in row order, each id one unbroken run (`stretch_ids`).
+    window
+        Beats in a window, odd; the target stands in the middle but where the stretch ends.
+
+    Returns
+    -------
+    windows
+        (n, window) row numbers, left-aligned, 0 beyond `lengths`.
+    lengths
+        (n,) beats in each window, >= 1.
+    positions
+        (n,) place of the target in its window.
+    """
+    if window < 1 or window % 2 == 0:
+        raise ValueError(f"context window of {window} beats; expected an odd number")
+    n = len(stretch)
+    if n == 0:
+        return np.zeros((0, window), dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    first = np.flatnonzero(np.concatenate([[True], stretch[1:] != stretch[:-1]]))
+    sizes = np.diff(np.append(first, n))
+    if len(np.unique(stretch[first])) != len(first):
+        raise ValueError("a stretch id occurs in two separate runs of rows; expected the rows of a stretch together")
+    start, end = np.repeat(first, sizes), np.repeat(first + sizes, sizes)
+    row = np.arange(n)
+    low = np.maximum(start, row - window // 2)
+    high = np.minimum(end, row + window // 2 + 1)
+    lengths = high - low
+    offset = np.arange(window)
+    windows = np.where(offset < lengths[:, None], low[:, None] + offset, 0)
+    return windows, lengths, row - low
+
+
+def match_beats(detected: Float64Array, annotated: Float64Array, tolerance: float) -> tuple[IntArray, IntArray]:
+    """Match two ascending series of peaks one to one: as many pairs as possible, then the least total distance.
+
+    Peaks further apart than the tolerance from all others fall into components of their own, most of which hold one
+    peak of each series; the rest are solved by a dynamic programme (optimal pairs of points on a line never cross).
+
+    Parameters
+    ----------
+    detected, annotated
+        (n,) and (m,) peaks, ascending, in one unit.
+    tolerance
+        Largest distance of a pair, same unit.
+
+    Returns
+    -------
+    annotated_of_detected
+        (n,) index of the partner, -1 where none.
+    detected_of_annotated
+        (m,) the same the other way round.
+    """
+    of_detected = np.full(len(detected), -1, dtype=np.int64)
+    of_annotated = np.full(len(annotated), -1, dtype=np.int64)
+    if len(detected) == 0 or len(annotated) == 0:
+        return of_detected, of_annotated
+    times = np.concatenate([np.asarray(detected, dtype=np.float64), np.asarray(annotated, dtype=np.float64)])
+    order = np.argsort(times, kind="stable")
+    component = np.empty(len(times), dtype=np.int64)
+    component[order] = np.cumsum(np.diff(times[order], prepend=times[order[0]]) > tolerance)
+    of_a, of_b = component[: len(detected)], component[len(detected) :]
+    n_components = int(component.max()) + 1
+    count_a, count_b = np.bincount(of_a, minlength=n_components), np.bincount(of_b, minlength=n_components)
+    first_a, first_b = np.cumsum(count_a) - count_a, np.cumsum(count_b) - count_b
+    single = (count_a == 1) & (count_b == 1)
+    of_detected[first_a[single]] = first_b[single]
+    for k in np.flatnonzero((count_a > 0) & (count_b > 0) & ~single):
+        a, b = int(first_a[k]), int(first_b[k])
+        for i, j in _match_component(
+            np.asarray(detected[a : a + count_a[k]]), np.asarray(annotated[b : b + count_b[k]]), tolerance
+        ):
+            of_detected[a + i] = b + j
+    partner = np.flatnonzero(of_detected >= 0)
+    of_annotated[of_detected[partner]] = partner
+    return of_detected, of_annotated
+
+
+def _match_component(a: Float64Array, b: Float64Array, tolerance: float) -> list[tuple[int, int]]:
+    # best[i][j]: (pairs, -distance) of the first i and j peaks, compared in that order.
+    best = [[(0, 0.0)] * (len(b) + 1) for _ in range(len(a) + 1)]
+    for i in range(1, len(a) + 1):
+        for j in range(1, len(b) + 1):
+            choice = max(best[i - 1][j], best[i][j - 1])
+            distance = abs(float(a[i - 1]) - float(b[j - 1]))
+            if distance <= tolerance:
+                pairs, negative = best[i - 1][j - 1]
+                choice = max(choice, (pairs + 1, negative - distance))
+            best[i][j] = choice
+    pairs_found: list[tuple[int, int]] = []
+    i, j = len(a), len(b)
+    while i and j:
+        if best[i][j] == best[i - 1][j]:
+            i -= 1
+        elif best[i][j] == best[i][j - 1]:
+            j -= 1
+        else:
+            i, j = i - 1, j - 1
+            pairs_found.append((i, j))
+    return pairs_found
+
+
+def beat_table(
+    *,
+    corpus: str,
+    record: str,
+    patient: str,
+    r_sample: IntArray,
+    fs_file: float,
+    fs: float,
+    n_samples: int,
+    labels: Sequence[str],
+    symbols: Sequence[str],
+    labelled: bool,
+    partner: IntArray,
+    annotated_noise: BoolArray,
+    settings: BeatSettings,
+) -> pd.DataFrame:
+    """Build the table of one record's beats; quality columns are added by `beatlens.quality`.
+
+    Parameters
+    ----------
+    corpus, record, patient
+        Identifiers.
+    r_sample
+        (n,) R peaks at the record file's rate, strictly ascending.
+    fs_file, fs
+        Rates of the file and of the model in Hz.
+    n_samples
+        Samples of the conditioned signal, which bound ``r_index``.
+    labels, symbols
+        (n,) class ids and annotation symbols, "" where there are none.
+    labelled
+        Whether the record has beat annotations.
+    partner
+        (n,) r_sample of the matching beat of the other table, -1 where none.
+    annotated_noise
+        (n,) whether the beat lies in an annotated noise stretch.
+    settings
+        Section ``beats`` of the configuration.
+
+    Returns
+    -------
+    Table with `BEAT_COLUMNS` and `RR_COLUMNS`; typed also where it has no rows. ``reason`` is "".
+    """
+    import pandas as pd
+
+    n = len(r_sample)
+    if np.any(np.diff(r_sample) <= 0):
+        raise ValueError(f"{corpus}/{record}: R peaks aren't strictly ascending, so that beat ids would not be unique")
+    time = r_sample / fs_file
+    stretch = stretches(time, settings.gap_s)
+    columns: dict[str, Any] = {
+        "beat_id": np.array([beat_id(corpus, record, sample) for sample in r_sample.tolist()], dtype=object),
+        "corpus": np.full(n, corpus, dtype=object),
+        "record": np.full(n, record, dtype=object),
+        "patient": np.full(n, patient, dtype=object),
+        "r_sample": r_sample.astype(np.int64),
+        "r_time_s": time.astype(np.float64),
+        "r_index": np.clip(np.rint(time * fs), 0, max(n_samples - 1, 0)).astype(np.int64),
+        "stretch": stretch,
+        "label": np.array(labels, dtype=object),
+        "symbol": np.array(symbols, dtype=object),
+        "label_source": np.full(n, "beat" if labelled else "", dtype=object),
+        "matched": partner >= 0,
+        "matched_r_sample": partner.astype(np.int64),
+        "annotated_noise": annotated_noise.astype(bool),
+        "reason": np.full(n, "", dtype=object),
+    }
+    if list(columns) != list(BEAT_COLUMNS):
+        raise AssertionError(f"columns {list(columns)} differ from BEAT_COLUMNS {list(BEAT_COLUMNS)}")
+    return pd.DataFrame(columns | rr_columns(time, stretch, settings))

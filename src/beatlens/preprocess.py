@@ -1,0 +1,284 @@
+"""From one record to its rows of a shard, and the loop over the records of a shard."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.beats import BeatSettings, beat_table, match_beats
+from beatlens.leads import canonical_lead
+from beatlens.quality import QualitySettings, assess, lead_scale
+from beatlens.records import Record, RecordFault
+from beatlens.rpeaks import RPeakSettings, detect
+from beatlens.shards import BeatGeometry, ShardWriter
+from beatlens.signal import SignalSettings, condition, fill_gaps
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PreprocessSettings:
+    """The sections of the configuration that preprocessing uses."""
+
+    signal: SignalSettings
+    rpeaks: RPeakSettings
+    beats: BeatSettings
+    quality: QualitySettings
+    leads: tuple[str, ...]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> PreprocessSettings:
+        """Build from the sections ``signal``, ``rpeaks``, ``beats``, ``quality`` and ``leads``."""
+        return cls(
+            SignalSettings(**config["signal"]),
+            RPeakSettings(**config["rpeaks"]),
+            BeatSettings(**config["beats"]),
+            QualitySettings(**config["quality"]),
+            tuple(canonical_lead(lead) for lead in config["leads"]),
+        )
+
+    @property
+    def geometry(self) -> BeatGeometry:
+        """How beats are cut at the model's rate."""
+        return BeatGeometry.from_seconds(self.signal.fs, self.beats.before_s, self.beats.after_s)
+
+
+@dataclass(frozen=True)
+class BeatLabels:
+    """What a record's annotations say, after the label table.
+
+    Attributes
+    ----------
+    sample
+        (n,) int64 annotated beats at the file's rate, strictly ascending.
+    symbol, label
+        (n,) annotation symbol and class id.
+    noise
+        Annotated noise stretches as (first, last) sample.
+    """
+
+    sample: IntArray
+    symbol: tuple[str, ...]
+    label: tuple[str, ...]
+    noise: tuple[tuple[int, int], ...] = ()
+
+    def in_noise(self, sample: IntArray) -> BoolArray:
+        """Tell which samples lie in an annotated noise stretch."""
+        inside = np.zeros(len(sample), dtype=bool)
+        for first, last in self.noise:
+            inside |= (sample >= first) & (sample <= last)
+        return inside
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """One record's part of a shard, as `ShardWriter.add` takes it."""
+
+    row: dict[str, Any]
+    signal: FloatArray
+    beats: pd.DataFrame
+    annotated: pd.DataFrame
+    truth: list[dict[str, Any]]
+    notes: tuple[str, ...]
+
+
+def preprocess_record(
+    record: Record, role: str, labels: BeatLabels | None, settings: PreprocessSettings
+) -> Preprocessed:
+    """Condition a record, find its beats and describe them. Depends on nothing but its arguments.
+
+    Parameters
+    ----------
+    record
+        The record as its corpus gives it.
+    role
+        train, test, predict or noise; a noise record is conditioned and stored without beats.
+    labels
+        Its annotated beats, or None where there are no annotations.
+    settings
+        Sections of the configuration.
+
+    Raises
+    ------
+    RecordFault
+        ``zero_length``, ``unknown_leads``, ``all_nan``, ``flat`` or ``unknown_fs``.
+    """
+    signal, leads = choose_leads(record, settings.leads, every=role == "noise")
+    raw, _ = fill_gaps(signal)
+    conditioned = condition(signal, record.fs, settings.signal)
+    fs, geometry = settings.signal.fs, settings.geometry
+    detected = np.zeros(0, dtype=np.int64)
+    if role != "noise":
+        known = None if labels is None else np.rint(labels.sample * (fs / record.fs)).astype(np.int64)
+        peaks = detect(conditioned.signal, fs, settings.rpeaks, conditioned.missing, known)
+        detected = np.unique(np.clip(np.rint(peaks * (record.fs / fs)), 0, signal.shape[1] - 1).astype(np.int64))
+        if settings.rpeaks.detector == "annotation" and labels is not None:
+            detected = labels.sample
+    truth_beats = labels if labels is not None and role != "noise" else BeatLabels(detected[:0], (), ())
+    labelled = labels is not None and role != "noise"
+    of_detected, of_annotated = match_beats(
+        detected.astype(np.float64), truth_beats.sample.astype(np.float64), settings.rpeaks.match_s * record.fs
+    )
+    paired = [int(partner) for partner in of_detected]
+    common: dict[str, Any] = {
+        "corpus": record.corpus,
+        "record": record.name,
+        "patient": record.patient,
+        "fs_file": record.fs,
+        "fs": fs,
+        "n_samples": conditioned.signal.shape[1],
+        "labelled": labelled,
+        "settings": settings.beats,
+    }
+    beats = beat_table(
+        **common,
+        r_sample=detected,
+        labels=[truth_beats.label[k] if k >= 0 else ("none" if labelled else "") for k in paired],
+        symbols=[truth_beats.symbol[k] if k >= 0 else "" for k in paired],
+        partner=_partner_sample(truth_beats.sample, of_detected),
+        annotated_noise=truth_beats.in_noise(detected),
+    )
+    annotated = beat_table(
+        **common,
+        r_sample=truth_beats.sample,
+        labels=truth_beats.label,
+        symbols=truth_beats.symbol,
+        partner=_partner_sample(detected, of_annotated),
+        annotated_noise=truth_beats.in_noise(truth_beats.sample),
+    )
+    scale = lead_scale(conditioned.signal, beats["r_index"].to_numpy(), fs)
+    for table in (beats, annotated):
+        quality = assess(
+            raw,
+            record.fs,
+            conditioned.signal,
+            conditioned.missing,
+            table["r_index"].to_numpy(),
+            scale,
+            geometry,
+            settings.quality,
+        )
+        table["reason"] = np.array(quality.reasons(), dtype=object)
+        for name, values in quality.columns().items():
+            table[name] = values
+    row = {
+        "corpus": record.corpus,
+        "record": record.name,
+        "patient": record.patient,
+        "role": role,
+        "leads": ";".join(leads),
+        "fs": fs,
+        "fs_file": record.fs,
+        "duration_s": signal.shape[1] / record.fs,
+        "lead_scale": ";".join(f"{value:.6g}" for value in scale),
+        "dx": ";".join(record.dx),
+        "labelled": labelled,
+    }
+    truth = [{"corpus": record.corpus, "record": record.name, **asdict(span)} for span in record.truth]
+    return Preprocessed(row, conditioned.signal, beats, annotated, truth, conditioned.notes)
+
+
+def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> tuple[FloatArray, tuple[str, ...]]:
+    """Return the configured leads of a record in file order, checked.
+
+    Parameters
+    ----------
+    record
+        The record.
+    wanted
+        Standard lead names of the configuration.
+    every
+        Keep all leads whatever their names (noise records).
+
+    Returns
+    -------
+    signal
+        (n_leads, n_samples) mV at the file's rate.
+    leads
+        Their standard names; of two leads of one name the first is kept.
+
+    Raises
+    ------
+    RecordFault
+        ``zero_length``, ``unknown_leads``, ``all_nan`` or ``flat``.
+    """
+    where = f"{record.corpus}/{record.name}"
+    if record.signal.shape[1] == 0:
+        raise RecordFault("zero_length", f"{where} has no samples")
+    names = [canonical_lead(lead) for lead in record.leads]
+    kept = [k for k, name in enumerate(names) if names.index(name) == k and (every or name in wanted)]
+    if not kept:
+        raise RecordFault("unknown_leads", f"{where} has leads {list(record.leads)}; expected some of {list(wanted)}")
+    signal = record.signal if len(kept) == len(names) else record.signal[kept]
+    finite = np.isfinite(signal)
+    if not finite.any():
+        raise RecordFault("all_nan", f"{where}: no finite sample in leads {[names[k] for k in kept]}")
+    highest = np.where(finite, signal, -np.inf).max(axis=1)
+    lowest = np.where(finite, signal, np.inf).min(axis=1)
+    if not (highest > lowest).any():
+        raise RecordFault("flat", f"{where}: leads {[names[k] for k in kept]} are constant")
+    return signal, tuple(names[k] for k in kept)
+
+
+def _partner_sample(samples: IntArray, partner: IntArray) -> IntArray:
+    if not len(samples):
+        return np.full(len(partner), -1, dtype=np.int64)
+    return np.where(partner >= 0, samples[partner], -1)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A record to preprocess: its identifiers, and functions that read it and its labels when its turn comes."""
+
+    corpus: str
+    record: str
+    role: str
+    reason: str
+    read: Callable[[], Record]
+    label: Callable[[Record], BeatLabels | None]
+
+
+def preprocess_shard(sources: Iterable[Source], settings: PreprocessSettings, output: Path) -> None:
+    """Write a shard from its records, one in memory at a time; a bad record becomes a row of the status table.
+
+    Parameters
+    ----------
+    sources
+        Records of the shard; those with a `Source.reason` aren't read.
+    settings
+        Sections of the configuration.
+    output
+        Shard directory.
+    """
+    with ShardWriter(output) as writer:
+        for source in sources:
+            where = f"{source.corpus}/{source.record}"
+            try:
+                if source.reason:
+                    raise RecordFault(source.reason, "found when the corpus was indexed")
+                record = source.read()
+                result = preprocess_record(record, source.role, source.label(record), settings)
+            except RecordFault as fault:
+                logger.warning("%s left out: %s", where, fault)
+                writer.set_status(source.corpus, source.record, source.role, fault.reason, fault.detail)
+                continue
+            except Exception as error:
+                logger.exception("%s left out", where)
+                writer.set_status(
+                    source.corpus, source.record, source.role, "unreadable", f"{type(error).__name__}: {error}"
+                )
+                continue
+            writer.add(result.row, result.signal, result.beats, result.annotated, result.truth)
+            writer.set_status(source.corpus, source.record, source.role, detail="; ".join(result.notes))

@@ -1,0 +1,227 @@
+"""Quality rules: label-free, per beat and lead, each with a reason; they flag and never delete.
+
+A rule looks at one record alone, never at labels and never at pooled data, so that no class or patient can be
+ruled out by being unlike the others (a PVC's slope, bradycardia's RR).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.shards import BeatGeometry, cut_beats
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+RULES = ("flat", "saturated", "baseline", "high_frequency", "template")
+"""Reasons a lead of a beat may fail for, in the order of the columns ``quality_<rule>``."""
+
+MIN_SCALE_MV = 0.05
+"""Floor of a lead's amplitude, so that a flat lead doesn't blow up when it is divided by it."""
+
+
+@dataclass(frozen=True)
+class QualitySettings:
+    """Section ``quality`` of the configuration; see config/README.md.
+
+    Attributes
+    ----------
+    flat_mv
+        Peak-to-peak in mV below which a lead of a beat is flat.
+    saturated_fraction
+        Share of a beat's samples at the raw record's extreme value above which the lead is saturated.
+    baseline_mv
+        Excursion of the baseline inside a beat in mV.
+    high_frequency_ratio
+        Power outside the QRS above 20 Hz over the power of the beat.
+    min_template_correlation
+        Correlation to the nearest of the record's own beats.
+    """
+
+    flat_mv: float
+    saturated_fraction: float
+    baseline_mv: float
+    high_frequency_ratio: float
+    min_template_correlation: float
+
+
+def lead_scale(signal: FloatArray, r_index: IntArray, fs: float) -> FloatArray:
+    """Return a robust amplitude of each lead: the median over beats of the largest |mV| within 0.1 s of R.
+
+    Parameters
+    ----------
+    signal
+        (n_leads, n_samples) conditioned mV.
+    r_index
+        (n_beats,) R peaks; where there are none, the 99th percentile of |mV| stands in.
+    fs
+        Rate in Hz.
+
+    Returns
+    -------
+    (n_leads,) float32 mV, at least `MIN_SCALE_MV`
+    """
+    if len(r_index):
+        half = max(round(0.1 * fs), 1)
+        waves = cut_beats(signal, r_index, BeatGeometry(fs, half, half + 1))
+        scale = np.median(np.abs(waves).max(axis=2), axis=0)
+    else:
+        scale = np.percentile(np.abs(signal), 99, axis=1)
+    return np.maximum(scale, MIN_SCALE_MV).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Quality of one record's beats.
+
+    Attributes
+    ----------
+    scores
+        Rule name -> (n_beats, n_leads) float32, what the rule compares with its threshold.
+    failed
+        Rule name -> (n_beats, n_leads) bool.
+    """
+
+    scores: dict[str, FloatArray]
+    failed: dict[str, BoolArray]
+
+    def reasons(self) -> list[str]:
+        """Return each beat's reasons joined by ``;``, "" unless more than half of its leads fail some rule.
+
+        One bad lead of two is for the model to cope with; the beat still shows in the other.
+        """
+        stacked = np.stack([self.failed[rule] for rule in RULES])
+        n_beats, n_leads = stacked.shape[1:]
+        flagged = 2 * stacked.any(axis=0).sum(axis=1) > n_leads
+        result = [""] * n_beats
+        for beat in np.flatnonzero(flagged):
+            result[beat] = ";".join(rule for k, rule in enumerate(RULES) if stacked[k, beat].any())
+        return result
+
+    def columns(self) -> dict[str, FloatArray]:
+        """Return a column ``quality_<rule>`` each: the (n_beats,) score of the best lead."""
+        best = {"flat": np.max, "template": np.max}
+        return {f"quality_{rule}": best.get(rule, np.min)(self.scores[rule], axis=1) for rule in RULES}
+
+
+def assess(
+    raw: FloatArray,
+    fs_file: float,
+    signal: FloatArray,
+    missing: BoolArray,
+    r_index: IntArray,
+    scale: FloatArray,
+    geometry: BeatGeometry,
+    settings: QualitySettings,
+) -> Quality:
+    """Score every beat of one record by the rules `RULES`.
+
+    Parameters
+    ----------
+    raw
+        (n_leads, n) mV at the file's rate `fs_file`, gaps filled.
+    fs_file
+        Rate of `raw` in Hz.
+    signal, missing
+        (n_leads, n_samples) conditioned mV and gaps, at the rate of `geometry`.
+    r_index
+        (n_beats,) R peaks in samples of `signal`.
+    scale
+        (n_leads,) amplitudes in mV (`lead_scale`).
+    geometry
+        Extent of a beat.
+    settings
+        Section ``quality`` of the configuration.
+    """
+    shape = (len(r_index), signal.shape[0])
+    low = np.clip(r_index - geometry.before, 0, signal.shape[1] - 1)
+    high = np.clip(r_index + geometry.after, low + 1, signal.shape[1])
+    waves = cut_beats(signal, r_index, geometry)
+    peak_to_peak = np.ptp(waves, axis=2) if len(r_index) else np.zeros(shape, dtype=np.float32)
+    unseen = _share(missing, low, high) > 0.5
+    to_file = fs_file / geometry.fs
+    file_low = np.clip(np.rint(low * to_file).astype(np.int64), 0, raw.shape[1] - 1)
+    file_high = np.clip(np.rint(high * to_file).astype(np.int64), file_low + 1, raw.shape[1])
+    scores = {
+        "flat": np.where(unseen, 0, peak_to_peak),
+        "saturated": _share(_at_extreme(raw), file_low, file_high),
+        "baseline": _baseline_excursion(raw, fs_file, file_low, file_high),
+        "high_frequency": _high_frequency(signal, geometry.fs, r_index, low, high) / scale,
+        "template": _template_correlation(waves),
+    }
+    failed = {
+        "flat": scores["flat"] < settings.flat_mv,
+        "saturated": scores["saturated"] > settings.saturated_fraction,
+        "baseline": scores["baseline"] > settings.baseline_mv,
+        "high_frequency": scores["high_frequency"] > settings.high_frequency_ratio,
+        "template": scores["template"] < settings.min_template_correlation,
+    }
+    return Quality({rule: np.asarray(value, dtype=np.float32) for rule, value in scores.items()}, failed)
+
+
+def _share(mask: BoolArray, low: IntArray, high: IntArray) -> FloatArray:
+    """Return the (n_beats, n_leads) share of True in samples low..high-1."""
+    total = np.concatenate([np.zeros((mask.shape[0], 1), dtype=np.int64), np.cumsum(mask, axis=1)], axis=1)
+    return ((total[:, high] - total[:, low]) / (high - low)).T.astype(np.float32)
+
+
+def _at_extreme(raw: FloatArray) -> BoolArray:
+    """Tell which samples stand at the lead's lowest or highest value: a converter at its rail repeats it."""
+    return (raw == raw.min(axis=1, keepdims=True)) | (raw == raw.max(axis=1, keepdims=True))
+
+
+def _baseline_excursion(raw: FloatArray, fs: float, low: IntArray, high: IntArray) -> FloatArray:
+    """Return the (n_beats, n_leads) range of the baseline (under about 0.7 Hz) inside each beat in mV."""
+    from scipy.signal import butter, sosfiltfilt
+
+    block = max(round(fs / 10), 1)
+    n_blocks = -(-raw.shape[1] // block)
+    padded = np.pad(raw, ((0, 0), (0, n_blocks * block - raw.shape[1])), mode="edge")
+    coarse = padded.reshape(raw.shape[0], n_blocks, block).mean(axis=2, dtype=np.float64)
+    level = coarse.mean(axis=1, keepdims=True)
+    sections = butter(2, 0.7, fs=fs / block, output="sos")
+    baseline = sosfiltfilt(sections, coarse - level, axis=1, padtype="even", padlen=min(n_blocks - 1, 50))
+    # A beat spans some blocks of 0.1 s: the range over as many from its first on.
+    span = max(int(np.max(high - low, initial=1)) // block, 1) + 1
+    index = np.minimum((low // block)[:, None] + np.arange(span), n_blocks - 1)
+    if not len(low):
+        return np.zeros((0, raw.shape[0]), dtype=np.float32)
+    return np.ptp(baseline[:, index], axis=2).T.astype(np.float32)
+
+
+def _high_frequency(signal: FloatArray, fs: float, r_index: IntArray, low: IntArray, high: IntArray) -> FloatArray:
+    """Return the (n_beats, n_leads) RMS in mV of what is above about 20 Hz outside QRS complexes."""
+    lag = max(round(0.005 * fs), 1)
+    power = np.zeros(signal.shape, dtype=np.float64)
+    if signal.shape[1] > 2 * lag:
+        second_difference = signal[:, 2 * lag :] - 2 * signal[:, lag:-lag] + signal[:, : -2 * lag]
+        power[:, lag:-lag] = np.square(second_difference, dtype=np.float64)
+    edges = np.zeros(signal.shape[1] + 1, dtype=np.int64)
+    half = round(0.12 * fs)
+    np.add.at(edges, np.maximum(r_index - half, 0), 1)
+    np.add.at(edges, np.minimum(r_index + half, signal.shape[1]), -1)
+    outside = np.cumsum(edges[:-1]) == 0
+    total = np.concatenate([np.zeros((signal.shape[0], 1)), np.cumsum(power * outside, axis=1)], axis=1)
+    count = np.concatenate([[0], np.cumsum(outside)])
+    mean = (total[:, high] - total[:, low]) / np.maximum(count[high] - count[low], 1)
+    return np.sqrt(np.maximum(mean, 0)).T.astype(np.float32)
+
+
+def _template_correlation(waves: FloatArray, n_templates: int = 128) -> FloatArray:
+    """Return the (n_beats, n_leads) highest correlation with another beat of the record, out of evenly spaced ones."""
+    n_beats, n_leads, _ = waves.shape
+    result = np.ones((n_beats, n_leads), dtype=np.float32)
+    if n_beats < 3:
+        return result
+    chosen = np.unique(np.linspace(0, n_beats - 1, min(n_templates, n_beats)).astype(np.int64))
+    for lead in range(n_leads):
+        unit = waves[:, lead] - waves[:, lead].mean(axis=1, keepdims=True)
+        unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-6)
+        correlation = unit @ unit[chosen].T
+        correlation[chosen, np.arange(len(chosen))] = -1
+        result[:, lead] = correlation.max(axis=1)
+    return result

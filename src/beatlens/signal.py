@@ -1,0 +1,221 @@
+"""Conditioning: from a record's millivolts to a zero-phase band-passed signal at the model's rate, still in millivolts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.records import RecordFault
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+MIN_FS, MAX_FS = 100.0, 4000.0
+"""Rates of record files in Hz that are conditioned; below, a QRS can't be told from a T wave."""
+_NYQUIST_SHARE = 0.9  # of the lower Nyquist frequency that a cut may reach
+_NOTCH_QUALITY = 30.0
+_MAX_DENOMINATOR = 100_000  # of the resampling ratio: rates of up to five digits are exact
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SignalSettings:
+    """Section ``signal`` of the configuration.
+
+    Attributes
+    ----------
+    fs
+        Rate in Hz that every record is resampled to.
+    band_hz
+        Low and high cut of the band-pass in Hz.
+    order
+        Order of the Butterworth filter; it runs forwards and backwards, which doubles it.
+    notch_hz
+        Mains frequency to remove, or None.
+    """
+
+    fs: float
+    band_hz: Sequence[float]
+    order: int
+    notch_hz: float | None
+
+    def __post_init__(self) -> None:
+        if not self.fs > 0:
+            raise ValueError(f"signal.fs is {self.fs} Hz; expected > 0")
+        if len(self.band_hz) != 2 or not 0 < self.band_hz[0] < self.band_hz[1]:
+            raise ValueError(f"signal.band_hz is {self.band_hz}; expected 0 < low cut < high cut")
+        if self.band_hz[0] >= _NYQUIST_SHARE * self.fs / 2:
+            raise ValueError(
+                f"signal.band_hz is {self.band_hz}; expected a low cut under {_NYQUIST_SHARE * self.fs / 2}"
+            )
+        if self.order < 1:
+            raise ValueError(f"signal.order is {self.order}; expected >= 1")
+
+
+@dataclass(frozen=True)
+class Conditioned:
+    """A conditioned record.
+
+    Attributes
+    ----------
+    signal
+        (n_leads, n_samples) float32 mV at the model's rate, finite; zero in a lead without any finite sample.
+    missing
+        (n_leads, n_samples) bool, True where the recorder gave no value and the signal is interpolated.
+    notes
+        What was not done as configured, and why.
+    """
+
+    signal: FloatArray
+    missing: BoolArray
+    notes: tuple[str, ...]
+
+
+def condition(signal: FloatArray, fs: float, settings: SignalSettings) -> Conditioned:
+    """Fill gaps, resample to ``settings.fs`` and band-pass with zero phase; amplitudes stay in millivolts.
+
+    The polyphase resampling comes first, so that one and the same filter acts on every corpus whatever its rate, and
+    a filter of a few Hz is never designed at 4 kHz. Second-order sections keep it stable (a band-pass in b, a form
+    diverges at 2 kHz). The high cut stays under the Nyquist frequencies of both rates. Ends are continued by
+    reflection, which leaves no step where a record starts inside a QRS.
+
+    Parameters
+    ----------
+    signal
+        (n_leads, n_samples) mV at `fs`, NaN where there is no value.
+    fs
+        Rate of `signal` in Hz.
+    settings
+        Section ``signal`` of the configuration.
+
+    Returns
+    -------
+    Conditioned
+        With ceil(n_samples * settings.fs / fs) samples a lead.
+
+    Raises
+    ------
+    RecordFault
+        ``zero_length`` without samples, ``unknown_fs`` for a rate outside `MIN_FS`..`MAX_FS`.
+    """
+    if signal.ndim != 2 or signal.shape[1] == 0:
+        raise RecordFault("zero_length", f"signal of shape {signal.shape}; expected (n_leads, n_samples) with samples")
+    if not MIN_FS <= fs <= MAX_FS:
+        raise RecordFault("unknown_fs", f"sampling rate {fs} Hz; expected {MIN_FS:g} to {MAX_FS:g} Hz")
+    filled, missing = fill_gaps(signal)
+    resampled = resample(filled, fs, settings.fs)
+    notes: list[str] = []
+    sections = _sections(fs, settings, notes)
+    for note in notes:
+        logger.info("%s", note)
+    return Conditioned(
+        _zero_phase(resampled, sections, settings), _resample_mask(missing, fs, settings.fs), tuple(notes)
+    )
+
+
+def fill_gaps(signal: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Interpolate missing samples linearly; ends hold the nearest value, a lead without any value becomes zero.
+
+    Parameters
+    ----------
+    signal
+        (n_leads, n_samples) mV, not finite where there is no value.
+
+    Returns
+    -------
+    filled
+        (n_leads, n_samples) float32, finite; the same object where nothing was missing.
+    missing
+        (n_leads, n_samples) bool.
+    """
+    missing: BoolArray = ~np.isfinite(signal)
+    if not missing.any():
+        return signal, missing
+    filled = signal.copy()
+    time = np.arange(signal.shape[1])
+    for lead, hole in zip(filled, missing, strict=True):
+        if hole.all():
+            lead[:] = 0
+        elif hole.any():
+            lead[hole] = np.interp(time[hole], time[~hole], lead[~hole])
+    return filled, missing
+
+
+def resample(signal: FloatArray, fs: float, target_fs: float) -> FloatArray:
+    """Resample by a rational factor with a polyphase anti-aliasing filter.
+
+    Parameters
+    ----------
+    signal
+        (n_leads, n_samples), finite.
+    fs, target_fs
+        Rates in Hz, fractions allowed; their ratio is exact up to a denominator of `_MAX_DENOMINATOR`.
+
+    Returns
+    -------
+    (n_leads, ceil(n_samples * target_fs / fs)) float32
+    """
+    from scipy.signal import resample_poly
+
+    ratio = _ratio(fs, target_fs)
+    if ratio == 1:
+        return signal.astype(np.float32, copy=False)
+    level = np.median(signal, axis=1, keepdims=True).astype(np.float32)
+    resampled = resample_poly(
+        (signal - level).astype(np.float32), ratio.numerator, ratio.denominator, axis=1, padtype="symmetric"
+    )
+    return np.asarray(resampled + level, dtype=np.float32)
+
+
+def _ratio(fs: float, target_fs: float) -> Fraction:
+    return (Fraction(target_fs) / Fraction(fs)).limit_denominator(_MAX_DENOMINATOR)
+
+
+def _resample_mask(missing: BoolArray, fs: float, target_fs: float) -> BoolArray:
+    n_samples = missing.shape[1]
+    ratio = _ratio(fs, target_fs)
+    length = -(-n_samples * ratio.numerator // ratio.denominator)
+    if not missing.any():
+        return np.zeros((missing.shape[0], length), dtype=bool)
+    nearest = np.rint(np.arange(length) * float(1 / ratio)).astype(np.int64)
+    return missing[:, np.minimum(nearest, n_samples - 1)]
+
+
+def _sections(fs: float, settings: SignalSettings, notes: list[str]) -> list[npt.NDArray[Any]]:
+    """Design the filters at the model's rate; say in `notes` what the rates don't allow."""
+    from scipy import signal as scipy_signal
+
+    limit = _NYQUIST_SHARE * min(fs, settings.fs) / 2
+    low, high = settings.band_hz
+    if high > limit:
+        notes.append(
+            f"high cut lowered from {high:g} to {limit:g} Hz, since the rates are {fs:g} and {settings.fs:g} Hz"
+        )
+        high = limit
+    sections = [scipy_signal.butter(settings.order, (low, high), "bandpass", fs=settings.fs, output="sos")]
+    if settings.notch_hz is not None:
+        if settings.notch_hz > limit:
+            notes.append(
+                f"notch at {settings.notch_hz:g} Hz skipped, since the rates of {fs:g} and {settings.fs:g} Hz "
+                f"hold nothing above {limit:g} Hz"
+            )
+        else:
+            notch = scipy_signal.iirnotch(settings.notch_hz, _NOTCH_QUALITY, fs=settings.fs)
+            sections.append(scipy_signal.tf2sos(*notch))
+    return sections
+
+
+def _zero_phase(signal: FloatArray, sections: list[npt.NDArray[Any]], settings: SignalSettings) -> FloatArray:
+    from scipy.signal import sosfiltfilt
+
+    # Long enough for the high-pass to settle, as far as a short record has samples to reflect.
+    padding = min(signal.shape[1] - 1, round(2 * settings.fs / settings.band_hz[0]))
+    level = signal.mean(axis=1, keepdims=True, dtype=np.float64)
+    filtered = sosfiltfilt(np.concatenate(sections), signal - level, axis=1, padtype="even", padlen=padding)
+    return np.asarray(filtered, dtype=np.float32)
