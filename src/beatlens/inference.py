@@ -1,0 +1,168 @@
+"""Predictions of a shard: record by record, in chunks of a fixed size, so that no number depends on the shards."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.bundle import Bundle
+from beatlens.inputs import InputSpec, RecordInputs, prepare, prepare_record, prototype_features
+from beatlens.review import reasons
+from beatlens.shards import Shard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from beatlens.models.hybrid import HybridNet
+
+logger = logging.getLogger(__name__)
+FloatArray = npt.NDArray[np.float32]
+
+CHUNK_BEATS = 512
+"""Targets in one pass of the network: larger batches drown in page faults with the default allocator."""
+
+__all__ = ["CHUNK_BEATS", "network_outputs", "predict_beats", "prediction_columns", "prepare", "prepare_record"]
+
+
+def network_outputs(
+    inputs: RecordInputs, spec: InputSpec, network: HybridNet, device: str = "cpu"
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Run the network over a record; each chunk also encodes the neighbours that its targets' windows reach.
+
+    Parameters
+    ----------
+    inputs
+        Of one record.
+    spec
+        How inputs are made.
+    network
+        In evaluation mode, on `device`.
+    device
+        ``cpu`` or ``cuda``.
+
+    Returns
+    -------
+    logits (n, K), gate logits (n,), similarity to the nearest prototype (n,)
+    """
+    import torch
+
+    features, nearest = prototype_features(inputs, spec.bank)
+    half = spec.beats.context // 2
+    logits = np.empty((len(inputs), len(spec.classes)), dtype=np.float32)
+    gates = np.empty(len(inputs), dtype=np.float32)
+    lead_ids = torch.from_numpy(inputs.lead_ids).to(device)
+    with torch.inference_mode():
+        for start in range(0, len(inputs), CHUNK_BEATS):
+            stop = min(start + CHUNK_BEATS, len(inputs))
+            low, high = max(start - half, 0), min(stop + half, len(inputs))
+            n, n_leads = high - low, len(inputs.leads)
+            waves = torch.from_numpy(inputs.waves[low:high].reshape(n * n_leads, -1)).to(device)
+            encoded = network.encode_leads(waves).view(n, n_leads, -1)
+            present = torch.ones((n, n_leads), dtype=torch.bool, device=device)
+            # Slots beyond a window's length hold row 0 of the record, which may lie outside the chunk: never read.
+            windows = np.clip(inputs.windows[start:stop] - low, 0, n - 1)
+            logit, gate = network.classify(
+                network.mix_leads(encoded, present, lead_ids),
+                torch.from_numpy(inputs.rr[low:high]).to(device),
+                torch.from_numpy(features[start:stop]).to(device),
+                torch.from_numpy(windows).to(device),
+                torch.from_numpy(inputs.lengths[start:stop]).to(device),
+                torch.from_numpy(inputs.positions[start:stop]).to(device),
+            )
+            logits[start:stop] = logit.cpu().numpy()
+            gates[start:stop] = gate.cpu().numpy()
+    if not np.isfinite(logits).all():
+        raise ValueError(f"{inputs.corpus}/{inputs.record}: logits that are not finite; expected finite inputs")
+    return logits, gates, nearest
+
+
+def prediction_columns(classes: tuple[str, ...]) -> list[str]:
+    """Return the columns of a table of predictions."""
+    return [
+        *("beat_id", "corpus", "record", "patient", "split", "r_sample", "r_time_s", "label"),
+        *(f"p_{name}" for name in classes),
+        *("p_noise", "pred", "review", "reason", "matched", "similarity"),
+    ]
+
+
+def predict_beats(
+    shard: Shard,
+    beats: pd.DataFrame,
+    splits: Mapping[tuple[str, str], str],
+    bundle: Bundle,
+    network: HybridNet,
+    device: str = "cpu",
+) -> pd.DataFrame:
+    """Predict every beat of a table.
+
+    Parameters
+    ----------
+    shard
+        Holds the records of `beats`.
+    beats
+        A beat table of the shard, at detected or at annotated peaks.
+    splits
+        Split of each ``(corpus, record)``.
+    bundle
+        Calibration, thresholds and how inputs are made.
+    network
+        ``bundle.network(device)``.
+    device
+        ``cpu`` or ``cuda``; noted in the table's attributes.
+
+    Returns
+    -------
+    One row a beat, in the order of `beats`: see `prediction_columns`
+    """
+    import pandas as pd
+
+    parts = []
+    for inputs in prepare(shard, beats, bundle.spec):
+        logits, gates, nearest = network_outputs(inputs, bundle.spec, network, device)
+        parts.append(_table(inputs, splits[inputs.corpus, inputs.record], logits, gates, nearest, bundle))
+    if not parts:
+        parts = [_empty_table(beats, bundle.classes)]
+    result = pd.concat(parts, ignore_index=True)
+    if len(result) != len(beats) or not (result["beat_id"].to_numpy() == beats["beat_id"].to_numpy()).all():
+        raise AssertionError(f"{shard.path}: {len(result)} predictions for {len(beats)} beats, or in another order")
+    result.attrs["device"] = device
+    return result
+
+
+def _table(
+    inputs: RecordInputs, split: str, logits: FloatArray, gates: FloatArray, nearest: FloatArray, bundle: Bundle
+) -> pd.DataFrame:
+    probability = bundle.calibration.probabilities(logits)
+    noise = bundle.calibration.noise(gates)
+    reason = reasons(probability, noise, nearest, inputs.beats["reason"].tolist(), bundle.thresholds)
+    known = ["beat_id", "corpus", "record", "patient", "r_sample", "r_time_s", "label", "matched"]
+    table = inputs.beats[known].copy()
+    table["split"] = split
+    for k, name in enumerate(bundle.classes):
+        table[f"p_{name}"] = probability[:, k]
+    table["p_noise"] = noise
+    table["pred"] = np.array(bundle.classes, dtype=object)[probability.argmax(axis=1)]
+    table["review"] = reason != ""
+    table["reason"] = reason
+    table["similarity"] = nearest
+    return table[prediction_columns(bundle.classes)]
+
+
+def _empty_table(beats: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for name in prediction_columns(classes):
+        if name in beats.columns:
+            columns[name] = beats[name].iloc[:0]
+        elif name in {"split", "pred", "reason"}:
+            columns[name] = pd.Series([], dtype=object)
+        else:
+            columns[name] = pd.Series(
+                [], dtype=bool if name == "review" else np.float32 if name == "similarity" else float
+            )
+    return pd.DataFrame(columns)

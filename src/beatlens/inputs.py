@@ -1,0 +1,180 @@
+"""What the network sees of a record: scaled waveforms, RR features, windows and prototype features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.beats import BeatSettings, context_windows, rr_features, stretch_ids
+from beatlens.leads import lead_id
+from beatlens.prototypes.similarity import (
+    PrototypeBank,
+    best_similarity,
+    class_features,
+    combine,
+    lead_products,
+    patient_keys,
+)
+from beatlens.shards import BeatGeometry, Shard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How inputs are made; part of the bundle.
+
+    Attributes
+    ----------
+    classes
+        Class ids, in the order of the logits.
+    leads
+        Leads used where present, by name.
+    geometry
+        Extent of a beat.
+    beats
+        Section ``beats`` of the configuration.
+    bank
+        Prototypes.
+    """
+
+    classes: tuple[str, ...]
+    leads: tuple[str, ...]
+    geometry: BeatGeometry
+    beats: BeatSettings
+    bank: PrototypeBank
+
+    def __post_init__(self) -> None:
+        if self.bank.leads != self.leads or self.bank.classes != self.classes:
+            raise ValueError(
+                f"prototype bank of leads {self.bank.leads} and classes {self.bank.classes}; "
+                f"expected {self.leads} and {self.classes}"
+            )
+
+
+@dataclass(frozen=True)
+class RecordInputs:
+    """Inputs of one record's beats, all of which have the same leads.
+
+    Attributes
+    ----------
+    corpus, record, patient
+        Identifiers; `patient` is ``corpus/patient``.
+    beats
+        The record's rows of the beat table.
+    leads
+        Leads of the record that the model uses, in the model's order.
+    lead_scale
+        (L,) mV.
+    lead_ids
+        (L,) embedding indices.
+    waves
+        (n, L, T) float32 in units of `lead_scale`.
+    rr
+        (n, R) RR features, not scaled.
+    windows, lengths, positions
+        (n, W), (n,), (n,): see `beatlens.beats.context_windows`; rows count within the record.
+    """
+
+    corpus: str
+    record: str
+    patient: str
+    beats: pd.DataFrame
+    leads: tuple[str, ...]
+    lead_scale: FloatArray
+    lead_ids: IntArray
+    waves: FloatArray
+    rr: FloatArray
+    windows: IntArray
+    lengths: IntArray
+    positions: IntArray
+
+    def __len__(self) -> int:
+        """Return the number of beats."""
+        return len(self.rr)
+
+
+def used_leads(shard: Shard, corpus: str, record: str, spec: InputSpec) -> tuple[str, ...]:
+    """Return the leads of a record that the model uses, in the model's order."""
+    own = shard.leads(corpus, record)
+    leads = tuple(lead for lead in spec.leads if lead in own)
+    if not leads:
+        raise ValueError(f"{shard.path}: {corpus}/{record} has the leads {own}; expected some of {spec.leads}")
+    return leads
+
+
+def prepare_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> RecordInputs:
+    """Make the inputs of one record.
+
+    Parameters
+    ----------
+    shard
+        Holds the record.
+    beats
+        All of the record's rows of a beat table, in time order.
+    spec
+        How inputs are made.
+    """
+    first = beats.iloc[0]
+    corpus, record = first["corpus"], first["record"]
+    leads = used_leads(shard, corpus, record, spec)
+    own = shard.leads(corpus, record)
+    scale = shard.lead_scale(corpus, record)[[own.index(lead) for lead in leads]]
+    if not (scale > 0).all():
+        raise ValueError(f"{shard.path}: {corpus}/{record} has lead scales {scale}; expected > 0")
+    windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
+    return RecordInputs(
+        corpus=corpus,
+        record=record,
+        patient=f"{corpus}/{first['patient']}",
+        beats=beats,
+        leads=leads,
+        lead_scale=scale,
+        lead_ids=np.array([lead_id(lead) for lead in leads], dtype=np.int64),
+        waves=shard.waveforms(beats, leads, spec.geometry) / scale[:, None],
+        rr=rr_features(beats, spec.beats),
+        windows=windows,
+        lengths=lengths,
+        positions=positions,
+    )
+
+
+def prepare(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> Iterator[RecordInputs]:
+    """Yield the inputs of each record of a beat table, one record in memory at a time, in the table's order."""
+    for _, rows in beats.groupby(["corpus", "record"], sort=False).indices.items():
+        yield prepare_record(shard, beats.iloc[np.sort(rows)].reset_index(drop=True), spec)
+
+
+def record_similarities(waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank, patient: str) -> FloatArray:
+    """Return similarities (n, P) of a record's scaled waves (n, L, T), own-patient prototypes at -inf."""
+    own = bank.for_leads(leads)
+    parts = [lead_products(waves[:, k], k, own) for k in range(len(leads))]
+    dots = np.stack([dot for dot, _ in parts], axis=1)
+    norm2 = np.stack([norm for _, norm in parts], axis=1)
+    return combine(dots, norm2, np.ones(norm2.shape, dtype=bool), own, patient)
+
+
+def prototype_features(inputs: RecordInputs, bank: PrototypeBank) -> tuple[FloatArray, FloatArray]:
+    """Return a record's prototype features (n, S) and best similarities (n,)."""
+    similarities = record_similarities(inputs.waves, inputs.leads, bank, inputs.patient)
+    return class_features(similarities, bank), best_similarity(similarities)
+
+
+__all__ = [
+    "InputSpec",
+    "RecordInputs",
+    "patient_keys",
+    "prepare",
+    "prepare_record",
+    "prototype_features",
+    "record_similarities",
+    "used_leads",
+]

@@ -1,0 +1,50 @@
+"""Networks from and to plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from beatlens.models.hybrid import HybridNet
+from beatlens.models.settings import NetworkConfig
+
+
+def choose_device(name: str) -> str:
+    """Return ``cuda`` or ``cpu`` for the configured ``auto``, ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    ValueError
+        For any other name, or for ``cuda`` where there is none.
+    """
+    if name not in {"auto", "cpu", "cuda"}:
+        raise ValueError(f"device: {name!r}; expected auto, cpu or cuda")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise ValueError("device: 'cuda', but torch finds no CUDA device; expected auto or cpu here")
+    return "cuda" if available and name != "cpu" else "cpu"
+
+
+def network_from_arrays(
+    config: NetworkConfig, weights: Mapping[str, npt.NDArray[Any]], device: str = "cpu"
+) -> HybridNet:
+    """Build a network in evaluation mode from its sizes and its state.
+
+    Raises
+    ------
+    RuntimeError
+        Where names or shapes don't fit the sizes.
+    """
+    with torch.random.fork_rng(devices=[]):  # initial weights are overwritten: leave the caller's generator alone
+        network = HybridNet(config)
+    network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    return network.eval().to(device)
+
+
+def network_to_arrays(network: HybridNet) -> dict[str, npt.NDArray[Any]]:
+    """Return a network's state as arrays, by parameter name."""
+    return {name: value.detach().cpu().numpy().copy() for name, value in network.state_dict().items()}

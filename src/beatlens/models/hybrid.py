@@ -1,0 +1,88 @@
+"""The hybrid network: morphology, rhythm and similarity to prototypes, fused to class logits and a noise gate."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from beatlens.models.encoder import LeadEncoder, LeadMixer
+from beatlens.models.rhythm import RhythmBranch
+from beatlens.models.settings import NetworkConfig
+
+
+class HybridNet(nn.Module):
+    """Three branches; the model ``context`` is the same without the prototype branch.
+
+    A forward pass has three steps, so that each (beat, lead) is encoded once however many windows it appears in:
+    `encode_leads`, `mix_leads`, `classify`. RR features come in as they are; their scaler (mean and standard deviation
+    over training beats) is part of the weights.
+
+    Parameters
+    ----------
+    config
+        Sizes.
+    """
+
+    rr_mean: Tensor
+    rr_std: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        settings = config.settings
+        self.config = config
+        self.uses_prototypes = settings.name == "hybrid"
+        self.encoder = LeadEncoder(settings, config.beat_length)
+        self.mixer = LeadMixer(settings, self.encoder.size)
+        self.rhythm = RhythmBranch(settings.embedding + config.n_rr, settings.lstm_hidden, config.context)
+        fused = 2 * settings.lstm_hidden + settings.embedding + config.n_rr
+        fused += config.n_similarity if self.uses_prototypes else 0
+        self.head = nn.Sequential(
+            nn.Dropout(settings.dropout),
+            nn.Linear(fused, settings.head_hidden),
+            nn.ReLU(),
+            nn.Dropout(settings.dropout),
+            nn.Linear(settings.head_hidden, config.n_classes),
+        )
+        self.gate = nn.Sequential(nn.Linear(settings.embedding, 32), nn.ReLU(), nn.Linear(32, 1))
+        self.register_buffer("rr_mean", torch.zeros(config.n_rr))
+        self.register_buffer("rr_std", torch.ones(config.n_rr))
+
+    def set_scaler(self, mean: Tensor, std: Tensor) -> None:
+        """Set the scaler of the RR features: (R,) mean and standard deviation over training beats."""
+        self.rr_mean.copy_(mean)
+        self.rr_std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
+
+    def encode_leads(self, waves: Tensor) -> Tensor:
+        """Encode waves (m, T), each one lead of one beat in units of the lead's scale, to features (m, F)."""
+        return cast(Tensor, self.encoder(waves))
+
+    def mix_leads(self, features: Tensor, present: Tensor, lead_ids: Tensor) -> Tensor:
+        """Mix features (n, L, F) of the leads present (n, L) bool, with lead_ids (L,) long, to embeddings (n, D)."""
+        return cast(Tensor, self.mixer(features, present, lead_ids))
+
+    def classify(
+        self, embeddings: Tensor, rr: Tensor, similarity: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return class logits (n, K) and noise-gate logits (n,) of target beats.
+
+        Parameters
+        ----------
+        embeddings
+            (n_beats, D), of targets and their neighbours.
+        rr
+            (n_beats, R) RR features, not scaled.
+        similarity
+            (n, S) prototype features of the targets; not read by the model ``context``.
+        windows, lengths, positions
+            See `beatlens.models.rhythm.RhythmBranch.forward`; at most ``context // 2`` beats on either side count.
+        """
+        scaled = ((rr - self.rr_mean) / self.rr_std).clamp(-8.0, 8.0)
+        beats = torch.cat([embeddings, scaled], dim=1)
+        target = windows.gather(1, positions[:, None]).squeeze(1)
+        parts = [self.rhythm(beats, windows, lengths, positions), beats.index_select(0, target)]
+        if self.uses_prototypes:
+            parts.append(similarity)
+        gate = self.gate(embeddings.index_select(0, target)).squeeze(1)
+        return self.head(torch.cat(parts, dim=1)), gate

@@ -1,0 +1,95 @@
+"""Rhythm: a bidirectional LSTM over the beats around a target, read out at the target."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class TowardsTarget(nn.Module):
+    """One direction of an LSTM that ends at the target beat.
+
+    The output of a bidirectional LSTM at one position needs the forward direction up to it and the backward direction
+    down to it, and no more; so each direction runs over half a window. The input's part of the gates is computed once
+    a beat and gathered. Slots outside the window leave the state as it is, hence padding can't change the output.
+    Plain tensor operations: gradients work in evaluation mode on every device.
+
+    Parameters
+    ----------
+    inputs, hidden
+        Sizes.
+    """
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.input = nn.Linear(inputs, 4 * hidden)
+        self.recurrent = nn.Linear(hidden, 4 * hidden, bias=False)
+        with torch.no_grad():  # gates in the order input, forget, output, candidate; remember at first
+            self.input.bias[hidden : 2 * hidden] += 1.0
+
+    def forward(self, beats: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+        """Run over beats (n_beats, inputs) in the order of index (n, steps), where valid; return (n, hidden)."""
+        gates_of_beats = self.input(beats)
+        state = memory = beats.new_zeros(len(index), self.hidden)
+        for step in range(index.shape[1]):
+            gates = gates_of_beats.index_select(0, index[:, step])
+            if step:
+                gates = gates + self.recurrent(state)
+            entry, forget, output = torch.sigmoid(gates[:, : 3 * self.hidden]).chunk(3, dim=1)
+            candidate = torch.tanh(gates[:, 3 * self.hidden :])
+            inside = valid[:, step, None]
+            memory = torch.where(inside, forget * memory + entry * candidate, memory)
+            state = torch.where(inside, output * torch.tanh(memory), state)
+        return state
+
+
+class RhythmBranch(nn.Module):
+    """Both directions towards the target.
+
+    Parameters
+    ----------
+    inputs, hidden
+        Size of a beat's input and of each direction's state.
+    context
+        Beats of a window, odd.
+    """
+
+    def __init__(self, inputs: int, hidden: int, context: int) -> None:
+        super().__init__()
+        self.side = context // 2
+        self.before = TowardsTarget(inputs, hidden)
+        self.after = TowardsTarget(inputs, hidden)
+
+    def forward(self, beats: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor) -> Tensor:
+        """Read out at the targets.
+
+        Parameters
+        ----------
+        beats
+            (n_beats, inputs).
+        windows
+            (n, W) long, rows of `beats`, left-aligned in time order; slots from the length on are never read.
+        lengths, positions
+            (n,) long, beats of a window and the target's slot.
+
+        Returns
+        -------
+        (n, 2 * hidden)
+        """
+        steps = torch.arange(self.side + 1, device=windows.device)
+        slot_before = positions[:, None] - self.side + steps
+        slot_after = positions[:, None] + self.side - steps
+        target = windows.gather(1, positions[:, None])
+
+        def rows(slot: Tensor, valid: Tensor) -> Tensor:
+            return torch.where(valid, windows.gather(1, slot.clamp(0, windows.shape[1] - 1)), target)
+
+        valid_before, valid_after = slot_before >= 0, slot_after < lengths[:, None]
+        return torch.cat(
+            [
+                self.before(beats, rows(slot_before, valid_before), valid_before),
+                self.after(beats, rows(slot_after, valid_after), valid_after),
+            ],
+            dim=1,
+        )

@@ -1,0 +1,92 @@
+"""Sizes of a network: what the configuration says and what the data fix. Imports without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MODELS = ("hybrid", "context")
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The section ``model`` of the configuration.
+
+    Attributes
+    ----------
+    name
+        ``hybrid`` (morphology, rhythm and prototype branches) or ``context`` (no prototype branch).
+    derivative
+        Whether the beat encoder sees the first difference beside the wave.
+    channels, kernels
+        Of the encoder's convolutions; each halves the length.
+    time_bins
+        Stretches of a beat over which the last feature map is averaged.
+    embedding
+        Size of a beat's embedding.
+    lead_embedding
+        Size of a lead's embedding.
+    lstm_hidden
+        Hidden units of each direction of the rhythm branch.
+    head_hidden
+        Hidden units of the class head.
+    dropout
+        Share of units dropped before the heads in training.
+    """
+
+    name: str
+    derivative: bool
+    channels: tuple[int, ...]
+    kernels: tuple[int, ...]
+    time_bins: int
+    embedding: int
+    lead_embedding: int
+    lstm_hidden: int
+    head_hidden: int
+    dropout: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "kernels", tuple(self.kernels))
+        if self.name not in MODELS:
+            raise ValueError(f"model.name: {self.name!r}; expected one of {MODELS}")
+        if not self.channels or len(self.channels) != len(self.kernels):
+            raise ValueError(f"model: {len(self.channels)} channels and {len(self.kernels)} kernels; expected as many")
+        if any(kernel % 2 == 0 for kernel in self.kernels):
+            raise ValueError(f"model.kernels: {self.kernels}; expected odd lengths")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """All that is needed to build a network: the settings and the sizes that the data fix.
+
+    Attributes
+    ----------
+    settings
+        Section ``model``.
+    n_classes, beat_length, n_rr, n_similarity, context
+        Classes, samples of a beat, RR features, similarity features (0 without prototype branch), beats of a window.
+    """
+
+    settings: ModelSettings
+    n_classes: int
+    beat_length: int
+    n_rr: int
+    n_similarity: int
+    context: int
+
+    def __post_init__(self) -> None:
+        if self.context < 1 or self.context % 2 == 0:
+            raise ValueError(f"beats.context: {self.context}; expected an odd number >= 1")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that `from_json` reads."""
+        value = asdict(self)
+        value["settings"] |= {"channels": list(self.settings.channels), "kernels": list(self.settings.kernels)}
+        return value
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> NetworkConfig:
+        """Build from what `to_json` gave."""
+        return cls(**{**value, "settings": ModelSettings(**value["settings"])})
