@@ -1,0 +1,97 @@
+"""What the recorder adds: baseline wander, mains, muscle and, in stretches, noise that hides beats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+RAMP_S = 0.3
+
+
+@dataclass(frozen=True)
+class NoiseStretch:
+    """A stretch of strong noise: first sample, end (exclusive), which leads it is in."""
+
+    start: int
+    end: int
+    leads: tuple[bool, ...]
+
+
+@cache
+def _filter(kind: str, low: float, high: float, fs: float) -> Array:
+    from scipy import signal as dsp
+
+    edges = [low, high] if kind == "bandpass" else low
+    return np.asarray(dsp.butter(2, edges, kind, fs=fs, output="sos"))
+
+
+def _coloured(rng: np.random.Generator, shape: tuple[int, int], kind: str, low: float, high: float, fs: float) -> Array:
+    """Gaussian noise of unit variance in a band; a second is made and dropped so that the filter has settled."""
+    from scipy import signal as dsp
+
+    settle = round(2 * fs)
+    white = rng.standard_normal((shape[0], shape[1] + settle))
+    shaped = dsp.sosfilt(_filter(kind, low, high, fs), white, axis=1)[:, settle:]
+    return np.asarray(shaped / np.maximum(shaped.std(axis=1, keepdims=True), 1e-12))
+
+
+def background(rng: np.random.Generator, n_leads: int, n_samples: int, fs: float, mains_hz: float) -> Array:
+    """Return (n_leads, n_samples) mV of the noise every record has.
+
+    Breathing and drift of the baseline (0.03 to 0.5 Hz, 0.04 to 0.15 mV rms), mains hum with its third
+    harmonic below the Nyquist rate (up to 0.02 mV) and muscle noise (20 Hz up, 0.006 to 0.025 mV rms).
+    """
+    time = np.arange(n_samples) / fs
+    shape = (n_leads, n_samples)
+    wander = np.zeros(shape)
+    for frequency in rng.uniform(0.03, 0.5, 6):
+        wander += rng.standard_normal((n_leads, 1)) * np.sin(2 * np.pi * frequency * time + rng.uniform(0, 6.28))
+    wander *= rng.uniform(0.04, 0.15) / np.sqrt(3)
+    hum = np.sin(2 * np.pi * mains_hz * time + rng.uniform(0, 6.28))
+    if 3 * mains_hz < fs / 2:
+        hum += 0.2 * np.sin(2 * np.pi * 3 * mains_hz * time + rng.uniform(0, 6.28))
+    mains = rng.uniform(0.001, 0.020) * rng.uniform(0.4, 1.0, (n_leads, 1)) * hum
+    muscle = rng.uniform(0.006, 0.025) * _coloured(rng, shape, "highpass", 20, 0, fs)
+    return np.asarray(wander + mains + muscle)
+
+
+def draw_stretches(rng: np.random.Generator, n_leads: int, n_samples: int, fs: float) -> list[NoiseStretch]:
+    """Draw one stretch of 5 to 10 s a minute, apart from each other and from the ends of the record."""
+    n_slots = max(1, round(n_samples / fs / 60))
+    edges = np.linspace(fs, n_samples - fs, n_slots + 1)
+    stretches = []
+    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        length = min(rng.uniform(5, 10) * fs, 0.4 * (end - begin))
+        start = rng.uniform(begin, end - length - fs)
+        flags = [True] * n_leads if rng.random() < 0.6 else [bool(k == rng.integers(n_leads)) for k in range(n_leads)]
+        if not any(flags):
+            flags[0] = True
+        stretches.append(NoiseStretch(round(start), round(start + length), tuple(flags)))
+    return stretches
+
+
+def stretch_noise(rng: np.random.Generator, stretches: list[NoiseStretch], n_leads: int, n: int, fs: float) -> Array:
+    """Return (n_leads, n) mV: muscle or electrode-motion noise inside the stretches, faded in and out, else 0.
+
+    Muscle noise fills 15 to 90 Hz at 0.25 to 0.6 mV rms. Electrode motion fills 0.7 to 12 Hz, the band of the beats
+    themselves, at 0.4 to 1.0 mV rms, so that no filter removes it.
+    """
+    total = np.zeros((n_leads, n))
+    for stretch in stretches:
+        length = stretch.end - stretch.start
+        shape = (n_leads, length)
+        if rng.random() < 0.4:
+            noise = rng.uniform(0.25, 0.6) * _coloured(rng, shape, "bandpass", 15, 90, fs)
+        else:
+            noise = rng.uniform(0.4, 1.0) * _coloured(rng, shape, "bandpass", 0.7, 12, fs)
+        ramp = min(round(RAMP_S * fs), length // 2)
+        fade = np.ones(length)
+        fade[:ramp] = np.sin(np.linspace(0, np.pi / 2, ramp)) ** 2
+        fade[length - ramp :] = fade[:ramp][::-1]
+        flags = np.array(stretch.leads, dtype=float)[:, None]
+        total[:, stretch.start : stretch.end] += flags * fade * noise
+    return total

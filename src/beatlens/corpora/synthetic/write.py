@@ -1,0 +1,233 @@
+"""Making the embedded corpus: WFDB signal, header and annotation files, the truth beside them, and RECORDS.
+
+Annotations follow the WFDB library: beats ``N A V R L`` at the R peak (the sample where the noise-free QRS dipole of
+the patient's typical beat of that class is longest), with the auxiliary note ``STE`` for a normally conducted beat with
+ST elevation; ``+`` with the rhythm; ``~`` where the signal quality changes. A ``~`` has, as in the MIT-BIH database,
+one letter a lead as its note, ``c`` clean or ``n`` noisy, and the same in its subtype (bit k: signal k is noisy, for
+the first four), so a noise stretch goes from a ``~`` with some ``n`` to the next ``~`` with ``c`` alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.artefacts import read_json, write_json, write_text
+from beatlens.corpora.synthetic import morphology, noise, rhythm, truth
+from beatlens.corpora.synthetic.morphology import Heart, Table
+from beatlens.corpora.synthetic.plan import RecordPlan, SyntheticSettings, plan_records
+from beatlens.corpora.synthetic.rhythm import Beat
+from beatlens.seeds import derive_seed
+from beatlens.signal import SignalSettings
+
+VERSION = 1
+"""Raised when the generator makes other records from the same settings, so that folders are made anew."""
+
+STAMP = "corpus.json"
+SYMBOLS = {"N": "N", "STE": "N", "S": "A", "V": "V", "RBBB": "R", "LBBB": "L"}
+DX_CODES = {
+    "sinus": 426783006,
+    "bradycardia": 426177001,
+    "tachycardia": 427084000,
+    "fibrillation": 164889003,
+    "RBBB": 59118001,
+    "LBBB": 164909002,
+    "S": 284470004,
+    "V": 427172004,
+    "STE": 164931005,
+}
+RHYTHM_NOTES = {"sinus": "(N", "bradycardia": "(SBR", "tachycardia": "(N", "fibrillation": "(AFIB"}
+FILE_FORMATS = {False: ("212", 200), True: ("16", 1000)}  # clinical or not: format, units a millivolt
+ENDINGS = (".dat", ".hea", ".atr", ".truth.csv")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Made:
+    """One record in memory.
+
+    Attributes
+    ----------
+    plan, heart, matrix
+        What it was made from; `matrix` is (n_leads, 3).
+    beats
+        Beats with their R samples, those inside the record.
+    all_beats
+        With those before and after it.
+    clean
+        (n_leads, n_samples) mV without noise.
+    signal
+        The same with noise.
+    stretches
+        Stretches of strong noise.
+    comments
+        Header comment lines.
+    """
+
+    plan: RecordPlan
+    heart: Heart
+    matrix: Table
+    beats: list[tuple[Beat, int]]
+    all_beats: list[Beat]
+    clean: npt.NDArray[np.float64]
+    signal: npt.NDArray[np.float64]
+    stretches: list[noise.NoiseStretch]
+    comments: list[str]
+
+
+def make_record(plan: RecordPlan, settings: SyntheticSettings) -> Made:
+    """Make one record; it depends on its plan and the corpus seed, not on other records."""
+    of_patient = np.random.default_rng(derive_seed(settings.seed, "patient", plan.patient))
+    heart = morphology.draw_heart(of_patient, plan.leads)
+    habits = rhythm.draw_habits(of_patient)
+    age, sex = int(of_patient.integers(34, 88)), str(of_patient.choice(["Female", "Male"]))
+    rng = np.random.default_rng(derive_seed(settings.seed, "record", plan.name))
+    n_samples, n_leads = plan.n_samples, len(plan.leads)
+
+    mixing = morphology.mixing(plan.leads)
+    matrix = mixing @ heart.matrix
+    all_beats = rhythm.make_beats(plan, habits, rng)
+    clean = truth.render(all_beats, heart, matrix, plan.fs, n_samples)
+    if plan.rhythm == "fibrillation":
+        clean += matrix @ morphology.fibrillation(rng, plan.fs, n_samples)
+    beats = []
+    for beat in all_beats:
+        offset = heart.shape(beat.kind, beat.focus).r_offset_s
+        r_sample = round((beat.time_s + offset) * plan.fs)
+        if 0 <= r_sample < n_samples:
+            beats.append((beat, r_sample))
+
+    # Noise enters at the independent leads, so the limb leads of a noisy record still obey Einthoven.
+    sources = mixing.shape[1] if plan.clinical else n_leads
+    stretches = noise.draw_stretches(rng, n_leads, n_samples, plan.fs) if plan.noisy else []
+    added = noise.background(rng, sources, n_samples, plan.fs, plan.mains_hz)
+    if stretches:
+        added += noise.stretch_noise(rng, stretches, n_leads, n_samples, plan.fs)
+    signal = clean + (mixing @ added if plan.clinical else added)
+
+    shown = {beat.kind for beat, _ in beats}
+    dx = [DX_CODES[plan.rhythm], *(code for kind, code in DX_CODES.items() if kind in shown)]
+    codes = ",".join(str(code) for code in dx)
+    comments = [f"Age: {age}", f"Sex: {sex}", f"Dx: {codes}", f"Patient: {plan.patient}"]
+    return Made(plan, heart, matrix, beats, all_beats, clean, signal, stretches, comments)
+
+
+def annotation_rows(made: Made) -> list[tuple[int, str, int, str]]:
+    """Return ``(sample, symbol, subtype, note)`` of a record, ascending; see the module's text."""
+    n_leads = len(made.plan.leads)
+    rows = [(0, "+", 0, RHYTHM_NOTES[made.plan.rhythm])]
+    for beat, r_sample in made.beats:
+        rows.append((r_sample, SYMBOLS[beat.kind], 0, "STE" if beat.kind == "STE" else ""))
+    for stretch in made.stretches:
+        bits = sum(1 << k for k, noisy in enumerate(stretch.leads[:4]) if noisy)
+        rows.append((stretch.start, "~", bits, "".join("cn"[noisy] for noisy in stretch.leads)))
+        rows.append((stretch.end, "~", 0, "c" * n_leads))
+    rows.sort(key=lambda row: row[0])
+    # Two annotations can't share a sample of a WFDB file.
+    for k in range(1, len(rows)):
+        if rows[k][0] <= rows[k - 1][0]:
+            rows[k] = (rows[k - 1][0] + 1, *rows[k][1:])
+    return rows
+
+
+def _write_record(folder: Path, made: Made, settings: SyntheticSettings) -> None:
+    import wfdb
+
+    plan = made.plan
+    n_leads = len(plan.leads)
+    file_format, gain = FILE_FORMATS[plan.clinical]
+    limit = 2047 if file_format == "212" else 32767
+    digital = np.rint(made.signal.T * gain).clip(-limit, limit).astype(np.int64)
+    wfdb.wrsamp(
+        plan.name,
+        fs=int(plan.fs) if plan.fs.is_integer() else plan.fs,
+        units=["mV"] * n_leads,
+        sig_name=list(plan.leads),
+        d_signal=digital,
+        fmt=[file_format] * n_leads,
+        adc_gain=[float(gain)] * n_leads,
+        baseline=[0] * n_leads,
+        comments=made.comments,
+        write_dir=str(folder),
+    )
+    rows = annotation_rows(made)
+    wfdb.wrann(
+        plan.name,
+        "atr",
+        sample=np.array([row[0] for row in rows]),
+        symbol=[row[1] for row in rows],
+        subtype=np.array([row[2] for row in rows]),
+        aux_note=[row[3] for row in rows],
+        fs=plan.fs,
+        write_dir=str(folder),
+    )
+    conditioning = SignalSettings(plan.fs, list(settings.truth_band_hz), settings.truth_order, None)
+    rows_of_truth = truth.truth_rows(
+        made.beats, made.heart, made.matrix, plan.leads, plan.fs, plan.n_samples, conditioning, settings.truth_mv
+    )
+    truth.write_truth(folder / f"{plan.name}.truth.csv", rows_of_truth)
+
+
+def _stamp(settings: SyntheticSettings, names: list[str]) -> dict[str, Any]:
+    plain = {key: list(value) if isinstance(value, (list, tuple)) else value for key, value in asdict(settings).items()}
+    return {"version": VERSION, "settings": plain, "records": names}
+
+
+def _files(names: list[str]) -> Iterator[str]:
+    for name in names:
+        for ending in ENDINGS:
+            yield name + ending
+
+
+def make_corpus(folder: Path, settings: SyntheticSettings) -> list[str]:
+    """Make the corpus in a folder, unless it is there already.
+
+    A folder that has every file, made from the same settings, is left alone. Otherwise everything is made in a
+    temporary folder beside it and moved over, the stamp last, so a kill leaves a folder that is made again. Of what
+    lies there already, only records of an earlier corpus of ours are removed; RECORDS keeps lines that a user added.
+
+    Parameters
+    ----------
+    folder
+        Where the corpus goes.
+    settings
+        Section ``synthetic`` of the configuration.
+
+    Returns
+    -------
+    Record names, in the order of RECORDS.
+    """
+    folder = Path(folder)
+    plans = plan_records(settings)
+    names = [plan.name for plan in plans]
+    stamp = _stamp(settings, names)
+    stamp_path = folder / STAMP
+    previous = read_json(stamp_path) if stamp_path.exists() else {}
+    if previous == stamp and all((folder / name).exists() for name in ["RECORDS", *_files(names)]):
+        logger.info("%s: %d records are there already", folder, len(names))
+        return names
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as scratch:
+        made = Path(scratch)
+        for plan in plans:
+            _write_record(made, make_record(plan, settings), settings)
+        folder.mkdir(exist_ok=True)
+        stamp_path.unlink(missing_ok=True)
+        for name in _files(sorted(set(previous.get("records", [])) - set(names))):
+            (folder / name).unlink(missing_ok=True)
+        for name in _files(names):
+            (made / name).replace(folder / name)
+    listed = (folder / "RECORDS").read_text(encoding="utf-8").split() if (folder / "RECORDS").exists() else []
+    ours = {*names, *previous.get("records", [])}
+    lines = [*names, *(name for name in listed if name not in ours)]
+    write_text(folder / "RECORDS", "".join(f"{name}\n" for name in lines))
+    write_json(stamp_path, stamp)
+    logger.info("%s: made %d records", folder, len(names))
+    return names
