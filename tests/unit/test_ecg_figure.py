@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from beatlens.explain.attribution import META_KEYS, Attribution
+from beatlens.figures.ecg import LIMIT_MV, EcgFigure, Strip
+from beatlens.figures.layout import plan
+from beatlens.figures.overlay import colours, displayed, draw_overlay, shared_limit
+from beatlens.figures.scale import PaperScale
+from beatlens.figures.style import NEGATIVE, POSITIVE, save_figure
+from beatlens.leads import STANDARD_LEADS
+
+SCALE = PaperScale(speed_mm_s=25, gain_mm_mv=10)
+
+
+def strip(leads: tuple[str, ...] = ("II", "V1"), seconds: float = 4.0, fs: float = 200.0) -> Strip:
+    times = np.arange(int(seconds * fs)) / fs
+    wave = np.exp(-(((times % 0.8) - 0.4) ** 2) / 0.0002)
+    return Strip(np.tile(wave, (len(leads), 1)).astype(np.float32), leads, fs, 10.0)
+
+
+def attribution(of: Strip, values: np.ndarray | None = None, start_s: float | None = None) -> Attribution:
+    meta = dict.fromkeys(META_KEYS) | {"case": "c", "method": "fused", "units": "probability"}
+    zeros = np.zeros(of.signal.shape, np.float32)
+    return Attribution(
+        zeros if values is None else values, of.leads, of.fs, of.start_s if start_s is None else start_s, meta
+    )
+
+
+def test_png_is_to_scale(tmp_path: Path) -> None:
+    """A pulse of 1 mV and 1 s, measured in pixels at 254 dpi (10 pixels a millimetre)."""
+    signal = np.zeros((1, 800), np.float32)
+    signal[0, 200:400] = 1.0
+    figure = EcgFigure(Strip(signal, ("II",), 200.0, 0.0), SCALE)
+    save_figure(figure.figure, tmp_path / "a.png", dpi=254)
+    pixels = np.asarray(Image.open(tmp_path / "a.png").convert("L")).astype(int)
+    assert pixels.shape == tuple(round(side * 10) for side in figure.size_mm[::-1])
+    panel = figure.panels[0]
+
+    def column_centre(x_mm: float) -> float:
+        column = pixels[:, round(x_mm * 10)]
+        return float(np.mean(np.flatnonzero(column == column.min())))
+
+    low, high = (column_centre(figure.x_mm(panel, t)) for t in (0.7, 1.5))
+    assert low - high == pytest.approx(100, abs=1)  # 1 mV = 10 mm
+    middle = pixels.shape[0] - round(figure.y_mm(panel, 0.5) * 10)
+    x_from, x_to = (round(figure.x_mm(panel, t) * 10) for t in (0.5, 2.5))
+    edges = np.flatnonzero(pixels[middle, x_from:x_to] < 90)
+        pixels[middle, round(figure.x_mm(panel, 0.5) * 10) : round(figure.x_mm(panel, 2.5) * 10)] < 90
+    )
+    assert edges.max() - edges.min() == pytest.approx(250, abs=4)  # 1 s = 25 mm, plus the width of the line
+
+
+def test_svg_is_to_scale_and_deterministic(tmp_path: Path) -> None:
+    texts = []
+    for name in ("a.svg", "b.svg"):
+        of = strip()
+        figure = EcgFigure(of, SCALE)
+        figure.mark_beats([11.0], ["V"], 0)
+        draw_overlay(figure, attribution(of, of.signal / 100), 0.1)
+        save_figure(figure.figure, tmp_path / name)
+        texts.append((tmp_path / name).read_text())
+    assert texts[0] == texts[1]
+    assert "20" + "26-" not in texts[0]
+    width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', texts[0]).groups()  # type: ignore[union-attr]
+    assert [float(width), float(height)] == pytest.approx([side * 72 / 25.4 for side in figure.size_mm], abs=0.01)
+    path = re.search(r'id="pulse-0">\s*<path d="([^"]*)"', texts[0]).group(1)  # type: ignore[union-attr]
+    points = np.array([[float(v) for v in pair.split()] for pair in re.findall(r"[ML] (\S+ \S+)", path)]) * 25.4 / 72
+    assert np.ptp(points[:, 1]) == pytest.approx(10, abs=0.02)  # 1 mV
+    assert points[3, 0] - points[1, 0] == pytest.approx(5, abs=0.02)  # 200 ms
+
+
+def test_layouts() -> None:
+    leads = ("V6", "aVR", "X", *(lead for lead in STANDARD_LEADS if lead not in ("V6", "aVR")))
+    panels = plan(leads, 0.0, 10.0, "stack")
+    assert [panel.lead for panel in panels] == [*STANDARD_LEADS, "X"]
+    panels = plan(STANDARD_LEADS, 5.0, 15.0, "4x3+1")
+    assert [(p.lead, p.start_s, p.end_s) for p in panels[3:5]] == [("aVR", 7.5, 10.0), ("aVL", 7.5, 10.0)]
+    assert (panels[-1].lead, panels[-1].row, panels[-1].rhythm, panels[-1].end_s) == ("II", 3, True, 15.0)
+    assert len(plan(STANDARD_LEADS, 0, 10, "4x3+3")) == 15
+    assert {(p.start_s, p.end_s) for p in plan(STANDARD_LEADS, 0, 4, "auto")} == {(0, 4)}
+    with pytest.raises(ValueError, match="'3x4'"):
+        plan(STANDARD_LEADS, 0, 10, "3x4")
+    with pytest.raises(ValueError, match="each once"):
+        plan(("I", "I"), 0, 10, "stack")
+
+
+def test_grid_is_aligned_with_zero_lines_and_columns() -> None:
+    figure = EcgFigure(strip(STANDARD_LEADS), SCALE, "6x2", simultaneous=True)
+    for panel in figure.panels:
+        assert (figure.x_mm(panel, panel.start_s) - 4.0) % 5 == pytest.approx(0)
+        assert (figure.y_mm(panel, 0.0) - figure.row_mm(figure.panels[5])[0]) % 5 == pytest.approx(0)
+
+
+def test_mass_outside_is_measured_and_said() -> None:
+    of = strip(STANDARD_LEADS, 10.0)
+    values = np.zeros(of.signal.shape, np.float32)
+    values[0, 100:200] = 0.01  # lead I, in the first column
+    values[0, 1500:1600] = -0.01  # lead I, where V4 is shown
+    figure = EcgFigure(of, SCALE, "4x3")
+    assert draw_overlay(figure, attribution(of, values), 0.1) == pytest.approx(0.5)
+    assert "50 % of the attribution's mass lies outside this figure" in [t.get_text() for t in figure.axes.texts]
+    figure = EcgFigure(of, SCALE, "stack")
+    assert draw_overlay(figure, attribution(of, values), 0.1) == 0.0
+    assert draw_overlay(figure, attribution(of, values, start_s=50.0), 0.1) == 1.0
+
+
+def test_empty_map_and_foreign_leads() -> None:
+    of = strip()
+    figure = EcgFigure(of, SCALE)
+    images = len(figure.axes.images)
+    assert draw_overlay(figure, attribution(of), 0.1) == 0.0
+    assert len(figure.axes.images) == images + 1  # the legend alone
+    other = attribution(Strip(of.signal, ("MLII", "Z"), of.fs, of.start_s), np.full(of.signal.shape, 1e-3, np.float32))
+    assert draw_overlay(EcgFigure(of, SCALE), other, 0.1) == pytest.approx(0.5)
+    assert shared_limit([attribution(of)]) == 1.0
+
+
+def test_colour_is_proportional_signed_and_shared() -> None:
+    shades = colours(np.array([-2.0, -0.5, 0.0, 0.5, 1.0]), 1.0, 0.8)
+    np.testing.assert_allclose(shades[:, 3], [0.8, 0.4, 0.0, 0.4, 0.8])
+    assert POSITIVE != NEGATIVE
+    assert (shades[0, :3] != shades[4, :3]).any()
+    of = strip()
+    one = attribution(of, np.full(of.signal.shape, 0.002, np.float32))
+    np.testing.assert_allclose(displayed(one), 0.02, rtol=1e-6)  # 10 samples in 50 ms
+    assert shared_limit([one, attribution(of)]) == pytest.approx(0.02)
+
+
+def test_bad_signals() -> None:
+    of = strip()
+    of.signal[0, 100:200] = np.nan
+    of.signal[1, 300] = 30.0
+    figure = EcgFigure(of, SCALE)
+    assert figure.paper_mm[1] < 4 * LIMIT_MV * 10
+    assert any("trace cut" in text.get_text() for text in figure.axes.texts)
+    draw_overlay(figure, attribution(of, np.full(of.signal.shape, 0.01, np.float32)), 0.1, "line")
+    with pytest.raises(ValueError, match="samples >= 2"):
+        Strip(np.zeros((1, 1), np.float32), ("I",), 200.0, 0.0)
+    with pytest.raises(ValueError, match="limit 0"):
+        draw_overlay(figure, attribution(of), 0)
+
+
+def test_a_twelve_lead_figure_is_quick(tmp_path: Path) -> None:
+    of = strip(STANDARD_LEADS, 10.0, 500.0)
+    began = time.process_time()
+    figure = EcgFigure(of, SCALE, "4x3+1")
+    draw_overlay(figure, attribution(of, of.signal / 100), 0.1)
+    save_figure(figure.figure, tmp_path / "a.png", dpi=150)
+    assert time.process_time() - began < 2.0  # about 0.3 s; the bound only catches a change of kind
