@@ -1,0 +1,253 @@
+"""Making and updating the record sheet, from corpus folders, from a server's listing or from the generator's settings.
+
+Standard library only (the generator is asked only where a corpus is made): it runs whenever the Snakefile is parsed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import posixpath
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from beatlens.corpora.scan import CorpusEntry, content_digest, scan_folder
+from beatlens.faults import RecordFault, check_name
+from beatlens.sheet import SheetRow, format_sheet, read_sheet
+
+logger = logging.getLogger(__name__)
+
+FORMATS = ("synthetic", "wfdb")
+LOCK_TIMEOUT_S = 120.0
+_SIGNAL_ENDINGS = (".dat", ".mat")
+_MADE = "made-"
+
+
+def data_root(data_dir: str | Path) -> Path:
+    """Return the folder that corpora lie in: the environment variable BEATLENS_DATA, or else `data_dir`."""
+    return Path(os.environ.get("BEATLENS_DATA") or data_dir)
+
+
+def corpus_folder(corpus: Mapping[str, Any], data_dir: str | Path, results_dir: str | Path) -> Path:
+    """Return the folder of a corpus of the configuration.
+
+    That is ``<data_dir>/<name>`` where it exists, else ``<results_dir>/corpora/<name>``, where made and downloaded
+    records go: a data folder belongs to its user and may be read-only, so nothing is ever written there.
+    """
+    own = data_root(data_dir) / check_name(corpus["name"], "corpus")
+    return own if own.is_dir() else Path(results_dir) / "corpora" / corpus["name"]
+
+
+def update_sheet(
+    corpora: Sequence[Mapping[str, Any]],
+    output: Path | None,
+    data_dir: str | Path,
+    results_dir: str | Path,
+    synthetic: Mapping[str, Any] | None = None,
+    previous: Path | None = None,
+) -> list[SheetRow]:
+    """Return the record sheet of the corpora, and write it where it changed.
+
+    Files are hashed only where their name, size or time differs from the sheet that is there.
+
+    Parameters
+    ----------
+    corpora
+        The section of that name: name, role, format, and optionally records (those to use), annotator (ending of the
+        annotation files), remote and base_url (where to download from).
+    output
+        The sheet; None to write nothing at all, as a dry run must.
+    data_dir, results_dir
+        As in `corpus_folder`.
+    synthetic
+        Settings of the made corpus, needed for a corpus of format synthetic.
+    previous
+        A sheet that saves hashing; by default `output`.
+
+    Raises
+    ------
+    ValueError
+        Where a corpus is nowhere to be found, with the folders looked for.
+    TimeoutError
+        Where another process holds the lock of the sheet for too long.
+    """
+    if output is None:
+        old = _read_previous(previous)
+        return _collect(corpora, old, data_dir, results_dir, synthetic, keep=False)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(output.with_name(output.name + ".lock")):
+        old = _read_previous(previous or output)
+        rows = _collect(corpora, old, data_dir, results_dir, synthetic, keep=True)
+        if rows != old or not output.exists():
+            temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+            temporary.write_text(format_sheet(rows), encoding="utf-8")
+            temporary.replace(output)
+    return rows
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        give_up = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    raise TimeoutError(
+                        f"{path}: another process has been updating the record sheet for {LOCK_TIMEOUT_S:.0f} s; "
+                        "wait for it to end, then run this again"
+                    ) from None
+                time.sleep(0.1)
+        yield
+
+
+def _read_previous(path: Path | None) -> list[SheetRow]:
+    if path is None or not path.exists():
+        return []
+    try:
+        return read_sheet(path)
+    except (ValueError, OSError) as error:
+        logger.warning("%s; making the record sheet anew", error)
+        return []
+
+
+def _collect(
+    corpora: Sequence[Mapping[str, Any]],
+    old: Sequence[SheetRow],
+    data_dir: str | Path,
+    results_dir: str | Path,
+    synthetic: Mapping[str, Any] | None,
+    keep: bool,
+) -> list[SheetRow]:
+    rows: list[SheetRow] = []
+    names = [corpus["name"] for corpus in corpora]
+    if len(set(names)) != len(names):
+        raise ValueError(f"corpora: names {names}; expected each name once")
+    for corpus in corpora:
+        if corpus["format"] not in FORMATS:
+            raise ValueError(f"corpora {corpus['name']}: format {corpus['format']!r}; expected one of {FORMATS}")
+        entry = CorpusEntry(corpus["name"], corpus["role"], corpus["format"], corpus.get("annotator") or "atr")
+        folder = corpus_folder(corpus, data_dir, results_dir)
+        own = folder == data_root(data_dir) / entry.name
+        previous = {row.path: row for row in old if row.corpus == entry.name}
+        if entry.format == "synthetic" and not own:
+            found = _made_rows(folder, entry, previous, synthetic)
+        elif own:
+            found = scan_folder(folder, entry, previous)
+        elif corpus.get("remote"):
+            found = _remote_rows(folder, entry, corpus, keep)
+        else:
+            raise ValueError(
+                f"corpora {entry.name}: no folder {data_root(data_dir) / entry.name} (data_dir is {str(data_dir)!r}, "
+                f"BEATLENS_DATA is {os.environ.get('BEATLENS_DATA', '')!r}) and no remote to download it from; "
+                "put the corpus there, or set data_dir, BEATLENS_DATA or the corpus's remote"
+            )
+        rows += _chosen(found, corpus.get("records"), entry.name)
+    return rows
+
+
+def _chosen(rows: list[SheetRow], wanted: Sequence[str] | None, corpus: str) -> list[SheetRow]:
+    """Return the rows of the records that the configuration names, all where it names none."""
+    if wanted is None:
+        return rows
+    unknown = sorted(set(wanted) - {row.record for row in rows})
+    if unknown:
+        raise ValueError(f"corpora {corpus}: records {unknown} aren't in the corpus, which has {len(rows)} records")
+    return [row for row in rows if row.record in set(wanted)]
+
+
+def _made_rows(
+    folder: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow], settings: Mapping[str, Any] | None
+) -> list[SheetRow]:
+    """Return the rows of a corpus that the generator makes, and of records that were put beside them.
+
+    A made record's digest is that of the settings it is made from, before and after it is made: its content counts
+    through the rule that makes it. One whose files differ from the SHA256SUMS of its making counts by its content.
+    """
+    if settings is None:
+        raise ValueError(f"corpora {corpus.name}: format synthetic; expected a section synthetic in the configuration")
+    digest = _MADE + hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    names = _made_names(folder, settings)
+    empty = [SheetRow(corpus.name, n, corpus.role, corpus.format, n, "", 0, "", digest, "") for n in names]
+    unmade = {row.path: row for row in empty}
+    if not (folder / "SHA256SUMS").is_file():
+        return list(unmade.values())
+    from beatlens.corpora.download import parse_sums
+
+    sums = parse_sums((folder / "SHA256SUMS").read_text(encoding="utf-8"))
+    earlier = {name[:-4] for name in sums if name.endswith(".hea")}
+    rows = []
+    for row in scan_folder(folder, corpus, previous):
+        known = {name: sums[name] for name in row.file_names if name in sums}
+        as_made = row.sha256.startswith(_MADE) or (
+            len(known) == len(row.file_names) and row.sha256 == content_digest(known, row.path)
+        )
+        if row.path in unmade:
+            rows.append(row._replace(sha256=digest) if as_made and not row.reason else row)
+            del unmade[row.path]
+        elif row.path not in earlier:  # made from other settings: about to be replaced
+            rows.append(row)
+    return sorted([*rows, *unmade.values()], key=lambda row: row.path)
+
+
+def _made_names(folder: Path, settings: Mapping[str, Any]) -> list[str]:
+    """Return the names of the generator's records: from the stamp of a made corpus, which costs no import, or else."""
+    stamp = folder / "corpus.json"
+    if stamp.is_file():
+        content = json.loads(stamp.read_text(encoding="utf-8"))
+        if content.get("settings") == json.loads(json.dumps(settings)):
+            return list(content["records"])
+    from beatlens.corpora.synthetic import SyntheticSettings, record_names
+
+    return record_names(SyntheticSettings(**settings))
+
+
+def _remote_rows(folder: Path, corpus: CorpusEntry, config: Mapping[str, Any], keep: bool) -> list[SheetRow]:
+    """Return the rows of a corpus on a server; the digests are those its files have once they are here."""
+    from beatlens.corpora import download
+
+    remote = download.Remote(config["remote"], config.get("base_url") or download.BASE_URL, corpus.annotator)
+    try:
+        paths = _listed(remote, folder, "RECORDS", keep)
+        sums = download.parse_sums(download.read_listing(remote, folder, "SHA256SUMS", keep))
+    except RecordFault as fault:
+        raise ValueError(f"corpora {corpus.name}: neither in the data folder nor to be had: {fault.detail}") from fault
+    if not paths:
+        raise ValueError(f"corpora {corpus.name}: {remote.url('RECORDS')} lists no record; expected one a line")
+    if keep:
+        download.write_remote(folder, remote)
+    endings = (".hea", *_SIGNAL_ENDINGS, f".{corpus.annotator}")
+    rows = []
+    seen: set[str] = set()
+    for path in sorted(paths):
+        record = posixpath.basename(path)
+        check_name(record, f"{remote.url('RECORDS')}: record")
+        known = {path + ending: sums[path + ending] for ending in endings if path + ending in sums}
+        digest = content_digest(known or {path: remote.remote}, path)
+        reason = "duplicate_id" if record in seen else ""
+        seen.add(record)
+        files = ";".join(known)
+        rows.append(SheetRow(corpus.name, record, corpus.role, corpus.format, path, files, 0, "", digest, reason))
+    return rows
+
+
+def _listed(remote: Any, folder: Path, index: str, keep: bool, depth: int = 0) -> set[str]:
+    """Return the records of a remote RECORDS file; a line that ends in / names a folder with one of its own."""
+    from beatlens.corpora.download import read_listing
+
+    found: set[str] = set()
+    for line in read_listing(remote, folder, index, keep).split():
+        place = posixpath.join(posixpath.dirname(index), line)
+        if not line.endswith("/"):
+            found.add(posixpath.normpath(place))
+        elif depth < 5:
+            found |= _listed(remote, folder, posixpath.join(place, "RECORDS"), keep, depth + 1)
+    return found

@@ -1,0 +1,81 @@
+"""From a row of the record sheet to the record: which reader, which annotations, downloaded first where need be."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from beatlens.corpora.download import fetch_record, read_remote
+from beatlens.corpora.wfdb_directory import read_record as read_wfdb
+from beatlens.faults import REASONS, RecordFault
+from beatlens.records import Record
+from beatlens.sheet import SheetRow
+
+DEFAULT_ANNOTATOR = "atr"
+_NOT_ANNOTATIONS = ("hea", "dat", "mat", "csv")
+
+
+def annotator_of(row: SheetRow) -> str:
+    """Return the ending of the record's annotation file: the one the sheet lists, or else the usual one."""
+    prefix = f"{row.path}."
+    endings = [name.removeprefix(prefix) for name in row.file_names if name.startswith(prefix)]
+    own = [ending for ending in endings if ending.rpartition(".")[2] not in _NOT_ANNOTATIONS]
+    return own[0] if own else DEFAULT_ANNOTATOR
+
+
+def read_record(row: SheetRow, folder: Path, patients: Mapping[str, str] | None = None) -> Record:
+    """Read the record of a row of the sheet.
+
+    Parameters
+    ----------
+    row
+        The record.
+    folder
+        Its corpus folder; one that is filled from a server is given the record's files first.
+    patients
+        Patient ids by record, from `read_patients`; see `beatlens.corpora.wfdb_directory.read_record`.
+
+    Raises
+    ------
+    RecordFault
+        Where the record can't be used, for the reason in the sheet or another one.
+    """
+    if row.reason in {"unsafe_path", "duplicate_id"}:  # never opened
+        raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {REASONS[row.reason]}")
+    remote = read_remote(folder)
+    if remote is not None:
+        fetch_record(remote, row.path, folder)
+    record = read_wfdb(folder, row.path, row.corpus, patients, annotator_of(row))
+    if row.reason:
+        raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {REASONS[row.reason]} (when the sheet was made)")
+    return record
+
+
+def read_patients(path: str | Path) -> dict[str, str]:
+    """Read a table of patient ids by record; records that share an id are kept in one split.
+
+    Parameters
+    ----------
+    path
+        CSV with the columns record and patient; records that aren't in it are their own patient.
+
+    Raises
+    ------
+    ValueError
+        With file, line and value, for other columns, an empty value or a record named twice.
+    """
+    patients: dict[str, str] = {}
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if list(reader.fieldnames or []) != ["record", "patient"]:
+            raise ValueError(f"{path}: columns {reader.fieldnames}; expected record,patient")
+        for row in reader:
+            record, patient = row["record"], row["patient"]
+            if not record or not patient or record in patients:
+                raise ValueError(
+                    f"{path} line {reader.line_num}: record {record!r}, patient {patient!r}; "
+                    "expected each record once, with a patient"
+                )
+            patients[record] = patient
+    return patients
