@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.beat_labels import BeatLabels, label_beats
 from beatlens.beats import BeatSettings, beat_table, match_beats
+from beatlens.corpora.registry import read_record
+from beatlens.labels import LabelTable
 from beatlens.leads import canonical_lead
 from beatlens.quality import QualitySettings, assess, lead_scale
 from beatlens.records import Record, RecordFault
 from beatlens.rpeaks import RPeakSettings, detect
 from beatlens.shards import BeatGeometry, ShardWriter
+from beatlens.sheet import SheetRow
 from beatlens.signal import SignalSettings, condition, fill_gaps
 
 if TYPE_CHECKING:
@@ -53,33 +57,6 @@ class PreprocessSettings:
     def geometry(self) -> BeatGeometry:
         """How beats are cut at the model's rate."""
         return BeatGeometry.from_seconds(self.signal.fs, self.beats.before_s, self.beats.after_s)
-
-
-@dataclass(frozen=True)
-class BeatLabels:
-    """What a record's annotations say, after the label table.
-
-    Attributes
-    ----------
-    sample
-        (n,) int64 annotated beats at the file's rate, strictly ascending.
-    symbol, label
-        (n,) annotation symbol and class id.
-    noise
-        Annotated noise stretches as (first, last) sample.
-    """
-
-    sample: IntArray
-    symbol: tuple[str, ...]
-    label: tuple[str, ...]
-    noise: tuple[tuple[int, int], ...] = ()
-
-    def in_noise(self, sample: IntArray) -> BoolArray:
-        """Tell which samples lie in an annotated noise stretch."""
-        inside = np.zeros(len(sample), dtype=bool)
-        for first, last in self.noise:
-            inside |= (sample >= first) & (sample <= last)
-        return inside
 
 
 @dataclass(frozen=True)
@@ -126,8 +103,8 @@ def preprocess_record(
         detected = np.unique(np.clip(np.rint(peaks * (record.fs / fs)), 0, signal.shape[1] - 1).astype(np.int64))
         if settings.rpeaks.detector == "annotation" and labels is not None:
             detected = labels.sample
-    truth_beats = labels if labels is not None and role != "noise" else BeatLabels(detected[:0], (), ())
     labelled = labels is not None and role != "noise"
+    truth_beats = labels if labels is not None and labelled else BeatLabels.empty()
     of_detected, of_annotated = match_beats(
         detected.astype(np.float64), truth_beats.sample.astype(np.float64), settings.rpeaks.match_s * record.fs
     )
@@ -238,47 +215,47 @@ def _partner_sample(samples: IntArray, partner: IntArray) -> IntArray:
     return np.where(partner >= 0, samples[partner], -1)
 
 
-@dataclass(frozen=True)
-class Source:
-    """A record to preprocess: its identifiers, and functions that read it and its labels when its turn comes."""
-
-    corpus: str
-    record: str
-    role: str
-    reason: str
-    read: Callable[[], Record]
-    label: Callable[[Record], BeatLabels | None]
-
-
-def preprocess_shard(sources: Iterable[Source], settings: PreprocessSettings, output: Path) -> None:
+def preprocess_shard(
+    rows: Iterable[SheetRow],
+    folders: Mapping[str, Path],
+    tables: Mapping[str, LabelTable],
+    patients: Mapping[str, Mapping[str, str]],
+    settings: PreprocessSettings,
+    output: Path,
+) -> None:
     """Write a shard from its records, one in memory at a time; a bad record becomes a row of the status table.
 
     Parameters
     ----------
-    sources
-        Records of the shard; those with a `Source.reason` aren't read.
+    rows
+        Rows of the record sheet that belong to the shard.
+    folders
+        Corpus folder by corpus.
+    tables
+        Label table by corpus; a corpus without one has no labels.
+    patients
+        Patient ids by record, by corpus, where they aren't in the headers.
     settings
         Sections of the configuration.
     output
         Shard directory.
     """
     with ShardWriter(output) as writer:
-        for source in sources:
-            where = f"{source.corpus}/{source.record}"
+        for row in rows:
+            if row.corpus not in folders:
+                raise ValueError(f"no folder for corpus {row.corpus!r}; expected one of {sorted(folders)}")
             try:
-                if source.reason:
-                    raise RecordFault(source.reason, "found when the corpus was indexed")
-                record = source.read()
-                result = preprocess_record(record, source.role, source.label(record), settings)
+                record = read_record(row, folders[row.corpus], patients.get(row.corpus))
+                labels = label_beats(record, tables.get(row.corpus))
+                result = preprocess_record(record, row.role, labels, settings)
             except RecordFault as fault:
-                logger.warning("%s left out: %s", where, fault)
-                writer.set_status(source.corpus, source.record, source.role, fault.reason, fault.detail)
+                logger.warning("%s/%s left out: %s", row.corpus, row.record, fault)
+                writer.set_status(row.corpus, row.record, row.role, fault.reason, fault.detail)
                 continue
             except Exception as error:
-                logger.exception("%s left out", where)
-                writer.set_status(
-                    source.corpus, source.record, source.role, "unreadable", f"{type(error).__name__}: {error}"
-                )
+                logger.exception("%s/%s left out", row.corpus, row.record)
+                detail = f"{type(error).__name__}: {error}"
+                writer.set_status(row.corpus, row.record, row.role, "unreadable", detail)
                 continue
             writer.add(result.row, result.signal, result.beats, result.annotated, result.truth)
-            writer.set_status(source.corpus, source.record, source.role, detail="; ".join(result.notes))
+            writer.set_status(row.corpus, row.record, row.role, detail="; ".join(result.notes))

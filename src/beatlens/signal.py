@@ -1,4 +1,4 @@
-"""Conditioning: from a record's millivolts to a zero-phase band-passed signal at the model's rate, still in millivolts."""
+"""Conditioning: a record in millivolts to a zero-phase band-passed signal at the model's rate, in millivolts."""
 
 from __future__ import annotations
 

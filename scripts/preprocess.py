@@ -1,0 +1,38 @@
+"""Condition the records of one shard, find their beats and describe them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.corpora.registry import read_patients
+from beatlens.labels import LabelTable
+from beatlens.preprocess import PreprocessSettings, preprocess_shard
+from beatlens.sheet import read_sheet, shard_rows
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--sheet", type=Path, required=True, help="record sheet")
+    parser.add_argument("--data-root", type=programs.named_path, action="extend", nargs="+", required=True)
+    parser.add_argument("--labels", type=programs.named_path, action="extend", nargs="*", default=[])
+    parser.add_argument("--patients", type=programs.named_path, action="extend", nargs="*", default=[])
+    parser.add_argument("--shard", type=int, required=True, help="number of this shard, from 0")
+    parser.add_argument("--shards", type=int, required=True, help="number of shards")
+    parser.add_argument("--output", type=Path, required=True, help="shard directory to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+
+    rows = shard_rows(read_sheet(arguments.sheet), arguments.shard, arguments.shards)
+    preprocess_shard(
+        programs.progress(rows, len(rows), "records"),
+        dict(arguments.data_root),
+        {corpus: LabelTable.read(path) for corpus, path in arguments.labels},
+        {corpus: read_patients(path) for corpus, path in arguments.patients},
+        PreprocessSettings.from_config(arguments.settings),
+        arguments.output,
+    )
+
+
+if __name__ == "__main__":
+    main()
