@@ -90,7 +90,15 @@ class LeadMixer(nn.Module):
         A beat without any lead has the embedding 0. Features of absent leads have no influence, whatever they hold.
         """
         features = features.masked_fill(~present[..., None], 0.0)
+        hidden, score = self.terms(features, lead_ids)
+        return self.combine(hidden, score, present)
+
+    def terms(self, features: Tensor, lead_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what features (..., F) of leads lead_ids (...) bring to a mix: hidden (..., D), scores (...)."""
         hidden = torch.relu(self.project(features) + self.project_lead(self.leads(lead_ids)))
-        score = self.score(hidden).squeeze(-1).masked_fill(~present, -1e9)
-        weight = torch.softmax(score, dim=1) * present
+        return hidden, self.score(hidden).squeeze(-1)
+
+    def combine(self, hidden: Tensor, score: Tensor, present: Tensor) -> Tensor:
+        """Mix terms (n, L, D) and (n, L) over the leads present (n, L) to embeddings (n, D)."""
+        weight = torch.softmax(score.masked_fill(~present, -1e9), dim=1) * present
         return (weight[..., None] * hidden).sum(1)

@@ -1,0 +1,45 @@
+"""Explain the cases of one shard with one method: an archive of <case>.npz."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import read_table
+from beatlens.bundle import Bundle
+from beatlens.explain.archive import write_archive
+from beatlens.explain.explainer import explain_shard
+from beatlens.explain.settings import METHODS, ExplainSettings
+from beatlens.models.build import choose_device
+from beatlens.shards import Shard
+
+
+def main() -> None:
+    import torch
+
+    parser = programs.parser(__doc__)
+    parser.add_argument("--method", choices=METHODS, required=True)
+    parser.add_argument("--cases", type=Path, required=True, help="table of cases")
+    parser.add_argument("--shard", type=Path, required=True, help="preprocessed shard")
+    parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
+    parser.add_argument("--output", type=Path, required=True, help="zip file to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = arguments.settings
+    torch.set_num_threads(settings["compute_threads"])
+    cases, shard = read_table(arguments.cases), Shard(arguments.shard)
+    total = sum((case.corpus, case.record) in shard for case in cases.itertuples())
+    attributions = explain_shard(
+        cases,
+        shard,
+        Bundle.load(arguments.bundle),
+        arguments.method,
+        ExplainSettings(**settings["explain"]),
+        settings["seed"],
+        choose_device(settings["device"]),
+    )
+    write_archive(arguments.output, programs.progress(attributions, total, arguments.method))
+
+
+if __name__ == "__main__":
+    main()

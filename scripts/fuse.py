@@ -1,0 +1,29 @@
+"""Fuse the attributions of several methods, case by case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import atomic_directory, read_table
+from beatlens.explain.archive import load_case
+from beatlens.explain.fusion import FusionSettings, fuse
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--cases", type=Path, required=True, help="table of cases")
+    parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
+    parser.add_argument("--output", type=Path, required=True, help="directory to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = FusionSettings(**arguments.settings["fusion"])
+    cases = read_table(arguments.cases)["case"].tolist()
+    with atomic_directory(arguments.output) as directory:
+        for case in programs.progress(cases, len(cases), "fuse"):
+            own = {name: load_case(path, case) for name, path in arguments.methods}
+            fuse(own, settings).save(directory / f"{case}.npz")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Choose the predictions that are explained: explanations/cases.csv."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import read_table, write_table
+from beatlens.explain.cases import CaseSettings, WindowSettings, select_cases
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected beats")
+    parser.add_argument("--records", type=Path, required=True, help="records.tsv")
+    parser.add_argument("--output", type=Path, required=True, help="table of cases to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = arguments.settings
+    window = WindowSettings(**{field.name: settings["beats"][field.name] for field in fields(WindowSettings)})
+    cases = select_cases(
+        read_table(arguments.beats),
+        read_table(arguments.records),
+        settings["classes"],
+        CaseSettings(**settings["cases"]),
+        window,
+        settings["seed"],
+    )
+    write_table(arguments.output, cases)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Baselines: what the signal becomes where it is switched off."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.explain.scene import Scene
+from beatlens.shards import cut_beats
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+INTERPOLATION = "interpolation"
+BASELINES = (INTERPOLATION, "lead_mean", "zero", "median_beat")
+
+
+def fill_signal(scene: Scene, baseline: str) -> FloatArray:
+    """Return what replaces the case window, (L, stop - start) mV, for a baseline that needs no anchors.
+
+    ``lead_mean``: the lead's mean over the record. ``zero``: 0 mV. ``median_beat``: the record's median beat at each R
+    peak, the lead's mean between beats; where two beats overlap, the nearer R decides. For ``interpolation`` this is
+    the lead's mean, which stands in where a whole lead is off.
+    """
+    mean = scene.signal.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+    length = scene.stop - scene.start
+    if baseline in {INTERPOLATION, "lead_mean"}:
+        return np.repeat(mean, length, axis=1)
+    if baseline == "zero":
+        return np.zeros((len(scene.leads), length), dtype=np.float32)
+    if baseline != "median_beat":
+        raise ValueError(f"explain.baseline: {baseline!r}; expected one of {BASELINES}")
+    median = np.median(cut_beats(scene.signal, scene.all_r_index, scene.geometry), axis=0).astype(np.float32)
+    samples = np.arange(scene.start, scene.stop)
+    after = np.searchsorted(scene.all_r_index, samples).clip(1, None)
+    right = scene.all_r_index[np.minimum(after, len(scene.all_r_index) - 1)]
+    left = scene.all_r_index[after - 1]
+    nearest = np.where(np.abs(samples - left) <= np.abs(right - samples), left, right)
+    offset = samples - nearest + scene.geometry.before
+    inside = (offset >= 0) & (offset < scene.geometry.length)
+    return np.where(inside, median[:, np.clip(offset, 0, scene.geometry.length - 1)], mean).astype(np.float32)
+
+
+def interpolated_waves(
+    signal: FloatArray,
+    mean: float,
+    on: npt.NDArray[np.bool_],
+    left: IntArray,
+    right: IntArray,
+    edges: IntArray,
+    samples: IntArray,
+    segment: IntArray,
+) -> FloatArray:
+    """Fill holes of one lead of one beat linearly between their anchors, for many states at once.
+
+    Parameters
+    ----------
+    signal
+        (n_samples,) mV, the unperturbed lead.
+    mean
+        The lead's mean: the whole lead where all of it is off.
+    on
+        (u, S) which segments keep the signal.
+    left, right
+        (u, S) nearest segment at or before, at or after, that is on; -1 and S where there is none.
+    edges
+        (S + 1,) segment edges, samples of the record.
+    samples
+        (T,) samples of the record that the beat shows.
+    segment
+        (T,) the segment each of them lies in.
+
+    Returns
+    -------
+    (u, T) float32 mV. A hole that reaches a record's edge holds its only anchor.
+    """
+    first, last = int(segment[0]), int(segment[-1]) + 1
+    local = segment - first
+    a, b = edges[left[:, first:last] + 1] - 1, edges[right[:, first:last]]
+    value_a, value_b = signal[np.maximum(a, 0)], signal[np.minimum(b, len(signal) - 1)]
+    no_a, no_b = a < 0, b >= len(signal)
+    value_a, value_b = np.where(no_a, value_b, value_a), np.where(no_b, value_a, value_b)
+    slope = (value_b - value_a) / (b - a)
+    nothing = ~on.any(axis=1)
+    slope[nothing], value_a[nothing] = 0.0, mean
+    filled = value_a[:, local] + slope[:, local] * (samples - a[:, local])
+    return np.where(on[:, segment], signal[samples], filled).astype(np.float32)

@@ -1,0 +1,211 @@
+"""Which predictions are explained: a few of each class and outcome, seeded, of patients the model has never seen."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from beatlens.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+OUTCOMES = ("correct", "wrong", "review", "unlabelled")
+CASE_COLUMNS = (
+    "case",
+    "corpus",
+    "record",
+    "patient",
+    "beat_id",
+    "target",
+    "class",
+    "start_s",
+    "end_s",
+    "outcome",
+    "label",
+    "probability",
+    "relaxed",
+)
+
+
+@dataclass(frozen=True)
+class CaseSettings:
+    """Section ``cases`` of the configuration.
+
+    Attributes
+    ----------
+    per_class
+        Cases a class and outcome.
+    outcomes
+        Some of `OUTCOMES`: accepted and right, accepted and wrong, sent to review, accepted without a label.
+    min_probability
+        Least probability of the predicted class; where too few beats reach it, the best others are taken and marked
+        relaxed.
+    max_duration_s
+        Longest case window in seconds.
+    max_cases
+        Cases in all.
+    """
+
+    per_class: int
+    outcomes: Sequence[str]
+    min_probability: float
+    max_duration_s: float
+    max_cases: int
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.outcomes) - set(OUTCOMES))
+        if unknown:
+            raise ValueError(f"cases.outcomes: {unknown}; expected some of {OUTCOMES}")
+        if self.per_class < 1 or self.max_cases < 0 or not 0 <= self.min_probability <= 1:
+            raise ValueError(
+                f"cases: per_class {self.per_class}, max_cases {self.max_cases}, min_probability "
+                f"{self.min_probability}; expected >= 1, >= 0 and 0 to 1"
+            )
+        if not self.max_duration_s > 0:
+            raise ValueError(f"cases.max_duration_s: {self.max_duration_s}; expected > 0")
+
+
+@dataclass(frozen=True)
+class WindowSettings:
+    """What of section ``beats`` decides how long a case window is; seconds and beats."""
+
+    before_s: float
+    after_s: float
+    context: int
+    gap_s: float
+
+
+def select_cases(
+    beats: pd.DataFrame,
+    records: pd.DataFrame,
+    classes: Sequence[str],
+    settings: CaseSettings,
+    window: WindowSettings,
+    seed: int,
+) -> pd.DataFrame:
+    """Choose cases of the test split, and of unlabelled records.
+
+    First every class and outcome gets its first case, then its second, and so on up to `per_class` and `max_cases`;
+    within a class and outcome patients that have been chosen least often come first, then chance.
+
+    Parameters
+    ----------
+    beats
+        Predictions at detected beats.
+    records
+        Record table with corpus, record and duration_s.
+    classes
+        Class ids, in order.
+    settings, window
+        Sections ``cases`` and ``beats``.
+    seed
+        The run's seed.
+
+    Returns
+    -------
+    Table of `CASE_COLUMNS`; legal without a row
+    """
+    import pandas as pd
+
+    table = _with_windows(beats, records, window)
+    table["probability"] = _probability(table, classes)
+    table["outcome"] = _outcome(table)
+    eligible = table["outcome"].isin(settings.outcomes) & (table["end_s"] - table["start_s"] <= settings.max_duration_s)
+    table = table[eligible]
+    rng = np.random.default_rng(derive_seed(seed, "cases"))
+    used: dict[str, int] = {}
+    groups = {}
+    for outcome in settings.outcomes:
+        for name in classes:
+            group = table[(table["outcome"] == outcome) & (table["pred"] == name)]
+            groups[outcome, name] = group.iloc[rng.permutation(len(group))]
+            if group.empty:
+                logger.info("no case: no beat predicted %s has the outcome %s", name, outcome)
+    chosen: list[dict[str, object]] = []
+    taken: set[str] = set()
+    for rank in range(settings.per_class):
+        for (outcome, name), group in groups.items():
+            if len(chosen) >= settings.max_cases:
+                break
+            pick = _pick(group[~group["beat_id"].isin(taken)], used, settings.min_probability)
+            if pick is None:
+                continue
+            taken.add(str(pick["beat_id"]))
+            patient = f"{pick['corpus']}/{pick['patient']}"
+            used[patient] = used.get(patient, 0) + 1
+            case = f"{_file_safe(name)}-{outcome}-{rank + 1:02d}"
+            chosen.append({"case": case, "target": "beat", "class": name, **pick})
+    result = pd.DataFrame(chosen, columns=list(CASE_COLUMNS))
+    if result["case"].duplicated().any():
+        raise ValueError(
+            f"case ids {result['case'].tolist()} are not unique; expected classes with distinct file names"
+        )
+    order = {name: k for k, name in enumerate(classes)}
+    return result.sort_values(
+        ["class", "outcome", "case"],
+        key=lambda column: column.map(order) if column.name == "class" else column,
+        ignore_index=True,
+    )
+
+
+def _with_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSettings) -> pd.DataFrame:
+    """Keep the beats that may be explained, with the window that the model sees: start_s and end_s."""
+    table = beats.sort_values(["corpus", "record", "r_time_s"], kind="stable", ignore_index=True)
+    merged = table.merge(records[["corpus", "record", "duration_s"]], on=["corpus", "record"], how="left")
+    if len(merged) != len(table) or merged["duration_s"].isna().any():
+        raise ValueError("predictions of records that the record table hasn't got exactly once")
+    time = table["r_time_s"].to_numpy(dtype=np.float64)
+    new = np.ones(len(table), dtype=bool)
+    if len(table):
+        same = (table["corpus"] == table["corpus"].shift()) & (table["record"] == table["record"].shift())
+        new = ~same.to_numpy() | (np.diff(time, prepend=time[:1]) > window.gap_s)
+    first = np.flatnonzero(new)
+    sizes = np.diff(np.append(first, len(table)))
+    start, end = np.repeat(first, sizes), np.repeat(first + sizes, sizes)
+    row = np.arange(len(table))
+    low, high = np.maximum(start, row - window.context // 2), np.minimum(end - 1, row + window.context // 2)
+    merged["start_s"] = np.maximum(time[low] - window.before_s, 0.0)
+    merged["end_s"] = np.minimum(time[high] + window.after_s, merged["duration_s"].to_numpy(dtype=np.float64))
+    tested = (merged["split"] == "test") | ((merged["split"] == "none") & (merged["label"] == ""))
+    return merged[tested].copy()
+
+
+def _probability(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    values = table[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
+    index = np.array([list(classes).index(name) for name in table["pred"]], dtype=np.int64)
+    result: np.ndarray[tuple[int], np.dtype[np.float64]] = values[np.arange(len(table)), index]
+    return result
+
+
+def _outcome(table: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    """Name each beat's outcome; a detection that matches no beat (label ``none``) is wrong."""
+    known = np.where(table["label"] == table["pred"], "correct", "wrong")
+    accepted = np.where(table["label"] == "", "unlabelled", known)
+    return np.where(table["review"].to_numpy(dtype=bool), "review", accepted).astype(object)
+
+
+def _pick(group: pd.DataFrame, used: dict[str, int], min_probability: float) -> dict[str, object] | None:
+    """Take a beat of the patient chosen least often; the most probable one where none is probable enough."""
+    if group.empty:
+        return None
+    enough = group[group["probability"] >= min_probability]
+    if relaxed := enough.empty:
+        enough = group[group["probability"] == group["probability"].max()]
+    counts = [
+        used.get(f"{corpus}/{patient}", 0) for corpus, patient in zip(enough["corpus"], enough["patient"], strict=True)
+    ]
+    row = enough.iloc[int(np.argmin(counts))]
+    columns = ["corpus", "record", "patient", "beat_id", "start_s", "end_s", "outcome", "label", "probability"]
+    return {**{name: row[name] for name in columns}, "relaxed": relaxed}
+
+
+def _file_safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)

@@ -1,0 +1,171 @@
+"""Explain one case: scene, engine, method, and the attribution with everything one needs to judge it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.bundle import Bundle
+from beatlens.explain.attribution import SPREAD, Attribution, rhythm_share
+from beatlens.explain.engine import PerturbationEngine
+from beatlens.explain.players import Players, segment_edges
+from beatlens.explain.refine import Refined, explain_refined
+from beatlens.explain.scene import Scene, make_scene
+from beatlens.explain.settings import ExplainSettings
+from beatlens.explain.target import Target
+from beatlens.seeds import derive_seed
+from beatlens.shards import Shard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from beatlens.models.hybrid import HybridNet
+
+logger = logging.getLogger(__name__)
+
+
+def case_engine(
+    case: Any,
+    shard: Shard,
+    beats: pd.DataFrame,
+    bundle: Bundle,
+    network: HybridNet,
+    settings: ExplainSettings,
+    device: str = "cpu",
+) -> tuple[PerturbationEngine, Target]:
+    """Build the engine and the target of a case.
+
+    Parameters
+    ----------
+    case
+        Row of the case table, as a named tuple with the fields corpus, record, beat_id and target; the predicted
+        class is `case_class`.
+    shard
+        Holds the record.
+    beats
+        The shard's table of detected beats.
+    bundle, network
+        The trained model; the network on `device`.
+    settings
+        Section ``explain``.
+    device
+        ``cpu`` or ``cuda``.
+    """
+    own = beats[(beats["corpus"] == case.corpus) & (beats["record"] == case.record)].reset_index(drop=True)
+    if own.empty:
+        raise ValueError(f"{shard.path}: no beats of {case.corpus}/{case.record}; expected those of case {case.case}")
+    scene = make_scene(shard, own, [case.beat_id], bundle.spec)
+    if case.case_class not in bundle.classes:
+        raise ValueError(f"case {case.case}: class {case.case_class!r}; expected one of {bundle.classes}")
+    target = Target(case.target, bundle.classes.index(case.case_class), settings.target)
+    engine = PerturbationEngine(scene, network, bundle.bank, bundle.calibration, settings.baseline, device)
+    return engine, target
+
+
+def case_edges(scene: Scene, settings: ExplainSettings) -> npt.NDArray[np.int64]:
+    """Return the segment edges of a case: a uniform grid from the start of the case window."""
+    return segment_edges(scene.start, scene.stop, max(1, round(settings.segment_s * scene.geometry.fs)))
+
+
+def explain_case(
+    case: Any, engine: PerturbationEngine, target: Target, method: str, settings: ExplainSettings, seed: int
+) -> Attribution:
+    """Explain one case with one method.
+
+    Parameters
+    ----------
+    case
+        Row of the case table (see `case_engine`).
+    engine, target
+        Of `case_engine`.
+    method
+        ``lime`` or ``kernelshap``.
+    settings
+        Section ``explain``.
+    seed
+        The run's seed; record, beat, method and player set are mixed in.
+    """
+    scene = engine.scene
+
+    def value(masks: npt.NDArray[np.bool_], players: Players) -> npt.NDArray[np.float64]:
+        return engine.values(masks, players, target)
+
+    own_seed = derive_seed(seed, case.corpus, case.record, case.beat_id, case.target)
+    refined = explain_refined(value, scene.leads, case_edges(scene, settings), method, settings, own_seed)
+    return _attribution(case, scene, refined, method, settings, own_seed)
+
+
+def _attribution(
+    case: Any, scene: Scene, refined: Refined, method: str, settings: ExplainSettings, seed: int
+) -> Attribution:
+    players, solution = refined.players, refined.solution
+    values = players.spread(solution.values).astype(np.float32)
+    rhythm = None if players.rhythm is None else float(solution.values[players.rhythm])
+    meta = {
+        "case": case.case,
+        "corpus": case.corpus,
+        "record": case.record,
+        "beat_id": case.beat_id,
+        "target": case.target,
+        "class": case.case_class,
+        "method": method,
+        "units": settings.target,
+        "spread": SPREAD,
+        "players": {**_described(players, solution.values), "segment_s": settings.segment_s},
+        "events": _described(refined.events, refined.event_solution.values),
+        "baseline": settings.baseline,
+        "seed": seed,
+        "n_evaluations": refined.n_evaluations,
+        "standard_error": _finite(solution.standard_error),
+        "completeness_error": solution.completeness_error,
+        "full": solution.full,
+        "empty": solution.empty,
+        "rhythm": rhythm,
+        "rhythm_share": rhythm_share(values, rhythm),
+    }
+    return Attribution(values, scene.leads, scene.geometry.fs, scene.start_s, meta)
+
+
+def _described(players: Players, values: npt.NDArray[np.float64]) -> dict[str, Any]:
+    return {"kind": players.kind, "names": list(players.names), "values": values.tolist()}
+
+
+def _finite(values: npt.NDArray[np.float64]) -> list[float] | None:
+    """Return a list, or None where there were too few evaluations for an error."""
+    return values.tolist() if np.isfinite(values).all() else None
+
+
+def explain_shard(
+    cases: pd.DataFrame,
+    shard: Shard,
+    bundle: Bundle,
+    method: str,
+    settings: ExplainSettings,
+    seed: int,
+    device: str = "cpu",
+) -> Iterator[Attribution]:
+    """Explain the cases whose records a shard holds, in the order of the case table.
+
+    Parameters
+    ----------
+    cases
+        The case table of all shards.
+    shard, bundle, method, settings, seed, device
+        As for `explain_case`.
+    """
+    network = bundle.network(device)
+    beats = shard.beats("detected")
+    for case in case_rows(cases):
+        if (case.corpus, case.record) in shard:
+            engine, target = case_engine(case, shard, beats, bundle, network, settings, device)
+            yield explain_case(case, engine, target, method, settings, seed)
+            logger.info("%s: %d evaluations, %d encodings", case.case, engine.n_evaluations, engine.n_encoded)
+
+
+def case_rows(cases: pd.DataFrame) -> Iterator[Any]:
+    """Yield rows of the case table as named tuples; the column ``class`` is the field ``case_class``."""
+    yield from cases.rename(columns={"class": "case_class"}).itertuples(index=False)

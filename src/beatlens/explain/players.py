@@ -1,0 +1,151 @@
+"""Players of a coalition: groups of (lead, segment) cells of the case window, and the rhythm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+RHYTHM = "rhythm"
+REST = "rest"
+
+
+@dataclass(frozen=True)
+class Players:
+    """What may be switched off, and where it lies.
+
+    Attributes
+    ----------
+    kind
+        Name of the player set, such as ``"segments"``; it enters the seed.
+    leads
+        Lead names.
+    edges
+        (n_segments + 1,) int64, sample indices in the record where segments begin, and the end of the last.
+    cell_player
+        (n_leads, n_segments) int64, the player a cell belongs to, -1 where a cell is always on.
+    names
+        Name of each player.
+    rhythm
+        Index of the rhythm player, which has no cells, or None.
+    """
+
+    kind: str
+    leads: tuple[str, ...]
+    edges: IntArray
+    cell_player: IntArray
+    names: tuple[str, ...]
+    rhythm: int | None
+
+    def __post_init__(self) -> None:
+        if self.cell_player.shape != (len(self.leads), len(self.edges) - 1):
+            raise ValueError(
+                f"players {self.kind!r}: cells {self.cell_player.shape}; "
+                f"expected {(len(self.leads), len(self.edges) - 1)} (leads, segments)"
+            )
+        if (np.diff(self.edges) < 1).any():
+            raise ValueError(f"players {self.kind!r}: segment edges {self.edges.tolist()}; expected ascending")
+        used = set(np.unique(self.cell_player[self.cell_player >= 0]).tolist())
+        expected = set(range(len(self.names))) - {self.rhythm}
+        if used != expected or self.cell_player.min(initial=-1) < -1:
+            raise ValueError(f"players {self.kind!r}: cells of players {sorted(used)}; expected {sorted(expected)}")
+
+    def __len__(self) -> int:
+        """Return the number of players."""
+        return len(self.names)
+
+    def check(self, masks: npt.NDArray[np.bool_]) -> BoolArray:
+        """Return (M, n_players) masks as bool, or raise where the shape differs."""
+        result = np.asarray(masks, dtype=bool)
+        if result.ndim != 2 or result.shape[1] != len(self):
+            raise ValueError(f"masks of shape {result.shape}; expected (M, {len(self)}) for players {self.kind!r}")
+        return result
+
+    def cells_on(self, masks: npt.NDArray[np.bool_]) -> BoolArray:
+        """Translate (M, n_players) masks into (M, n_leads, n_segments): which cells keep the signal."""
+        padded = np.concatenate([self.check(masks), np.ones((len(masks), 1), dtype=bool)], axis=1)
+        return np.asarray(padded[:, self.cell_player])
+
+    def rhythm_on(self, masks: npt.NDArray[np.bool_]) -> BoolArray:
+        """Return (M,) whether the rhythm is kept; always, where it is no player."""
+        checked = self.check(masks)
+        return np.ones(len(checked), dtype=bool) if self.rhythm is None else checked[:, self.rhythm]
+
+    def spread(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Spread each player's value evenly over its samples.
+
+        Parameters
+        ----------
+        values
+            (n_players,) values; that of the rhythm has no samples and is left out.
+
+        Returns
+        -------
+        (n_leads, n_samples) float64; sums over a player's samples give its value.
+        """
+        lengths = np.diff(self.edges)
+        cells = self.cell_player
+        samples = np.bincount(
+            cells[cells >= 0], weights=np.broadcast_to(lengths, cells.shape)[cells >= 0], minlength=len(self)
+        )
+        density = np.append(np.divide(values, samples, out=np.zeros(len(self)), where=samples > 0), 0.0)
+        return np.repeat(density[cells], lengths, axis=1)
+
+
+def segment_edges(start: int, stop: int, length: int) -> IntArray:
+    """Cut samples ``start .. stop`` into segments of `length` samples; the last one may be shorter."""
+    if length < 1 or stop <= start:
+        raise ValueError(f"segments of {length} samples from {start} to {stop}; expected >= 1 and stop > start")
+    return np.append(np.arange(start, stop, length, dtype=np.int64), np.int64(stop))
+
+
+def _build(
+    kind: str, leads: Sequence[str], edges: IntArray, cell_player: IntArray, names: list[str], rhythm: bool
+) -> Players:
+    names = [*names, RHYTHM] if rhythm else names
+    return Players(kind, tuple(leads), edges, cell_player, tuple(names), len(names) - 1 if rhythm else None)
+
+
+def _span(edges: IntArray, index: int) -> str:
+    return f"{edges[index]}-{edges[index + 1]}"
+
+
+def segment_players(leads: Sequence[str], edges: IntArray, rhythm: bool) -> Players:
+    """Each segment over all leads is a player."""
+    n_segments = len(edges) - 1
+    cells = np.tile(np.arange(n_segments), (len(leads), 1))
+    return _build("segments", leads, edges, cells, [_span(edges, k) for k in range(n_segments)], rhythm)
+
+
+def lead_players(leads: Sequence[str], edges: IntArray, rhythm: bool) -> Players:
+    """Each lead over the whole window is a player."""
+    cells = np.tile(np.arange(len(leads))[:, None], (1, len(edges) - 1))
+    return _build("leads", leads, edges, cells, list(leads), rhythm)
+
+
+def cell_players(leads: Sequence[str], edges: IntArray, rhythm: bool) -> Players:
+    """Each segment of each lead is a player."""
+    n_segments = len(edges) - 1
+    cells = np.arange(len(leads) * n_segments).reshape(len(leads), n_segments)
+    names = [f"{lead}@{_span(edges, k)}" for lead in leads for k in range(n_segments)]
+    return _build("cells", leads, edges, cells, names, rhythm)
+
+
+def refined_players(leads: Sequence[str], edges: IntArray, segments: Sequence[int], rhythm: bool) -> Players:
+    """Each lead of the given segments is a player; all other segments together are one (``"rest"``)."""
+    chosen = sorted(set(segments))
+    n_segments = len(edges) - 1
+    if not chosen or chosen[0] < 0 or chosen[-1] >= n_segments:
+        raise ValueError(f"refined segments {chosen}; expected some of 0 to {n_segments - 1}")
+    n_cells = len(leads) * len(chosen)
+    cells = np.full((len(leads), n_segments), n_cells, dtype=np.int64)
+    cells[:, chosen] = np.arange(n_cells).reshape(len(leads), len(chosen))
+    names = [f"{lead}@{_span(edges, k)}" for lead in leads for k in chosen]
+    if len(chosen) < n_segments:
+        names.append(REST)
+    return _build("refined", leads, edges, cells, names, rhythm)

@@ -1,0 +1,204 @@
+"""The engine against a naive re-run of the whole chain, on random networks, signals and masks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from beatlens.beats import RR_FEATURES
+from beatlens.explain.baselines import BASELINES
+from beatlens.explain.engine import PerturbationEngine
+from beatlens.explain.players import cell_players, refined_players, segment_edges, segment_players
+from beatlens.explain.scene import Scene
+from beatlens.explain.target import Target
+from beatlens.inputs import record_similarities
+from beatlens.leads import lead_id
+from beatlens.models.build import network_from_arrays, network_to_arrays
+from beatlens.models.hybrid import HybridNet
+from beatlens.models.settings import ModelSettings, NetworkConfig
+from beatlens.prototypes.similarity import PrototypeBank, class_features
+from beatlens.review import Calibration
+from beatlens.shards import BeatGeometry, cut_beats
+
+CLASSES = ("N", "S", "V")
+GEOMETRY = BeatGeometry(100.0, 12, 20)
+CALIBRATION = Calibration(1.3, (0.1, -0.2, 0.1), 1.0, 0.0)
+CONTEXT = 5
+
+
+@pytest.fixture(scope="module", params=["hybrid", "context"])
+def network(request):
+    settings = ModelSettings(request.param, True, (6, 8), (5, 3), 3, 10, 4, 9, 12, 0.1)
+    n_similarity = 2 * len(CLASSES) if request.param == "hybrid" else 0
+    torch.manual_seed(3)
+    net = HybridNet(NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, CONTEXT))
+    for module in net.modules():  # batch norm that does something
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.running_mean.uniform_(-0.3, 0.3)
+            module.running_var.uniform_(0.5, 2.0)
+    return network_from_arrays(net.config, network_to_arrays(net))
+
+
+def make_bank(rng, leads):
+    n = 9
+    present = rng.random((n, len(leads))) < 0.8
+    present[:, 0] = True
+    waves = rng.normal(size=(n, len(leads), GEOMETRY.length)).astype(np.float32) * present[..., None]
+    patients = np.array([f"c/p{k % 4}" for k in range(n)])
+    labels = np.array([CLASSES[k % 3] for k in range(n)])
+    return PrototypeBank(waves, present, leads, CLASSES, labels, patients, np.array([f"b{k}" for k in range(n)]), 2)
+
+
+def make_scene(rng, leads, *, at_edges, targets=(2,), n_beats=5):
+    """Beats of a record: at its edges the first and the last reach beyond it."""
+    margin = 0 if at_edges else 40
+    r_index = margin + 6 + np.cumsum(rng.integers(25, 60, size=n_beats)) - 25
+    n_samples = int(r_index[-1] + (8 if at_edges else 60))
+    rows = [np.arange(max(0, t - 2), min(n_beats, t + 3)) for t in targets]
+    windows = np.zeros((len(targets), CONTEXT), dtype=np.int64)
+    for k, own in enumerate(rows):
+        windows[k, : len(own)] = own
+    return Scene(
+        corpus="c",
+        record="r",
+        patient="c/p1",
+        signal=rng.normal(size=(len(leads), n_samples)).cumsum(axis=1).astype(np.float32) * 0.2,
+        leads=leads,
+        lead_ids=np.array([lead_id(lead) for lead in leads]),
+        lead_scale=rng.uniform(0.5, 2, len(leads)).astype(np.float32),
+        geometry=GEOMETRY,
+        r_index=r_index,
+        rr=rng.normal(size=(n_beats, len(RR_FEATURES))).astype(np.float32),
+        rr_off=rng.normal(size=len(RR_FEATURES)).astype(np.float32),
+        windows=windows,
+        lengths=np.array([len(own) for own in rows]),
+        positions=np.array([int(np.flatnonzero(own == t)[0]) for own, t in zip(rows, targets, strict=True)]),
+        all_r_index=r_index,
+    )
+
+
+def naive_signal(scene, baseline, cells, edges):
+    """Perturb the whole record, hole by hole."""
+    signal = scene.signal.astype(np.float64).copy()
+    for lead in range(len(scene.leads)):
+        x, mean = scene.signal[lead].astype(np.float64), scene.signal[lead].mean(dtype=np.float64)
+        off = np.zeros(len(x), dtype=bool)
+        for k in np.flatnonzero(~cells[lead]):
+            off[edges[k] : edges[k + 1]] = True
+        if baseline == "zero":
+            signal[lead, off] = 0
+        elif baseline == "lead_mean" or (baseline == "interpolation" and not cells[lead].any()):
+            signal[lead, off] = mean
+        elif baseline == "median_beat":
+            median = np.median(cut_beats(scene.signal, scene.all_r_index, GEOMETRY)[:, lead], axis=0)
+            for t in np.flatnonzero(off):
+                r = min(scene.all_r_index, key=lambda r, t=t: (abs(t - r), r))
+                place = t - r + GEOMETRY.before
+                signal[lead, t] = median[place] if 0 <= place < GEOMETRY.length else mean
+        else:
+            t = 0
+            while t < len(x):
+                if not off[t]:
+                    t += 1
+                    continue
+                end = t
+                while end < len(x) and off[end]:
+                    end += 1
+                known = [p for p in (t - 1, end) if 0 <= p < len(x)]
+                signal[lead, t:end] = np.interp(np.arange(t, end), known, x[known])
+                t = end
+    return signal.astype(np.float32)
+
+
+def naive_outputs(scene, net, bank, baseline, players, masks):
+    logits, gates = [], []
+    for cells, rhythm in zip(players.cells_on(masks), players.rhythm_on(masks), strict=True):
+        signal = naive_signal(scene, baseline, cells, players.edges)
+        waves = cut_beats(signal, scene.r_index, GEOMETRY) / scene.lead_scale[:, None]
+        rr = scene.rr if rhythm else np.tile(scene.rr_off, (len(scene.rr), 1))
+        similarity = record_similarities(waves, scene.leads, bank, scene.patient)
+        features = class_features(similarity, bank)[scene.target_rows]
+        with torch.no_grad():
+            encoded = net.encode_leads(torch.from_numpy(waves.reshape(-1, GEOMETRY.length)))
+            encoded = encoded.view(len(waves), len(scene.leads), -1)
+            present = torch.ones(encoded.shape[:2], dtype=torch.bool)
+            embeddings = net.mix_leads(encoded, present, torch.from_numpy(scene.lead_ids))
+            arrays = (rr, features, scene.windows, scene.lengths, scene.positions)
+            logit, gate = net.classify(embeddings, *(torch.from_numpy(array) for array in arrays))
+        logits.append(logit.numpy())
+        gates.append(gate.numpy())
+    return np.array(logits), np.array(gates)
+
+
+def random_masks(rng, n, n_players):
+    """Masks of all densities, full and empty included."""
+    masks = rng.random((n, n_players)) < rng.random((n, 1))
+    masks[0], masks[1] = True, False
+    return masks
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+@pytest.mark.parametrize("at_edges", [False, True])
+@pytest.mark.parametrize(("leads", "targets"), [(("II",), (2,)), (("II", "V1", "X9"), (1, 2, 4))])
+def test_reuse_equals_naive(network, baseline, at_edges, leads, targets):
+    rng = np.random.default_rng(len(baseline) + at_edges)
+    bank = make_bank(rng, leads)
+    scene = make_scene(rng, leads, at_edges=at_edges, targets=targets)
+    engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline)
+    edges = segment_edges(scene.start, scene.stop, 7)
+    for players in (
+        segment_players(leads, edges, rhythm=True),
+        cell_players(leads, edges, rhythm=True),
+        refined_players(leads, edges, [3, 4, 9], rhythm=False),
+    ):
+        masks = random_masks(rng, 24, len(players))
+        for lead in range(len(leads)):  # a whole lead off
+            off = np.unique(players.cell_player[lead])
+            masks[2 + lead, off[off >= 0]] = False
+        expected, expected_gates = naive_outputs(scene, network, bank, baseline, players, masks)
+        logits, gates = engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)
+        np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)
+        np.testing.assert_allclose(gates, expected_gates, atol=1e-5, rtol=0)
+
+
+def test_one_beat_one_lead(network):
+    rng = np.random.default_rng(5)
+    bank = make_bank(rng, ("II",))
+    scene = make_scene(rng, ("II",), at_edges=True, targets=(0,), n_beats=1)
+    engine = PerturbationEngine(scene, network, bank, CALIBRATION, "interpolation")
+    players = segment_players(scene.leads, segment_edges(scene.start, scene.stop, 100), rhythm=True)
+    masks = np.array([[True, True], [False, False], [False, True]])
+    expected, _ = naive_outputs(scene, network, bank, "interpolation", players, masks)
+    logits, _ = engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)
+    np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)
+
+
+def test_states_are_encoded_once(network):
+    """Masks that differ outside a beat share its encoding, whatever their number."""
+    rng = np.random.default_rng(6)
+    leads = ("II", "V1")
+    scene = make_scene(rng, leads, at_edges=False)
+    engine = PerturbationEngine(scene, network, make_bank(rng, leads), CALIBRATION, "zero")
+    players = cell_players(leads, segment_edges(scene.start, scene.stop, 7), rhythm=True)
+    masks = np.ones((50, len(players)), dtype=bool)
+    masks[25:, players.rhythm] = False
+    engine.values(masks, players, Target("beat", 0, "probability"))
+    assert engine.n_encoded == len(scene.r_index) * len(leads)
+
+
+def test_targets_after_calibration(network):
+    rng = np.random.default_rng(8)
+    leads = ("II", "V1")
+    scene = make_scene(rng, leads, at_edges=False, targets=(1, 2, 3))
+    engine = PerturbationEngine(scene, network, make_bank(rng, leads), CALIBRATION, "lead_mean")
+    players = segment_players(leads, segment_edges(scene.start, scene.stop, 7), rhythm=True)
+    masks = random_masks(rng, 12, len(players))
+    logits, _ = engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)
+    p = CALIBRATION.probabilities(logits.reshape(-1, 3)).reshape(logits.shape)
+    expected = 1 - np.prod(1 - p[:, :, 2], axis=1)
+    np.testing.assert_allclose(engine.values(masks, players, Target("window", 2, "probability")), expected, atol=1e-12)
+    odds = engine.values(masks, players, Target("window", 2, "logit"))
+    np.testing.assert_allclose(1 / (1 + np.exp(-odds)), expected, atol=1e-12)
+    with pytest.raises(ValueError, match="expected one"):
+        engine.values(masks, players, Target("beat", 2, "probability"))
