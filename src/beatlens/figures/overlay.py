@@ -67,7 +67,7 @@ def unit_label(attribution: Attribution) -> str:
     """Return what the numbers of the legend mean."""
     units = attribution.meta["units"]
     per = f"per {UNIT_S * 1000:.0f} ms of a lead"
-    return f"relative attribution {per}" if units == "relative" else f"change of {units} {per}"
+    return f"share of the explanation, {per}" if units == "relative" else f"change of {units}, {per}"
 
 
 def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, style: str = "band") -> float:
@@ -112,7 +112,8 @@ def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, styl
             _draw_row(figure, panel, attribution, values[row], first, stop, limit, style)
     mass = np.abs(values).sum()
     outside = float(np.abs(values[~seen]).sum() / mass) if mass > 0 else 0.0
-    _legend(figure, unit_label(attribution), limit, style)
+    percent = attribution.meta["units"] == "relative"
+    _legend(figure, unit_label(attribution), limit, style, percent)
     if mass == 0:
         figure.note("the attribution is zero everywhere")
     elif outside >= 0.005:
@@ -182,7 +183,7 @@ def _band(figure: EcgFigure, panel: Panel, half_mm: float) -> Array:
     return np.concatenate([np.column_stack([x, upper]), np.column_stack([x, lower])[::-1]])
 
 
-def _legend(figure: EcgFigure, label: str, limit: float, style: str) -> None:
+def _legend(figure: EcgFigure, label: str, limit: float, style: str, percent: bool) -> None:
     """Draw the colour bar with its ends and units at the lower right."""
     width, height = 40.0, 2.2
     right = figure.size_mm[0] - MARGIN_MM
@@ -200,7 +201,8 @@ def _legend(figure: EcgFigure, label: str, limit: float, style: str) -> None:
     figure.axes.add_patch(
         Rectangle((left, y), width, height, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=3)
     )
-    for share, text in ((0.0, f"−{limit:g}"), (0.5, "0"), (1.0, f"+{limit:g}")):
+    end = f"{100 * limit:.2g} %" if percent else f"{limit:g}"
+    for share, text in ((0.0, f"−{end}"), (0.5, "0"), (1.0, f"+{end}")):
         x = left + share * width
         figure.text(x, y - 0.6, text, size=6.5, color=INK, ha="center", va="top")
     figure.text(right, y - 3.7, label, size=7, color=MUTED, ha="right", va="top")

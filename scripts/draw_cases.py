@@ -1,0 +1,52 @@
+"""Draw each explained case to scale: <case>.svg and <case>.png, and facts.csv for the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import atomic_directory, read_table, write_table
+from beatlens.explain.archive import load_case
+from beatlens.figures.cases import FACT_COLUMNS, case_facts, case_figure
+from beatlens.figures.overlay import shared_limit
+from beatlens.figures.scale import PaperScale
+from beatlens.figures.style import save_figure
+from beatlens.shards import BeatGeometry, Shard
+
+
+def main() -> None:
+    import pandas as pd
+
+    parser = programs.parser(__doc__)
+    parser.add_argument("--cases", type=Path, required=True, help="table of cases")
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="preprocessed shards")
+    parser.add_argument("--fused", type=Path, required=True, help="directory of fused attributions")
+    parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
+    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected beats")
+    parser.add_argument("--output", type=Path, required=True, help="directory to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = arguments.settings
+    scale = PaperScale(settings["report"]["speed_mm_s"], settings["report"]["gain_mm_mv"])
+    section = settings["beats"]
+    cases = read_table(arguments.cases).to_dict("records")
+    beats = dict(list(read_table(arguments.beats).groupby(["corpus", "record"])))
+    shards = [Shard(path) for path in arguments.shards]
+    fused = {case["case"]: load_case(arguments.fused, case["case"]) for case in cases}
+    limit = shared_limit(fused.values())
+    facts = []
+    with atomic_directory(arguments.output) as directory:
+        for case in programs.progress(cases, len(cases), "cases drawn"):
+            key, own = (case["corpus"], case["record"]), fused[case["case"]]
+            shard = next(shard for shard in shards if key in shard)
+            figure, outside = case_figure(case, beats[key], shard, own, limit, scale)
+            for ending in ("svg", "png"):
+                save_figure(figure.figure, directory / f"{case['case']}.{ending}")
+            methods = {name: load_case(path, case["case"]) for name, path in arguments.methods}
+            geometry = BeatGeometry.from_seconds(own.fs, section["before_s"], section["after_s"])
+            facts.append(case_facts(case, beats[key], own, methods, geometry, outside, limit))
+        write_table(directory / "facts.csv", pd.DataFrame(facts, columns=list(FACT_COLUMNS)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""One explained case: its figure, and the facts that stand beside it in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import spearmanr
+
+from beatlens.figures.ecg import EcgFigure, Strip
+from beatlens.figures.overlay import UNIT_S, draw_overlay, truth_legend
+from beatlens.figures.scale import PaperScale
+from beatlens.figures.style import styled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from beatlens.explain.attribution import Attribution
+    from beatlens.shards import BeatGeometry, Shard
+
+Array = npt.NDArray[np.float64]
+
+FACT_COLUMNS = {
+    "case": "case id, the name of its figure",
+    "corpus": "corpus name",
+    "record": "record name",
+    "patient": "patient id",
+    "beat_id": "the beat whose prediction is explained",
+    "r_time_s": "its R peak in seconds",
+    "class": "predicted class, which the attribution is for",
+    "probability": "its calibrated probability",
+    "label": "truth, '' unknown, 'none' for no beat",
+    "outcome": "correct, wrong, review or unlabelled",
+    "reason": "why the beat went to review",
+    "relaxed": "picked below the least probability, for want of better",
+    "rhythm_share": "share of the rhythm in the fused attribution, NaN where it was no player",
+    "rhythm_sign": "1 for, -1 against the class, 0 neither",
+    "beat_share": "share of the signal's mass inside the target beat",
+    "outside": "share of the signal's mass outside the figure",
+    "top_leads": "leads with the most mass and their share, as in 'II:0.71;V1:0.29'",
+    "agreement": "mean rank correlation between the methods, NaN with fewer than two",
+    "limit": "value per unit at which colour is full",
+}
+MATCH_S = 0.15
+
+
+def case_figure(
+    case: Mapping[str, Any], beats: pd.DataFrame, shard: Shard, fused: Attribution, limit: float, scale: PaperScale
+) -> tuple[EcgFigure, float]:
+    """Draw one case: the stretch that the model saw, its beats, and the fused attribution over the signal.
+
+    Parameters
+    ----------
+    case
+        Row of the table of cases.
+    beats
+        Predictions of the case's record.
+    shard
+        Holds the record.
+    fused
+        The attribution.
+    limit
+        Value at which colour is full, shared by the report.
+    scale
+        Paper scale.
+
+    Returns
+    -------
+    figure, outside
+        The drawn figure, and the share of the attribution's mass that it doesn't show.
+
+    Raises
+    ------
+    ValueError
+        Where the attribution is of another record or beat, or the beat isn't among the predictions.
+    """
+    found = {key: fused.meta[key] for key in ("corpus", "record", "beat_id")}
+    if any(case[key] != value for key, value in found.items()):
+        raise ValueError(f"case {case['case']} of {case['beat_id']} with an attribution of {found}")
+    row = shard.row(case["corpus"], case["record"])
+    leads = shard.leads(case["corpus"], case["record"])
+    shown = tuple(lead for lead in leads if lead in fused.leads)
+    first, stop = max(0, round(case["start_s"] * row.fs)), min(row.n_samples, round(case["end_s"] * row.fs))
+    signal = shard.signal(case["corpus"], case["record"])[[leads.index(lead) for lead in shown], first:stop]
+    beat = target_beat(case, beats)
+    inside = beats[(beats["r_time_s"] >= case["start_s"]) & (beats["r_time_s"] < case["end_s"])]
+    position = int(np.flatnonzero((inside["beat_id"] == case["beat_id"]).to_numpy())[0])
+    with styled():
+        figure = EcgFigure(Strip(np.array(signal), shown, float(row.fs), first / row.fs), scale)
+        figure.mark_beats(inside["r_time_s"].tolist(), inside["pred"].tolist(), position)
+        figure.title(
+            f"{case['record']} at {beat['r_time_s']:.1f} s: called {case['class']} (p {case['probability']:.2f})",
+            verdict(case["outcome"], case["label"]),
+        )
+        spans = _planted(shard, case, float(beat["r_time_s"]), row.fs_file)
+        for span in spans:
+            figure.mark_span(span["lead"], span["start_s"], span["end_s"])
+        if spans:
+            truth_legend(figure)
+        return figure, draw_overlay(figure, fused, limit)
+
+
+def verdict(outcome: str, label: str) -> str:
+    """Say in words what became of a prediction."""
+    truth = {"": "truth unknown", "none": "truth: no beat here"}.get(label, f"truth {label}")
+    said = {"correct": "right", "wrong": "wrong", "review": "sent to review", "unlabelled": "accepted"}
+    return f"{said.get(outcome, outcome)}, {truth}"
+
+
+def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, Any]:
+    """Return the predictions' row of a case's beat, found by its id."""
+    rows = beats[beats["beat_id"] == case["beat_id"]]
+    if len(rows) != 1:
+        raise ValueError(f"case {case['case']}: {len(rows)} predictions of beat {case['beat_id']}; expected one")
+    values: Mapping[str, Any] = rows.iloc[0].to_dict()
+    return values
+
+
+def _planted(shard: Shard, case: Mapping[str, Any], r_time_s: float, fs_file: float) -> list[dict[str, Any]]:
+    """Return the planted truth of the target beat, where its corpus has one; only drawn, never used."""
+    truth = shard.truth
+    own = truth[(truth["corpus"] == case["corpus"]) & (truth["record"] == case["record"])]
+    near = np.abs(own["r_sample"].to_numpy(dtype=np.float64) / fs_file - r_time_s) <= MATCH_S
+    spans: list[dict[str, Any]] = own[near].to_dict("records")
+    return spans
+
+
+def case_facts(
+    case: Mapping[str, Any],
+    beats: pd.DataFrame,
+    fused: Attribution,
+    methods: Mapping[str, Attribution],
+    geometry: BeatGeometry,
+    outside: float,
+    limit: float,
+) -> dict[str, Any]:
+    """Return what the report says of a case: values for `FACT_COLUMNS`.
+
+    Parameters
+    ----------
+    case, beats, fused
+        As in `case_figure`.
+    methods
+        Attribution of each method that was fused.
+    geometry
+        Extent of a beat.
+    outside, limit
+        Share of the mass outside the figure, and the value of full colour.
+    """
+    beat = target_beat(case, beats)
+    mass = np.abs(fused.values.astype(np.float64))
+    by_lead, total = mass.sum(axis=1), float(mass.sum())
+    order = np.argsort(-by_lead, kind="stable")[:3]
+    relative = fused.times_s - beat["r_time_s"]
+    within = (relative >= -geometry.before / geometry.fs) & (relative < geometry.after / geometry.fs)
+    rhythm = fused.rhythm
+    return {
+        **{name: case[name] for name in ("case", "corpus", "record", "patient", "beat_id", "class", "outcome")},
+        "label": case["label"],
+        "probability": float(case["probability"]),
+        "relaxed": bool(case["relaxed"]),
+        "r_time_s": float(beat["r_time_s"]),
+        "reason": beat["reason"],
+        "rhythm_share": np.nan if fused.rhythm_share is None else fused.rhythm_share,
+        "rhythm_sign": 0 if rhythm is None else int(np.sign(rhythm)),
+        "beat_share": float(mass[:, within].sum() / total) if total > 0 else np.nan,
+        "outside": outside,
+        "top_leads": ";".join(
+            f"{fused.leads[k]}:{by_lead[k] / total:.2f}" for k in order if total > 0 and by_lead[k] > 0
+        ),
+        "agreement": agreement(methods),
+        "limit": limit,
+    }
+
+
+def agreement(methods: Mapping[str, Attribution]) -> float:
+    """Mean Spearman rank correlation between methods, over cells of `UNIT_S` in each lead; NaN with fewer than two.
+
+    A method whose cells are all equal has no ranks; its correlations are left out.
+    """
+    cells = [_cells(attribution) for _, attribution in sorted(methods.items())]
+    values = [
+        float(spearmanr(one, other).statistic)
+        for one, other in combinations(cells, 2)
+        if np.ptp(one) > 0 and np.ptp(other) > 0
+    ]
+    return float(np.mean(values)) if values else np.nan
+
+
+def _cells(attribution: Attribution) -> Array:
+    size = max(1, round(UNIT_S * attribution.fs))
+    order = np.argsort(attribution.leads)
+    edges = np.arange(0, attribution.values.shape[1], size)
+    sums: Array = np.add.reduceat(attribution.values[order].astype(np.float64), edges, axis=1)
+    return sums.ravel()
