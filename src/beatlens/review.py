@@ -236,6 +236,7 @@ def fit_thresholds(
     noise: Float64Array,
     similarity: npt.NDArray[Any],
     target: npt.NDArray[np.int64],
+    unflagged: BoolArray,
     clean: BoolArray,
     settings: ReviewSettings,
 ) -> Thresholds:
@@ -249,15 +250,19 @@ def fit_thresholds(
     ----------
     probabilities, noise, similarity, target
         (n, K), (n,), (n,) and (n,) class index of labelled calibration beats without injected noise.
+    unflagged
+        (n,) passed by the quality rules: the beats whose error counts.
     clean
-        (n,) neither annotated as noise nor flagged by a quality rule.
+        (n,) neither annotated as noise nor flagged by a quality rule: the beats that must not be lost.
     settings
         Section ``review``.
     """
     confidence = probabilities.max(axis=1)
     wrong = probabilities.argmax(axis=1) != target
+    if not unflagged.any() or not clean.any():
+        raise ValueError("review thresholds: no clean labelled beat of a calibration patient; expected some")
     return Thresholds(
-        confidence=_confidence_threshold(confidence, wrong, settings.max_error),
+        confidence=_confidence_threshold(confidence[unflagged], wrong[unflagged], settings.max_error),
         noise=_class_limit(noise, target, clean, settings.max_clean_loss),
         similarity=-_class_limit(-np.asarray(similarity, dtype=np.float64), target, clean, settings.max_distance_loss),
     )
@@ -288,8 +293,6 @@ def _class_limit(score: Float64Array, target: npt.NDArray[np.int64], clean: Bool
             limits.append(_upper_limit(score[members], max_loss))
     if small.any():
         limits.append(_upper_limit(score[small], max_loss))
-    if not limits:
-        raise ValueError("review thresholds: no clean labelled beat among the calibration patients; expected some")
     return float(max(limits))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,15 @@ def choose_device(name: str) -> str:
     if name == "cuda" and not available:
         raise ValueError("device: 'cuda', but torch finds no CUDA device; expected auto or cpu here")
     return "cuda" if available and name != "cpu" else "cpu"
+
+
+def make_deterministic(threads: int, device: str) -> None:
+    """Fix the number of numeric threads and refuse operations whose result depends on chance."""
+    if device == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
 
 
 def network_from_arrays(

@@ -1,0 +1,29 @@
+"""Join the predictions of all shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import read_table, write_table
+from beatlens.predictions import join
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--beats", type=Path, nargs="+", required=True, help="predictions at detected peaks")
+    parser.add_argument("--annotated", type=Path, nargs="+", required=True, help="predictions at annotated peaks")
+    parser.add_argument("--output-beats", type=Path, required=True, help="table to write")
+    parser.add_argument("--output-annotated", type=Path, required=True, help="table to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+
+    for paths, output in (
+        (arguments.beats, arguments.output_beats),
+        (arguments.annotated, arguments.output_annotated),
+    ):
+        write_table(output, join([read_table(path) for path in paths]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Predict the beats of a shard, at detected and at annotated R peaks."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import read_table, write_table
+from beatlens.bundle import Bundle
+from beatlens.inference import predict_beats
+from beatlens.models.build import choose_device, make_deterministic
+from beatlens.shards import Shard
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--shard", type=Path, required=True, help="shard directory")
+    parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
+    parser.add_argument("--bundle", type=Path, required=True, help="bundle directory")
+    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected peaks, to write")
+    parser.add_argument("--annotated", type=Path, required=True, help="predictions at annotated peaks, to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = arguments.settings
+
+    device = choose_device(settings["device"])
+    logging.getLogger(__name__).info("device: %s", device)
+    make_deterministic(settings["compute_threads"], device)
+    shard, bundle = Shard(arguments.shard), Bundle.load(arguments.bundle)
+    records = read_table(arguments.records)
+    splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
+    network = bundle.network(device)
+    for peaks, path in (("detected", arguments.beats), ("annotated", arguments.annotated)):
+        write_table(path, predict_beats(shard, shard.beats(peaks), splits, bundle, network, device))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Train the network on the patients of the split train; the last epoch's weights are saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import read_table, write_arrays, write_json, write_table
+from beatlens.models.build import network_to_arrays
+from beatlens.shards import Shard
+from beatlens.workbench import history_table, input_spec, model_description, train_model
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
+    parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
+    parser.add_argument("--library", type=Path, required=True, help="prototype library")
+    parser.add_argument("--waves", type=Path, required=True, help="arrays of the prototype library")
+    parser.add_argument("--weights", type=Path, required=True, help="weights to write")
+    parser.add_argument("--model", type=Path, required=True, help="description of the model to write")
+    parser.add_argument("--history", type=Path, required=True, help="history to write, one row an epoch")
+    parser.add_argument("--state", type=Path, help="where the state is kept between epochs; removed at the end")
+    parser.add_argument("--key", default="", help="code, configuration and data that the state must be of")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = arguments.settings
+
+    shards, records = [Shard(path) for path in arguments.shards], read_table(arguments.records)
+    spec = input_spec(settings, arguments.library, arguments.waves)
+    network, history, training, device = train_model(shards, records, spec, settings, arguments.state, arguments.key)
+    weights = network_to_arrays(network)
+    write_arrays(arguments.weights, weights)
+    write_json(arguments.model, model_description(network, training, spec, settings, records, device))
+    write_table(arguments.history, history_table(history))
+    if arguments.state is not None:
+        arguments.state.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

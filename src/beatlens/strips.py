@@ -1,0 +1,153 @@
+"""From beats to strips and records, in a way that doesn't hide ectopy.
+
+A strip is present in a class if one of its accepted beats is; beats under review are counted apart, by predicted class.
+``p_<class>`` is the probability that at least one accepted beat is of the class, 1 - prod(1 - p), taking beats as
+independent given the signal; it is 0 for a strip without accepted beats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class StripSettings:
+    """The section ``strips`` of the configuration.
+
+    Attributes
+    ----------
+    length_s
+        Length of a strip in seconds; the last one of a record is shorter.
+    """
+
+    length_s: float
+
+    def __post_init__(self) -> None:
+        if not self.length_s > 0:
+            raise ValueError(f"strips.length_s: {self.length_s}; expected > 0")
+
+
+def stretch_columns(classes: Sequence[str]) -> list[str]:
+    """Return the columns of the tables of strips and of records."""
+    return [
+        *("corpus", "record", "patient", "split", "start_s", "end_s", "label", "pred"),
+        *(f"p_{name}" for name in classes),
+        *("n_beats", "n_review", "reason"),
+        *(f"n_{name}" for name in classes),
+        *(f"n_review_{name}" for name in classes),
+    ]
+
+
+def strip_grid(records: pd.DataFrame, length_s: float | None) -> pd.DataFrame:
+    """Return one row a strip of each record, or one row a record where `length_s` is None.
+
+    Parameters
+    ----------
+    records
+        corpus, record, patient, split, duration_s.
+    length_s
+        Length of a strip in seconds.
+
+    Returns
+    -------
+    corpus, record, patient, split, strip (number within the record), start_s, end_s
+    """
+    import pandas as pd
+
+    duration = records["duration_s"].to_numpy(dtype=float)
+    # The tolerance keeps a record of 30.0000001 s from ending in a strip of no length.
+    count = np.ones(len(records), dtype=int)
+    if length_s is not None:
+        count = np.maximum(1, np.ceil(duration / length_s - 1e-6).astype(int))
+    row = np.repeat(np.arange(len(records)), count)
+    strip = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    grid = records[["corpus", "record", "patient", "split"]].iloc[row].reset_index(drop=True)
+    step = duration[row] if length_s is None else np.full(len(row), length_s)
+    start = strip * step
+    last = strip == count[row] - 1
+    return pd.concat(
+        [grid, pd.DataFrame({"strip": strip, "start_s": start, "end_s": np.where(last, duration[row], start + step)})],
+        axis=1,
+    )
+
+
+def aggregate(
+    beats: pd.DataFrame,
+    annotated: pd.DataFrame,
+    records: pd.DataFrame,
+    classes: Sequence[str],
+    length_s: float | None,
+) -> pd.DataFrame:
+    """Aggregate predictions over strips, or over whole records where `length_s` is None.
+
+    Parameters
+    ----------
+    beats
+        Predictions at detected peaks.
+    annotated
+        Predictions at annotated peaks, of which only the labels are used.
+    records
+        Table ``records.tsv`` of the records to aggregate.
+    classes
+        Class ids.
+    length_s
+        Length of a strip in seconds.
+
+    Returns
+    -------
+    One row a strip (`stretch_columns`), sorted by corpus, record and time. ``label`` and ``pred`` are the sorted ids of
+    the classes that occur, joined by ``;``, "" where there is none.
+    """
+    records = records.sort_values(["corpus", "record"], kind="stable").reset_index(drop=True)
+    grid = strip_grid(records, length_s)
+    first = grid.index[grid["strip"] == 0].to_numpy()
+    counts = np.diff(np.append(first, len(grid)))
+    place = {key: k for k, key in enumerate(zip(records["corpus"], records["record"], strict=True))}
+    if len(place) != len(records):
+        raise ValueError("records: a corpus and record occur twice; expected one row a record")
+
+    def cells(table: pd.DataFrame) -> IntArray:
+        """Row of the grid that each beat lies in."""
+        own = np.array([place[key] for key in zip(table["corpus"], table["record"], strict=True)], dtype=np.int64)
+        if length_s is None or not len(table):
+            return first[own] if len(own) else own
+        strip = np.floor(table["r_time_s"].to_numpy(dtype=float) / length_s).astype(np.int64)
+        place_in_grid: IntArray = first[own] + np.clip(strip, 0, counts[own] - 1)
+        return place_in_grid
+
+    cell, n = cells(beats), len(grid)
+    review = beats["review"].to_numpy(dtype=bool)
+    pred = beats["pred"].to_numpy()
+    result = grid.drop(columns="strip")
+    result["n_beats"] = np.bincount(cell, minlength=n)
+    result["n_review"] = np.bincount(cell[review], minlength=n)
+    for name in classes:
+        with np.errstate(divide="ignore"):
+            absent = np.log1p(-np.minimum(beats.loc[~review, f"p_{name}"].to_numpy(dtype=float), 1.0))
+        result[f"p_{name}"] = -np.expm1(np.bincount(cell[~review], weights=absent, minlength=n))
+        result[f"n_{name}"] = np.bincount(cell[~review & (pred == name)], minlength=n)
+        result[f"n_review_{name}"] = np.bincount(cell[review & (pred == name)], minlength=n)
+    labels = annotated["label"].to_numpy()
+    real = ~np.isin(labels, ["", "none"])
+    result["label"] = _joined(cells(annotated)[real], labels[real], n)
+    result["pred"] = _joined(cell[~review], pred[~review], n)
+    result["reason"] = _joined(cell[review], beats["reason"].to_numpy()[review], n)
+    return result[stretch_columns(classes)]
+
+
+def _joined(cell: IntArray, texts: npt.NDArray[np.object_], n: int) -> list[str]:
+    """Return the sorted distinct parts of texts (parts are joined by ``;``) of each of n cells, joined by ``;``."""
+    found: list[set[str]] = [set() for _ in range(n)]
+    for k, text in zip(cell.tolist(), texts.tolist(), strict=True):
+        found[k].update(part for part in text.split(";") if part)
+    return [";".join(sorted(parts)) for parts in found]
