@@ -178,7 +178,7 @@ def draw_heart(rng: np.random.Generator, leads: Sequence[str]) -> Heart:
     t_axis = axis @ _rotation(rng.uniform(-0.25, 0.25), rng.uniform(-0.25, 0.25))
 
     pr = rng.uniform(-0.02, 0.02)
-    p_waves = [[-0.160 + pr, 0.020, 0.05, 0.10, -0.05], [-0.132 + pr, 0.020, 0.08, 0.07, 0.05]]
+    p_waves = [[-0.160 + pr, 0.020, 0.04, 0.08, -0.04], [-0.132 + pr, 0.020, 0.07, 0.055, 0.04]]
     p = _turned(_jittered(rng, p_waves, 1.0, 0.15), p_axis, rng.uniform(0.8, 1.4))
     no_p = np.empty((0, 5))
 
@@ -230,15 +230,16 @@ def _left_block(rng: np.random.Generator, p: Table, axis: Table, gain: float, st
     """Left bundle branch block: no septal Q, broad notched R to the left and back, ST and T against it."""
     notch = rng.uniform(0.8, 1.1)
     waves = [
-        [-0.010, 0.0150, 0.48, 0.20, 0.05],
-        [0.020, 0.0170, 0.42 / notch, 0.14, 0.38],
-        [0.058, 0.0185, 0.62 * notch, 0.10, 0.52],
-        [0.085, 0.0170, 0.16, -0.06, 0.16],
+        [-0.010, 0.0105, 0.50, 0.28, 0.04],
+        [0.012, 0.0115, 0.46 / notch, 0.24, 0.30],
+        [0.036, 0.0120, 0.34, 0.14, 0.38],
+        [0.060, 0.0130, 0.58 * notch, 0.20, 0.52],
+        [0.083, 0.0125, 0.16, -0.04, 0.18],
     ]
     table = _jittered(rng, waves, stretch, 0.10)
     strength = gain * rng.uniform(0.95, 1.2)
-    opposite = -np.array([0.30, 0.08, 0.34]) * rng.uniform(0.75, 1.15)
-    t = np.array([[0.290, 0.056, *(0.55 * opposite)], [0.335, 0.036, *(0.65 * opposite)]])
+    opposite = -np.array([0.30, 0.08, 0.34]) * rng.uniform(0.55, 0.90)
+    t = np.array([[0.285, 0.058, *(0.6 * opposite)], [0.335, 0.043, *(0.6 * opposite)]])
     return Shape(p, _turned(table, axis, strength), gain * axis @ (0.28 * opposite), 0.105, _turned(t, axis, strength))
 
 
@@ -267,17 +268,17 @@ def _ventricular(rng: np.random.Generator, normal: Shape, no_p: Table) -> Shape:
     side = np.cross(direction, rng.standard_normal(3))
     side /= np.linalg.norm(side)
     width = rng.uniform(0.9, 1.25)
-    size = rng.uniform(1.1, 1.9)
+    size = rng.uniform(1.2, 2.0)
     waves = [
-        [-0.022, 0.018, *(size * (0.45 * direction + 0.30 * side))],
-        [0.014, 0.021, *(size * (0.80 * direction + 0.05 * side))],
-        [0.060, 0.024, *(size * (0.45 * direction - 0.35 * side))],
+        [-0.022, 0.0155, *(size * (0.45 * direction + 0.30 * side))],
+        [0.014, 0.0180, *(size * (0.80 * direction + 0.05 * side))],
+        [0.056, 0.0210, *(size * (0.45 * direction - 0.35 * side))],
     ]
     table = np.array(waves)
     table[:, :2] *= width
-    against = -direction * size * rng.uniform(0.30, 0.48)
+    against = -direction * size * rng.uniform(0.24, 0.38)
     late = 0.02 * (width - 1) / 0.25
-    t = np.array([[0.285 + late, 0.060, *(0.6 * against)], [0.340 + late, 0.040, *(0.65 * against)]])
+    t = np.array([[0.285 + late, 0.060, *(0.6 * against)], [0.340 + late, 0.045, *(0.6 * against)]])
     return Shape(no_p, table, 0.30 * against, 0.105 * width, t)
 
 

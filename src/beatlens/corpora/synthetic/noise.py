@@ -14,11 +14,10 @@ RAMP_S = 0.3
 
 @dataclass(frozen=True)
 class NoiseStretch:
-    """A stretch of strong noise: first sample, end (exclusive), which leads it is in."""
+    """A stretch of strong noise, in all leads: first sample, end (exclusive)."""
 
     start: int
     end: int
-    leads: tuple[bool, ...]
 
 
 @cache
@@ -59,7 +58,7 @@ def background(rng: np.random.Generator, n_leads: int, n_samples: int, fs: float
     return np.asarray(wander + mains + muscle)
 
 
-def draw_stretches(rng: np.random.Generator, n_leads: int, n_samples: int, fs: float) -> list[NoiseStretch]:
+def draw_stretches(rng: np.random.Generator, n_samples: int, fs: float) -> list[NoiseStretch]:
     """Draw one stretch of 5 to 10 s a minute, apart from each other and from the ends of the record."""
     n_slots = max(1, round(n_samples / fs / 60))
     edges = np.linspace(fs, n_samples - fs, n_slots + 1)
@@ -67,31 +66,30 @@ def draw_stretches(rng: np.random.Generator, n_leads: int, n_samples: int, fs: f
     for begin, end in zip(edges[:-1], edges[1:], strict=True):
         length = min(rng.uniform(5, 10) * fs, 0.4 * (end - begin))
         start = rng.uniform(begin, end - length - fs)
-        flags = [True] * n_leads if rng.random() < 0.6 else [bool(k == rng.integers(n_leads)) for k in range(n_leads)]
-        if not any(flags):
-            flags[0] = True
-        stretches.append(NoiseStretch(round(start), round(start + length), tuple(flags)))
+        stretches.append(NoiseStretch(round(start), round(start + length)))
     return stretches
 
 
 def stretch_noise(rng: np.random.Generator, stretches: list[NoiseStretch], n_leads: int, n: int, fs: float) -> Array:
     """Return (n_leads, n) mV: muscle or electrode-motion noise inside the stretches, faded in and out, else 0.
 
-    Muscle noise fills 15 to 90 Hz at 0.25 to 0.6 mV rms. Electrode motion fills 0.7 to 12 Hz, the band of the beats
-    themselves, at 0.4 to 1.0 mV rms, so that no filter removes it.
+    Muscle noise fills 15 to 90 Hz at 0.25 to 0.6 mV rms, in bursts. Electrode motion fills 0.6 to 15 Hz, falling with
+    frequency, at 0.5 to 1.0 mV rms: the band of the beats themselves, so that no filter removes it.
     """
     total = np.zeros((n_leads, n))
     for stretch in stretches:
-        length = stretch.end - stretch.start
-        shape = (n_leads, length)
+        shape = (n_leads, stretch.end - stretch.start)
         if rng.random() < 0.4:
-            noise = rng.uniform(0.25, 0.6) * _coloured(rng, shape, "bandpass", 15, 90, fs)
+            bursts = 0.65 + 0.35 * np.sin(2 * np.pi * rng.uniform(0.3, 0.8) * np.arange(shape[1]) / fs)
+            noise = rng.uniform(0.25, 0.6) * bursts * _coloured(rng, shape, "bandpass", 15, 90, fs)
         else:
-            noise = rng.uniform(0.4, 1.0) * _coloured(rng, shape, "bandpass", 0.7, 12, fs)
-        ramp = min(round(RAMP_S * fs), length // 2)
-        fade = np.ones(length)
+            noise = 0.85 * _coloured(rng, shape, "bandpass", 0.6, 2.5, fs)
+            noise += 0.50 * _coloured(rng, shape, "bandpass", 2.5, 15, fs)
+            noise += 0.10 * _coloured(rng, shape, "highpass", 15, 0, fs)
+            noise *= rng.uniform(0.5, 1.0)
+        ramp = min(round(RAMP_S * fs), shape[1] // 2)
+        fade = np.ones(shape[1])
         fade[:ramp] = np.sin(np.linspace(0, np.pi / 2, ramp)) ** 2
-        fade[length - ramp :] = fade[:ramp][::-1]
-        flags = np.array(stretch.leads, dtype=float)[:, None]
-        total[:, stretch.start : stretch.end] += flags * fade * noise
+        fade[shape[1] - ramp :] = fade[:ramp][::-1]
+        total[:, stretch.start : stretch.end] += rng.uniform(0.7, 1.0, (n_leads, 1)) * fade * noise
     return total

@@ -59,7 +59,7 @@ def draw_habits(rng: np.random.Generator) -> Habits:
     """Draw a patient's habits from the patient's own generator."""
     return Habits(
         s_coupling=rng.uniform(0.58, 0.78),
-        v_coupling=rng.uniform(0.52, 0.70),
+        v_coupling=rng.uniform(0.56, 0.72),
         s_share=rng.uniform(0.07, 0.12),
         v_share=rng.uniform(0.07, 0.13),
         breaths_hz=rng.uniform(0.18, 0.32),

@@ -3,12 +3,13 @@
 Annotations follow the WFDB library: beats ``N A V R L`` at the R peak (the sample where the noise-free QRS dipole of
 the patient's typical beat of that class is longest), with the auxiliary note ``STE`` for a normally conducted beat with
 ST elevation; ``+`` with the rhythm; ``~`` where the signal quality changes. A ``~`` has, as in the MIT-BIH database,
-one letter a lead as its note, ``c`` clean or ``n`` noisy, and the same in its subtype (bit k: signal k is noisy, for
-the first four), so a noise stretch goes from a ``~`` with some ``n`` to the next ``~`` with ``c`` alone.
+the noisy signals in its subtype (bit k: signal k, of the first four), and says the same in its note with a letter a
+lead, ``n`` noisy or ``c`` clean. So a noise stretch goes from a ``~`` of subtype > 0 to the next ``~`` of subtype 0.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.artefacts import read_json, write_json, write_text
+from beatlens.artefacts import read_json, sha256_of, write_json, write_text
 from beatlens.corpora.synthetic import morphology, noise, rhythm, truth
 from beatlens.corpora.synthetic.morphology import Heart, Table
 from beatlens.corpora.synthetic.plan import RecordPlan, SyntheticSettings, plan_records
@@ -31,6 +32,11 @@ VERSION = 1
 """Raised when the generator makes other records from the same settings, so that folders are made anew."""
 
 STAMP = "corpus.json"
+"""Written last; holds the settings, the records and the digest of SHA256SUMS, so it changes where any sample does."""
+
+SUMS = "SHA256SUMS"
+"""Digests of the made files, in PhysioNet's layout; tells the record sheet which records are as they were made."""
+
 SYMBOLS = {"N": "N", "STE": "N", "S": "A", "V": "V", "RBBB": "R", "LBBB": "L"}
 DX_CODES = {
     "sinus": 426783006,
@@ -106,7 +112,7 @@ def make_record(plan: RecordPlan, settings: SyntheticSettings) -> Made:
 
     # Noise enters at the independent leads, so the limb leads of a noisy record still obey Einthoven.
     sources = mixing.shape[1] if plan.clinical else n_leads
-    stretches = noise.draw_stretches(rng, n_leads, n_samples, plan.fs) if plan.noisy else []
+    stretches = noise.draw_stretches(rng, n_samples, plan.fs) if plan.noisy else []
     added = noise.background(rng, sources, n_samples, plan.fs, plan.mains_hz)
     if stretches:
         added += noise.stretch_noise(rng, stretches, n_leads, n_samples, plan.fs)
@@ -126,8 +132,7 @@ def annotation_rows(made: Made) -> list[tuple[int, str, int, str]]:
     for beat, r_sample in made.beats:
         rows.append((r_sample, SYMBOLS[beat.kind], 0, "STE" if beat.kind == "STE" else ""))
     for stretch in made.stretches:
-        bits = sum(1 << k for k, noisy in enumerate(stretch.leads[:4]) if noisy)
-        rows.append((stretch.start, "~", bits, "".join("cn"[noisy] for noisy in stretch.leads)))
+        rows.append((stretch.start, "~", (1 << min(n_leads, 4)) - 1, "n" * n_leads))
         rows.append((stretch.end, "~", 0, "c" * n_leads))
     rows.sort(key=lambda row: row[0])
     # Two annotations can't share a sample of a WFDB file.
@@ -186,6 +191,14 @@ def _files(names: list[str]) -> Iterator[str]:
             yield name + ending
 
 
+def _earlier_records(folder: Path) -> set[str]:
+    """Return the records made here earlier: Snakemake may have removed the stamp, so SHA256SUMS says."""
+    if not (folder / SUMS).exists():
+        return set()
+    files = [line.split()[1] for line in (folder / SUMS).read_text(encoding="utf-8").splitlines()]
+    return {name.removesuffix(".hea") for name in files if name.endswith(".hea")}
+
+
 def make_corpus(folder: Path, settings: SyntheticSettings) -> list[str]:
     """Make the corpus in a folder, unless it is there already.
 
@@ -210,7 +223,8 @@ def make_corpus(folder: Path, settings: SyntheticSettings) -> list[str]:
     stamp = _stamp(settings, names)
     stamp_path = folder / STAMP
     previous = read_json(stamp_path) if stamp_path.exists() else {}
-    if previous == stamp and all((folder / name).exists() for name in ["RECORDS", *_files(names)]):
+    as_before = {key: previous.get(key) for key in stamp} == stamp
+    if as_before and all((folder / name).exists() for name in ["RECORDS", SUMS, *_files(names)]):
         logger.info("%s: %d records are there already", folder, len(names))
         return names
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -220,14 +234,17 @@ def make_corpus(folder: Path, settings: SyntheticSettings) -> list[str]:
             _write_record(made, make_record(plan, settings), settings)
         folder.mkdir(exist_ok=True)
         stamp_path.unlink(missing_ok=True)
-        for name in _files(sorted(set(previous.get("records", [])) - set(names))):
+        earlier = _earlier_records(folder)
+        for name in _files(sorted(earlier - set(names))):
             (folder / name).unlink(missing_ok=True)
         for name in _files(names):
             (made / name).replace(folder / name)
     listed = (folder / "RECORDS").read_text(encoding="utf-8").split() if (folder / "RECORDS").exists() else []
-    ours = {*names, *previous.get("records", [])}
+    ours = {*names, *earlier}
     lines = [*names, *(name for name in listed if name not in ours)]
     write_text(folder / "RECORDS", "".join(f"{name}\n" for name in lines))
-    write_json(stamp_path, stamp)
+    sums = "".join(f"{sha256_of(folder / name)}  {name}\n" for name in sorted(_files(names)))
+    write_text(folder / SUMS, sums)
+    write_json(stamp_path, {**stamp, "digest": hashlib.sha256(sums.encode()).hexdigest()})
     logger.info("%s: made %d records", folder, len(names))
     return names
