@@ -114,7 +114,7 @@ def read_listing(remote: Remote, folder: Path, name: str, keep: bool) -> str:
             _pause(remote.url(name), error, attempt)
         except (OSError, http.client.HTTPException) as error:
             _pause(remote.url(name), error, attempt)
-    if keep and content:
+    if keep and (content or name == "SHA256SUMS"):  # that there are no checksums is worth knowing too
         _write(copy, content)
     return content.decode("utf-8", "replace")
 

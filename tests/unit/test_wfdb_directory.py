@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from beatlens.corpora.header import parse_header
+from beatlens.corpora.registry import annotator_of, read_patients, read_record
+from beatlens.corpora.scan import CorpusEntry, scan_folder
+from beatlens.corpora.wfdb_directory import read_record as read_wfdb
+from beatlens.faults import RecordFault
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "corpus"
+
+
+def edit_header(folder: Path, name: str, old: str, new: str, encoding: str = "utf-8") -> None:
+    path = folder / f"{name}.hea"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_bytes(text.replace(old, new).encode(encoding))
+
+
+def reason(folder: Path, name: str = "r1") -> str:
+    """Return the fault that reading gives, and check that reading leaves the folder as it was."""
+    before = sorted((path, path.lstat().st_mtime_ns) for path in folder.rglob("*"))
+    with pytest.raises(RecordFault) as caught:
+        read_wfdb(folder, name, "own")
+    assert sorted((path, path.lstat().st_mtime_ns) for path in folder.rglob("*")) == before
+    assert len(caught.value.detail) > 10
+    return caught.value.reason
+
+
+def test_reads_what_was_written(folder, write_wfdb_record) -> None:
+    signal = write_wfdb_record(
+        folder,
+        "r1",
+        symbols=["+", "N", "V", "~", "N"],
+        aux=["(AFIB", "", "", "cn", "STE"],
+        subtype=[0, 0, 0, 2, 0],
+        comments=["Dx: 59118001,164889003, 59118001", "Patient: P7", "just a note"],
+    )
+    record = read_wfdb(folder, "r1", "own")
+    np.testing.assert_allclose(record.signal, signal, atol=0.5 / 200 + 1e-6)
+    assert record.signal.dtype == np.float32
+    assert (record.fs, record.leads, record.patient) == (360, ("II", "V1"), "P7")
+    assert record.dx == ("164889003", "59118001")
+    assert record.annotations is not None
+    assert record.annotations.sample.tolist() == [0, 180, 360, 540, 720]
+    assert record.annotations.symbol == ("+", "N", "V", "~", "N")
+    assert record.annotations.aux == ("(AFIB", "", "", "cn", "STE")
+    assert record.annotations.subtype == (0, 0, 0, 2, 0)
+    assert read_wfdb(folder, "r1", "own", {"r1": "someone"}).patient == "someone"
+    assert read_wfdb(folder, "r1", "own", annotator=None).annotations is None
+
+
+def test_no_annotations_and_unknown_dx(folder, write_wfdb_record) -> None:
+    write_wfdb_record(folder / "sub", "r1", comments=["Dx: Unknown"])
+    record = read_wfdb(folder, "sub/r1", "own")
+    assert (record.annotations, record.dx, record.patient, record.truth) == (None, (), "r1", ())
+
+
+@pytest.mark.parametrize(("units", "factor"), [("uV", 1e-3), ("mv", 1.0), ("V", 1e3)])
+def test_units_become_millivolts(folder, write_wfdb_record, units, factor) -> None:
+    written = write_wfdb_record(folder, "r1", units=units, gain=1000)
+    np.testing.assert_allclose(read_wfdb(folder, "r1", "own").signal, written * factor, atol=factor * 1e-3)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_micro_sign_is_not_dropped(folder, write_wfdb_record, encoding) -> None:
+    # The WFDB library reads the header as ASCII and would take 1 µV for 1 V.
+    written = write_wfdb_record(folder, "r1", units="uV", gain=1000)
+    edit_header(folder, "r1", "/uV", "/µV", encoding)
+    np.testing.assert_allclose(read_wfdb(folder, "r1", "own").signal, written * 1e-3, atol=1e-6)
+
+
+def test_missing_samples_are_nan_and_copies_of_a_lead_get_a_number(folder, write_wfdb_record) -> None:
+    signal = np.tile(np.sin(np.arange(900) / 9), (3, 1))
+    signal[0, 10:20] = np.nan
+    write_wfdb_record(folder, "r1", signal, leads=["ECG", "other", "MLII"])
+    edit_header(folder, "r1", "other", "ECG")
+    record = read_wfdb(folder, "r1", "own")
+    assert record.leads == ("ECG", "ECG (2)", "II")
+    assert np.flatnonzero(np.isnan(record.signal[0])).tolist() == list(range(10, 20))
+
+
+def test_annotations_outside(folder, write_wfdb_record, caplog) -> None:
+    write_wfdb_record(folder, "r1", symbols=["N"] * 200, samples=[*range(0, 995, 5), 5000])
+    record = read_wfdb(folder, "r1", "own")
+    assert record.annotations is not None
+    assert len(record.annotations.sample) == 199
+    assert "1 annotations outside" in caplog.text
+    write_wfdb_record(folder, "r1", symbols=["N"] * 4, samples=[5, 10, 5000, 6000])
+    assert reason(folder) == "bad_annotations"
+
+
+def test_annotations_at_their_own_rate(folder, write_wfdb_record) -> None:
+    import wfdb
+
+    write_wfdb_record(folder, "r1", fs=500)
+    wfdb.wrann("r1", "atr", np.array([100, 250]), symbol=["N", "N"], fs=250, write_dir=str(folder))
+    annotations = read_wfdb(folder, "r1", "own").annotations
+    assert annotations is not None
+    assert annotations.sample.tolist() == [200, 500]
+
+
+def test_faults(folder, write_wfdb_record) -> None:
+    def fresh(**options) -> None:
+        write_wfdb_record(folder, "r1", symbols=["N"], **options)
+
+    fresh()
+    (folder / "r1.dat").unlink()
+    assert reason(folder) == "missing_signal_file"
+    fresh()
+    content = (folder / "r1.dat").read_bytes()
+    (folder / "r1.dat").write_bytes(content[:-1])
+    assert reason(folder) == "truncated_signal"
+    (folder / "r1.dat").write_bytes(b"")
+    assert reason(folder) == "truncated_signal"
+    fresh()
+    edit_header(folder, "r1", "r1 2 360 1080", "other 2 360 1080")
+    assert reason(folder) == "header_names_another_record"
+    for rate in ("", " 0", " -360", " fast"):
+        fresh()
+        edit_header(folder, "r1", "r1 2 360 1080", f"r1 2{rate}" + (" 1080" if rate else ""))
+        assert reason(folder) == "unknown_fs"
+    fresh()
+    edit_header(folder, "r1", "r1 2 360 1080", "r1 2 360 0")
+    assert reason(folder) == "zero_length"
+    fresh()
+    edit_header(folder, "r1", "r1 2 360 1080", "r1 2 360")
+    (folder / "r1.dat").write_bytes(b"")
+    assert reason(folder) == "zero_length"
+    fresh(signal=np.full((2, 500), np.nan))
+    assert reason(folder) == "all_nan"
+    fresh(signal=np.full((2, 500), 0.25))
+    assert reason(folder) == "flat"
+    fresh()
+    edit_header(folder, "r1", "/mV", "/mmHg")
+    assert reason(folder) == "unknown_units"
+    fresh()
+    (folder / "r1.atr").write_bytes(b"\x07\xfb\xff\x00\x11")
+    assert reason(folder) == "bad_annotations"
+    fresh()
+    (folder / "r1.dat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(9000))
+    assert reason(folder) == "unreadable"
+    (folder / "r1.hea").unlink()
+    assert reason(folder) == "missing_header"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"\x00\xff\xfe binary \x80",
+        b"r1 2 360 1080\n",
+        b"r1 two 360 1080\n",
+        b"r1 1 360 1080\nr1.dat\n",
+        b"r1 1 360 1080\nr1.dat 16 gain 11 0\n",
+        b"r1 1 360 many\nr1.dat 16 200\n",
+        b"r1 1 360 1080 99:99:99 31/31/2020\nr1.dat 16 200 11 0 0 0 0 II\n",
+    ],
+)
+def test_malformed_header(folder, write_wfdb_record, header) -> None:
+    write_wfdb_record(folder, "r1")
+    (folder / "r1.hea").write_bytes(header)
+    assert reason(folder) == "malformed_header"
+
+
+@pytest.mark.parametrize("kind", ["climb", "absolute", "link", "header link"])
+def test_no_path_leads_out_of_the_corpus(folder, tmp_path, write_wfdb_record, kind) -> None:
+    write_wfdb_record(folder, "r1")
+    outside = tmp_path / "r1.dat"
+    (folder / "r1.dat").rename(outside)
+    if kind == "climb":
+        edit_header(folder, "r1", "r1.dat", "../r1.dat")
+    elif kind == "absolute":
+        edit_header(folder, "r1", "r1.dat", str(outside))
+    elif kind == "link":
+        (folder / "r1.dat").symlink_to(outside)
+    else:
+        (folder / "r1.hea").rename(tmp_path / "r1.hea")
+        (folder / "r1.hea").symlink_to(tmp_path / "r1.hea")
+    assert reason(folder) == "unsafe_path"
+    (row,) = scan_folder(folder, CorpusEntry("own", "test", "wfdb", "atr"), {})
+    assert row.reason == "unsafe_path"
+    assert "dat" not in row.files
+    with pytest.raises(RecordFault, match="unsafe_path"):
+        read_record(row, folder)
+
+
+def test_paths_that_climb_by_the_record(folder) -> None:
+    folder.mkdir()
+    for path in ("../r1", "/etc/r1", "a/../../r1", "r 1", ".r1"):
+        assert reason(folder, path) == "unsafe_path"
+
+
+def test_header_variants() -> None:
+    text = """x 3 500/1(0) 5000 23-Mar-2021 20:20:47
+        x.mat 16x1+24 1000.0(0)/mV 16 0 -68 1250 0 lead II
+        x.mat 212
+        x.dat 16 0
+        # Dx: 1,2"""
+    header = parse_header(text.encode(), "x.hea")
+    assert (header.fs, header.n_samples, header.signal_files, header.dx) == (500, 5000, ("x.mat", "x.dat"), ("1", "2"))
+    assert [(s.format, s.offset, s.units, s.name) for s in header.signals] == [
+        (16, 24, "mV", "lead II"),
+        (212, 0, "mV", ""),
+        (16, 0, "mV", ""),
+    ]
+    assert parse_header(b"x/3 2 360 1000\nx1 500\nx2 500\n", "x.hea").segments == 3
+
+
+def test_annotations_are_those_of_the_sheet(folder, write_wfdb_record) -> None:
+    write_wfdb_record(folder, "r1", symbols=["N"])
+    write_wfdb_record(folder, "r1", symbols=["V"], annotator="qrs")
+    (row,) = scan_folder(folder, CorpusEntry("own", "test", "wfdb", "qrs"), {})
+    assert annotator_of(row) == "qrs"
+    record = read_record(row, folder)
+    assert record.annotations is not None
+    assert record.annotations.symbol == ("V",)
+
+
+def test_patient_table(tmp_path) -> None:
+    path = tmp_path / "patients.csv"
+    path.write_text("record,patient\n1,a\n2,a\n")
+    assert read_patients(path) == {"1": "a", "2": "a"}
+    path.write_text("record,patient\n1,a\n1,b\n")
+    with pytest.raises(ValueError, match="line 3: record '1', patient 'b'"):
+        read_patients(path)
+
+
+@pytest.mark.real_data
+def test_challenge_records_are_readable(real_corpus) -> None:
+    folder = real_corpus("challenge-2021")
+    rows = scan_folder(folder, CorpusEntry("challenge-2021", "test", "wfdb", "atr"), {})
+    faults = {}
+    for row in rows:
+        try:
+            record = read_record(row, folder)
+        except RecordFault as fault:
+            faults[row.path] = str(fault)
+            continue
+        assert len(record.leads) == 12
+        assert record.dx
+        assert 0.05 < np.nanmax(np.abs(record.signal)) < 50
+    assert len(rows) == 302
+    assert faults == {}
