@@ -1,0 +1,28 @@
+"""Write the manifest of a run: every artefact with rule, size and sha256, versions, commit, times and test reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import manifest, programs
+from beatlens.artefacts import write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--artefacts", type=programs.named_path, nargs="+", required=True, help="RULE=PATH of each")
+    parser.add_argument("--run", required=True, help="name of the run")
+    parser.add_argument("--folder", type=Path, required=True, help="its results")
+    parser.add_argument("--output", type=Path, required=True, help="manifest to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    artefacts: dict[str, list[Path]] = {}
+    for rule, path in arguments.artefacts:
+        artefacts.setdefault(rule, []).append(path)
+    write_json(arguments.output, manifest.build(artefacts, arguments.run, arguments.folder, ROOT))
+
+
+if __name__ == "__main__":
+    main()

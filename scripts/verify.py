@@ -1,0 +1,32 @@
+"""Compare every artefact of a run with its manifest; exit with 1 and the rebuilding commands where one differs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+from beatlens import manifest, programs
+
+logger = logging.getLogger("verify")
+
+
+def main() -> int:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the run")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    try:
+        listed = manifest.read(arguments.manifest)
+    except ValueError as error:
+        logger.error("%s", error)
+        return 1
+    faults = list(manifest.check(listed))
+    for fault in faults:
+        logger.error("%s: %s. Made by rule %s; rebuild it: %s", fault.path, fault.problem, fault.rule, fault.command)
+    logger.info("%d artefacts checked, %d damaged or missing", len(listed["artefacts"]), len(faults))
+    return int(bool(faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+# The configuration, the record sheet, and the functions that rules use.
+import hashlib
+import shlex
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+if str(ROOT / "src") not in sys.path:
+    sys.path.insert(0, str(ROOT / "src"))
+
+from beatlens.config import ConfigError, find_file, load_config, sections
+from beatlens.fingerprint import fingerprint
+
+try:
+    CONFIG = load_config(config, ROOT, Path.cwd())
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+PLACES = [Path.cwd(), ROOT]
+RESULTS = f"results/{CONFIG['run']}"
+CORPORA = {corpus["name"]: corpus for corpus in CONFIG["corpora"]}
+METHODS = CONFIG["explain"]["methods"]
+LABELLED = any(corpus.get("labels") for corpus in CORPORA.values() if corpus["role"] in {"train", "test"})
+GPU = int(CONFIG["device"] == "cuda")
+SHARD_FILES = (
+    "signals.npy",
+    "records.parquet",
+    "beats.parquet",
+    "beats_annotated.parquet",
+    "truth.parquet",
+    "status.tsv",
+)
+BUNDLE = CONFIG["bundle"] or f"{RESULTS}/model/bundle"
+BUNDLE_FILES = [f"{BUNDLE}/{name}" for name in ("bundle.json", "weights.npz", "prototypes.npz")]
+
+
+def settings(*names):
+    """Return a params function: sections of the configuration as JSON, so that no other section reruns the rule."""
+    return lambda wildcards: sections(CONFIG, *names)
+
+
+def code(program):
+    """Return the hash of what a program runs; see beatlens.fingerprint."""
+    return fingerprint(ROOT / "scripts" / f"{program}.py", ROOT / "src" / "beatlens")
+
+
+def file_digest(path):
+    """Return the digest of a file that the configuration names: its content, since a clone's time stamps are new."""
+    return "" if path is None else hashlib.sha256(find_file(path, PLACES).read_bytes()).hexdigest()[:16]
+
+
+def tables(key):
+    """Return the digests of the label or patient tables, corpus by corpus."""
+    return [f"{name} {file_digest(corpus.get(key))}" for name, corpus in CORPORA.items()]
+
+
+def named_tables(key):
+    """Return (corpus, file) of the label or patient tables that corpora name."""
+    named = [(name, corpus.get(key)) for name, corpus in CORPORA.items()]
+    return [(name, find_file(table, PLACES)) for name, table in named if table]
+
+
+def explain_settings(method):
+    """Return the settings of one explainer: what all share, and its own section."""
+    own = {"methods"} | {name for name, value in CONFIG["explain"].items() if isinstance(value, dict)}
+    shared = [f"explain.{name}" for name in CONFIG["explain"] if name not in own]
+    return sections(CONFIG, *shared, f"explain.{method}", "seed", "device", "compute_threads")
+
+
+def training_key():
+    """Return a digest of all that a trained network depends on, which its epoch state must match."""
+    parts = [code(name) for name in ("make_corpus", "preprocess", "split", "mine_prototypes", "train")]
+    parts += [sections(CONFIG, *CONFIG), *tables("labels"), *tables("patients"), file_digest(CONFIG["split"]["table"])]
+    parts += [shard_digest(record_rows(), 0, 1)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+# Snakemake leaves params functions that take `input` out of what reruns a job: the right place for paths of this
+# machine and for arguments that follow from the inputs.
+
+
+def options(flag, pairs):
+    """Return a params function: an option with NAME=PATH values, nothing where there are none."""
+    text = " ".join(shlex.quote(f"{name}={path}") for name, path in pairs)
+    return lambda wildcards, input: f"{flag} {text}" if text else ""
+
+
+def option(flag, path):
+    """Return a params function: an option with a file that the configuration names, nothing for null."""
+    text = f"{flag} {shlex.quote(str(find_file(path, PLACES)))}" if path else ""
+    return lambda wildcards, input: text
+
+
+def by_method(name):
+    """Return a params function: ``--methods NAME=FOLDER ...`` from a named input's folders."""
+    pairs = lambda folders: " ".join(shlex.quote(f"{Path(folder).name}={folder}") for folder in as_list(folders))
+    return lambda wildcards, input: f"--methods {pairs(input[name])}"
+
+
+def folders(name):
+    """Return a params function: the folders of a named input's files, each once, in order."""
+    return lambda wildcards, input: list(dict.fromkeys(str(Path(file).parent) for file in as_list(input[name])))
+
+
+def as_list(value):
+    """Return a named input as a list, whether it is one file or several."""
+    return [value] if isinstance(value, str) else list(value)
+
+
+def memory(megabytes):
+    """Return a resource function: more memory at each attempt."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
+def program(name):
+    """Return a params function: the command that runs a program, with its environment, whole enough to be pasted.
+
+    Numeric threads are those of the configuration, never those of the job, so that results have the same bits on any
+    number of cores. The malloc limits keep large torch batches from giving memory back between operations.
+    """
+    threads = CONFIG["compute_threads"]
+    libraries = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB")
+    suffixes = {"VECLIB": "MAXIMUM_THREADS"}
+    values = {f"{library}_{suffixes.get(library, 'NUM_THREADS')}": threads for library in libraries} | {
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "MALLOC_MMAP_THRESHOLD_": 4294967296,
+        "MALLOC_TRIM_THRESHOLD_": 8589934592,
+        "MALLOC_TOP_PAD_": 268435456,
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "PYTHONHASHSEED": 0,
+        "MPLBACKEND": "Agg",
+        "MPLCONFIGDIR": ".snakemake/matplotlib",
+        "PYTHONPATH": ROOT / "src",
+    }
+    with_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    python = "python" if with_conda else sys.executable
+    words = ["env", *(f"{key}={value}" for key, value in values.items()), python, str(ROOT / "scripts" / f"{name}.py")]
+    command = " ".join(map(shlex.quote, words))
+    return lambda wildcards, input: command

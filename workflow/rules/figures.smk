@@ -1,0 +1,141 @@
+# Figures: the prototype bank, training, classification, and the explained cases drawn to scale.
+FIGURES = ["<results>/figures/cases.tsv"]
+
+if not CONFIG["bundle"]:
+    FIGURES += ["<results>/figures/prototypes.svg", "<results>/figures/training.svg"]
+
+    rule draw_prototypes:
+        """Draw the prototype bank, to scale."""
+        input:
+            library="<results>/prototypes/library.csv",
+            waves="<results>/prototypes/waves.npz",
+        output:
+            figure=report(
+                ensure("<results>/figures/prototypes.svg", non_empty=True),
+                caption="../report/prototypes.rst",
+                category="Model",
+            ),
+        log:
+            "<logs>/draw_prototypes.log",
+        benchmark:
+            "<benchmarks>/draw_prototypes.tsv"
+        conda:
+            "../../envs/base.yaml"
+        threads: CONFIG["compute_threads"]
+        resources:
+            mem_mb=memory(1000),
+            runtime=15,
+        params:
+            program=program("draw_prototypes"),
+            code=code("draw_prototypes"),
+            settings=settings("classes", "leads", "signal", "beats", "report"),
+        shell:
+            "{params.program} --library {input.library:q} --waves {input.waves:q} --settings {params.settings:q}"
+            " --output {output.figure:q} --log {log:q}"
+
+    rule draw_training:
+        """Draw loss and scores over the epochs."""
+        input:
+            history="<results>/model/history.csv",
+        output:
+            figure=report(
+                ensure("<results>/figures/training.svg", non_empty=True),
+                caption="../report/training.rst",
+                category="Model",
+            ),
+        log:
+            "<logs>/draw_training.log",
+        benchmark:
+            "<benchmarks>/draw_training.tsv"
+        conda:
+            "../../envs/base.yaml"
+        threads: CONFIG["compute_threads"]
+        resources:
+            mem_mb=memory(1000),
+            runtime=15,
+        params:
+            program=program("draw_training"),
+            code=code("draw_training"),
+        shell:
+            "{params.program} --history {input.history:q} --output {output.figure:q} --log {log:q}"
+
+
+if LABELLED:
+    FIGURES += ["<results>/figures/confusion.svg", "<results>/figures/reliability.svg"]
+
+    rule draw_classification:
+        """Draw the confusion matrix and the reliability of the probabilities."""
+        input:
+            beats="<results>/predictions/beats.parquet",
+            metrics="<results>/metrics/classification.csv",
+            confusion="<results>/metrics/confusion.csv",
+        output:
+            confusion=report(
+                ensure("<results>/figures/confusion.svg", non_empty=True),
+                caption="../report/confusion_figure.rst",
+                category="Classification",
+            ),
+            reliability=report(
+                ensure("<results>/figures/reliability.svg", non_empty=True),
+                caption="../report/reliability.rst",
+                category="Classification",
+            ),
+        log:
+            "<logs>/draw_classification.log",
+        benchmark:
+            "<benchmarks>/draw_classification.tsv"
+        conda:
+            "../../envs/base.yaml"
+        threads: CONFIG["compute_threads"]
+        resources:
+            mem_mb=memory(1000),
+            runtime=15,
+        params:
+            program=program("draw_classification"),
+            code=code("draw_classification"),
+            settings=settings("classes"),
+        shell:
+            "{params.program} --beats {input.beats:q} --metrics {input.metrics:q} --confusion {input.confusion:q}"
+            " --settings {params.settings:q} --confusion-figure {output.confusion:q}"
+            " --reliability {output.reliability:q} --log {log:q}"
+
+
+rule draw_cases:
+    """Draw every explained case on ECG paper, with its explanations laid over the signal."""
+    input:
+        cases="<results>/explanations/cases.csv",
+        beats="<results>/predictions/beats.parquet",
+        shards=every_shard("signals.npy", "records.parquet", "beats.parquet"),
+        indexes=expand("<results>/explanations/{method}.tsv", method=[*METHODS, "fused"]),
+        methods=ancient(expand("<results>/explanations/{method}", method=METHODS)),
+        fused=ancient("<results>/explanations/fused"),
+    output:
+        folder=report(
+            directory("<results>/figures/cases"),
+            patterns=["{case}.svg"],
+            caption="../report/case.rst",
+            category="Explanations",
+            labels={"case": "{case}"},
+        ),
+        index=ensure("<results>/figures/cases.tsv", non_empty=True),
+    log:
+        "<logs>/draw_cases.log",
+    benchmark:
+        "<benchmarks>/draw_cases.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    params:
+        program=program("draw_cases"),
+        code=code("draw_cases"),
+        settings=settings("report", "explain"),
+        shards=folders("shards"),
+        methods=by_method("methods"),
+        index=program("index_folder"),
+    shell:
+        "{params.program} --cases {input.cases:q} --shards {params.shards:q} --fused {input.fused:q} {params.methods}"
+        " --beats {input.beats:q} --settings {params.settings:q} --output {output.folder:q} --log {log:q}"
+        " && {params.index} --folder {output.folder:q} --output {output.index:q}"

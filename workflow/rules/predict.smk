@@ -1,0 +1,87 @@
+# Predictions of beats, a shard a job, and what follows from them for strips and records.
+PREDICTIONS = ["<results>/predictions/beats.parquet", "<results>/predictions/beats_annotated.parquet"]
+
+
+rule predict_shard:
+    """Classify the beats of a shard, at detected and at annotated R peaks, and send doubtful ones to review."""
+    input:
+        shard=this_shard("signals.npy", "records.parquet", "beats.parquet", "beats_annotated.parquet"),
+        records="<results>/records.tsv",
+        bundle=BUNDLE_FILES,
+    output:
+        beats=ensure("<results>/predictions/shards/{shard}/beats.parquet", non_empty=True),
+        annotated=ensure("<results>/predictions/shards/{shard}/beats_annotated.parquet", non_empty=True),
+    log:
+        "<logs>/predict/{shard}.log",
+    benchmark:
+        "<benchmarks>/predict/{shard}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(3000),
+        runtime=60,
+        gpu=GPU,
+    params:
+        program=program("predict"),
+        code=code("predict"),
+        settings=settings("device", "compute_threads"),
+        shard=folders("shard"),
+        bundle=folders("bundle"),
+    shell:
+        "{params.program} --shard {params.shard:q} --records {input.records:q} --bundle {params.bundle:q}"
+        " --settings {params.settings:q} --beats {output.beats:q} --annotated {output.annotated:q} --log {log:q}"
+
+
+rule gather_predictions:
+    """Put the predictions of all shards into one table each, joined by beat id."""
+    input:
+        beats=every_shard("beats.parquet", folder="predictions/shards"),
+        annotated=every_shard("beats_annotated.parquet", folder="predictions/shards"),
+    output:
+        beats=ensure("<results>/predictions/beats.parquet", non_empty=True),
+        annotated=ensure("<results>/predictions/beats_annotated.parquet", non_empty=True),
+    log:
+        "<logs>/gather_predictions.log",
+    benchmark:
+        "<benchmarks>/gather_predictions.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(2000),
+        runtime=15,
+    params:
+        program=program("gather_predictions"),
+        code=code("gather_predictions"),
+    shell:
+        "{params.program} --beats {input.beats:q} --annotated {input.annotated:q}"
+        " --output-beats {output.beats:q} --output-annotated {output.annotated:q} --log {log:q}"
+
+
+rule aggregate_strips:
+    """Aggregate beats to strips of fixed length and to records."""
+    input:
+        beats="<results>/predictions/beats.parquet",
+        annotated="<results>/predictions/beats_annotated.parquet",
+        records="<results>/records.tsv",
+    output:
+        strips=ensure("<results>/predictions/strips.parquet", non_empty=True),
+        records=ensure("<results>/predictions/records.parquet", non_empty=True),
+    log:
+        "<logs>/strips.log",
+    benchmark:
+        "<benchmarks>/strips.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(2000),
+        runtime=15,
+    params:
+        program=program("aggregate_strips"),
+        code=code("aggregate_strips"),
+        settings=settings("strips", "classes"),
+    shell:
+        "{params.program} --beats {input.beats:q} --annotated {input.annotated:q} --records {input.records:q}"
+        " --settings {params.settings:q} --strips {output.strips:q} --record-table {output.records:q} --log {log:q}"

@@ -1,0 +1,82 @@
+# The record sheet: which records there are, read or updated when the graph is built, and how they fall into shards.
+from functools import cache
+
+from beatlens.corpora.index import corpus_folder, update_sheet
+from beatlens.sheet import read_sheet, shard_digest, used_shards
+
+
+def folder_of(corpus):
+    """Return the folder of a corpus: in the data folder, or where made and downloaded records go."""
+    return corpus_folder(CORPORA[corpus], CONFIG["data_dir"], "results")
+
+
+MADE_CORPORA = [
+    name
+    for name, corpus in CORPORA.items()
+    if corpus["format"] == "synthetic" and folder_of(name) == Path("results", "corpora", name)
+]
+
+# A run that uses this workflow as a module, or a job of a cluster, must never write the record sheet.
+OWN_PROCESS = workflow.is_main_process and workflow.modifier.is_main_snakefile()
+
+
+def executes():
+    """Tell whether jobs will really run: no dry run, --touch, --lint, --unlock, --dag, --report and the like.
+
+    Those never set an executor, or set one that does nothing; it is known once the graph is built, not at parse.
+    """
+    return workflow.executor_plugin is not None and not (workflow.dryrun or workflow.touch)
+
+
+@cache
+def record_rows():
+    """Return the record sheet, brought up to date on disk where jobs of this workflow run, else in memory only."""
+    path = Path(RESULTS, "record_sheet.tsv")
+    if not workflow.is_main_process and path.exists():
+        return read_sheet(path)
+    write = OWN_PROCESS and executes()
+    output = path if write else None
+    try:
+        rows = update_sheet(CONFIG["corpora"], output, CONFIG["data_dir"], "results", CONFIG["synthetic"], path)
+        held = read_sheet(path) if path.exists() else []
+    except (ValueError, TimeoutError) as error:
+        raise WorkflowError(str(error)) from None
+    content = lambda row: (row.corpus, row.record, row.role, row.sha256, row.reason)
+    if executes() and workflow.is_main_process and set(map(content, rows)) != set(map(content, held)):
+        raise WorkflowError(
+            f"{path} is missing or older than the corpora, and beatlens as a module never writes it. Bring it up to "
+            f"date: python {ROOT}/scripts/index_records.py --config CONFIGFILE --output {path}"
+        )
+    return rows
+
+
+@cache
+def n_shards():
+    """Return the number of shards; `auto` gives powers of two, so that it changes rarely as a corpus grows."""
+    if CONFIG["shards"] != "auto":
+        return CONFIG["shards"]
+    wanted = max(len(record_rows()) / 500, sum(row.bytes for row in record_rows()) / 32e6, 1)
+    return min(64, 1 << (int(wanted) - 1).bit_length())
+
+
+def every_shard(*names, folder="preprocess"):
+    """Return an input function: these files of all shards that hold records."""
+    shards = lambda: [f"{shard}of{n_shards()}" for shard in used_shards(record_rows(), n_shards())]
+    return lambda wildcards: [f"{RESULTS}/{folder}/{shard}/{name}" for shard in shards() for name in names]
+
+
+def every_archive(method):
+    """Return an input function: a method's archives of explanations, one a shard."""
+    shards = lambda: used_shards(record_rows(), n_shards())
+    return lambda wildcards: [f"{RESULTS}/explanations/shards/{method}/{k}of{n_shards()}.zip" for k in shards()]
+
+
+def this_shard(*names):
+    """Return the preprocessed files of the job's shard, as input patterns."""
+    return [f"<results>/preprocess/{{shard}}/{name}" for name in names]
+
+
+def digest(wildcards):
+    """Return what the job's shard holds: a digest of its records' contents."""
+    shard, shards = map(int, wildcards.shard.split("of"))
+    return shard_digest(record_rows(), shard, shards)

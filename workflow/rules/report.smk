@@ -1,0 +1,60 @@
+# The run's configuration as it was, and the report: one HTML page that needs no network.
+
+
+rule write_config:
+    """Write the merged configuration of this run; it can be given to --configfile again."""
+    output:
+        config=ensure("<results>/run_config.yaml", non_empty=True),
+    log:
+        "<logs>/write_config.log",
+    benchmark:
+        "<benchmarks>/write_config.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(500),
+        runtime=5,
+    params:
+        program=program("write_config"),
+        code=code("write_config"),
+        settings=settings(*CONFIG),
+    shell:
+        "{params.program} --settings {params.settings:q} --output {output.config:q} --log {log:q}"
+
+
+rule build_report:
+    """Build the report from tables and figures."""
+    input:
+        records="<results>/records.tsv",
+        status="<results>/status.tsv",
+        config="<results>/run_config.yaml",
+        bundle=BUNDLE_FILES[0],
+        strips="<results>/predictions/strips.parquet",
+        record_table="<results>/predictions/records.parquet",
+        cases="<results>/explanations/cases.csv",
+        metrics=METRICS,
+        figures=FIGURES,
+        case_figures=ancient("<results>/figures/cases"),
+    output:
+        report=report(
+            ensure("<results>/report.html", non_empty=True),
+            caption="../report/report.rst",
+            category="Report",
+        ),
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(1000),
+        runtime=15,
+    params:
+        program=program("build_report"),
+        code=code("build_report"),
+        settings=settings("report", "run", "seed", "classes"),
+    shell:
+        "{params.program} --output {output.report:q} --settings {params.settings:q} --log {log:q}"

@@ -1,0 +1,90 @@
+# The network, and the bundle of all that inference needs. A configured bundle is used as it is.
+TRAINING_SECTIONS = (
+    "model",
+    "training",
+    "prototypes",
+    "beats",
+    "classes",
+    "leads",
+    "signal",
+    "seed",
+    "device",
+    "compute_threads",
+)
+
+if not CONFIG["bundle"]:
+
+    rule train_network:
+        """Train the network on the training patients, with the epochs' scores on the selection patients."""
+        input:
+            shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "beats_annotated.parquet"),
+            records="<results>/records.tsv",
+            library="<results>/prototypes/library.csv",
+            waves="<results>/prototypes/waves.npz",
+        output:
+            weights=ensure("<results>/model/training/weights.npz", non_empty=True),
+            model=ensure("<results>/model/training/model.json", non_empty=True),
+            history=report(
+                ensure("<results>/model/history.csv", non_empty=True),
+                caption="../report/history.rst",
+                category="Model",
+            ),
+        log:
+            "<logs>/train.log",
+        benchmark:
+            "<benchmarks>/train.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: CONFIG["compute_threads"]
+        resources:
+            mem_mb=memory(4000),
+            runtime=240,
+            gpu=GPU,
+        params:
+            program=program("train"),
+            code=code("train"),
+            settings=settings(*TRAINING_SECTIONS),
+            shards=folders("shards"),
+            # The state of each epoch, from which a killed job goes on: no output, since Snakemake deletes outputs first.
+            state=lambda wildcards, output: Path(output.weights).with_name("state.npz"),
+            key=lambda wildcards, input: training_key(),
+        shell:
+            "{params.program} --shards {params.shards:q} --records {input.records:q} --library {input.library:q}"
+            " --waves {input.waves:q} --settings {params.settings:q} --weights {output.weights:q}"
+            " --model {output.model:q} --history {output.history:q} --state {params.state:q} --key {params.key:q}"
+            " --log {log:q}"
+
+    rule make_bundle:
+        """Calibrate on the calibration patients, set the review thresholds, and put all that inference needs together."""
+        input:
+            shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "beats_annotated.parquet"),
+            records="<results>/records.tsv",
+            library="<results>/prototypes/library.csv",
+            waves="<results>/prototypes/waves.npz",
+            weights="<results>/model/training/weights.npz",
+            model="<results>/model/training/model.json",
+        output:
+            bundle=ensure("<results>/model/bundle/bundle.json", non_empty=True),
+            weights=ensure("<results>/model/bundle/weights.npz", non_empty=True),
+            prototypes=ensure("<results>/model/bundle/prototypes.npz", non_empty=True),
+        log:
+            "<logs>/bundle.log",
+        benchmark:
+            "<benchmarks>/bundle.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: CONFIG["compute_threads"]
+        resources:
+            mem_mb=memory(4000),
+            runtime=60,
+            gpu=GPU,
+        params:
+            program=program("bundle"),
+            code=code("bundle"),
+            settings=settings("review", "training", *TRAINING_SECTIONS),
+            shards=folders("shards"),
+            output=lambda wildcards, output: Path(output.bundle).parent,
+        shell:
+            "{params.program} --shards {params.shards:q} --records {input.records:q} --library {input.library:q}"
+            " --waves {input.waves:q} --weights {input.weights:q} --model {input.model:q}"
+            " --settings {params.settings:q} --output {params.output:q} --log {log:q}"

@@ -1,0 +1,75 @@
+# The manifest of everything a run made, and the check that nothing was damaged since.
+TRAINED = not CONFIG["bundle"]
+
+
+rule manifest:
+    """List every artefact with its rule, size and sha256, with versions, commit and the reads of the test split."""
+    input:
+        write_config="<results>/run_config.yaml",
+        preprocess_shard=every_shard(*SHARD_FILES),
+        split=["<results>/records.tsv", "<results>/status.tsv"],
+        mine_prototypes=["<results>/prototypes/library.csv", "<results>/prototypes/waves.npz"] if TRAINED else [],
+        train_network=(
+            [
+                "<results>/model/training/weights.npz",
+                "<results>/model/training/model.json",
+                "<results>/model/history.csv",
+            ]
+            if TRAINED
+            else []
+        ),
+        make_bundle=BUNDLE_FILES,
+        predict_shard=every_shard("beats.parquet", "beats_annotated.parquet", folder="predictions/shards"),
+        gather_predictions=PREDICTIONS,
+        aggregate_strips=["<results>/predictions/strips.parquet", "<results>/predictions/records.parquet"],
+        select_cases="<results>/explanations/cases.csv",
+        explain_shard=lambda wildcards: [file for method in METHODS for file in every_archive(method)(wildcards)],
+        gather_explanations=expand("<results>/explanations/{method}.tsv", method=METHODS),
+        fuse="<results>/explanations/fused.tsv",
+        evaluate_classification=METRICS[1:],
+        evaluate_explanations=METRICS[0],
+        draw_cases="<results>/figures/cases.tsv",
+        draw_prototypes="<results>/figures/prototypes.svg" if TRAINED else [],
+        draw_training="<results>/figures/training.svg" if TRAINED else [],
+        draw_classification=[file for file in FIGURES if file.endswith(("confusion.svg", "reliability.svg"))],
+        build_report="<results>/report.html",
+    output:
+        manifest=ensure("<results>/manifest.json", non_empty=True),
+    log:
+        "<logs>/manifest.log",
+    benchmark:
+        "<benchmarks>/manifest.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(1000),
+        runtime=15,
+    params:
+        program=program("manifest"),
+        code=code("manifest"),
+        run=CONFIG["run"],
+        artefacts=lambda wildcards, input: " ".join(
+            shlex.quote(f"{name}={file}") for name in input.keys() for file in as_list(input[name])
+        ),
+        folder=lambda wildcards, output: Path(output.manifest).parent,
+    shell:
+        "{params.program} --artefacts {params.artefacts} --run {params.run:q} --folder {params.folder:q}"
+        " --output {output.manifest:q} --log {log:q}"
+
+
+rule verify:
+    """Compare every artefact with the manifest; name what is damaged or missing and the command that rebuilds it."""
+    log:
+        "<logs>/verify.log",
+    conda:
+        "../../envs/base.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(500),
+        runtime=15,
+    params:
+        program=program("verify"),
+        manifest=lambda wildcards, input: f"{RESULTS}/manifest.json",
+    shell:
+        "{params.program} --manifest {params.manifest:q} --log {log:q}"
