@@ -12,12 +12,12 @@ CLASS_CYCLE = (
     ("RBBB", "S"),
     ("LBBB", "V"),
     ("STE", "S"),
-    ("RBBB", "V"),
+    ("RBBB", "STE", "V"),
     ("LBBB", "S"),
     ("STE", "S", "V"),
     ("RBBB", "STE", "S"),
     ("LBBB", "V"),
-    ("RBBB", "STE", "V"),
+    ("RBBB", "STE", "S", "V"),
     ("LBBB", "S", "V"),
 )
 """Classes beside N of successive patients: each class in at least 4 of 10, so that every split gets some."""

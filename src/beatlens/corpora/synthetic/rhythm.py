@@ -131,9 +131,8 @@ def make_beats(plan: RecordPlan, habits: Habits, rng: np.random.Generator) -> li
         if following == "S":
             interval = max(habits.s_coupling * sinus * (1 + 0.03 * rng.standard_normal()), 0.34)
         elif following == "V":
-            interval = max(
-                habits.v_coupling * (base if fibrillating else sinus) * (1 + 0.02 * rng.standard_normal()), 0.34
-            )
+            mean = 1.2 * base if fibrillating else sinus
+            interval = max(habits.v_coupling * mean * (1 + 0.02 * rng.standard_normal()), 0.42)
         elif kind == "S":
             interval = sinus * rng.uniform(1.02, 1.15)
         elif kind == "V":
