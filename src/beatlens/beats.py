@@ -27,7 +27,7 @@ RR_COLUMNS = {
     "rr_next_s": "the interval after rr_after_s",
     "rr_short_mean_s": "mean of the last intervals before rr_before_s (beats.short_mean_beats of them)",
     "rr_long_mean_s": "the same over beats.long_mean_beats",
-    "rr_irregularity": "root mean square of successive log ratios over beats.short_mean_beats intervals, causal",
+    "rr_irregularity": "root mean square of the last beats.short_mean_beats log ratios of successive intervals",
     "rr_filled": "an interval that doesn't exist (first or last beat of a stretch) is the record's median",
 }
 """RR columns of a beat table; every RR feature follows from them, row by row."""

@@ -234,14 +234,17 @@ def deal_patients(has: BoolArray, draws: npt.NDArray[np.float64], fractions: Seq
     groups = np.concatenate([has, np.ones((len(draws), 1), dtype=bool)], axis=1)  # the last group: all patients
     sizes = groups.sum(axis=0)
     target = np.stack([_apportion(int(size), shares) for size in sizes], axis=1)
-    least = target - target // 5  # a fifth of slack: fewer moves, and none of a small group's patients is lost
+    slack = target // 5  # a fifth, rounded down: fewer moves, and a small group still gets its exact share
+    least, most = target - slack, target + np.maximum(slack, 1)
     count = np.stack([np.bincount(split[member], minlength=len(shares)) for member in groups.T], axis=1)
     settled: list[int] = []
     for group in np.argsort(sizes, kind="stable"):
         settled.append(int(group))
         for receiver in np.argsort(count[:, group] - target[:, group], kind="stable"):
-            while count[receiver, group] < least[receiver, group]:
-                donors = count[:, group] > target[:, group]
+            while count[receiver, group] < target[receiver, group]:
+                donors = count[:, group] > most[:, group]
+                if count[receiver, group] < least[receiver, group] and not donors.any():
+                    donors = count[:, group] > target[:, group]
                 candidates = np.flatnonzero(groups[:, group] & donors[split])
                 if not len(candidates):
                     break
