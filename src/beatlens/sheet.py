@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,6 +61,7 @@ class SheetRow(NamedTuple):
         return self.files.split(";") if self.files else []
 
 
+@cache
 def shard_of(corpus: str, record: str, n_shards: int) -> int:
     """Return the shard of a record, 0 to ``n_shards - 1``: its name alone decides, so a new record moves no other."""
     if n_shards < 1:

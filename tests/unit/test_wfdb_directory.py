@@ -192,6 +192,20 @@ def test_no_path_leads_out_of_the_corpus(folder, tmp_path, write_wfdb_record, ki
         read_record(row, folder)
 
 
+def test_links_inside_the_corpus_are_followed(folder, write_wfdb_record) -> None:
+    write_wfdb_record(folder, "r1")
+    (folder / ".objects").mkdir()
+    (folder / "r1.dat").rename(folder / ".objects" / "abc")
+    (folder / "r1.dat").symlink_to(".objects/abc")
+    corpus = CorpusEntry("own", "test", "wfdb", "atr")
+    rows = scan_folder(folder, corpus, {})
+    assert rows[0].reason == ""
+    assert scan_folder(folder, corpus, {"r1": rows[0]}) == rows
+    assert read_record(rows[0], folder).signal.shape == (2, 1080)
+    (folder / ".objects" / "abc").unlink()
+    assert scan_folder(folder, corpus, {"r1": rows[0]})[0].reason == "missing_signal_file"
+
+
 def test_paths_that_climb_by_the_record(folder) -> None:
     folder.mkdir()
     for path in ("../r1", "/etc/r1", "a/../../r1", "r 1", ".r1"):
@@ -218,10 +232,13 @@ def test_annotations_are_those_of_the_sheet(folder, write_wfdb_record) -> None:
     write_wfdb_record(folder, "r1", symbols=["N"])
     write_wfdb_record(folder, "r1", symbols=["V"], annotator="qrs")
     (row,) = scan_folder(folder, CorpusEntry("own", "test", "wfdb", "qrs"), {})
-    assert annotator_of(row) == "qrs"
+    assert annotator_of(row, folder) == "qrs"
     record = read_record(row, folder)
     assert record.annotations is not None
     assert record.annotations.symbol == ("V",)
+    (folder / "r1.qrs").unlink()
+    (row,) = scan_folder(folder, CorpusEntry("own", "test", "wfdb", "qrs"), {})
+    assert read_record(row, folder).annotations is None  # never another annotator's
 
 
 def test_patient_table(tmp_path) -> None:

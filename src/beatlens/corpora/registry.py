@@ -7,21 +7,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from beatlens.corpora.download import fetch_record, read_remote
+from beatlens.corpora.header import MAX_HEADER_BYTES, beside, parse_header
 from beatlens.corpora.wfdb_directory import read_record as read_wfdb
-from beatlens.faults import REASONS, RecordFault
+from beatlens.faults import REASONS, RecordFault, resolve_inside
 from beatlens.records import Record
 from beatlens.sheet import SheetRow
 
 DEFAULT_ANNOTATOR = "atr"
-_NOT_ANNOTATIONS = ("hea", "dat", "mat", "csv")
 
 
-def annotator_of(row: SheetRow) -> str:
-    """Return the ending of the record's annotation file: the one the sheet lists, or else the usual one."""
-    prefix = f"{row.path}."
-    endings = [name.removeprefix(prefix) for name in row.file_names if name.startswith(prefix)]
-    own = [ending for ending in endings if ending.rpartition(".")[2] not in _NOT_ANNOTATIONS]
-    return own[0] if own else DEFAULT_ANNOTATOR
+def annotator_of(row: SheetRow, folder: Path) -> str | None:
+    """Return the ending of the annotation file that the sheet lists for a record; None where it lists none.
+
+    Of a record whose files weren't there when the sheet was made, the usual ending.
+    """
+    if not row.files:
+        return DEFAULT_ANNOTATOR
+    with resolve_inside(folder, f"{row.path}.hea", "header").open("rb") as file:
+        header = parse_header(file.read(MAX_HEADER_BYTES), f"{row.path}.hea")
+    others = {f"{row.path}.hea", f"{row.path}.truth.csv", *(beside(row.path, name) for name in header.signal_files)}
+    endings = [name.removeprefix(f"{row.path}.") for name in row.file_names if name not in others]
+    return endings[0] if endings else None
 
 
 def read_record(row: SheetRow, folder: Path, patients: Mapping[str, str] | None = None) -> Record:
@@ -46,7 +52,11 @@ def read_record(row: SheetRow, folder: Path, patients: Mapping[str, str] | None 
     remote = read_remote(folder)
     if remote is not None:
         fetch_record(remote, row.path, folder)
-    record = read_wfdb(folder, row.path, row.corpus, patients, annotator_of(row))
+    try:
+        annotator = annotator_of(row, folder) if remote is None else remote.annotator
+    except OSError as error:
+        raise RecordFault("missing_header", f"{row.corpus}: {row.path}: {error}") from error
+    record = read_wfdb(folder, row.path, row.corpus, patients, annotator)
     if row.reason:
         raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {REASONS[row.reason]} (when the sheet was made)")
     return record

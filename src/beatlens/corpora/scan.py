@@ -119,19 +119,22 @@ def _read(root: Path, name: str) -> bytes:
 
 
 def _scan_record(root: Path, entries: Entries, path: str, corpus: CorpusEntry, old: SheetRow | None) -> SheetRow:
-    if old is not None and not old.reason and old.sha256 and _unchanged(entries, path, corpus, old):
+    if old is not None and not old.reason and old.sha256 and _unchanged(root, entries, path, corpus, old):
         return old._replace(role=corpus.role, format=corpus.format)
     files, reason = _find_files(root, entries, path, corpus)
     digests = {}
+    stats = []
     try:
         for name in files:
+            stats.append(entries[name].stat())
             with resolve_inside(root, name, "file").open("rb") as file:
                 digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, RecordFault) as error:
         logger.warning("%s/%s: %s", corpus.name, path, error)
         reason = reason or (error.reason if isinstance(error, RecordFault) else "unreadable")
     row = _row(corpus, path, files, content_digest(digests, path) if digests else "", reason)
-    stats = [entries[name].stat() for name in files] if not reason else []
+    if reason:
+        return row
     return row._replace(bytes=sum(s.st_size for s in stats), mtime_ns=";".join(str(s.st_mtime_ns) for s in stats))
 
 
@@ -142,16 +145,17 @@ def _row(corpus: CorpusEntry, path: str, files: list[str], sha256: str, reason: 
     return SheetRow(corpus.name, record, corpus.role, corpus.format, path, ";".join(files), 0, "", sha256, reason)
 
 
-def _unchanged(entries: Entries, path: str, corpus: CorpusEntry, old: SheetRow) -> bool:
+def _unchanged(root: Path, entries: Entries, path: str, corpus: CorpusEntry, old: SheetRow) -> bool:
     names = old.file_names
     if not names or any((extra in entries) != (extra in names) for extra in _extras(path, corpus)):
         return False
-    stats = []
-    for name in names:
-        entry = entries.get(name)
-        if entry is None or entry.is_symlink():
-            return False
-        stats.append(entry.stat())
+    try:
+        for name in names:
+            if entries[name].is_symlink():
+                resolve_inside(root, name, "file")
+        stats = [entries[name].stat() for name in names]
+    except (KeyError, OSError, RecordFault):
+        return False
     return old.bytes == sum(s.st_size for s in stats) and old.mtime_ns == ";".join(str(s.st_mtime_ns) for s in stats)
 
 

@@ -146,7 +146,8 @@ def _read_signal(folder: Path, path: str, header: Header) -> tuple[FloatArray, f
     if values.shape[1] != len(header.signals):
         raise RecordFault("malformed_header", f"{folder / path}: {values.shape[1]} signals, not {len(header.signals)}")
     factors = np.array([MILLIVOLTS[signal.units.lower()] for signal in header.signals])
-    signal = np.ascontiguousarray((values * factors).T, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        signal = np.ascontiguousarray((values * factors).T, dtype=np.float32)
     finite = np.isfinite(signal)
     signal[~finite] = np.nan
     if not finite.any():
