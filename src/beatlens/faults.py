@@ -74,7 +74,9 @@ def resolve_inside(root: Path, relative: str, what: str) -> Path:
         ``unsafe_path`` where the path is absolute or leads out of `root`.
     """
     base = os.path.realpath(root)
-    target = os.path.realpath(Path(base, relative))
-    if "\0" in relative or not relative or not (target + os.sep).startswith(base.rstrip(os.sep) + os.sep):
+    inside = bool(relative) and "\0" not in relative and not Path(relative).is_absolute()
+    if inside:
+        inside = os.path.realpath(Path(base, relative)).startswith(base.rstrip(os.sep) + os.sep)
+    if not inside:
         raise RecordFault("unsafe_path", f"{what} {relative!r}; expected a path inside {root}")
     return Path(base, relative)

@@ -212,6 +212,33 @@ def test_paths_that_climb_by_the_record(folder) -> None:
         assert reason(folder, path) == "unsafe_path"
 
 
+def test_random_damage_ends_as_a_fault_and_never_otherwise(folder, write_wfdb_record) -> None:
+    write_wfdb_record(folder, "r1", fmt="212", symbols=["N", "~"], aux=["", "cn"], subtype=[0, 2], comments=["Dx: 1"])
+    whole = {path: path.read_bytes() for path in folder.iterdir()}
+    rng = np.random.default_rng(3)
+    seen = set()
+    for _ in range(300):
+        path = folder / rng.choice(["r1.hea", "r1.hea", "r1.atr", "r1.dat"])
+        content = bytearray(whole[path])
+        for _ in range(rng.integers(1, 4)):
+            place = int(rng.integers(len(content) + 1))
+            kind = rng.integers(3)
+            if kind == 0:
+                content[place : place + 1] = rng.bytes(1)
+            elif kind == 1:
+                del content[place : place + int(rng.integers(1, 200))]
+            else:
+                content[place:place] = rng.choice(list(b"0123 -/.()\n#\0"), 3).astype(np.uint8).tobytes()
+        path.write_bytes(content)
+        (row,) = scan_folder(folder, CorpusEntry("own", "test", "wfdb", "atr"), {})
+        try:
+            read_record(row, folder)
+        except RecordFault as fault:
+            seen.add(fault.reason)
+        path.write_bytes(whole[path])
+    assert {"malformed_header", "truncated_signal", "bad_annotations"} < seen
+
+
 def test_header_variants() -> None:
     text = """x 3 500/1(0) 5000 23-Mar-2021 20:20:47
         x.mat 16x1+24 1000.0(0)/mV 16 0 -68 1250 0 lead II
