@@ -55,7 +55,9 @@ rule explain_shard:
     params:
         program=program("explain"),
         code=code("explain"),
-        settings=lambda wildcards: explain_settings(wildcards.method),
+        # The program is given the whole section, but another method's part of it reruns nothing.
+        uses=lambda wildcards: explain_settings(wildcards.method),
+        settings=lambda wildcards, input: sections(CONFIG, "explain", "seed", "device", "compute_threads"),
         shard=folders("shard"),
         bundle=folders("bundle"),
     shell:

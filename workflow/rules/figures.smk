@@ -28,7 +28,7 @@ if not CONFIG["bundle"]:
         params:
             program=program("draw_prototypes"),
             code=code("draw_prototypes"),
-            settings=settings("classes", "leads", "signal", "beats", "report"),
+            settings=settings("classes", "report.speed_mm_s", "report.gain_mm_mv"),
         shell:
             "{params.program} --library {input.library:q} --waves {input.waves:q} --settings {params.settings:q}"
             " --output {output.figure:q} --log {log:q}"
@@ -61,7 +61,11 @@ if not CONFIG["bundle"]:
 
 
 if LABELLED:
-    FIGURES += ["<results>/figures/confusion.svg", "<results>/figures/reliability.svg"]
+    FIGURES += [
+        "<results>/figures/confusion.svg",
+        "<results>/figures/reliability.svg",
+        "<results>/figures/patients.svg",
+    ]
 
     rule draw_classification:
         """Draw the confusion matrix and the reliability of the probabilities."""
@@ -80,6 +84,11 @@ if LABELLED:
                 caption="../report/reliability.rst",
                 category="Classification",
             ),
+            patients=report(
+                ensure("<results>/figures/patients.svg", non_empty=True),
+                caption="../report/patients.rst",
+                category="Classification",
+            ),
         log:
             "<logs>/draw_classification.log",
         benchmark:
@@ -93,11 +102,11 @@ if LABELLED:
         params:
             program=program("draw_classification"),
             code=code("draw_classification"),
-            settings=settings("classes"),
+            settings=settings("classes", "evaluate.calibration_bins"),
         shell:
             "{params.program} --beats {input.beats:q} --metrics {input.metrics:q} --confusion {input.confusion:q}"
             " --settings {params.settings:q} --confusion-figure {output.confusion:q}"
-            " --reliability {output.reliability:q} --log {log:q}"
+            " --reliability {output.reliability:q} --patients {output.patients:q} --log {log:q}"
 
 
 rule draw_cases:
@@ -131,7 +140,7 @@ rule draw_cases:
     params:
         program=program("draw_cases"),
         code=code("draw_cases"),
-        settings=settings("report", "explain"),
+        settings=settings("beats", "report.speed_mm_s", "report.gain_mm_mv"),
         shards=folders("shards"),
         methods=by_method("methods"),
         index=program("index_folder"),

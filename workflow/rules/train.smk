@@ -1,16 +1,5 @@
 # The network, and the bundle of all that inference needs. A configured bundle is used as it is.
-TRAINING_SECTIONS = (
-    "model",
-    "training",
-    "prototypes",
-    "beats",
-    "classes",
-    "leads",
-    "signal",
-    "seed",
-    "device",
-    "compute_threads",
-)
+TRAINING_SECTIONS = ("model", "training", "beats", "classes", "leads", "signal", "seed", "device", "compute_threads")
 
 if not CONFIG["bundle"]:
 
@@ -81,7 +70,7 @@ if not CONFIG["bundle"]:
         params:
             program=program("bundle"),
             code=code("bundle"),
-            settings=settings("review", "training", *TRAINING_SECTIONS),
+            settings=settings("review"),
             shards=folders("shards"),
             output=lambda wildcards, output: Path(output.bundle).parent,
         shell:

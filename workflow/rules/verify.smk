@@ -31,7 +31,9 @@ rule manifest:
         draw_cases="<results>/figures/cases.tsv",
         draw_prototypes="<results>/figures/prototypes.svg" if TRAINED else [],
         draw_training="<results>/figures/training.svg" if TRAINED else [],
-        draw_classification=[file for file in FIGURES if file.endswith(("confusion.svg", "reliability.svg"))],
+        draw_classification=[
+            f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED
+        ],
         build_report="<results>/report.html",
     output:
         manifest=ensure("<results>/manifest.json", non_empty=True),
