@@ -28,7 +28,8 @@ class FusionSettings:
     beta
         Share (0 to 1) of the magnitude that is kept where only some of the methods have mass.
     tau
-        Values below this share of a method's largest magnitude are pruned before fusion.
+        Values below this share of a method's largest magnitude are pruned before fusion; the rhythm's one value, which
+        isn't spread over samples, is neither pruned nor what others are compared with.
     sign
         Where signs differ: ``penalise`` scales the magnitude by ``|sum of signs| / n`` (weighted) and takes the sign
         of the majority, ``drop`` sets 0, ``abs`` ignores signs throughout (the result is unsigned).
@@ -143,9 +144,13 @@ def _unit_mass(values: Array) -> Array:
 
 
 def _prune(values: Array, tau: float) -> tuple[Array, float]:
-    """Zero what is below tau times the largest magnitude; return it with the share of the mass that is left."""
+    """Zero samples below tau times the largest magnitude; return them with the share of the mass that is left.
+
+    The last value is the rhythm's and stays.
+    """
     magnitude = np.abs(values)
-    pruned = np.where(magnitude >= tau * magnitude.max(initial=0.0), values, 0.0)
+    keep = np.append(magnitude[:-1] >= tau * magnitude[:-1].max(initial=0.0), True)
+    pruned = np.where(keep, values, 0.0)
     total = magnitude.sum()
     return pruned, float(np.abs(pruned).sum() / total) if total > 0 else 0.0
 

@@ -1,0 +1,39 @@
+"""Score explanations beside their nulls: metrics/explanations.csv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import read_table, write_table
+from beatlens.bundle import Bundle
+from beatlens.evaluate.explanation_cases import score_cases
+from beatlens.evaluate.explanations import scores_table
+from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.explain.settings import ExplainSettings
+from beatlens.shards import Shard
+
+
+def main() -> None:
+    import torch
+
+    parser = programs.parser(__doc__)
+    parser.add_argument("--cases", type=Path, required=True, help="table of cases")
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="preprocessed shards")
+    parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
+    parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
+    parser.add_argument("--output", type=Path, required=True, help="table to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = arguments.settings
+    torch.set_num_threads(settings["compute_threads"])
+    cases, bundle = read_table(arguments.cases), Bundle.load(arguments.bundle)
+    evaluate, explain = EvaluateSettings(**settings["evaluate"]), ExplainSettings(**settings["explain"])
+    shards = [Shard(path) for path in arguments.shards]
+    scored = score_cases(cases, shards, bundle, dict(arguments.methods), evaluate, explain, settings["seed"])
+    scores = list(programs.progress(scored, len(cases), "cases"))
+    write_table(arguments.output, scores_table(scores, bundle.classes, evaluate, settings["seed"]))
+
+
+if __name__ == "__main__":
+    main()

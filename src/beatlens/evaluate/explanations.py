@@ -1,0 +1,312 @@
+"""Scores of explanations beside their nulls, as one tidy table: a row a case, a class or all, and a null."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.evaluate.bootstrap import patient_mean, patient_ratio
+from beatlens.evaluate.faithfulness import cell_sums, deletion_insertion, greedy_areas, random_area, ranked_cells
+from beatlens.evaluate.localisation import Truth, localisation, planted_truth
+from beatlens.evaluate.nulls import fixed_nulls, random_maps
+from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.explain.attribution import Attribution
+from beatlens.explain.engine import PerturbationEngine
+from beatlens.explain.target import Target
+from beatlens.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = npt.NDArray[np.float64]
+logger = logging.getLogger(__name__)
+
+COLUMNS = (
+    "scope",
+    "case",
+    "record",
+    "class",
+    "method",
+    "metric",
+    "truth",
+    "value",
+    "null_name",
+    "null_value",
+    "lo",
+    "hi",
+    "gain",
+    "gain_lo",
+    "gain_hi",
+    "n",
+)
+"""``gain`` is value minus null, turned so that more is better; lo and hi are of the value, gain_lo, gain_hi of the gain."""
+
+LOWER_IS_BETTER = frozenset({"deletion_auc"})
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one case and method against one null.
+
+    For a ratio (``denominator`` given) value and null are numerators: wider scopes take sums before dividing.
+    """
+
+    method: str
+    metric: str
+    truth: str
+    value: float
+    null_name: str
+    null_value: float
+    denominator: float | None = None
+
+
+@dataclass(frozen=True)
+class CaseScores:
+    """All scores of one case, with what wider scopes need to know of it."""
+
+    case: str
+    record: str
+    patient: str
+    label: str
+    scores: tuple[Score, ...]
+
+
+def localisation_scores(
+    attributions: Mapping[str, Attribution],
+    engine: PerturbationEngine,
+    edges: npt.NDArray[np.int64],
+    truth: Truth,
+    settings: EvaluateSettings,
+    seed: int,
+) -> Iterator[Score]:
+    """Score attributions of one case against planted truth, and every null with them."""
+    scene = engine.scene
+    row = int(scene.target_rows[0])
+    signal = scene.signal[:, scene.start : scene.stop] / scene.lead_scale[:, None]
+    r_target = int(scene.r_index[row]) - scene.start
+    beat = (r_target - scene.geometry.before, r_target + scene.geometry.after)
+    nulls = fixed_nulls(signal, scene.r_index - scene.start, beat, scene.geometry.fs)
+    null_scores = {name: localisation(values, truth) for name, values in nulls.items()}
+    rng = np.random.default_rng(derive_seed(seed, "random_maps"))
+    drawn = [
+        localisation(values, truth)
+        for values in random_maps(len(scene.leads), np.diff(edges), settings.random_draws, rng)
+    ]
+    null_scores["random"] = {name: float(np.mean([one[name] for one in drawn])) for name in drawn[0]}
+    for method, attribution in attributions.items():
+        for metric, value in localisation(attribution.values, truth).items():
+            for null_name, scores in null_scores.items():
+                yield Score(method, metric, "planted", value, null_name, scores[metric])
+
+
+def rhythm_scores(attributions: Mapping[str, Attribution], n_cells: int) -> Iterator[Score]:
+    """Give the rhythm's share of the mass beside the share it has where all players are alike."""
+    for method, attribution in attributions.items():
+        if attribution.rhythm_share is not None:
+            yield Score(method, "rhythm_share", "", attribution.rhythm_share, "uniform", 1 / (n_cells + 1))
+
+
+def faithfulness_scores(
+    attributions: Mapping[str, Attribution],
+    engine: PerturbationEngine,
+    target: Target,
+    edges: npt.NDArray[np.int64],
+    settings: EvaluateSettings,
+    seed: int,
+) -> Iterator[Score]:
+    """Delete and insert the cells of one case in the order of each attribution, in random order and greedily.
+
+    ``deletion_auc`` and ``insertion_auc`` stand beside the mean area of random orders. ``deletion`` and ``insertion``
+    are how far from random (0) to greedy (1) the area comes.
+    """
+    shape = (len(engine.scene.leads), len(edges) - 1)
+
+    def value(cells_on: npt.NDArray[np.bool_]) -> Array:
+        return engine.cell_values(cells_on, np.ones(len(cells_on), dtype=bool), edges, target)
+
+    rng = np.random.default_rng(derive_seed(seed, "random_orders"))
+    chance = random_area(value, shape, settings.deletion_steps, settings.random_draws, rng)
+    greedy = greedy_areas(value, shape, settings.deletion_steps)
+    for method, attribution in attributions.items():
+        order = ranked_cells(
+            cell_sums(attribution.values, np.diff(edges)), np.random.default_rng(derive_seed(seed, "ties"))
+        )
+        own = deletion_insertion(value, order, shape, settings.deletion_steps)
+        yield Score(method, "deletion_auc", "model", own.deletion, "random", chance)
+        yield Score(method, "insertion_auc", "model", own.insertion, "random", chance)
+        yield Score(method, "deletion", "model", chance - own.deletion, "random", 0.0, chance - greedy.deletion)
+        yield Score(method, "insertion", "model", own.insertion - chance, "random", 0.0, greedy.insertion - chance)
+
+
+def score_case(
+    case: Any,
+    attributions: Mapping[str, Attribution],
+    engine: PerturbationEngine,
+    target: Target,
+    edges: npt.NDArray[np.int64],
+    beat: Any,
+    spans: pd.DataFrame,
+    settings: EvaluateSettings,
+    seed: int,
+) -> CaseScores:
+    """Score every method on one case.
+
+    Parameters
+    ----------
+    case
+        Row of the case table (`beatlens.explain.explainer.case_rows`).
+    attributions
+        Method -> attribution of this case.
+    engine, target, edges
+        As the case was explained with.
+    beat
+        The target beat's row of the shard's beat table.
+    spans
+        Planted truth of the record; empty where there is none, and then there are no scores against it.
+    settings
+        Section ``evaluate``.
+    seed
+        The run's seed; the case is mixed in.
+    """
+    scene = engine.scene
+    for method, attribution in attributions.items():
+        expected = (scene.leads, (len(scene.leads), scene.stop - scene.start))
+        if (attribution.leads, attribution.values.shape) != expected:
+            raise ValueError(
+                f"{method}/{case.case}: leads {attribution.leads}, values {attribution.values.shape}; "
+                f"expected {expected}"
+            )
+    own_seed = derive_seed(seed, "evaluate", case.corpus, case.record, case.beat_id)
+    scores = list(rhythm_scores(attributions, len(scene.leads) * (len(edges) - 1)))
+    scores += faithfulness_scores(attributions, engine, target, edges, settings, own_seed)
+    # The truth says what makes the beat's own class: it is the truth of an explanation of that class only.
+    if case.label == case.case_class and beat.matched:
+        truth = planted_truth(
+            spans,
+            int(beat.matched_r_sample),
+            case.label,
+            scene.leads,
+            scene.geometry.fs,
+            scene.start_s,
+            scene.stop - scene.start,
+        )
+        if truth.inside.any():
+            scores += localisation_scores(attributions, engine, edges, truth, settings, own_seed)
+    patient = f"{case.corpus}/{case.patient}"
+    return CaseScores(case.case, f"{case.corpus}/{case.record}", patient, case.case_class, tuple(scores))
+
+
+def scores_table(
+    cases: Sequence[CaseScores], classes: Sequence[str], settings: EvaluateSettings, seed: int
+) -> pd.DataFrame:
+    """Make the table: rows of cases, then means over the cases of each class and over all.
+
+    Parameters
+    ----------
+    cases
+        `score_case` of each case.
+    classes
+        Class ids, in order.
+    settings
+        Section ``evaluate``.
+    seed
+        Of the patient bootstrap.
+
+    Returns
+    -------
+    Table of `COLUMNS`; legal without a row. Intervals resample patients and are missing for fewer than two of them.
+    """
+    import pandas as pd
+
+    rows = [_case_row(case, score) for case in cases for score in case.scores]
+    for scope, name, members in _scopes(cases, classes):
+        groups: dict[tuple[str, ...], list[tuple[str, Score]]] = {}
+        for case in members:
+            for score in case.scores:
+                key = (score.method, score.metric, score.truth, score.null_name)
+                groups.setdefault(key, []).append((case.patient, score))
+        rows += [_wide_row(scope, name, key, pairs, settings, seed) for key, pairs in groups.items()]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _scopes(cases: Sequence[CaseScores], classes: Sequence[str]) -> Iterator[tuple[str, str, list[CaseScores]]]:
+    for name in classes:
+        yield "class", name, [case for case in cases if case.label == name]
+    yield "all", "", list(cases)
+
+
+def _case_row(case: CaseScores, score: Score) -> dict[str, Any]:
+    value, null = (_divide(number, score.denominator) for number in (score.value, score.null_value))
+    sign = -1.0 if score.metric in LOWER_IS_BETTER else 1.0
+    return {
+        "scope": "case",
+        "case": case.case,
+        "record": case.record,
+        "class": case.label,
+        "method": score.method,
+        "metric": score.metric,
+        "truth": score.truth,
+        "value": value,
+        "null_name": score.null_name,
+        "null_value": null,
+        "gain": sign * (value - null),
+        "n": 1,
+    }
+
+
+def _wide_row(
+    scope: str,
+    name: str,
+    key: tuple[str, ...],
+    pairs: list[tuple[str, Score]],
+    settings: EvaluateSettings,
+    seed: int,
+) -> dict[str, Any]:
+    method, metric, truth, null_name = key
+    patients = [patient for patient, _ in pairs]
+    scores = [score for _, score in pairs]
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    options = {"draws": settings.bootstrap, "level": settings.level, "seed": derive_seed(seed, "bootstrap", *key)}
+    interval: Callable[[Array], Any]
+    if scores[0].denominator is None:
+
+        def interval(numbers: Array) -> Any:
+            return patient_mean(numbers, patients, **options)  # type: ignore[arg-type]
+
+    else:
+        below = np.array([score.denominator for score in scores])
+
+        def interval(numbers: Array) -> Any:
+            return patient_ratio(numbers, below, patients, **options)  # type: ignore[arg-type]
+
+    values, nulls = np.array([(score.value, score.null_value) for score in scores]).T
+    value, null, gain = interval(values), interval(nulls), interval(sign * (values - nulls))
+    return {
+        "scope": scope,
+        "case": "",
+        "record": "",
+        "class": name,
+        "method": method,
+        "metric": metric,
+        "truth": truth,
+        "value": value.value,
+        "null_name": null_name,
+        "null_value": null.value,
+        "lo": value.lo,
+        "hi": value.hi,
+        "gain": gain.value,
+        "gain_lo": gain.lo,
+        "gain_hi": gain.hi,
+        "n": int(np.isfinite(values).sum()),
+    }
+
+
+def _divide(value: float, denominator: float | None) -> float:
+    if denominator is None:
+        return value
+    return value / denominator if denominator != 0 else float("nan")
