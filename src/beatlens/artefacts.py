@@ -112,6 +112,7 @@ def read_table(path: str | Path, columns: list[str] | None = None, **options: An
         return pd.read_parquet(path, columns=columns)
     header = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", nrows=0).columns
     dtype = {name: str for name in header if name in TEXT_COLUMNS}
+    options = {"keep_default_na": False, "na_values": [""]} | options  # a record may be called "nan" or "NA"
     table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=dtype, usecols=columns, **options)
     for name in table.columns:
         if table[name].dtype == object or name in dtype:

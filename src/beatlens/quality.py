@@ -37,9 +37,9 @@ class QualitySettings:
     baseline_mv
         Excursion of the baseline inside a beat in mV.
     high_frequency_ratio
-        Power outside the QRS above 20 Hz over the power of the beat.
+        RMS of what is above about 20 Hz outside QRS complexes, over the lead's amplitude.
     min_template_correlation
-        Correlation to the nearest of the record's own beats.
+        Correlation to the likest other beats of the record, the median over the beat and its two neighbours.
     """
 
     flat_mv: float
@@ -212,16 +212,26 @@ def _high_frequency(signal: FloatArray, fs: float, r_index: IntArray, low: IntAr
 
 
 def _template_correlation(waves: FloatArray, n_templates: int = 128) -> FloatArray:
-    """Return the (n_beats, n_leads) highest correlation with another beat of the record, out of evenly spaced ones."""
+    """Return how well each beat and its neighbours resemble other beats of the record, (n_beats, n_leads).
+
+    A beat's own figure is its highest correlation with the two beats before it, the two after it and evenly spaced
+    others. The score is the median over the beat and its two neighbours: a lone PVC is like no other beat, but stands
+    between beats that are; noise spoils several in a row.
+    """
     n_beats, n_leads, _ = waves.shape
-    result = np.ones((n_beats, n_leads), dtype=np.float32)
-    if n_beats < 3:
-        return result
+    if n_beats < 5:
+        return np.ones((n_beats, n_leads), dtype=np.float32)
+    own = np.full((n_beats, n_leads), -1, dtype=np.float32)
     chosen = np.unique(np.linspace(0, n_beats - 1, min(n_templates, n_beats)).astype(np.int64))
     for lead in range(n_leads):
         unit = waves[:, lead] - waves[:, lead].mean(axis=1, keepdims=True)
         unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-6)
         correlation = unit @ unit[chosen].T
         correlation[chosen, np.arange(len(chosen))] = -1
-        result[:, lead] = correlation.max(axis=1)
-    return result
+        own[:, lead] = correlation.max(axis=1)
+        for step in (1, 2):
+            near = np.einsum("bt,bt->b", unit[step:], unit[:-step])
+            own[step:, lead] = np.maximum(own[step:, lead], near)
+            own[:-step, lead] = np.maximum(own[:-step, lead], near)
+    padded = np.pad(own, ((1, 1), (0, 0)), mode="reflect")
+    return np.median(np.stack([padded[:-2], own, padded[2:]]), axis=0).astype(np.float32)

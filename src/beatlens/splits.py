@@ -213,7 +213,7 @@ def deal_patients(has: BoolArray, draws: npt.NDArray[np.float64], fractions: Seq
     are moved into splits that have too few of a class from splits that have more than their share, taking the one
     whose leaving costs the least. Since a patient's draw depends on the seed and its own id alone, a new patient or
     record moves others only where its presence changes what a repair needs; a new record of a known patient
-    with no class that is new for him moves nobody.
+    with no class that is new for them moves nobody.
 
     Parameters
     ----------

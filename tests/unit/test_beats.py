@@ -49,7 +49,7 @@ def table_of(r_sample: list[int], fs: float = 100.0, **changes: object):
 
 
 def naive_rr(times: np.ndarray, gap_s: float, short: int, long_: int) -> list[dict[str, float]]:
-    """A plain loop over beats with lists of intervals, stretch by stretch."""
+    """Loop over beats with lists of intervals, stretch by stretch."""
     runs: list[list[float]] = [[times[0]]]
     for before, now in itertools.pairwise(times):
         if now - before > gap_s:

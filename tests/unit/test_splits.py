@@ -83,19 +83,11 @@ def test_roles_and_unlabelled_records() -> None:
 
 def test_a_patient_of_two_roles_is_a_leak() -> None:
     records = corpus(20)
-    records.loc[0, "role"] = "test"
-    trained = [s for s in range(20) if split_of_patient_or_none(records, s)]
-    assert trained == []
-
-
-def split_of_patient_or_none(records: pd.DataFrame, seed: int) -> bool:
-    """Whether the leak went unnoticed though the patient's other record isn't in test."""
-    try:
-        split = assign_splits(records, SETTINGS, CLASSES, seed)
-    except ValueError as error:
-        assert "p0" in str(error)
-        return False
-    return split[1] != "test"
+    dealt = split_of_patient(records)
+    who = next(name for name, split in dealt.items() if split == "train")
+    records.loc[records["patient"] == who, "role"] = ["test", "train"]
+    with pytest.raises(ValueError, match=f"c/{who}.*more than one split|more than one split.*c/{who}"):
+        assign_splits(records, SETTINGS, CLASSES, 1)
 
 
 def test_a_missing_class_is_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from beatlens import preprocess, roster
+from beatlens.beat_labels import BeatLabels, label_beats
+from beatlens.labels import LabelTable
+from beatlens.preprocess import PreprocessSettings, choose_leads, preprocess_record, preprocess_shard
+from beatlens.records import Annotations, Record, RecordFault, TruthSpan
+from beatlens.shards import Shard
+from beatlens.sheet import SheetRow, format_sheet
+
+ROOT = Path(__file__).parents[2]
+CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+SETTINGS = PreprocessSettings.from_config(CONFIG)
+FS = 250.0
+R_SAMPLES = np.arange(150, 29 * 250, 200)
+
+
+def make_record(
+    name: str = "r1", leads: tuple[str, ...] = ("MLII", "V1"), seconds: float = 30, **changes: object
+) -> Record:
+    """Narrow QRS complexes at `R_SAMPLES`, with T waves, alike in all leads but for their size."""
+    time = np.arange(round(seconds * FS))
+    rng = np.random.default_rng(len(name))
+    lead = sum(np.exp(-(((time - r) / 3.5) ** 2)) + 0.25 * np.exp(-(((time - r - 65) / 15) ** 2)) for r in R_SAMPLES)
+    signal = np.stack([(1 + k) * lead + rng.normal(0, 0.01, len(time)) for k in range(len(leads))]).astype(np.float32)
+    symbols = tuple("V" if k % 10 == 5 else "N" for k in range(len(R_SAMPLES)))
+    annotations = Annotations(R_SAMPLES + 2, symbols, ("",) * len(symbols))
+    record = Record("c", name, f"p-{name}", signal, FS, leads, annotations, dx=("1", "2"))
+    return dataclasses.replace(record, **changes)
+
+
+def labels_of(record: Record) -> BeatLabels:
+    assert record.annotations is not None
+    return BeatLabels(record.annotations.sample, record.annotations.symbol, record.annotations.symbol)
+
+
+def run(record: Record, role: str = "train", labels: BeatLabels | None = None) -> preprocess.Preprocessed:
+    return preprocess_record(record, role, labels, SETTINGS)
+
+
+def test_every_beat_is_found_labelled_and_joined_by_key() -> None:
+    record = make_record()
+    result = run(record, labels=labels_of(record))
+    beats, annotated = result.beats, result.annotated
+    assert beats["matched"].all()
+    assert annotated["matched"].all()
+    np.testing.assert_array_equal(beats["matched_r_sample"], annotated["r_sample"])
+    np.testing.assert_array_equal(annotated["matched_r_sample"], beats["r_sample"])
+    assert np.abs(beats["r_sample"].to_numpy() - R_SAMPLES).max() <= 1
+    assert beats["label"].tolist() == list(labels_of(record).label)
+    assert beats["beat_id"].tolist() == [f"c/r1/{r}" for r in beats["r_sample"]]
+    assert (beats["reason"] == "").all()
+    assert result.row["leads"] == "II;V1"
+    assert result.row["dx"] == "1;2"
+    # The R sample at the model's rate is the peak of the stored signal.
+    stored = result.signal[0]
+    for index in beats["r_index"]:
+        assert stored[index - 20 : index + 21].argmax() == pytest.approx(20, abs=1)
+
+
+def test_extra_and_missed_beats_keep_their_own_rows() -> None:
+    record = make_record()
+    labels = labels_of(record)
+    fewer = BeatLabels(np.delete(labels.sample, 3), labels.symbol[1:], labels.label[1:])
+    result = run(record, labels=fewer)
+    assert result.beats["label"].tolist().count("none") == 1
+    assert result.beats["label"].iloc[3] == "none"
+    assert result.beats["matched_r_sample"].iloc[3] == -1
+    added = BeatLabels(
+        np.sort(np.append(labels.sample, labels.sample[3] + 100)), ("N", *labels.symbol), ("N", *labels.label)
+    )
+    result = run(record, labels=added)
+    assert result.annotated["matched"].tolist() == [k != 4 for k in range(len(added.sample))]
+
+
+def test_without_labels_nothing_is_called_none() -> None:
+    result = run(make_record(annotations=None))
+    assert set(result.beats["label"]) == {""}
+    assert not result.row["labelled"]
+    assert len(result.annotated) == 0
+    assert list(result.annotated.columns) == list(result.beats.columns)
+
+
+def test_a_noise_record_is_stored_without_beats_and_with_its_own_leads() -> None:
+    record = make_record(leads=("noise1", "noise2"))
+    result = run(record, role="noise")
+    assert len(result.beats) == 0
+    assert result.row["leads"] == "noise1;noise2"
+    assert result.signal.shape == (2, 6000)
+
+
+def test_leads_are_chosen_by_name_not_position() -> None:
+    record = make_record(leads=("V5", "MLII"))
+    signal, leads = choose_leads(record, ["II"])
+    assert leads == ("II",)
+    np.testing.assert_array_equal(signal[0], record.signal[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"signal": np.full((2, 7500), np.nan, dtype=np.float32)}, "all_nan"),
+        ({"signal": np.full((2, 7500), 0.3, dtype=np.float32)}, "flat"),
+        ({"signal": np.zeros((2, 0), dtype=np.float32)}, "zero_length"),
+        ({"leads": ("RESP", "PLETH")}, "unknown_leads"),
+        ({"fs": 30.0}, "unknown_fs"),
+    ],
+)
+def test_unusable_records_are_faults_with_a_reason(change: dict[str, object], reason: str) -> None:
+    with pytest.raises(RecordFault) as caught:
+        run(make_record(**change))
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("fs", [128.0, 1000.0])
+def test_other_rates_and_tiny_records(fs: float) -> None:
+    result = run(make_record(fs=fs, annotations=None))
+    assert result.signal.shape[1] == -(-7500 * 200 // round(fs))
+    short = run(make_record(signal=make_record().signal[:, :300], annotations=None))
+    assert len(short.beats) <= 2
+    assert np.isfinite(short.beats.select_dtypes("number").to_numpy()).all()
+
+
+def test_one_dead_lead_and_a_gap_do_not_cost_the_beats_of_the_other() -> None:
+    record = make_record()
+    record.signal[0, :] = np.nan
+    record.signal[1, 2000:2500] = np.nan
+    result = run(record, labels=labels_of(record))
+    in_gap = (R_SAMPLES > 1990) & (R_SAMPLES < 2510)
+    assert result.annotated.loc[~in_gap, "matched"].all()
+    assert not ((result.beats["r_sample"] > 2010) & (result.beats["r_sample"] < 2490)).any()
+
+
+def rows_and_reader(monkeypatch: pytest.MonkeyPatch, records: dict[str, Record | Exception]) -> list[SheetRow]:
+    def read(row: SheetRow, folder: Path, patients: object) -> Record:
+        found = records[row.record]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(preprocess, "read_record", read)
+    return [SheetRow("c", name, "train", "wfdb", name, "", 0, "", "0", "") for name in records]
+
+
+def write_shard(path: Path, rows: list[SheetRow]) -> Shard:
+    table = LabelTable.read(ROOT / "config" / "labels" / "mitdb.csv")
+    preprocess_shard(rows, {"c": path}, {"c": table}, {}, SETTINGS, path)
+    return Shard(path)
+
+
+def test_bad_records_become_rows_and_the_others_are_the_same_in_any_shard(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    truth = (TruthSpan("II", 1.0, 1.1, "V", 252),)
+    records: dict[str, Record | Exception] = {
+        "good": make_record("good", truth=truth),
+        "fault": RecordFault("truncated_signal", "10 bytes; expected 20"),
+        "nan": make_record("nan", signal=np.full((2, 7500), np.nan, dtype=np.float32)),
+        "bug": KeyError("unforeseen"),
+        "unlabelled": make_record("unlabelled", annotations=Annotations(np.array([5]), ("X",), ("",))),
+        "last": make_record("last"),
+    }
+    rows = rows_and_reader(monkeypatch, records)
+    with caplog.at_level(logging.WARNING):
+        shard = write_shard(tmp_path / "all", rows)
+    status = shard.status.set_index("record")
+    expected = {"good": "", "fault": "truncated_signal", "nan": "all_nan", "bug": "unreadable", "last": ""}
+    assert status["reason"].to_dict() == expected | {"unlabelled": "bad_annotations"}
+    assert status["used"].tolist() == [True, False, False, False, False, True]
+    assert "KeyError" in status["detail"]["bug"]
+    assert any(record.exc_info for record in caplog.records)
+    assert shard.truth.to_dict("records") == [
+        {"corpus": "c", "record": "good", "lead": "II", "start_s": 1.0, "end_s": 1.1, "label": "V", "r_sample": 252}
+    ]
+    alone = write_shard(tmp_path / "alone", rows[-1:])
+    np.testing.assert_array_equal(alone.signal("c", "last"), shard.signal("c", "last"))
+    for peaks in ("detected", "annotated"):
+        both = shard.beats(peaks)
+        pd.testing.assert_frame_equal(alone.beats(peaks), both[both["record"] == "last"].reset_index(drop=True))
+
+
+def test_a_shard_without_any_usable_record_is_still_a_shard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shard = write_shard(tmp_path / "s", rows_and_reader(monkeypatch, {"x": RecordFault("flat", "constant")}))
+    assert len(shard.records) == len(shard.beats()) == len(shard.beats("annotated")) == 0
+    records, status = roster.gather([tmp_path / "s"], ["N", "V"])
+    assert len(records) == 0
+    assert len(status) == 1
+    with pytest.raises(ValueError, match=r"1 of 1 records can't be used: flat \(1: c/x\)"):
+        roster.check_bad_fraction(status, 1.0)
+
+
+def test_the_roster_counts_annotated_beats_and_misses_no_record(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = rows_and_reader(monkeypatch, {"a": make_record("a"), "b": make_record("b")})
+    for k, row in enumerate(rows):
+        write_shard(tmp_path / str(k), [row])
+    records, status = roster.gather([tmp_path / "1", tmp_path / "0"], ["N", "S", "V"])
+    assert records["record"].tolist() == ["a", "b"]
+    n_ventricular = sum(k % 10 == 5 for k in range(len(R_SAMPLES)))
+    assert records.loc[0, ["n_N", "n_S", "n_V"]].tolist() == [len(R_SAMPLES) - n_ventricular, 0, n_ventricular]
+    assert records["fs"].tolist() == [FS, FS]
+    roster.check_complete(status, [("c", "a"), ("c", "b")])
+    with pytest.raises(ValueError, match="in no shard"):
+        roster.check_complete(status, [("c", "a"), ("c", "b"), ("c", "z")])
+    with pytest.raises(ValueError, match="more than one shard"):
+        roster.gather([tmp_path / "0", tmp_path / "0"], ["N"])
+
+
+def test_too_many_bad_records_fail_naming_the_worst_reasons() -> None:
+    reasons = ["", "", "", "", "flat", "flat", "all_nan"]
+    status = pd.DataFrame(
+        {"corpus": "c", "record": list("abcdefg"), "used": [r == "" for r in reasons], "reason": reasons}
+    )
+    roster.check_bad_fraction(status, 0.5)
+    with pytest.raises(ValueError, match=r"3 of 7 records can't be used: flat \(2: c/e, c/f\); all_nan \(1: c/g\)"):
+        roster.check_bad_fraction(status, 0.4)
+
+
+def test_labels_come_from_the_table_and_noise_counts_where_all_signals_have_it() -> None:
+    table = LabelTable.read(ROOT / "config" / "labels" / "mitdb.csv")
+    annotations = Annotations(
+        np.array([10, 20, 20, 30, 50, 60, 70]),
+        ("N", "~", "V", "~", "A", "~", "/"),
+        ("",) * 7,
+        (0, 1, 0, 3, 0, 0, 0),
+    )
+    labels = label_beats(make_record(annotations=annotations), table)
+    assert labels is not None
+    assert labels.sample.tolist() == [10, 20, 50, 70]
+    assert list(labels.label) == ["N", "V", "S", "Q"]
+    assert labels.in_noise(labels.sample).tolist() == [False, False, True, False]
+    assert label_beats(make_record(), None) is None
+    assert label_beats(make_record(annotations=Annotations(np.array([3]), ("+",), ("(AFIB",))), table) is None
+
+
+def test_the_programs_do_not_import_torch_and_run(tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.tsv"
+    sheet.write_text(format_sheet([SheetRow("c", "x", "train", "wfdb", "x", "x.hea", 0, "0", "0", "")]))
+    code = (
+        "import sys, runpy; sys.argv = sys.argv[1:]\n"
+        "try:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally:\n    heavy = {'torch', 'sklearn', 'neurokit2'} & set(sys.modules)\n    print('heavy', sorted(heavy))"
+    )
+    settings = json.dumps({k: CONFIG[k] for k in ("signal", "rpeaks", "beats", "quality", "leads", "classes")})
+    arguments = [
+        "--sheet",
+        sheet,
+        "--data-root",
+        f"c={tmp_path}",
+        "--shard",
+        "0",
+        "--shards",
+        "1",
+        "--settings",
+        settings,
+    ]
+    command = [sys.executable, "-c", code, ROOT / "scripts" / "preprocess.py", *arguments, "--output", tmp_path / "out"]
+    environment = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "heavy []" in done.stdout
+    assert Shard(tmp_path / "out").status["reason"].tolist() == ["missing_header"]
+    settings = json.dumps({k: CONFIG[k] for k in ("split", "classes", "seed")} | {"max_bad_fraction": 0.2})
+    tables = ["--records", tmp_path / "records.tsv", "--status", tmp_path / "status.tsv"]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        ROOT / "scripts" / "split.py",
+        "--shards",
+        tmp_path / "out",
+        "--sheet",
+        sheet,
+    ]
+    done = subprocess.run(
+        [str(part) for part in [*command, "--settings", settings, *tables]],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "heavy []" in done.stdout
+    assert "missing_header (1: c/x)" in done.stderr
