@@ -94,3 +94,70 @@ def real_corpus() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+PLANTED_WIDTH_S = {"N": 0.012, "S": 0.012, "V": 0.045}
+"""Width of the QRS wave of each planted class; S differs from N by its early beat alone."""
+
+
+def _plant_shards(
+    folder: Path,
+    patients: dict[str, tuple[str, ...]],
+    beat_settings: Any,
+    n_shards: int = 1,
+    n_beats: int = 60,
+    classes: Sequence[str] = ("N", "S", "V"),
+    seed: int = 0,
+) -> list[Any]:
+    """Write shards of one record a patient (with the leads given), whose beats have known classes; 100 Hz, 1 mV.
+
+    A ventricular beat is wide, a supraventricular one comes early, and the last tenth of each record is annotated,
+    loud noise.
+    """
+    import pandas as pd
+
+    from beatlens.beats import beat_table
+    from beatlens.shards import Shard, ShardWriter
+
+    fs = 100.0
+    names = list(patients)
+    for shard in range(n_shards):
+        with ShardWriter(folder / f"{shard}of{n_shards}") as writer:
+            for k, patient in enumerate(names):
+                if k % n_shards != shard:
+                    continue
+                rng = np.random.default_rng([seed, k])
+                labels = rng.choice(
+                    list(classes), size=n_beats, p=[1 - 0.2 * (len(classes) - 1)] + [0.2] * (len(classes) - 1)
+                )
+                labels[: len(classes)] = classes
+                rr = np.where(labels == "S", 0.5, 0.8) * rng.uniform(0.95, 1.05, n_beats)
+                r_sample = np.rint(np.cumsum(rr) * fs).astype(np.int64)
+                time = np.arange(r_sample[-1] + 80)
+                signal = 0.02 * rng.standard_normal((len(patients[patient]), len(time)))
+                for r, label in zip(r_sample, labels, strict=True):
+                    wave = np.exp(-0.5 * ((time - r) / (PLANTED_WIDTH_S[label] * fs * (1 + 0.05 * (k % 3)))) ** 2)
+                    signal += wave * (1 - 0.3 * np.arange(len(signal))[:, None])
+                noisy = time >= r_sample[min(int(np.ceil(0.9 * n_beats)), n_beats - 1)] - 25
+                signal += noisy * 0.6 * rng.standard_normal(signal.shape)
+                table = beat_table(
+                    corpus="planted", record=f"r{patient}", patient=patient, r_sample=r_sample, fs_file=fs, fs=fs,
+                    n_samples=len(time), labels=labels.tolist(), symbols=labels.tolist(), labelled=True,
+                    partner=r_sample, annotated_noise=np.arange(n_beats) >= 0.9 * n_beats, settings=beat_settings,
+                )  # fmt: skip
+                row = {
+                    "corpus": "planted", "record": f"r{patient}", "patient": patient, "role": "train",
+                    "leads": ";".join(patients[patient]), "fs": fs, "fs_file": fs, "duration_s": len(time) / fs,
+                    "lead_scale": ";".join(["0.8"] * len(signal)), "dx": "", "labelled": True,
+                }  # fmt: skip
+                writer.add(row, signal.astype(np.float32), table, table, [])
+                writer.set_status("planted", f"r{patient}", "train")
+    shards = [Shard(folder / f"{shard}of{n_shards}") for shard in range(n_shards)]
+    assert sum(len(pd.DataFrame(shard.records)) for shard in shards) == len(names)
+    return shards
+
+
+@pytest.fixture(scope="session")
+def plant_shards() -> Callable[..., list[Any]]:
+    """Return a function that writes shards with beats of known classes; see `_plant_shards`."""
+    return _plant_shards

@@ -1,0 +1,335 @@
+"""Mining, training, calibration and inference on records whose classes are planted."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import beatlens.inference
+from beatlens.artefacts import read_json
+from beatlens.beats import BeatSettings
+from beatlens.bundle import Bundle
+from beatlens.calibration import noisy_gate
+from beatlens.dataset import TrainingSet
+from beatlens.inference import predict_beats
+from beatlens.models.build import network_to_arrays
+from beatlens.noise import NoiseSettings, noise_sources
+from beatlens.prototypes.library import PrototypeLibrary
+from beatlens.prototypes.mining import PrototypeSettings, mine
+from beatlens.shards import BeatGeometry, Shard
+from beatlens.workbench import bundle_model, input_spec, model_description, train_model
+
+LEADS = {
+    "1": ("II", "V1"), "2": ("II", "V1"), "3": ("V5", "II"), "4": ("II",), "5": ("II", "V1"), "6": ("II", "V5"),
+    "7": ("II", "V1"), "8": ("V1", "II"), "9": ("II", "V1"), "10": ("II",), "11": ("II", "V1"), "12": ("II", "V1"),
+}  # fmt: skip
+SPLITS = ["train"] * 7 + ["select"] + ["calibrate"] * 2 + ["test"] * 2
+
+
+@pytest.fixture(scope="module")
+def settings(config):
+    value = copy.deepcopy(config)
+    value |= {"classes": ["N", "S", "V"], "leads": ["II", "V1", "V5"], "device": "cpu", "compute_threads": 1}
+    value["signal"]["fs"] = 100
+    value["model"] |= {"channels": [8, 12, 16], "embedding": 16, "lstm_hidden": 16, "head_hidden": 16}
+    value["training"] |= {"epochs": 8, "batch_beats": 64, "learning_rate": 0.01}
+    value["prototypes"] |= {"per_class": 4}
+    return value
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory, plant_shards, settings):
+    folder = tmp_path_factory.mktemp("planted")
+    return plant_shards(folder, LEADS, BeatSettings(**settings["beats"]), n_shards=2, n_beats=90)
+
+
+@pytest.fixture(scope="module")
+def records(planted):
+    table = pd.concat([shard.records for shard in planted], ignore_index=True)
+    table["split"] = table["patient"].map(dict(zip(LEADS, SPLITS, strict=True)))
+    table["n_beats"] = 90
+    return table.sort_values("record").reset_index(drop=True)
+
+
+def mined(shards, records, settings):
+    beats = BeatSettings(**settings["beats"])
+    geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
+    return mine(
+        shards, records, tuple(settings["classes"]), tuple(settings["leads"]), geometry, beats,
+        PrototypeSettings(**settings["prototypes"]), settings["seed"],
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def library(planted, records, settings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("library")
+    mined(planted, records, settings).save(folder / "library.csv", folder / "waves.npz")
+    return folder / "library.csv", folder / "waves.npz"
+
+
+@pytest.fixture(scope="module")
+def spec(settings, library):
+    return input_spec(settings, *library)
+
+
+@pytest.fixture(scope="module")
+def trained(planted, records, spec, settings):
+    return train_model(planted, records, spec, settings, None, "")
+
+
+@pytest.fixture(scope="module")
+def bundle(planted, records, spec, settings, trained, tmp_path_factory):
+    network, _, training, device = trained
+    model = model_description(network, training, spec, settings, records, device)
+    model = json.loads(json.dumps(model))
+    made = bundle_model(planted, records, spec, network_to_arrays(network), model, settings)
+    made.save(tmp_path_factory.mktemp("model") / "bundle")
+    return made
+
+
+def predictions(shards, records, bundle, peaks="detected"):
+    splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
+    network = bundle.network()
+    tables = [predict_beats(shard, shard.beats(peaks), splits, bundle, network) for shard in shards]
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_prototypes_are_clean_beats_of_training_patients(planted, records, settings, library):
+    loaded = PrototypeLibrary.load(*library)
+    table = loaded.table
+    train = set(records.loc[records["split"] == "train", "patient"])
+    assert set(table["patient"]) <= train
+    assert table.groupby("class").size().to_dict() == {"N": 4, "S": 4, "V": 4}
+    assert table.groupby(["class", "patient"]).size().max() <= settings["prototypes"]["max_per_patient"]
+    beats = pd.concat([shard.beats() for shard in planted]).set_index("beat_id").loc[table["beat_id"]]
+    assert (beats["label"].to_numpy() == table["class"].to_numpy()).all()
+    assert not beats["annotated_noise"].any()
+    assert (table.loc[table["class"] == "V", "purity"].dropna() > 0.7).all()
+    assert (
+        table.loc[table["class"] == "S", "mean_rr_before_s"].max()
+        < table.loc[table["class"] == "N", "mean_rr_before_s"].min()
+    )
+    shard = next(shard for shard in planted if (table["corpus"][0], table["record"][0]) in shard)
+    rows = shard.beats()
+    wave = shard.waveforms(rows[rows["beat_id"] == table["beat_id"][0]], loaded.bank.leads, BeatGeometry(100.0, 25, 40))
+    np.testing.assert_allclose(np.nan_to_num(wave[0]), loaded.bank.waves[0] * loaded.scale[0][:, None], atol=1e-6)
+
+
+def test_a_class_of_one_beat_has_a_prototype(tmp_path, plant_shards, settings):
+    shards = plant_shards(tmp_path, {"1": ("II",)}, BeatSettings(**settings["beats"]), n_beats=5, classes=("N", "V"))
+    table = shards[0].records.assign(split="train", n_beats=5)
+    beats = shards[0].beats()
+    assert (beats["label"] == "V").sum() >= 1
+    library = mined(shards, table, settings)
+    assert set(library.bank.labels) == {"N", "V"}
+    with pytest.raises(ValueError, match="no clean training beat"):
+        mined(shards, table.assign(split="test"), settings)
+
+
+def test_a_planted_leak_of_own_patient_prototypes_changes_no_training_input(planted, records, spec):
+    own = TrainingSet(planted, records, "train", spec)
+    leaked = own.records[0]
+    bank = spec.bank
+    waves = np.zeros((20, *bank.waves.shape[1:]), dtype=np.float32)
+    waves[:, leaked.lead_index] = leaked.waves(0, 20, spec)
+    more = bank.__class__(
+        np.concatenate([bank.waves, waves]),
+        np.concatenate([bank.present, np.isin(np.arange(3), leaked.lead_index)[None].repeat(20, 0)]),
+        bank.leads,
+        bank.classes,
+        np.concatenate([bank.labels, np.array(bank.classes)[leaked.target[:20]]]),
+        np.concatenate([bank.patients, np.full(20, leaked.patient)]),
+        np.concatenate([bank.beat_ids, [f"leak{k}" for k in range(20)]]),
+        bank.top_similar,
+    )
+    open_spec = spec.__class__(spec.classes, spec.leads, spec.geometry, spec.beats, more)
+    runs = [(0, 0, 20), (1, 0, 20)]
+    rng = np.random.default_rng(0)
+    clean = own.batch(runs, rng).similarity
+    found = TrainingSet(planted, records, "train", open_spec).batch(runs, rng).similarity
+    np.testing.assert_allclose(found[:20], clean[:20], atol=1e-6)
+    assert clean[:20].max() < 1 - 1e-4
+    assert (found[20:] >= clean[20:] - 1e-6).all()
+    assert (found[20:] > clean[20:] + 1e-4).any()  # other patients do see them
+
+
+def test_training_beats_are_labelled_beats_of_training_patients_alone(planted, records, spec):
+    training = TrainingSet(planted, records, "train", spec)
+    assert {record.patient for record in training.records} == {f"planted/{k}" for k in range(1, 8)}
+    beats = pd.concat([shard.beats() for shard in planted])
+    labels = beats[beats["patient"].isin([str(k) for k in range(1, 8)])]["label"]
+    assert dict(zip(spec.classes, training.class_counts.tolist(), strict=True)) == labels.value_counts().to_dict()
+    rng = np.random.default_rng(0)
+    settings = NoiseSettings(0.0, (-6.0, 24.0), 0.0, 6.0)
+    seen = [
+        batch.target for batch in training.batches(64, rng, noise_sources([], "train", 100.0, (0.5, 45.0), 1), settings)
+    ]
+    np.testing.assert_array_equal(np.bincount(np.concatenate(seen)), training.class_counts)  # each once an epoch
+
+
+def test_batches_hold_the_beats_they_say(planted, records, spec):
+    training = TrainingSet(planted, records, "train", spec)
+    batch = training.batch([(2, 30, 50), (0, 0, 10)], np.random.default_rng(0))
+    record = training.records[2]
+    k = 7  # target 37 of record 2
+    rows = batch.windows[k, : batch.lengths[k]]
+    assert batch.target[k] == record.target[37]
+    for slot, beat in zip(rows, range(35, 40), strict=True):
+        for lead in range(2):
+            pair = np.flatnonzero((batch.row == slot) & (batch.lead_ids[batch.column] == [1, 10][lead]))
+            np.testing.assert_array_equal(batch.waves[pair[0]], record.waves(beat, beat + 1, spec)[0, lead])
+        np.testing.assert_array_equal(batch.rr[slot], record.rr[beat])
+
+
+def test_the_network_learns_what_was_planted(planted, records, bundle):
+    found = predictions(planted, records, bundle)
+    beats = pd.concat([shard.beats() for shard in planted], ignore_index=True)
+    test = found[(found["split"] == "test") & ~beats["annotated_noise"]]
+    for name in "NSV":
+        hit = ((test["label"] == name) & (test["pred"] == name)).sum()
+        f1 = 2 * hit / ((test["label"] == name).sum() + (test["pred"] == name).sum())
+        assert f1 > 0.9, name
+    np.testing.assert_allclose(found[["p_N", "p_S", "p_V"]].sum(axis=1), 1.0, atol=1e-6)
+    assert (found["pred"] == found[["p_N", "p_S", "p_V"]].idxmax(axis=1).str[2:]).all()
+    assert (found["review"] == (found["reason"] != "")).all()
+    assert found["beat_id"].tolist() == beats["beat_id"].tolist()
+    assert found["label"].tolist() == beats["label"].tolist()
+
+
+def test_predictions_depend_neither_on_chunks_nor_on_shards(
+    planted, records, bundle, monkeypatch, tmp_path, plant_shards, settings
+):
+    expected = predictions(planted, records, bundle).set_index("beat_id")
+    monkeypatch.setattr(beatlens.inference, "CHUNK_BEATS", 17)
+    other = plant_shards(tmp_path, LEADS, BeatSettings(**settings["beats"]), n_shards=3, n_beats=90)
+    found = predictions(other, records, bundle).set_index("beat_id").loc[expected.index]
+    numbers = ["p_N", "p_S", "p_V", "p_noise", "similarity"]
+    np.testing.assert_allclose(found[numbers], expected[numbers], atol=1e-6)
+    assert found[["pred", "review", "reason"]].equals(expected[["pred", "review", "reason"]])
+
+
+def test_training_is_the_same_twice_and_after_a_kill(planted, records, spec, settings, tmp_path, trained):
+    short = copy.deepcopy(settings)
+    short["training"]["epochs"] = 3
+    network, history, _, _ = train_model(planted, records, spec, short, None, "")
+    expected = network_to_arrays(network)
+
+    class Kill(Exception):
+        pass
+
+    def die(epoch):
+        def callback(done, network):
+            if done == epoch:
+                raise Kill
+
+        return callback
+
+    import beatlens.workbench
+
+    state = tmp_path / "state.npz"
+    original = beatlens.workbench.train
+
+    def killed(*arguments, **options):
+        return original(*arguments, **options, callbacks=[die(3)])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(beatlens.workbench, "train", killed)
+        with pytest.raises(Kill):
+            train_model(planted, records, spec, short, state, "a")
+    assert state.exists()
+    resumed, resumed_history, _, _ = train_model(planted, records, spec, short, state, "a")
+    for name, value in network_to_arrays(resumed).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert resumed_history == history
+    state.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(beatlens.workbench, "train", killed)
+        with pytest.raises(Kill):
+            train_model(planted, records, spec, short | {"seed": 2}, state, "another")
+    anew, _, _, _ = train_model(planted, records, spec, short, state, "a")  # never resumed on a mismatch
+    np.testing.assert_array_equal(network_to_arrays(anew)["head.1.weight"], expected["head.1.weight"])
+
+
+def test_the_history_is_that_of_the_saved_weights(planted, records, spec, trained):
+    from beatlens.workbench import SelectScorer
+
+    network, history, _, _ = trained
+    assert [row["epoch"] for row in history] == list(range(1, 9))
+    assert SelectScorer(planted, records, spec, "cpu")(network) == history[-1]["select_macro_f1"]
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_the_gate_tells_noise_of_test_patients(planted, records, bundle):
+    sources = noise_sources([], "test", 100.0, (0.5, 45.0), 1)
+    settings = NoiseSettings(0.4, (-3.0, 0.0), 0.0, 6.0)
+    gate, noisy = noisy_gate(
+        TrainingSet(planted, records, "test", bundle.spec), bundle.network(), sources, settings, 3, "cpu"
+    )
+    assert 20 < noisy.sum() < len(noisy)
+    louder = gate[noisy][:, None] > gate[~noisy][None]
+    assert louder.mean() > 0.9  # area under the ROC curve
+
+
+def test_without_calibration_patients_the_bundle_says_what_is_missing(planted, records, spec, settings, trained):
+    network, _, training, device = trained
+    moved = records.assign(split=records["split"].replace({"calibrate": "none"}))
+    model = model_description(network, training, spec, settings, moved, device)
+    with pytest.raises(ValueError, match="'calibrate'"):
+        bundle_model(planted, moved, spec, network_to_arrays(network), model, settings)
+    with pytest.raises(ValueError, match="expected those of the training"):
+        bundle_model(planted, records, spec, network_to_arrays(network), model, settings)
+
+
+def test_without_training_patients_training_says_what_is_missing(planted, records, spec, settings):
+    with pytest.raises(ValueError, match="no labelled training beat"):
+        train_model(planted, records.assign(split="none"), spec, settings, None, "")
+
+
+def test_a_bundle_reads_as_written_without_torch_and_refuses_damage(bundle, tmp_path):
+    bundle.save(tmp_path / "bundle")
+    code = (
+        "import sys; sys.modules['torch'] = None; from beatlens.bundle import Bundle; import numpy as np;"
+        "bundle = Bundle.load(sys.argv[1]);"
+        "print(bundle.calibrated_probabilities(np.zeros((1, 3))).sum(), len(bundle.bank));"
+        "import beatlens.inference, beatlens.prototypes.mining, beatlens.strips, beatlens.predictions"
+    )
+    source = Path(beatlens.inference.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "bundle")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(source)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["1.0", "12"]
+    loaded = Bundle.load(tmp_path / "bundle")
+    assert loaded.thresholds == bundle.thresholds
+    assert loaded.calibration == bundle.calibration
+    assert loaded.network_config == bundle.network_config
+    assert loaded.provenance == bundle.provenance
+    assert loaded.provenance["split"]["train"] == sorted(f"planted/{k}" for k in range(1, 8))
+    for name, value in bundle.weights.items():
+        np.testing.assert_array_equal(loaded.weights[name], value)
+    data = bytearray((tmp_path / "bundle" / "weights.npz").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "bundle" / "weights.npz").write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=r"weights\.npz: sha256"):
+        Bundle.load(tmp_path / "bundle")
+    assert read_json(tmp_path / "bundle" / "bundle.json")["schema_version"] == 1
+
+
+def test_a_shard_without_beats_gives_an_empty_table(tmp_path, plant_shards, records, bundle, settings):
+    shards = plant_shards(tmp_path, {"1": ("II",)}, BeatSettings(**settings["beats"]), n_beats=4)
+    full = predict_beats(shards[0], shards[0].beats(), {("planted", "r1"): "test"}, bundle, bundle.network())
+    empty = predict_beats(shards[0], shards[0].beats().iloc[:0], {}, bundle, bundle.network())
+    assert len(empty) == 0
+    assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+    assert isinstance(shards[0], Shard)

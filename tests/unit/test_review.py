@@ -1,0 +1,89 @@
+"""Calibration and review thresholds against what was planted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from beatlens.review import Calibration, ReviewSettings, Thresholds, fit_calibration, fit_thresholds, reasons, softmax
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(8)
+
+
+def test_calibration_finds_the_planted_temperature_and_gate(rng):
+    true = rng.normal(size=(20000, 3)) * 2
+    target = np.array([rng.choice(3, p=row) for row in softmax(true)])
+    gate = rng.normal(size=20000) * 3
+    noisy = rng.random(20000) < 1 / (1 + np.exp(-(0.5 * gate - 1)))
+    groups = [f"p{k % 10}" for k in range(20000)]
+    fitted = fit_calibration(true * 3.0, target, groups, gate, noisy)
+    assert fitted.temperature == pytest.approx(3.0, rel=0.05)
+    assert np.abs(np.array(fitted.bias)).max() < 0.1
+    assert fitted.gate_slope == pytest.approx(0.5, rel=0.1)
+    assert fitted.gate_offset == pytest.approx(-1.0, abs=0.1)
+
+
+def test_class_offsets_are_kept_where_they_help_left_out_patients(rng):
+    true = rng.normal(size=(5000, 3))
+    target = np.array([rng.choice(3, p=row) for row in softmax(true)])
+    shifted = true - np.array([1.5, 0.0, -1.5])  # as class weights in the loss do
+    fitted = fit_calibration(
+        shifted, target, [f"p{k % 6}" for k in range(5000)], np.r_[0.0, 1.0], np.array([False, True])
+    )
+    np.testing.assert_allclose(fitted.bias, [1.5, 0.0, -1.5], atol=0.2)
+
+
+def test_probabilities_sum_to_one_for_extreme_logits():
+    calibration = Calibration(0.5, (0.0, 1.0, -1.0), 1.0, 0.0)
+    probability = calibration.probabilities(np.array([[1e4, -1e4, 0], [0, 0, 0]], np.float32))
+    np.testing.assert_allclose(probability.sum(axis=1), 1.0, atol=1e-12)
+    assert np.isfinite(calibration.noise(np.array([-1e4, 1e4]))).all()
+
+
+def test_gate_without_both_kinds_is_refused():
+    with pytest.raises(ValueError, match="0 of 3 calibration beats are noise"):
+        fit_calibration(np.eye(3), np.arange(3), ["a", "b", "c"], np.zeros(3), np.zeros(3, bool))
+
+
+def test_thresholds_keep_their_promises(rng):
+    n = 4000
+    target = rng.choice(3, p=[0.9, 0.08, 0.02], size=n)
+    probability = softmax(rng.normal(size=(n, 3)) + 3 * np.eye(3)[target])
+    noise, similarity = rng.random(n), rng.random(n)
+    unflagged = rng.random(n) < 0.95
+    clean = unflagged & (rng.random(n) < 0.95)
+    settings = ReviewSettings(0.02, 0.03, 0.05)
+    found = fit_thresholds(probability, noise, similarity, target, unflagged, clean, settings)
+    confidence, wrong = probability.max(1), probability.argmax(1) != target
+    accepted = unflagged & (confidence >= found.confidence)
+    assert wrong[unflagged].mean() > 0.02 >= wrong[accepted].mean()
+    more = unflagged & (confidence >= found.confidence * 0.98)
+    assert wrong[more].mean() > 0.019
+    for k in range(3):
+        own = clean & (target == k)
+        assert (noise[own] > found.noise).mean() <= 0.03
+        assert (similarity[own] < found.similarity).mean() <= 0.05
+
+
+def test_without_errors_every_beat_is_confident_enough():
+    probability, target = np.tile([0.6, 0.4], (100, 1)), np.zeros(100, dtype=int)
+    every = np.ones(100, bool)
+    found = fit_thresholds(
+        probability, np.zeros(100), np.ones(100), target, every, every, ReviewSettings(0.01, 0.02, 0.02)
+    )
+    assert found.confidence == 0.0
+
+
+def test_reasons_are_named_in_a_fixed_order():
+    probability = np.array([[0.9, 0.1], [0.55, 0.45], [0.95, 0.05]])
+    found = reasons(
+        probability,
+        np.array([0.1, 0.9, 0.1]),
+        np.array([0.9, 0.1, 0.9]),
+        ["", "", "flat;baseline"],
+        Thresholds(0.6, 0.5, 0.3),
+    )
+    assert found.tolist() == ["", "low_confidence;noise;far_from_prototypes", "quality:flat;quality:baseline"]

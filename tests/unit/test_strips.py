@@ -1,0 +1,100 @@
+"""Strips and records against a plain loop over beats, and the joined predictions of shards."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from beatlens.predictions import join
+from beatlens.strips import StripSettings, aggregate
+
+CLASSES = ("N", "S", "V")
+RECORDS = pd.DataFrame(
+    {
+        "corpus": ["c", "c", "d"],
+        "record": ["b", "a", "a"],
+        "patient": ["1", "2", "3"],
+        "split": ["test", "train", "none"],
+        "duration_s": [35.0, 20.0, 7.0],
+    }
+)
+
+
+@pytest.fixture
+def beats():
+    rng = np.random.default_rng(3)
+    rows = []
+    for corpus, record, end in (("c", "b", 35.0), ("c", "a", 10.0)):
+        for time in np.arange(0.4, end, 0.7):
+            p = rng.dirichlet([5, 1, 1])
+            review = rng.random() < 0.2
+            rows.append(
+                {
+                    "beat_id": f"{corpus}/{record}/{int(time * 360)}",
+                    "corpus": corpus,
+                    "record": record,
+                    "r_sample": int(time * 360),
+                    "r_time_s": time,
+                    "label": rng.choice(["N", "V", "none", "", "Q"]),
+                    **{f"p_{name}": value for name, value in zip(CLASSES, p, strict=True)},
+                    "pred": CLASSES[int(p.argmax())],
+                    "review": review,
+                    "reason": "noise;low_confidence" if review else "",
+                }  # fmt: skip
+            )
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("length_s", [10.0, None])
+def test_strips_are_what_a_loop_over_beats_gives(beats, length_s):
+    found = aggregate(beats, beats, RECORDS, CLASSES, length_s)
+    assert len(found) == (4 + 2 + 1 if length_s else 3)
+    assert found[["corpus", "record", "start_s"]].apply(tuple, axis=1).is_monotonic_increasing
+    for row in found.to_dict("records"):
+        inside = beats[(beats.corpus == row["corpus"]) & (beats.record == row["record"])]
+        inside = inside[(inside.r_time_s >= row["start_s"]) & (inside.r_time_s < row["end_s"])]
+        accepted = inside[~inside.review]
+        assert row["n_beats"] == len(inside)
+        assert row["n_review"] == inside.review.sum()
+        assert row["pred"] == ";".join(sorted(set(accepted.pred)))
+        assert row["label"] == ";".join(sorted(set(inside.label) - {"", "none"}))
+        assert row["reason"] == ("low_confidence;noise" if inside.review.any() else "")
+        for name in CLASSES:
+            assert row[f"p_{name}"] == pytest.approx(1 - np.prod(1 - accepted[f"p_{name}"]), abs=1e-9)
+            assert row[f"n_{name}"] == (accepted.pred == name).sum()
+            assert row[f"n_review_{name}"] == (inside[inside.review].pred == name).sum()
+    counted = found[[f"{kind}_{name}" for kind in ("n", "n_review") for name in CLASSES]].to_numpy().sum()
+    assert counted == len(beats)  # no beat is lost, hence no ectopy hidden
+
+
+def test_an_empty_strip_is_legal(beats):
+    last = aggregate(beats, beats, RECORDS, CLASSES, 10.0).iloc[-1]
+    assert (last["corpus"], last["n_beats"], last["pred"], last["p_V"], last["end_s"]) == ("d", 0, "", 0.0, 7.0)
+    none = aggregate(beats.iloc[:0], beats.iloc[:0], RECORDS, CLASSES, 10.0)
+    assert none["n_beats"].sum() == 0
+
+
+def test_one_certain_ventricular_beat_makes_the_strip_ventricular(beats):
+    beats = beats.assign(review=False, p_V=0.0, pred="N")
+    beats.loc[3, ["p_V", "pred"]] = [1.0, "V"]
+    strip = aggregate(beats, beats, RECORDS, CLASSES, 10.0)
+    strip = strip[(strip.record == "b") & (strip.start_s == 0)].iloc[0]
+    assert (strip["p_V"], strip["pred"], strip["n_V"]) == (1.0, "N;V", 1)
+
+
+def test_length_must_be_positive():
+    with pytest.raises(ValueError, match=r"strips\.length_s: 0"):
+        StripSettings(0)
+
+
+def test_predictions_are_joined_the_same_from_any_shards(beats):
+    one = join([beats])
+    two = join([beats[beats.record == "b"].iloc[::-1], beats.iloc[:0], beats[beats.record == "a"]])
+    pd.testing.assert_frame_equal(one, two)
+    assert sorted(one["beat_id"]) == sorted(beats["beat_id"])
+
+
+def test_a_beat_in_two_shards_is_refused(beats):
+    with pytest.raises(ValueError, match="1 beats occur twice, the first is c/b/144"):
+        join([beats, beats.iloc[:1]])
