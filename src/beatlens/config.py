@@ -121,7 +121,7 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
         yield (
             "beats.short_mean_beats",
             beats["short_mean_beats"],
-            f"less than long_mean_beats, {beats['long_mean_beats']}",
+            f"less than beats.long_mean_beats, {beats['long_mean_beats']}",
         )
     if len(model["kernels"]) != len(model["channels"]):
         yield "model.kernels", model["kernels"], f"as many as model.channels, {len(model['channels'])}"

@@ -1,5 +1,5 @@
-# Figures: the prototype bank, training, classification, and the explained cases drawn to scale.
-FIGURES = ["<results>/figures/cases.tsv"]
+# Figures of the model and of the predictions: the prototype bank, training, confusion, reliability, patients.
+FIGURES = ["<results>/figures/cases.tsv", "<results>/figures/scores.svg"]
 
 if not CONFIG["bundle"]:
     FIGURES += ["<results>/figures/prototypes.svg", "<results>/figures/training.svg"]
@@ -107,44 +107,3 @@ if LABELLED:
             "{params.program} --beats {input.beats:q} --metrics {input.metrics:q} --confusion {input.confusion:q}"
             " --settings {params.settings:q} --confusion-figure {output.confusion:q}"
             " --reliability {output.reliability:q} --patients {output.patients:q} --log {log:q}"
-
-
-rule draw_cases:
-    """Draw every explained case on ECG paper, with its explanations laid over the signal."""
-    input:
-        cases="<results>/explanations/cases.csv",
-        beats="<results>/predictions/beats.parquet",
-        shards=every_shard("signals.npy", "records.parquet", "beats.parquet"),
-        indexes=expand("<results>/explanations/{method}.tsv", method=[*METHODS, "fused"]),
-        methods=ancient(expand("<results>/explanations/{method}", method=METHODS)),
-        fused=ancient("<results>/explanations/fused"),
-    output:
-        folder=report(
-            directory("<results>/figures/cases"),
-            patterns=["{case}.svg"],
-            caption="../report/case.rst",
-            category="Explanations",
-            labels={"case": "{case}"},
-        ),
-        index=ensure("<results>/figures/cases.tsv", non_empty=True),
-    log:
-        "<logs>/draw_cases.log",
-    benchmark:
-        "<benchmarks>/draw_cases.tsv"
-    conda:
-        "../../envs/base.yaml"
-    threads: CONFIG["compute_threads"]
-    resources:
-        mem_mb=memory(2000),
-        runtime=30,
-    params:
-        program=program("draw_cases"),
-        code=code("draw_cases"),
-        settings=settings("beats", "report.speed_mm_s", "report.gain_mm_mv"),
-        shards=folders("shards"),
-        methods=by_method("methods"),
-        index=program("index_folder"),
-    shell:
-        "{params.program} --cases {input.cases:q} --shards {params.shards:q} --fused {input.fused:q} {params.methods}"
-        " --beats {input.beats:q} --settings {params.settings:q} --output {output.folder:q} --log {log:q}"
-        " && {params.index} --folder {output.folder:q} --output {output.index:q}"

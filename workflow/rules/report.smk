@@ -30,12 +30,12 @@ rule build_report:
         status="<results>/status.tsv",
         config="<results>/run_config.yaml",
         bundle=BUNDLE_FILES[0],
-        strips="<results>/predictions/strips.parquet",
         record_table="<results>/predictions/records.parquet",
-        cases="<results>/explanations/cases.csv",
-        metrics=METRICS,
-        figures=FIGURES,
-        case_figures=ancient("<results>/figures/cases"),
+        explanations="<results>/metrics/explanations.csv",
+        classification="<results>/metrics/classification.csv" if LABELLED else [],
+        figures=FIGURES[1:],
+        case_index=FIGURES[0],
+        cases=ancient("<results>/figures/cases"),
     output:
         report=report(
             ensure("<results>/report.html", non_empty=True),
@@ -56,5 +56,12 @@ rule build_report:
         program=program("build_report"),
         code=code("build_report"),
         settings=settings("report", "run", "seed", "classes"),
+        # A run without labels has no scores, one with a given bundle no training.
+        optional=lambda wildcards, input: " ".join(
+            [f"--metrics {shlex.quote(file)}" for file in as_list(input.classification)]
+            + [f"--{Path(file).stem}-figure {shlex.quote(file)}" for file in as_list(input.figures)]
+        ),
     shell:
-        "{params.program} --output {output.report:q} --settings {params.settings:q} --log {log:q}"
+        "{params.program} --records {input.records:q} --status {input.status:q} --config {input.config:q}"
+        " --bundle-json {input.bundle:q} --explanations {input.explanations:q} --record-table {input.record_table:q}"
+        " --cases {input.cases:q} {params.optional} --settings {params.settings:q} --output {output.report:q} --log {log:q}"

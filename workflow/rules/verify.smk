@@ -29,6 +29,7 @@ rule manifest:
         evaluate_classification=METRICS[1:],
         evaluate_explanations=METRICS[0],
         draw_cases="<results>/figures/cases.tsv",
+        draw_explanations="<results>/figures/scores.svg",
         draw_prototypes="<results>/figures/prototypes.svg" if TRAINED else [],
         draw_training="<results>/figures/training.svg" if TRAINED else [],
         draw_classification=[

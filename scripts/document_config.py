@@ -1,0 +1,25 @@
+"""Write the tables of config/README.md from the schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from beatlens import programs
+from beatlens.artefacts import write_text
+from beatlens.configdoc import document
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--schema", type=Path, required=True, help="schema of the configuration")
+    parser.add_argument("--output", type=Path, required=True, help="page whose tables are made anew")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    schema = yaml.safe_load(arguments.schema.read_text(encoding="utf-8"))
+    write_text(arguments.output, document(arguments.output.read_text(encoding="utf-8"), schema))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The manifest: what it lists, and what the check finds."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from beatlens import manifest
+from beatlens.artefacts import write_json
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a run with two artefacts of one file and one folder behind its index."""
+    monkeypatch.chdir(tmp_path)
+    results = Path("results/x")
+    (results / "explanations" / "lime").mkdir(parents=True)
+    (results / "run_config.yaml").write_text("run: x\n")
+    (results / "metrics.csv").write_text("a\n1\n")
+    (results / "explanations" / "lime" / "c1.npz").write_bytes(b"one")
+    (results / "explanations" / "lime" / ".snakemake_timestamp").touch()
+    manifest.write_index(results / "explanations" / "lime", results / "explanations" / "lime.tsv")
+    (results / "benchmarks").mkdir()
+    (results / "benchmarks" / "train.tsv").write_text("s\th:m:s\tmax_rss\n2.5\t0:00:02\t300.25\n")
+    return results
+
+
+def build(results):
+    artefacts = {
+        "write_config": [results / "run_config.yaml"],
+        "evaluate_classification": [results / "metrics.csv"],
+        "gather_explanations": [results / "explanations" / "lime.tsv"],
+    }
+    return manifest.build(artefacts, "x", results, Path.cwd())
+
+
+def test_every_file_is_listed_with_its_digest(run):
+    listed = build(run)
+    digests = {entry["path"]: entry["sha256"] for entry in listed["artefacts"]}
+    assert digests == {
+        "results/x/run_config.yaml": hashlib.sha256(b"run: x\n").hexdigest(),
+        "results/x/metrics.csv": hashlib.sha256(b"a\n1\n").hexdigest(),
+        "results/x/explanations/lime.tsv": hashlib.sha256((run / "explanations" / "lime.tsv").read_bytes()).hexdigest(),
+        "results/x/explanations/lime/c1.npz": hashlib.sha256(b"one").hexdigest(),
+    }
+    assert listed["jobs"] == {"train": {"s": 2.5, "max_rss": 300.25}}
+    assert listed["versions"]["numpy"]
+    assert listed["commit"] is None
+
+
+def test_an_intact_run_has_no_faults_and_damage_is_named_with_its_cure(run):
+    listed = build(run)
+    assert list(manifest.check(listed)) == []
+    (run / "explanations" / "lime" / "c1.npz").write_bytes(b"two")
+    (run / "metrics.csv").unlink()
+    (run / "run_config.yaml").write_text("run: x \n")
+    faults = {fault.path: fault for fault in manifest.check(listed)}
+    assert set(faults) == {
+        "results/x/explanations/lime/c1.npz",
+        "results/x/metrics.csv",
+        "results/x/run_config.yaml",
+    }
+    assert faults["results/x/metrics.csv"].problem == "missing"
+    assert faults["results/x/run_config.yaml"].problem == "8 bytes, expected 7"
+    folder = faults["results/x/explanations/lime/c1.npz"]
+    assert folder.problem.startswith("sha256")
+    assert "--force results/x/explanations/lime.tsv" in folder.command
+    assert "--configfile results/x/run_config.yaml" in folder.command
+    assert "--configfile" not in faults["results/x/run_config.yaml"].command
+
+
+def test_a_read_of_the_test_split_counts_once_a_result(run):
+    assert build(run)["test_reads"] == 1
+    assert build(run)["test_reads"] == 1
+    (run / "metrics.csv").write_text("a\n2\n")
+    assert build(run)["test_reads"] == 2
+    (run / "metrics.csv").write_text("a\n1\n")
+    assert build(run)["test_reads"] == 2
+
+
+@pytest.mark.parametrize(("text", "words"), [(None, "no manifest"), ("{", "damaged"), ("[]", "damaged")])
+def test_a_manifest_that_cannot_be_read_is_an_error(run, text, words):
+    file = run / "manifest.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ValueError, match=words):
+        manifest.read(file)
+
+
+def test_an_empty_manifest_proves_nothing(run):
+    write_json(run / "manifest.json", {"artefacts": []})
+    with pytest.raises(ValueError, match="no artefact"):
+        manifest.read(run / "manifest.json")
+
+
+def test_the_commit_says_whether_files_differ_from_it(tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "file").write_text("1")
+    git("add", "file")
+    git("commit", "-m", "x")
+    commit = manifest.git_commit(tmp_path)
+    assert commit is not None
+    assert len(commit) == 40
+    (tmp_path / "file").write_text("2")
+    assert manifest.git_commit(tmp_path) == f"{commit}-dirty"
+
+
+def test_the_index_of_no_folder_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="not a folder"):
+        manifest.write_index(tmp_path / "none", tmp_path / "none.tsv")
