@@ -93,7 +93,7 @@ def case_figure(
         figure.mark_beats(inside["r_time_s"].tolist(), inside["pred"].tolist(), position)
         figure.title(
             f"{case['record']} at {beat['r_time_s']:.1f} s: called {case['class']} (p {case['probability']:.2f})",
-            verdict(case["outcome"], case["label"]),
+            verdict(case["outcome"], case["label"]) + _rhythm(fused),
         )
         spans = _planted(shard, case, float(beat["r_time_s"]), row.fs_file)
         for span in spans:
@@ -108,6 +108,12 @@ def verdict(outcome: str, label: str) -> str:
     truth = {"": "truth unknown", "none": "truth: no beat here"}.get(label, f"truth {label}")
     said = {"correct": "right", "wrong": "wrong", "review": "sent to review", "unlabelled": "accepted"}
     return f"{said.get(outcome, outcome)}, {truth}"
+
+
+def _rhythm(fused: Attribution) -> str:
+    """Say how much of the explanation isn't in the signal."""
+    share = fused.rhythm_share
+    return "" if share is None else f"  ·  rhythm holds {100 * share:.0f} % of the explanation"
 
 
 def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, Any]:

@@ -140,7 +140,7 @@ def reliability_figure(rows: Outcomes | None, split: str, bins: int) -> Figure:
         )
         right.plot(100 * covered[0], 100 * risk[0], color=ACCENT, linewidth=1.2)
         right.axhline(100 * risk[0, -1], color=NULL, linewidth=0.8, linestyle=(0, (4, 3)))
-        right.text(2, 100 * risk[0, -1], "all beats accepted", color=MUTED, fontsize=7, va="bottom")
+        right.text(99, 101 * risk[0, -1], "all beats accepted", color=MUTED, fontsize=7, va="bottom", ha="right")
         top = max(1.0, float(100 * np.nanmax(risk[0, len(risk[0]) // 50 :])) * 1.15)
         right.set(xlim=(0, 101), ylim=(0, top), xlabel="coverage: most confident beats accepted (%)")
         right.set_ylabel("error among accepted (%)")

@@ -21,8 +21,8 @@ PULSE_LANE_MM = 10.0
 COLUMN_GAP_MM = 10.0
 MARGIN_MM = 4.0
 HEADER_MM = 10.5
-MARK_LANE_MM = 7.0
-FOOTER_MM = 16.5
+MARK_LANE_MM = 9.0
+FOOTER_MM = 18.0
 MIN_WIDTH_MM = 112.0
 LIMIT_MV = 4.0
 """A trace is cut beyond this, so that one artefact doesn't make a page of it; the figure says so."""
@@ -153,8 +153,8 @@ class EcgFigure:
             if panel.column == 0:
                 self._pulse(panel)
         self._time_axis()
-        self._notes = 0
-        self.note(str(self.scale))
+        self.text(MARGIN_MM, FOOTER_MM - 5.4, str(self.scale), size=7, color=MUTED, va="top")
+        self._notes: list[str] = []
         if cut:
             self.note(f"trace cut at ±{LIMIT_MV:g} mV")
 
@@ -196,7 +196,7 @@ class EcgFigure:
             first = panel.row == 0
             if not (first or panel.rhythm):
                 continue
-            top = self.row_mm(panel)[1]
+            top, before, level = self.row_mm(panel)[1], -np.inf, 0
             for k, (time, label) in enumerate(zip(times_s, labels, strict=True)):
                 if not panel.start_s <= time < panel.end_s:
                     continue
@@ -208,8 +208,11 @@ class EcgFigure:
                 else:
                     self.axes.plot([x, x], [top + 0.4, top + 1.9], color=colour, linewidth=0.9, zorder=4)
                 if first:
+                    # a label that would touch the one before goes one line up
+                    level = 1 - level if x - before < 2.0 * len(label) + 1.0 else 0
+                    before, y = x, top + 2.9 + 2.9 * level
                     weight = "bold" if chosen else "normal"
-                    self.text(x, top + 2.9, label, size=7.5, color=colour, ha="center", weight=weight, zorder=4)
+                    self.text(x, y, label, size=7.5, color=colour, ha="center", weight=weight, zorder=4)
 
     def mark_span(self, lead: str, start_s: float, end_s: float, colour: str = TRUTH) -> None:
         """Draw a bar along the lower edge of a lead's row, from one moment to another."""
@@ -227,7 +230,7 @@ class EcgFigure:
         self.mark_span(lead, self.time_of(first), self.time_of(stop), colour)
 
     def note(self, text: str) -> None:
-        """Write a further line into the left of the footer, below the scale."""
-        y = FOOTER_MM - 5.4 - 3.3 * self._notes
-        self.text(MARGIN_MM, y, text, size=7, color=MUTED, va="top")
-        self._notes += 1
+        """Add a note to the last line of the footer."""
+        x = MARGIN_MM + 1.25 * sum(map(len, self._notes)) + 3.0 * len(self._notes)
+        self.text(x, FOOTER_MM - 14.0, text, size=7, color=MUTED, va="top")
+        self._notes.append(text)

@@ -115,7 +115,7 @@ def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, styl
     percent = attribution.meta["units"] == "relative"
     _legend(figure, unit_label(attribution), limit, style, percent)
     if mass == 0:
-        figure.note("the attribution is zero everywhere")
+        figure.note("nothing to show: the signal's attribution is zero")
     elif outside >= 0.005:
         figure.note(f"{100 * outside:.0f} % of the attribution's mass lies outside this figure")
     return outside
@@ -187,7 +187,7 @@ def _legend(figure: EcgFigure, label: str, limit: float, style: str, percent: bo
     """Draw the colour bar with its ends and units at the lower right."""
     width, height = 40.0, 2.2
     right = figure.size_mm[0] - MARGIN_MM
-    left, y = right - width - 3.0, FOOTER_MM - 7.4
+    left, y = right - width - 4.5, FOOTER_MM - 7.4
     figure.axes.add_patch(Rectangle((left, y), width, height, facecolor=PAPER, edgecolor="none", zorder=1))
     figure.axes.imshow(
         colours(np.linspace(-limit, limit, 81)[None, :], limit, _OPACITY[style]),

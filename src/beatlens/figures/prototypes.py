@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 COLUMNS = 12
 LABEL_MM, CAPTION_MM, GAP_MM = 16.0, 6.5, 2.5
-SHOWN_LEADS = ("II", "V1", "V5", "I")
+LIMB_LEADS = ("II", "I", "III", "aVF", "aVL", "aVR")
+CHEST_LEADS = ("V1", "V2", "V6", "V5", "V4", "V3")
 LIMIT_MM = 25.0
 """Most that a trace reaches above or below zero; beyond it is cut."""
 
@@ -39,40 +40,42 @@ def prototype_figure(library: PrototypeLibrary, classes: Sequence[str], scale: P
     if not len(bank):
         return empty_figure("No prototypes: the model has none.")
     times = (np.arange(bank.waves.shape[2]) - library.before) / library.fs
-    lead = np.array([_shown_lead(bank.leads, present) for present in bank.present])
-    rows = np.arange(len(bank))
-    waves = np.clip(bank.waves[rows, lead] * library.scale[rows, lead][:, None] * scale.gain_mm_mv, -LIMIT_MM, LIMIT_MM)
+    millimetres = np.clip(bank.waves * library.scale[:, :, None] * scale.gain_mm_mv, -LIMIT_MM, LIMIT_MM)
+    leads = [_shown_leads(bank.leads, present) for present in bank.present]
+    traces = [[millimetres[p, bank.leads.index(lead)] for lead in leads[p]] for p in range(len(bank))]
     before_mm = round_up_mm(-times[0] * scale.speed_mm_s)
     cell_mm = before_mm + round_up_mm(times[-1] * scale.speed_mm_s)
     lines = [(name, line) for name in classes for line in _lines(np.flatnonzero(bank.labels == name))]
-    extents = [_extent(waves[members]) for _, members in lines]
+    extents = [_extents([traces[int(p)] for p in members]) for _, members in lines]
+    heights = [max(sum(up + down for up, down in rows), 5.0) for rows in extents]
     columns = max(max((len(members) for _, members in lines), default=1), 4)
     width = LABEL_MM + columns * (cell_mm + GAP_MM) + GAP_MM
-    height = 9.0 + sum(up + down + CAPTION_MM + GAP_MM for up, down in extents)
+    height = 9.0 + sum(heights) + len(lines) * (CAPTION_MM + GAP_MM)
     colours = class_colours(classes)
     with styled():
         figure, axes = millimetre_axes(width, height)
-        text = f"Every trace is one real beat of the lead named below it, with its patient.   {scale}"
+        text = f"Every cell is one real beat, in the leads and of the patient named below it.   {scale}"
         axes.text(2, height - 2, text, color=MUTED, va="top", fontsize=7.5)
-        top = height - 8.0
-        previous = ""
-        for (name, members), (up, down) in zip(lines, extents, strict=True):
+        top, previous = height - 8.0, ""
+        for (name, members), rows, tall in zip(lines, extents, heights, strict=True):
             if name != previous:
                 count = int((bank.labels == name).sum())
                 axes.text(2, top - 1, name, weight="bold", fontsize=10, color=colours[name], va="top")
                 axes.text(2, top - 6, f"{count} beat{'s' * (count != 1)}", fontsize=7, color=MUTED, va="top")
             previous = name
             for k, member in enumerate(members):
-                x0, zero = LABEL_MM + k * (cell_mm + GAP_MM), top - up
-                millimetre_grid(axes, x0, zero - down, cell_mm, up + down)
-                x = x0 + before_mm + times * scale.speed_mm_s
-                axes.plot(x, zero + waves[member], color=colours[name], linewidth=0.4 * POINTS_PER_MM, zorder=3)
-                axes.plot([x0 + before_mm] * 2, [zero - down, zero - down + 1.5], color=INK, linewidth=0.8, zorder=3)
-                caption = f"{bank.leads[lead[member]]} · {str(bank.patients[member]).rsplit('/', 1)[-1]}"
-                axes.text(x0, zero - down - 0.8, caption, fontsize=6, color=MUTED, va="top")
+                x0 = LABEL_MM + k * (cell_mm + GAP_MM)
+                millimetre_grid(axes, x0, top - tall, cell_mm, tall)
+                edge, x = top, x0 + before_mm + times * scale.speed_mm_s
+                for trace, (up, down) in zip(traces[int(member)], rows, strict=False):
+                    axes.plot(x, edge - up + trace, color=colours[name], linewidth=0.4 * POINTS_PER_MM, zorder=3)
+                    edge -= up + down
+                axes.plot([x0 + before_mm] * 2, [top - tall, top - tall + 1.5], color=INK, linewidth=0.8, zorder=3)
+                caption = f"{' '.join(leads[int(member)])} · {str(bank.patients[member]).rsplit('/', 1)[-1]}"
+                axes.text(x0, top - tall - 0.8, caption, fontsize=6, color=MUTED, va="top")
             if not len(members):
                 axes.text(LABEL_MM, top - 1.5, "no prototype found", fontsize=7.5, color=MUTED, va="top")
-            top -= up + down + CAPTION_MM + GAP_MM
+            top -= tall + CAPTION_MM + GAP_MM
         return figure
 
 
@@ -81,16 +84,20 @@ def _lines(members: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
     return [members[k : k + COLUMNS] for k in range(0, max(len(members), 1), COLUMNS)]
 
 
-def _extent(waves: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """Return millimetres above and below zero that a line needs, in large squares."""
-    if not len(waves):
-        return 5.0, 0.0
-    return round_up_mm(max(float(waves.max()), 0.0) + 1.0), round_up_mm(max(-float(waves.min()), 0.0) + 1.0)
+def _extents(cells: Sequence[Sequence[npt.NDArray[np.float32]]]) -> list[tuple[float, float]]:
+    """Return for each trace of a line of cells the millimetres above and below zero, in large squares."""
+    rows = []
+    for place in range(max(map(len, cells), default=0)):
+        waves = [cell[place] for cell in cells if len(cell) > place]
+        highest, lowest = max(float(wave.max()) for wave in waves), min(float(wave.min()) for wave in waves)
+        rows.append((round_up_mm(max(highest, 0.0) + 1.0), round_up_mm(max(-lowest, 0.0) + 1.0)))
+    return rows
 
 
-def _shown_lead(leads: Sequence[str], present: npt.NDArray[np.bool_]) -> int:
-    """Return the lead to show of a prototype: the most usual of those it has."""
+def _shown_leads(leads: Sequence[str], present: npt.NDArray[np.bool_]) -> list[str]:
+    """Return up to two leads to show of a prototype: a limb and a chest lead where it has them."""
     has = [leads[int(k)] for k in np.flatnonzero(present)]
     if not has:
         raise ValueError(f"a prototype without any of the leads {list(leads)}; expected at least one")
-    return list(leads).index(next((name for name in SHOWN_LEADS if name in has), has[0]))
+    limb, chest = (next((name for name in names if name in has), None) for names in (LIMB_LEADS, CHEST_LEADS))
+    return [name for name in (limb, chest) if name] or has[:1]

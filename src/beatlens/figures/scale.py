@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path
 
 from beatlens.figures.style import GRID_MAJOR, GRID_MINOR, PAPER, POINTS_PER_MM, new_figure
 
@@ -55,10 +55,10 @@ def millimetre_grid(axes: Axes, x_mm: float, y_mm: float, width_mm: float, heigh
     for step, colour, line_mm, zorder in ((MINOR_MM, GRID_MINOR, 0.10, 0.1), (MAJOR_MM, GRID_MAJOR, 0.14, 0.2)):
         xs = x_mm + np.arange(0, width_mm + step / 2, step)
         ys = y_mm + np.arange(0, height_mm + step / 2, step)
-        segments = [((x, y_mm), (x, y_mm + height_mm)) for x in xs]
-        segments += [((x_mm, y), (x_mm + width_mm, y)) for y in ys]
-        axes.add_collection(
-            LineCollection(segments, colors=colour, linewidths=line_mm * POINTS_PER_MM, zorder=zorder), autolim=False
+        ends = [((x, y_mm), (x, y_mm + height_mm)) for x in xs] + [((x_mm, y), (x_mm + width_mm, y)) for y in ys]
+        lines = Path(np.array(ends).reshape(-1, 2), [Path.MOVETO, Path.LINETO] * len(ends))  # one path: a small SVG
+        axes.add_patch(
+            PathPatch(lines, facecolor="none", edgecolor=colour, linewidth=line_mm * POINTS_PER_MM, zorder=zorder)
         )
 
 

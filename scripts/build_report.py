@@ -1,0 +1,57 @@
+"""Build report.html: one page with the tables, figures and scores of a run, self-contained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import read_json, read_table, sha256_of, write_text
+from beatlens.report.build import FIGURE_NAMES, render_report
+from beatlens.report.inputs import ReportInputs, load_image, package_versions
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    for name in ("records", "status", "bundle-json", "config", "output"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name, text in {
+        "metrics": "metrics/classification.csv",
+        "explanations": "metrics/explanations.csv",
+        "record-table": "predictions/records.parquet",
+        "cases": "directory of the drawn cases, with facts.csv",
+        **{f"{name}-figure": f"figure {name}.svg" for name in FIGURE_NAMES},
+    }.items():
+        parser.add_argument(f"--{name}", type=Path, help=text + "; left out where the run has none")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings, given = arguments.settings, vars(arguments)
+    metrics, explanations, predictions = (
+        read_table(given[name]) if given[name] else None for name in ("metrics", "explanations", "record_table")
+    )
+    facts = read_table(arguments.cases / "facts.csv") if arguments.cases else None
+    cases = [] if facts is None else facts["case"].tolist()
+    inputs = ReportInputs(
+        title=settings["report"]["title"],
+        run=settings["run"],
+        seed=settings["seed"],
+        classes=tuple(settings["classes"]),
+        records=read_table(arguments.records),
+        status=read_table(arguments.status),
+        bundle=read_json(arguments.bundle_json),
+        bundle_sha256=sha256_of(arguments.bundle_json),
+        config=arguments.config.read_text(encoding="utf-8"),
+        versions=package_versions(),
+        metrics=metrics,
+        explanation_metrics=explanations,
+        record_predictions=predictions,
+        facts=facts,
+        figures={name: load_image(path) for name in FIGURE_NAMES if (path := given[f"{name}_figure"])},
+        cases={
+            case: load_image(*(arguments.cases / f"{case}.{ending}" for ending in ("svg", "png"))) for case in cases
+        },
+    )
+    write_text(arguments.output, render_report(inputs))
+
+
+if __name__ == "__main__":
+    main()

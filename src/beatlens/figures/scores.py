@@ -1,0 +1,154 @@
+"""Scores of explanations beside the nulls that know nothing of the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from beatlens.figures.classification import empty_figure
+from beatlens.figures.style import ACCENT, MUTED, NULL, POSITIVE, new_figure, styled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRIC_WORDS = {
+    "auprc": ("AUPRC", "do large values lie on the truth?"),
+    "pointing_game": ("Pointing game", "does the largest value lie on the truth?"),
+    "relevance_mass": ("Relevance mass", "how much of the map lies on the truth?"),
+    "lead_auc": ("Lead AUC", "do the right leads have more?"),
+    "time_auc": ("Time AUC", "do the right moments have more?"),
+    "deletion": ("Deletion", "0: random order, 1: best order found"),
+    "insertion": ("Insertion", "0: random order, 1: best order found"),
+    "rhythm_share": ("Rhythm share", "how much is rhythm: neither good nor bad"),
+}
+"""Name and question of each metric, in the order in which they are shown."""
+METRICS_WITHOUT_VERDICT = frozenset({"rhythm_share"})
+ABSOLUTE = frozenset({"deletion_auc", "insertion_auc"})
+"""Areas of which the deletion and insertion scores are the normalised form."""
+
+
+@dataclass(frozen=True)
+class Null:
+    """One null of a score, and by how much the score beats it."""
+
+    name: str
+    value: float
+    gain: float
+    gain_lo: float
+    gain_hi: float
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One metric of one method over all cases, with its nulls, the strongest first."""
+
+    method: str
+    metric: str
+    truth: str
+    value: float
+    lo: float
+    hi: float
+    n: int
+    nulls: tuple[Null, ...]
+
+    @property
+    def beats_all(self) -> bool:
+        """Whether the interval of the gain over every null lies above 0."""
+        return all(null.gain_lo > 0 for null in self.nulls)
+
+    @property
+    def above_all(self) -> bool:
+        """Whether the gain over every null is above 0, sure or not."""
+        return all(null.gain > 0 for null in self.nulls)
+
+
+def score_rows(metrics: pd.DataFrame, scope: str = "all", name: str = "") -> list[ScoreRow]:
+    """Gather the rows of one scope: a metric and method each, metrics in the order of `METRIC_WORDS`.
+
+    Parameters
+    ----------
+    metrics
+        Table of the scores of explanations, a row a null.
+    scope, name
+        Scope, and the class for the scope ``class``.
+    """
+    table = metrics[(metrics["scope"] == scope) & (metrics["class"] == name)]
+    order = {metric: k for k, metric in enumerate(METRIC_WORDS)}
+    rows = []
+    for key, part in table.groupby(["metric", "truth", "method"], sort=False):
+        first: Any = part.iloc[0]
+        found = [
+            Null(str(r.null_name), float(r.null_value), float(r.gain), float(r.gain_lo), float(r.gain_hi))
+            for r in part.itertuples(index=False)
+        ]
+        found.sort(key=lambda null: (math.inf if math.isnan(null.gain) else null.gain, null.name))
+        rows.append(
+            ScoreRow(
+                key[2],
+                key[0],
+                key[1],
+                float(first["value"]),
+                float(first["lo"]),
+                float(first["hi"]),
+                int(first["n"]),
+                tuple(found),
+            )
+        )
+    return sorted(
+        rows, key=lambda row: (order.get(row.metric, len(order)), row.metric, row.method == "fused", row.method)
+    )
+
+
+def metric_words(metric: str) -> tuple[str, str]:
+    """Return a metric's name and the question that it answers."""
+    return METRIC_WORDS.get(metric, (metric.replace("_", " "), ""))
+
+
+def scores_figure(metrics: pd.DataFrame) -> Figure:
+    """Draw each metric over all cases: the methods with their intervals, and grey ticks where the nulls lie."""
+    rows = [row for row in score_rows(metrics) if math.isfinite(row.value) and row.metric not in ABSOLUTE]
+    names = list(dict.fromkeys(row.metric for row in rows))
+    if not names:
+        return empty_figure("No explained cases: there are no scores to show.")
+    columns = min(3, len(names))
+    lines = -(-len(names) // columns)
+    methods = max(sum(row.metric == name for row in rows) for name in names)
+    with styled():
+        figure = new_figure(70 * columns, (26 + 9 * methods) * lines, layout="constrained")
+        grid = figure.subplots(lines, columns, squeeze=False)
+        for k, axes in enumerate(grid.ravel()):
+            if k < len(names):
+                _panel(axes, names[k], [row for row in rows if row.metric == names[k]])
+            else:
+                axes.axis("off")
+        return figure
+
+
+def _panel(axes: Axes, metric: str, rows: Sequence[ScoreRow]) -> None:
+    for k, row in enumerate(rows):
+        y = len(rows) - 1 - k
+        finite = [null for null in row.nulls if math.isfinite(null.value)]
+        axes.scatter([null.value for null in finite], [y] * len(finite), marker="|", s=70, color=NULL, linewidth=1.4)
+        if finite:
+            axes.text(finite[0].value, y + 0.24, finite[0].name.replace("_", " "), fontsize=6, color=MUTED, ha="center")
+        colour = ACCENT if row.beats_all or metric in METRICS_WITHOUT_VERDICT else POSITIVE
+        if math.isfinite(row.lo):
+            axes.plot([row.lo, row.hi], [y, y], color=colour, linewidth=1.6, alpha=0.6)
+        filled = colour if row.beats_all or metric in METRICS_WITHOUT_VERDICT else "white"
+        axes.scatter([row.value], [y], s=26, color=filled, edgecolor=colour, zorder=3, linewidth=1.4)
+    lowest = min(
+        [0.0, *(v for row in rows for v in (row.value, row.lo, *(n.value for n in row.nulls)) if math.isfinite(v))]
+    )
+    axes.set(xlim=(lowest - 0.03, 1.03), ylim=(-0.5, len(rows) - 0.35))
+    axes.set_yticks(range(len(rows)), [row.method for row in reversed(rows)])
+    title, question = metric_words(metric)
+    axes.set_title(title)
+    axes.set_xlabel(question, fontsize=7, color=MUTED)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")

@@ -1,0 +1,114 @@
+"""The report: one HTML page with everything inside it, that needs neither network nor scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from beatlens.report.inputs import ReportInputs
+from beatlens.report.methods import REFERENCES, methods_text
+from beatlens.report.numbers import count, listing, plural, score
+from beatlens.report.sections import (
+    case_sections,
+    classification_section,
+    corpus_section,
+    explanation_section,
+    prediction_section,
+    summary,
+)
+
+FOLDER = Path(__file__).parent
+
+
+def render_report(inputs: ReportInputs) -> str:
+    """Return the page as HTML.
+
+    Every value goes through Jinja2's escaping, so a record named like a tag stays text, and the page forbids scripts
+    and loading by its content security policy.
+
+    Parameters
+    ----------
+    inputs
+        Tables, figures and facts of a run.
+    """
+    config = yaml.safe_load(inputs.config)
+    scored, explained = classification_section(inputs), explanation_section(inputs)
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        inputs=inputs,
+        css=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
+        figures={name: inputs.figures.get(name) for name in FIGURE_NAMES},
+        tiles=summary(inputs, scored, explained),
+        corpus=corpus_section(inputs),
+        declared=shared_patients(inputs),
+        scored=scored,
+        level=f"{100 * config['evaluate']['level']:g} %",
+        thresholds={name: score(float(value)) for name, value in inputs.bundle["thresholds"].items()},
+        predicted=prediction_section(inputs),
+        model={"sentence": model_sentence(inputs.bundle)},
+        groups=case_sections(inputs),
+        paper=f"{config['report']['speed_mm_s']:g} mm/s and {config['report']['gain_mm_mv']:g} mm/mV",
+        explained=explained,
+        methods=methods_text(config, inputs.bundle),
+        references=REFERENCES,
+        provenance=provenance(inputs),
+    )
+
+
+FIGURE_NAMES = ("prototypes", "training", "confusion", "reliability", "patients", "scores")
+
+
+def shared_patients(inputs: ReportInputs) -> str:
+    """Name patients that are in two of the splits that should share none, "" where there is none."""
+    dealt = inputs.records[inputs.records["split"].isin(["train", "select", "calibrate", "test"])]
+    splits = dealt.groupby(["corpus", "patient"])["split"].agg(lambda values: sorted(set(values)))
+    return listing(f"{patient} ({listing(names)})" for (_, patient), names in splits.items() if len(names) > 1)
+
+
+def model_sentence(bundle: Mapping[str, Any]) -> str:
+    """Say what was trained, on what, where and for how long."""
+    origin = bundle["provenance"]
+    training = origin.get("training", {})
+    parts = [f"The model '{bundle['network']['settings']['name']}'"]
+    if "n_parameters" in training:
+        parts.append(f"with {count(training['n_parameters'])} parameters")
+    if "n_beats" in training and "patients" in training:
+        beats = sum(training["n_beats"].values())
+        parts.append(f"learnt from {count(beats)} beats of {plural(len(training['patients']), 'patient')}")
+    if "training_device" in origin:
+        parts.append(f"on {origin['training_device']}")
+    if "saved_epoch" in origin:
+        parts.append(f"for {origin['saved_epoch']} epochs")
+    return " ".join(parts) + f". Calibration temperature {score(float(bundle['calibration']['temperature']))}."
+
+
+def provenance(inputs: ReportInputs) -> list[tuple[str, str]]:
+    """Return names and values of what makes the run reproducible."""
+    origin = inputs.bundle["provenance"]
+    rows = [
+        ("run", inputs.run),
+        ("seed of the run", str(inputs.seed)),
+        ("seed of the model", str(origin.get("seed", "unknown"))),
+        ("device of training", str(origin.get("training_device", "unknown"))),
+        ("digest of the corpora the model learnt from", str(origin.get("corpora_digest", "unknown"))),
+        ("sha256 of bundle.json", inputs.bundle_sha256),
+        *((f"sha256 of {name}", digest) for name, digest in sorted(inputs.bundle["sha256"].items())),
+        ("versions at training", _versions(origin.get("versions", {}))),
+        ("versions of this page", _versions(inputs.versions)),
+    ]
+    return rows
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(versions.items())) or "unknown"

@@ -1,0 +1,115 @@
+"""What a report is made of: tables and figures that earlier stages wrote."""
+
+from __future__ import annotations
+
+import base64
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beatlens import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+_SVG_WIDTH = re.compile(rb'<svg[^>]*?\swidth="([\d.]+)pt"')
+MM_PER_POINT = 25.4 / 72
+
+
+@dataclass(frozen=True)
+class Image:
+    """A figure as it stands in the page.
+
+    Attributes
+    ----------
+    uri
+        The whole file as a ``data:`` URI.
+    width_mm
+        Physical width, so that an ECG is to scale on paper and on a calibrated screen.
+    """
+
+    uri: str
+    width_mm: float
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything that `beatlens.report.build.render_report` needs; an absent table or figure leaves its section short.
+
+    Attributes
+    ----------
+    title, run, seed
+        Of the configuration.
+    classes
+        Class ids in order.
+    records, status
+        The tables of records and of what became of each.
+    bundle
+        ``bundle.json`` of the model.
+    bundle_sha256
+        Digest of that file.
+    config
+        The merged configuration as YAML.
+    versions
+        Versions of the packages that made the page.
+    metrics, explanation_metrics, record_predictions
+        Scores, and predictions by record.
+    facts
+        One row a case (`beatlens.figures.cases.FACT_COLUMNS`).
+    figures
+        Name of the figure -> image: prototypes, training, confusion, reliability, patients, scores.
+    cases
+        Case id -> image.
+    """
+
+    title: str
+    run: str
+    seed: int
+    classes: tuple[str, ...]
+    records: pd.DataFrame
+    status: pd.DataFrame
+    bundle: Mapping[str, Any]
+    bundle_sha256: str
+    config: str
+    versions: Mapping[str, str]
+    metrics: pd.DataFrame | None = None
+    explanation_metrics: pd.DataFrame | None = None
+    record_predictions: pd.DataFrame | None = None
+    facts: pd.DataFrame | None = None
+    figures: Mapping[str, Image] = field(default_factory=dict)
+    cases: Mapping[str, Image] = field(default_factory=dict)
+
+
+def load_image(*paths: Path) -> Image:
+    """Read a figure for the page: the smallest of the files given, at the width that the SVG among them says.
+
+    Parameters
+    ----------
+    paths
+        The same figure as SVG and, optionally, PNG.
+
+    Raises
+    ------
+    ValueError
+        Where none is an SVG with its width in points.
+    """
+    contents = {path: path.read_bytes() for path in paths}
+    widths = [
+        match.group(1) for path in paths if path.suffix == ".svg" if (match := _SVG_WIDTH.search(contents[path][:4000]))
+    ]
+    if not widths:
+        raise ValueError(f"{', '.join(map(str, paths))}: no SVG with a width in points")
+    smallest = min(paths, key=lambda path: len(contents[path]))
+    data = base64.b64encode(contents[smallest]).decode("ascii")
+    return Image(f"data:{_TYPES[smallest.suffix]};base64,{data}", float(widths[0]) * MM_PER_POINT)
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of what makes the page."""
+    names = ("jinja2", "matplotlib", "numpy", "pandas", "scipy")
+    return {"beatlens": __version__, "python": platform.python_version()} | {name: version(name) for name in names}

@@ -1,0 +1,70 @@
+"""Numbers and words as the report writes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+DASH = "–"
+
+
+def score(value: float) -> str:
+    """Two decimals, a dash where undefined."""
+    if not math.isfinite(value):
+        return DASH
+    text = f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text.replace("-", "−")
+
+
+def interval(value: float, lo: float, hi: float) -> str:
+    """Return a value with its interval: ``0.79 (0.74 to 0.86)``; the value alone where there is none."""
+    if not (math.isfinite(lo) and math.isfinite(hi)):
+        return score(value)
+    return f"{score(value)} ({score(lo)} to {score(hi)})"
+
+
+def percent(value: float) -> str:
+    """Whole percent, one decimal below ten, a dash where undefined."""
+    if not math.isfinite(value):
+        return DASH
+    number = 100 * value
+    return f"{number:.1f}\u00a0%" if 0 < abs(number) < 9.95 else f"{number:.0f}\u00a0%"
+
+
+def count(value: float) -> str:
+    """Thousands separated by a thin space, a dash where undefined."""
+    return DASH if not math.isfinite(value) else f"{round(value):,}".replace(",", "\u2009")
+
+
+def plural(number: int, noun: str) -> str:
+    """Return ``1 record``, ``2 records``."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return hours, minutes or seconds, whichever reads best."""
+    if seconds >= 2 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+
+
+def listing(items: Iterable[str]) -> str:
+    """Join with commas and a last "and"."""
+    words = list(items)
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
+
+
+def rank_agreement(value: float) -> str:
+    """Say in words what a rank correlation between methods means."""
+    if not math.isfinite(value):
+        return "can't be compared (fewer than two maps with ranks)"
+    words = (
+        "agree well"
+        if value >= 0.7
+        else "agree in part"
+        if value >= 0.4
+        else "agree little"
+        if value >= 0.15
+        else "don't agree"
+    )
+    return f"{words} (rank correlation {score(value)})"

@@ -1,0 +1,315 @@
+"""The report's sections as plain values: what stands in each table and sentence. The template only lays them out."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from beatlens.figures.cases import verdict
+from beatlens.figures.classification import headline_split
+from beatlens.figures.scores import ABSOLUTE, METRICS_WITHOUT_VERDICT, metric_words, score_rows
+from beatlens.records import REASONS
+from beatlens.report.inputs import ReportInputs
+from beatlens.report.numbers import count, duration, interval, listing, percent, plural, rank_agreement, score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLIT_MEANING = {
+    "train": "the network and the prototypes learn from these",
+    "select": "looked at during training, to choose settings",
+    "calibrate": "probabilities and review thresholds are fitted on these",
+    "test": "scores come from these alone",
+    "paced": "paced rhythms, kept apart",
+    "none": "no labels, or not to be scored",
+}
+REVIEW_WORDS = {
+    "low_confidence": "low confidence",
+    "far_from_prototypes": "unlike any prototype",
+    "noise": "the noise gate calls it noise",
+}
+MAX_ROWS = 60
+
+
+def corpus_section(inputs: ReportInputs) -> dict[str, Any]:
+    """Count records, patients and beats by split, and list what was not used."""
+    records, status = inputs.records, inputs.status
+    classes = [name for name in inputs.classes if f"n_{name}" in records]
+    splits = []
+    for split in SPLIT_MEANING:
+        part = records[records["split"] == split]
+        if len(part):
+            splits.append(
+                {
+                    "split": split,
+                    "meaning": SPLIT_MEANING[split],
+                    "patients": count(len(part[["corpus", "patient"]].drop_duplicates())),
+                    "records": count(len(part)),
+                    "duration": duration(float(part["duration_s"].sum())),
+                    "beats": count(float(part["n_beats"].sum())),
+                    "classes": [count(float(part[f"n_{name}"].sum())) for name in classes],
+                }
+            )
+    unused = status[~status["used"].astype(bool)]
+    tally = unused["reason"].value_counts()
+    return {
+        "corpora": listing(sorted(set(status["corpus"]))),
+        "n_records": count(len(status)),
+        "n_used": count(int(status["used"].astype(bool).sum())),
+        "n_unused": len(unused),
+        "classes": classes,
+        "splits": splits,
+        "reasons": [{"reason": r, "meaning": REASONS.get(r, ""), "n": count(n)} for r, n in tally.items()],
+        "unused": unused.head(MAX_ROWS)[["corpus", "record", "reason", "detail"]].to_dict("records"),
+        "n_hidden": max(0, len(unused) - MAX_ROWS),
+    }
+
+
+class Scores:
+    """Look-up of one split's scores by scope, class and metric."""
+
+    def __init__(self, metrics: pd.DataFrame, split: str) -> None:
+        part = metrics[metrics["split"] == split]
+        keys = zip(part["scope"], part["class"], part["metric"], strict=True)
+        self._rows = dict(zip(keys, part[["value", "lo", "hi", "n"]].itertuples(index=False), strict=True))
+        self.scopes: list[str] = list(dict.fromkeys(part["scope"]))
+
+    def value(self, metric: str, name: str = "all", scope: str = "all") -> float:
+        """Return a value, NaN where there is none."""
+        row = self._rows.get((scope, name, metric))
+        return math.nan if row is None else float(row.value)
+
+    def low(self, metric: str, name: str = "all", scope: str = "all") -> float:
+        """Return the lower end of an interval, NaN where there is none."""
+        row = self._rows.get((scope, name, metric))
+        return math.nan if row is None else float(row.lo)
+
+    def text(self, metric: str, name: str = "all", scope: str = "all") -> str:
+        """Return a value with its interval as text."""
+        row = self._rows.get((scope, name, metric))
+        return score(math.nan) if row is None else interval(row.value, row.lo, row.hi)
+
+
+SCOPE_WORDS = {
+    "all": "all detected beats, missed beats counted as errors",
+    "accepted": "beats that did not go to review",
+    "annotated: all": "beats at annotated R peaks, as if the detector were perfect",
+    "annotated: accepted": "those of them that did not go to review",
+}
+
+
+def classification_section(inputs: ReportInputs) -> dict[str, Any] | None:
+    """Return scores of the headline split, or None where no beat has a label."""
+    metrics = inputs.metrics
+    if metrics is None or not len(metrics):
+        return None
+    split = headline_split(metrics)
+    scores = Scores(metrics, split)
+    patients = [scope.removeprefix("patient:") for scope in scores.scopes if scope.startswith("patient:")]
+    macro, baseline = scores.value("macro_f1"), scores.value("baseline_macro_f1")
+    low = scores.low("macro_f1")
+    sure = math.isfinite(low) and low > baseline
+    classes = [
+        {
+            "name": name,
+            "support": count(scores.value("support", name)),
+            **{metric: scores.text(metric, name) for metric in ("precision", "recall", "f1", "auroc")},
+        }
+        for name in inputs.classes
+    ]
+    scopes = [scope for scope in scores.scopes if not scope.startswith("patient:")]
+    weakest = [name for name in inputs.classes if scores.value("f1", name) < 0.5]
+    return {
+        "split": split,
+        "n_patients": len(patients),
+        "classes": classes,
+        "weakest": listing(weakest),
+        "macro": scores.text("macro_f1"),
+        "macro_value": score(macro),
+        "macro_range": scores.text("macro_f1").partition(" ")[2],
+        "baseline": score(baseline),
+        "verdict": "clearly better than" if sure else "better than" if macro > baseline else "no better than",
+        "sure": sure,
+        "accuracy": scores.text("accuracy"),
+        "baseline_accuracy": score(scores.value("baseline_accuracy")),
+        "scopes": [
+            {
+                "name": scope,
+                "meaning": SCOPE_WORDS.get(scope, "without these records" if "without" in scope else ""),
+                "accuracy": scores.text("accuracy", scope=scope),
+                "macro": scores.text("macro_f1", scope=scope),
+                "baseline_accuracy": score(scores.value("baseline_accuracy", scope=scope)),
+                "baseline": score(scores.value("baseline_macro_f1", scope=scope)),
+            }
+            for scope in scopes
+        ],
+        "review": percent(scores.value("review_rate")),
+        "coverage": percent(scores.value("coverage")),
+        "accepted_error": percent(1 - scores.value("accuracy", scope="accepted")),
+        "all_error": percent(1 - scores.value("accuracy")),
+        "ece": scores.text("ece"),
+        "aurc": scores.text("aurc"),
+        "error_90": percent(scores.value("error_at_90_coverage")),
+    }
+
+
+def prediction_section(inputs: ReportInputs) -> list[dict[str, Any]]:
+    """Count predicted classes and reviews by split, for records with labels and without."""
+    table = inputs.record_predictions
+    if table is None or not len(table):
+        return []
+    rows = []
+    for split in SPLIT_MEANING:
+        part = table[table["split"] == split]
+        if len(part):
+            beats, review = float(part["n_beats"].sum()), float(part["n_review"].sum())
+            rows.append(
+                {
+                    "split": split,
+                    "beats": count(beats),
+                    "review": percent(review / beats) if beats else percent(math.nan),
+                    "classes": [
+                        count(float(part[f"n_{name}"].sum())) if f"n_{name}" in part else count(math.nan)
+                        for name in inputs.classes
+                    ],
+                }
+            )
+    return rows
+
+
+def case_sections(inputs: ReportInputs) -> list[dict[str, Any]]:
+    """Return the explained cases, class by class."""
+    facts = inputs.facts
+    if facts is None or not len(facts):
+        return []
+    groups = []
+    for name in [*inputs.classes, *sorted(set(facts["class"]) - set(inputs.classes))]:
+        own = facts[facts["class"] == name].to_dict("records")
+        if own:
+            groups.append({"name": name, "cases": [_case(row, inputs) for row in own]})
+    return groups
+
+
+def _case(row: dict[str, Any], inputs: ReportInputs) -> dict[str, Any]:
+    reasons = [REVIEW_WORDS.get(r, r.replace("_", " ")) for r in str(row["reason"]).split(";") if r]
+    leads = [lead.rsplit(":", 1) for lead in str(row["top_leads"]).split(";") if lead]
+    return {
+        "id": row["case"],
+        "image": inputs.cases.get(row["case"]),
+        "outcome": row["outcome"],
+        "title": f"{row['record']} at {row['r_time_s']:.1f} s",
+        "patient": row["patient"],
+        "verdict": verdict(row["outcome"], row["label"]),
+        "probability": score(row["probability"]),
+        "class": row["class"],
+        "reasons": listing(reasons),
+        "relaxed": bool(row["relaxed"]),
+        "rhythm": _rhythm(row),
+        "leads": listing(f"{lead} {percent(float(share))}" for lead, share in leads),
+        "beat_share": percent(row["beat_share"]) if leads else "",
+        "outside": percent(row["outside"]) if row["outside"] >= 0.005 else "",
+        "agreement": rank_agreement(row["agreement"]),
+    }
+
+
+def _rhythm(row: dict[str, Any]) -> str:
+    share = float(row["rhythm_share"])
+    if not math.isfinite(share):
+        return "was not asked about"
+    if share < 0.005:
+        return "carries nothing"
+    side = {1: "for", -1: "against"}.get(int(row["rhythm_sign"]), "neither for nor against")
+    return f"carries {percent(share)} of the explanation, speaking {side} {row['class']}"
+
+
+def summary(
+    inputs: ReportInputs, scored: dict[str, Any] | None, explained: dict[str, Any] | None
+) -> list[dict[str, str]]:
+    """Return the few numbers at the top of the page, each with what it is to be compared with."""
+    status = inputs.status
+    used = int(status["used"].astype(bool).sum())
+    tiles = [
+        {
+            "value": f"{count(used)} of {count(len(status))}",
+            "label": "records used",
+            "note": "the others are listed below" if used < len(status) else "none was refused",
+        }
+    ]
+    if scored is not None:
+        tiles += [
+            {
+                "value": scored["macro_value"],
+                "label": f"macro F1 {scored['macro_range']}, {plural(scored['n_patients'], 'patient')}",
+                "note": f"constant guess: {scored['baseline']}",
+            },
+            {
+                "value": scored["accepted_error"],
+                "label": f"error among the {scored['coverage']} of beats accepted",
+                "note": f"all beats: {scored['all_error']}",
+            },
+        ]
+    if inputs.facts is not None:
+        tiles.append({"value": count(len(inputs.facts)), "label": "predictions explained", "note": ""})
+    if explained is not None and explained["judged"]:
+        judged = explained["judged"]
+        won = sum(row["beats_all"] for row in judged)
+        note = "all of them" if won == len(judged) else "the others are named below"
+        tiles.append(
+            {"value": f"{won} of {len(judged)}", "label": "scores of the explanations above every null", "note": note}
+        )
+    return tiles
+
+
+def explanation_section(inputs: ReportInputs) -> dict[str, Any] | None:
+    """Return the scores of explanations over all cases, each with its strongest null, or None without any."""
+    metrics = inputs.explanation_metrics
+    if metrics is None or not len(metrics):
+        return None
+    rows = [
+        {
+            "metric": metric_words(row.metric)[0],
+            "question": metric_words(row.metric)[1],
+            "method": row.method,
+            "value": interval(row.value, row.lo, row.hi),
+            "null": row.nulls[0].name.replace("_", " "),
+            "null_value": score(row.nulls[0].value),
+            "gain": interval(row.nulls[0].gain, row.nulls[0].gain_lo, row.nulls[0].gain_hi),
+            "n": count(row.n),
+            "judged": row.metric not in METRICS_WITHOUT_VERDICT,
+            "beats_all": row.beats_all,
+            "above_all": row.above_all,
+            "fused": row.method == "fused",
+        }
+        for row in score_rows(metrics)
+        if math.isfinite(row.value) and row.metric not in ABSOLUTE
+    ]
+    judged = [row for row in rows if row["judged"]]
+    shown = [row for row in judged if row["fused"]] or judged
+    return {
+        "groups": [[row for row in rows if row["metric"] == name] for name in dict.fromkeys(r["metric"] for r in rows)],
+        "judged": shown,
+        "n_cases": int((metrics[metrics["scope"] == "case"]["case"]).nunique()),
+        "failing": [row for row in shown if not row["beats_all"]],
+        "by_class": _by_class(inputs),
+    }
+
+
+def _by_class(inputs: ReportInputs) -> list[dict[str, Any]]:
+    """Return the fused explanation's localisation and rhythm share, class by class."""
+    metrics = inputs.explanation_metrics
+    result: list[dict[str, Any]] = []
+    if metrics is None:
+        return result
+    for name in inputs.classes:
+        rows = {row.metric: row for row in score_rows(metrics, "class", name) if row.method == "fused"}
+        cells = {}
+        for metric in ("auprc", "pointing_game", "deletion", "rhythm_share"):
+            row = rows.get(metric)
+            cells[metric] = score(math.nan) if row is None else interval(row.value, row.lo, row.hi)
+        target = next(
+            (null for null in (rows["auprc"].nulls if "auprc" in rows else ()) if null.name == "target_beat"), None
+        )
+        cells["auprc_null"] = score(math.nan) if target is None else score(target.value)
+        if rows:
+            result.append({"name": name, "n": count(max(row.n for row in rows.values())), **cells})
+    return result
