@@ -122,8 +122,13 @@ def predict_beats(
 
     parts = []
     for inputs in prepare(shard, beats, bundle.spec):
+        split = splits.get((inputs.corpus, inputs.record))
+        if split is None:
+            raise ValueError(
+                f"{shard.path}: {inputs.corpus}/{inputs.record} is not in the record table; expected a split"
+            )
         logits, gates, nearest = network_outputs(inputs, bundle.spec, network, device)
-        parts.append(_table(inputs, splits[inputs.corpus, inputs.record], logits, gates, nearest, bundle))
+        parts.append(_table(inputs, split, logits, gates, nearest, bundle))
     if not parts:
         parts = [_empty_table(beats, bundle.classes)]
     result = pd.concat(parts, ignore_index=True)

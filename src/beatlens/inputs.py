@@ -17,7 +17,6 @@ from beatlens.prototypes.similarity import (
     class_features,
     combine,
     lead_products,
-    patient_keys,
 )
 from beatlens.shards import BeatGeometry, Shard
 
@@ -171,7 +170,6 @@ def prototype_features(inputs: RecordInputs, bank: PrototypeBank) -> tuple[Float
 __all__ = [
     "InputSpec",
     "RecordInputs",
-    "patient_keys",
     "prepare",
     "prepare_record",
     "prototype_features",

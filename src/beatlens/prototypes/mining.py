@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from beatlens.beats import BeatSettings
 from beatlens.dataset import records_of_split, split_beats
 from beatlens.inputs import InputSpec, RecordInputs, prepare_record, record_similarities
+from beatlens.prototypes.clusters import Cluster, Group, PrototypeSettings, choose, clusters_of
 from beatlens.prototypes.library import PrototypeLibrary, label_mix, wilson_interval
 from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.seeds import derive_seed
@@ -22,69 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 
-EXAMPLES = 5
-
-
-@dataclass(frozen=True)
-class PrototypeSettings:
-    """The section ``prototypes`` of the configuration.
-
-    Attributes
-    ----------
-    per_class
-        Quota of prototypes a class.
-    max_per_patient
-        Of those, from one patient.
-    min_members
-        Beats a cluster needs; less for classes that have fewer, down to one.
-    top_similar
-        Similarities that the network's top mean of a class averages.
-    max_members
-        Beats of one patient, class and set of leads that are clustered; a random sample of larger ones.
-    """
-
-    per_class: int
-    max_per_patient: int
-    min_members: int
-    top_similar: int
-    max_members: int
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value < 1:
-                raise ValueError(f"prototypes.{name}: {value}; expected >= 1")
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Beats of one class, patient and set of leads that look alike; `members` are sorted by distance to the centre."""
-
-    label: str
-    corpus: str
-    patient: str
-    record: str
-    leads: tuple[str, ...]
-    beat_ids: tuple[str, ...]
-    wave: FloatArray
-    median: FloatArray
-    scale: FloatArray
-    size: int
-    share: float
-    mean_rr: tuple[float, float]
-
-
-@dataclass
-class _Group:
-    """Clean beats of one class, patient and set of leads, gathered over the patient's records."""
-
-    waves: list[FloatArray]
-    beat_ids: list[str]
-    records: list[str]
-    scales: list[FloatArray]
-    rr: list[FloatArray]
+__all__ = ["PrototypeSettings", "mine"]
 
 
 def mine(
@@ -121,52 +60,47 @@ def mine(
     ValueError
         Where no class has a clean training beat.
     """
-    spec = InputSpec(classes, leads, geometry, beats, _empty_bank(classes, leads, geometry, settings.top_similar))
-    loaded = [
-        prepare_record(shard, table, spec) for shard, table in split_beats(shards, records_of_split(records, "train"))
-    ]
-    groups = _gather(loaded, classes)
+    spec = InputSpec(classes, leads, geometry, beats, _bank([], classes, leads, geometry, settings.top_similar))
+    tables = list(split_beats(shards, records_of_split(records, "train")))
+    totals = {
+        name: sum(int((_clean(table) & (table["label"] == name)).sum()) for _, table in tables) for name in classes
+    }
+    least = {name: max(1, min(settings.min_members, n // settings.per_class)) for name, n in totals.items()}
+    by_patient: dict[tuple[str, str], list[tuple[Shard, pd.DataFrame]]] = {}
+    for shard, table in tables:
+        by_patient.setdefault((table["corpus"].iloc[0], str(table["patient"].iloc[0])), []).append((shard, table))
+    found: dict[str, list[Cluster]] = {name: [] for name in classes}
+    for _, own in sorted(by_patient.items(), key=lambda entry: entry[0]):  # one patient's waves in memory at a time
+        groups = _gather([prepare_record(shard, table, spec) for shard, table in own], classes)
+        for key, group in sorted(groups.items(), key=lambda entry: entry[0]):
+            key_seed = derive_seed(seed, "prototypes", *map(str, key))
+            found[key[0]] += clusters_of(key, group, settings, least[key[0]], key_seed)
     chosen: list[Cluster] = []
     for name in classes:
-        own = {key: group for key, group in groups.items() if key[0] == name}
-        if not own:
-            logger.warning("class %s has no clean training beat, hence no prototype", name)
-            continue
-        total = sum(len(group.beat_ids) for group in own.values())
-        least = max(1, min(settings.min_members, total // settings.per_class))
-        clusters = [
-            cluster
-            for key, group in sorted(own.items())
-            for cluster in _clusters(key, group, settings, least, derive_seed(seed, "prototypes", *map(str, key)))
-        ]
-        chosen += choose(clusters, settings.per_class, settings.max_per_patient)
+        if not found[name]:
+            logger.warning("class %s has %d clean training beats, hence no prototype", name, totals[name])
+        chosen += choose(found[name], settings.per_class, settings.max_per_patient)
     if not chosen:
         raise ValueError(
             f"no clean training beat of the classes {list(classes)}; expected some to mine prototypes from"
         )
     bank = _bank(chosen, classes, leads, geometry, settings.top_similar)
-    return _describe(chosen, bank, loaded, leads, geometry)
+    return _describe(chosen, bank, (prepare_record(shard, table, spec) for shard, table in tables), geometry)
 
 
-def choose(clusters: Sequence[Cluster], quota: int, max_per_patient: int) -> list[Cluster]:
-    """Choose clusters of one class: every patient's largest first, then the second ones, until the quota is full."""
-    ranked: dict[tuple[str, str], list[Cluster]] = {}
-    for cluster in sorted(clusters, key=lambda entry: (-entry.size, entry.beat_ids[0])):
-        ranked.setdefault((cluster.corpus, cluster.patient), []).append(cluster)
-    result: list[Cluster] = []
-    for turn in range(max_per_patient):
-        candidates = [own[turn] for own in ranked.values() if len(own) > turn]
-        result += sorted(candidates, key=lambda entry: (-entry.size, entry.beat_ids[0]))
-    return result[:quota]
+def _clean(beats: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Tell which beats are neither flagged by a quality rule nor annotated as noise."""
+    clean: npt.NDArray[np.bool_] = (beats["reason"].to_numpy() == "") & ~beats["annotated_noise"].to_numpy(dtype=bool)
+    return clean
 
 
 def _gather(
     loaded: Sequence[RecordInputs], classes: tuple[str, ...]
-) -> dict[tuple[str, str, str, tuple[str, ...]], _Group]:
-    groups: dict[tuple[str, str, str, tuple[str, ...]], _Group] = {}
+) -> dict[tuple[str, str, str, tuple[str, ...]], Group]:
+    groups: dict[tuple[str, str, str, tuple[str, ...]], Group] = {}
     for inputs in loaded:
         beats = inputs.beats
-        clean = (beats["reason"].to_numpy() == "") & ~beats["annotated_noise"].to_numpy(dtype=bool)
+        clean = _clean(beats)
         rr = beats[["rr_before_s", "rr_after_s"]].to_numpy(dtype=np.float32)
         ids = beats["beat_id"].tolist()
         labels = beats["label"].to_numpy()
@@ -175,65 +109,13 @@ def _gather(
             if not len(rows):
                 continue
             key = (name, inputs.corpus, str(beats["patient"].iloc[0]), inputs.leads)
-            group = groups.setdefault(key, _Group([], [], [], [], []))
+            group = groups.setdefault(key, Group([], [], [], [], []))
             group.waves.append(inputs.waves[rows])
             group.beat_ids += [ids[k] for k in rows]
             group.records += [inputs.record] * len(rows)
             group.scales += [inputs.lead_scale] * len(rows)
             group.rr.append(rr[rows])
     return groups
-
-
-def _clusters(
-    key: tuple[str, str, str, tuple[str, ...]], group: _Group, settings: PrototypeSettings, least: int, seed: int
-) -> list[Cluster]:
-    from sklearn.cluster import KMeans
-
-    name, corpus, patient, leads = key
-    rng = np.random.default_rng(seed)
-    waves, rr = np.concatenate(group.waves), np.concatenate(group.rr)
-    rows = np.arange(len(waves))
-    if len(rows) > settings.max_members:
-        rows = np.sort(rng.choice(len(rows), settings.max_members, replace=False))
-    flat = waves[rows].reshape(len(rows), -1).astype(np.float64)
-    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
-    k = max(1, min(settings.max_per_patient, len(rows) // max(least, 2)))
-    if k > 1:
-        model = KMeans(k, n_init=4, random_state=int(rng.integers(2**31))).fit(flat)
-        assigned, centres = model.labels_, model.cluster_centers_
-    else:
-        assigned, centres = np.zeros(len(rows), dtype=int), flat.mean(axis=0, keepdims=True)
-    result = []
-    for c in range(k):
-        members = np.flatnonzero(assigned == c)
-        if len(members) < least:
-            continue
-        distance = np.linalg.norm(flat[members] - centres[c], axis=1)
-        ordered = rows[members[np.argsort(distance, kind="stable")]]
-        share = len(members) / len(rows)
-        result.append(
-            Cluster(
-                label=name,
-                corpus=corpus,
-                patient=patient,
-                record=group.records[ordered[0]],
-                leads=leads,
-                beat_ids=tuple(group.beat_ids[row] for row in ordered[:EXAMPLES]),
-                wave=waves[ordered[0]],
-                median=np.median(waves[ordered], axis=0).astype(np.float32),
-                scale=group.scales[ordered[0]],
-                size=round(share * len(waves)),
-                share=share,
-                mean_rr=(float(rr[ordered, 0].mean()), float(rr[ordered, 1].mean())),
-            )
-        )
-    return result
-
-
-def _empty_bank(
-    classes: tuple[str, ...], leads: tuple[str, ...], geometry: BeatGeometry, top_similar: int
-) -> PrototypeBank:
-    return _bank([], classes, leads, geometry, top_similar)
 
 
 def _bank(
@@ -263,8 +145,7 @@ def _bank(
 def _describe(
     chosen: Sequence[Cluster],
     bank: PrototypeBank,
-    loaded: Sequence[RecordInputs],
-    leads: tuple[str, ...],
+    loaded: Iterable[RecordInputs],
     geometry: BeatGeometry,
 ) -> PrototypeLibrary:
     """Add medians, scales and the table; the neighbours of a prototype are beats of other patients."""
@@ -280,7 +161,7 @@ def _describe(
     median, scale = np.zeros_like(bank.waves), np.zeros(bank.present.shape, dtype=np.float32)
     rows: list[dict[str, Any]] = []
     for p, cluster in enumerate(chosen):
-        index = [leads.index(lead) for lead in cluster.leads]
+        index = [bank.leads.index(lead) for lead in cluster.leads]
         median[p, index], scale[p, index] = cluster.median, cluster.scale
         hits, n = nearest[p].count(cluster.label), len(nearest[p])
         low, high = wilson_interval(hits, n)

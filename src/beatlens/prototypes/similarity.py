@@ -112,12 +112,6 @@ class PrototypeBank:
         )
 
 
-def patient_keys(corpora: Sequence[str], patients: Sequence[str]) -> npt.NDArray[np.str_]:
-    """Return ``corpus/patient`` of each row: patient ids aren't unique across corpora."""
-    keys = [f"{corpus}/{patient}" for corpus, patient in zip(corpora, patients, strict=True)]
-    return np.array(keys, dtype=np.str_) if keys else np.empty(0, dtype="<U1")
-
-
 def lead_products(waves: FloatArray, lead: int, bank: PrototypeBank) -> tuple[FloatArray, FloatArray]:
     """Return what one lead adds to the similarities of beats.
 

@@ -1,0 +1,145 @@
+"""Clusters of beats of one patient and class, and which of them become prototypes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class PrototypeSettings:
+    """The section ``prototypes`` of the configuration.
+
+    Attributes
+    ----------
+    per_class
+        Quota of prototypes a class.
+    max_per_patient
+        Of those, from one patient.
+    min_members
+        Beats a cluster needs; less for classes that have fewer, down to one.
+    top_similar
+        Similarities that the network's top mean of a class averages.
+    max_members
+        Beats of one patient, class and set of leads that are clustered; a random sample of larger ones.
+    """
+
+    per_class: int
+    max_per_patient: int
+    min_members: int
+    top_similar: int
+    max_members: int
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 1:
+                raise ValueError(f"prototypes.{name}: {value}; expected >= 1")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Beats of one class, patient and set of leads that look alike; `members` are sorted by distance to the centre."""
+
+    label: str
+    corpus: str
+    patient: str
+    record: str
+    leads: tuple[str, ...]
+    beat_ids: tuple[str, ...]
+    wave: FloatArray
+    median: FloatArray
+    scale: FloatArray
+    size: int
+    share: float
+    mean_rr: tuple[float, float]
+
+
+@dataclass
+class Group:
+    """Clean beats of one class, patient and set of leads, gathered over the patient's records."""
+
+    waves: list[FloatArray]
+    beat_ids: list[str]
+    records: list[str]
+    scales: list[FloatArray]
+    rr: list[FloatArray]
+
+
+def clusters_of(
+    key: tuple[str, str, str, tuple[str, ...]], group: Group, settings: PrototypeSettings, least: int, seed: int
+) -> list[Cluster]:
+    """Cluster one group's beats by shape (k-means on unit vectors); clusters smaller than `least` are left out.
+
+    Parameters
+    ----------
+    key
+        Class, corpus, patient and leads.
+    group
+        The beats.
+    settings
+        Section ``prototypes``.
+    least
+        Beats a cluster needs.
+    seed
+        Of the sample and of k-means.
+    """
+    from sklearn.cluster import KMeans
+
+    name, corpus, patient, leads = key
+    rng = np.random.default_rng(seed)
+    waves, rr = np.concatenate(group.waves), np.concatenate(group.rr)
+    rows = np.arange(len(waves))
+    if len(rows) > settings.max_members:
+        rows = np.sort(rng.choice(len(rows), settings.max_members, replace=False))
+    flat = waves[rows].reshape(len(rows), -1).astype(np.float64)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
+    k = max(1, min(settings.max_per_patient, len(rows) // max(least, 2)))
+    if k > 1:
+        model = KMeans(k, n_init=4, random_state=int(rng.integers(2**31))).fit(flat)
+        assigned, centres = model.labels_, model.cluster_centers_
+    else:
+        assigned, centres = np.zeros(len(rows), dtype=int), flat.mean(axis=0, keepdims=True)
+    result = []
+    for c in range(k):
+        members = np.flatnonzero(assigned == c)
+        if len(members) < least:
+            continue
+        distance = np.linalg.norm(flat[members] - centres[c], axis=1)
+        ordered = rows[members[np.argsort(distance, kind="stable")]]
+        share = len(members) / len(rows)
+        result.append(
+            Cluster(
+                label=name,
+                corpus=corpus,
+                patient=patient,
+                record=group.records[ordered[0]],
+                leads=leads,
+                beat_ids=tuple(group.beat_ids[row] for row in ordered[:EXAMPLES]),
+                wave=waves[ordered[0]],
+                median=np.median(waves[ordered], axis=0).astype(np.float32),
+                scale=group.scales[ordered[0]],
+                size=round(share * len(waves)),
+                share=share,
+                mean_rr=(float(rr[ordered, 0].mean()), float(rr[ordered, 1].mean())),
+            )
+        )
+    return result
+
+
+def choose(clusters: Sequence[Cluster], quota: int, max_per_patient: int) -> list[Cluster]:
+    """Choose clusters of one class: every patient's largest first, then the second ones, until the quota is full."""
+    ranked: dict[tuple[str, str], list[Cluster]] = {}
+    for cluster in sorted(clusters, key=lambda entry: (-entry.size, entry.beat_ids[0])):
+        ranked.setdefault((cluster.corpus, cluster.patient), []).append(cluster)
+    result: list[Cluster] = []
+    for turn in range(max_per_patient):
+        candidates = [own[turn] for own in ranked.values() if len(own) > turn]
+        result += sorted(candidates, key=lambda entry: (-entry.size, entry.beat_ids[0]))
+    return result[:quota]
