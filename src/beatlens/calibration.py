@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from beatlens.dataset import TrainingSet, gate_labels, records_of_split, split_beats
+from beatlens.batches import Augmentation, TrainingSet
+from beatlens.dataset import gate_labels, records_of_split, split_beats
 from beatlens.inference import network_outputs
 from beatlens.inputs import InputSpec, prepare_record
 from beatlens.models.hybrid import HybridNet
@@ -118,7 +119,7 @@ def noisy_gate(
     rng = np.random.default_rng(derive_seed(seed, "calibration", "noise"))
     scores, wanted = [], []
     with torch.inference_mode():
-        for batch in labelled.batches(512, rng, noise, noise_settings):
+        for batch in labelled.batches(512, rng, noise, Augmentation(noise_settings)):
             _, gate = forward(network, to_tensors(batch, device), batch.n_beats)
             known = ~np.isnan(batch.gate)
             scores.append(gate.cpu().numpy()[known])

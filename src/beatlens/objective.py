@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from beatlens.dataset import Batch
+from beatlens.batches import Batch
 from beatlens.models.hybrid import HybridNet
 
 WARM_UP = 0.15

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from beatlens.artefacts import atomic_path
-from beatlens.dataset import TrainingSet
+from beatlens.batches import Augmentation, TrainingSet
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import NetworkConfig
 from beatlens.noise import NoiseSettings, NoiseSource
@@ -47,6 +47,8 @@ class TrainingSettings:
         Weight of the noise gate's loss beside the class loss.
     noise_fraction, noise_snr_db, noisy_below_db, clean_above_db
         See `beatlens.noise.NoiseSettings`.
+    gain_jitter, lead_dropout
+        See `beatlens.batches.Augmentation`.
     """
 
     epochs: int
@@ -59,6 +61,8 @@ class TrainingSettings:
     noise_snr_db: tuple[float, float]
     noisy_below_db: float
     clean_above_db: float
+    gain_jitter: float
+    lead_dropout: float
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "noise_snr_db", tuple(self.noise_snr_db))
@@ -69,6 +73,11 @@ class TrainingSettings:
     def noise(self) -> NoiseSettings:
         """How noise is added."""
         return NoiseSettings(self.noise_fraction, self.noise_snr_db, self.noisy_below_db, self.clean_above_db)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What is done to a run of training beats."""
+        return Augmentation(self.noise, self.gain_jitter, self.lead_dropout)
 
 
 @dataclass
@@ -196,7 +205,7 @@ def _epoch(
     cuda = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):  # dropout draws from torch's generator, and from nothing else
         torch.manual_seed(derive_seed(seed, "training", "dropout", epoch))
-        for step, batch in enumerate(training.batches(settings.batch_beats, rng, noise, settings.noise)):
+        for step, batch in enumerate(training.batches(settings.batch_beats, rng, noise, settings.augmentation)):
             done = (epoch - 1) * steps_per_epoch + min(step, steps_per_epoch - 1)
             rate = learning_rate(done, settings.epochs * steps_per_epoch, settings.learning_rate)
             for group in optimizer.param_groups:

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens import __version__
+from beatlens.batches import TrainingSet
 from beatlens.beats import RR_FEATURES, BeatSettings
 from beatlens.bundle import Bundle
 from beatlens.calibration import calibrate
-from beatlens.dataset import TrainingSet, records_of_split, split_beats
+from beatlens.dataset import records_of_split, split_beats
 from beatlens.inference import network_outputs
 from beatlens.inputs import InputSpec, prepare_record
 from beatlens.models.build import choose_device, make_deterministic, network_from_arrays

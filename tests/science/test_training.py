@@ -15,10 +15,10 @@ import pytest
 
 import beatlens.inference
 from beatlens.artefacts import read_json
+from beatlens.batches import Augmentation, TrainingSet
 from beatlens.beats import BeatSettings
 from beatlens.bundle import Bundle
 from beatlens.calibration import noisy_gate
-from beatlens.dataset import TrainingSet
 from beatlens.inference import predict_beats
 from beatlens.models.build import network_to_arrays
 from beatlens.noise import NoiseSettings, noise_sources
@@ -168,7 +168,7 @@ def test_training_beats_are_labelled_beats_of_training_patients_alone(planted, r
     labels = beats[beats["patient"].isin([str(k) for k in range(1, 8)])]["label"]
     assert dict(zip(spec.classes, training.class_counts.tolist(), strict=True)) == labels.value_counts().to_dict()
     rng = np.random.default_rng(0)
-    settings = NoiseSettings(0.0, (-6.0, 24.0), 0.0, 6.0)
+    settings = Augmentation(NoiseSettings(0.0, (-6.0, 24.0), 0.0, 6.0), 0.1, 0.5)
     seen = [
         batch.target for batch in training.batches(64, rng, noise_sources([], "train", 100.0, (0.5, 45.0), 1), settings)
     ]
