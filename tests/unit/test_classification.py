@@ -172,3 +172,10 @@ def test_faults_are_named() -> None:
     check_splits(records, beats)
     with pytest.raises(ValueError, match="split 'train'"):
         check_splits(records, beats.assign(split="train"))
+
+
+def test_equal_patient_ids_of_two_corpora_are_two_patients() -> None:
+    beats = predictions(40, patients=2)
+    beats.loc[beats.index >= 20, "corpus"] = "d"
+    assert outcomes(beats, CLASSES).patients == ("c/q0", "c/q1", "d/q0", "d/q1")
+    assert outcomes(beats[beats["corpus"] == "c"], CLASSES).patients == ("q0", "q1")

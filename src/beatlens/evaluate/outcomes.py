@@ -31,7 +31,7 @@ class Outcomes:
     truths
         Values of the truth: the classes, then labels outside them in sorted order, then `NONE`.
     patients
-        Patient ids, sorted.
+        Patient ids, sorted; ``corpus/patient`` where two corpora have the same id.
     patient
         (n,) index into `patients`.
     truth
@@ -133,17 +133,24 @@ def outcomes(table: pd.DataFrame, classes: Sequence[str]) -> Outcomes:
         raise ValueError(f"predictions without the probability of {absent}; expected columns p_<class>")
     others = sorted(set(table["label"]) - {*order, NONE})
     truths = (*order, *others, NONE)
-    patients, patient = np.unique(table["patient"].astype(str).to_numpy(), return_inverse=True)
+    keys = (table["corpus"] + "/" + table["patient"]).to_numpy(dtype=np.str_)
+    patients, patient = np.unique(keys, return_inverse=True)
     return Outcomes(
         order,
         truths,
-        tuple(patients.tolist()),
+        _short_names(patients.tolist()),
         patient.astype(np.int64),
         table["label"].map({name: k for k, name in enumerate(truths)}).to_numpy(dtype=np.int64),
         table["pred"].map({name: k for k, name in enumerate((*order, MISSED))}).to_numpy(dtype=np.int64),
         table["review"].to_numpy(dtype=bool),
         table[[f"p_{name}" for name in order]].to_numpy(dtype=np.float64),
     )
+
+
+def _short_names(keys: Sequence[str]) -> tuple[str, ...]:
+    """Drop the corpus from ``corpus/patient`` where the patient id alone is unique."""
+    ids = [key.partition("/")[2] for key in keys]
+    return tuple(name if ids.count(name) == 1 else key for key, name in zip(keys, ids, strict=True))
 
 
 def check_predictions(table: pd.DataFrame, what: str) -> None:

@@ -171,7 +171,7 @@ def patients_figure(metrics: pd.DataFrame, classes: Sequence[str]) -> Figure:
     if not len(order):
         return empty_figure("No labelled beats of the configured classes in any patient.")
     values = np.column_stack([macro.loc[order].to_numpy(dtype=np.float64), f1.loc[order].to_numpy(dtype=np.float64)])
-    counts = support.loc[order].to_numpy()
+    counts = support.loc[order].fillna(0).to_numpy(dtype=np.float64)
     values[:, 1:][counts == 0] = np.nan
     texts = [
         [f"{row[0]:.2f}"] + [_score(v, c) for v, c in zip(row[1:], beats, strict=True)]

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from beatlens.evaluate.outcomes import outcomes
+from beatlens.explain.attribution import META_KEYS, Attribution
+from beatlens.figures.cases import FACT_COLUMNS, agreement, case_facts, case_figure
+from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
+from beatlens.figures.prototypes import prototype_figure
+from beatlens.figures.scale import PaperScale
+from beatlens.figures.scores import score_rows, scores_figure
+from beatlens.figures.style import save_figure
+from beatlens.figures.training import training_figure
+from beatlens.prototypes.library import PrototypeLibrary
+from beatlens.prototypes.similarity import PrototypeBank
+from beatlens.shards import BeatGeometry, Shard, ShardWriter
+
+SCALE = PaperScale(speed_mm_s=25, gain_mm_mv=10)
+CLASSES = ("N", "V", "X$y")
+
+
+def words(figure: Figure) -> str:
+    return " | ".join(text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text")))
+
+
+def confusion_table() -> pd.DataFrame:
+    rows = [("N", "N", 9), ("N", "V", 1), ("V", "V", 4), ("V", "missed", 4), ("Q", "N", 2), ("none", "N", 3)]
+    table = pd.DataFrame(rows, columns=["truth", "pred", "n"])
+    return table.assign(split="test", scope="all")
+
+
+def test_confusion_shows_shares_counts_and_every_row(tmp_path: Path) -> None:
+    figure = confusion_figure(confusion_table(), CLASSES)
+    text = words(figure)
+    for expected in ("90 %\n9", "50 %\n4", "Q  (2)", "no beat  (3)", "X$y  (0)", "missed"):
+        assert expected in text
+    save_figure(figure, tmp_path / "a.svg")
+    assert "No labelled beats" in words(confusion_figure(confusion_table().iloc[:0], CLASSES))
+
+
+def test_headline_is_test_before_anything_else() -> None:
+    assert headline_split(pd.DataFrame({"split": ["train", "test"]})) == "test"
+    assert headline_split(pd.DataFrame({"split": ["train", "none"]})) == "none"
+    assert headline_split(pd.DataFrame({"split": []})) == ""
+
+
+def test_reliability_takes_labelled_beats_alone() -> None:
+    table = pd.DataFrame({"label": ["N", "V", "none", ""], "pred": ["N", "N", "N", "V"], "patient": "p"})
+    table = table.assign(
+        corpus="c", review=False, beat_id=list("abcd"), p_N=[0.9, 0.6, 0.8, 0.1], p_V=[0.1, 0.4, 0.2, 0.9]
+    )
+    figure = reliability_figure(outcomes(table, ("N", "V")), "test", 10)
+    left, right = figure.axes
+    np.testing.assert_allclose(left.lines[1].get_xdata(), [0.6, 0.9])
+    np.testing.assert_allclose(left.lines[1].get_ydata(), [0, 1])
+    np.testing.assert_allclose(right.lines[0].get_ydata(), [0, 50])
+    assert "No labelled beats" in words(reliability_figure(None, "", 10))
+
+
+def test_patients_lowest_first() -> None:
+    rows = [
+        {"scope": f"patient:p{k}", "class": name, "metric": metric, "value": value}
+        for k, macro in enumerate((0.9, 0.2))
+        for name, metric, value in (
+            ("all", "macro_f1", macro),
+            ("N", "f1", macro),
+            ("N", "support", 5),
+            ("V", "support", 0),
+        )
+    ]
+    figure = patients_figure(pd.DataFrame(rows).assign(split="test"), CLASSES)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["p1", "p0"]
+    assert "0.20 (5)" in words(figure)
+
+
+def test_training_history() -> None:
+    history = pd.DataFrame(
+        {"epoch": [1, 2], "loss": [2.0, 1.0], "train_macro_f1": [0.1, 0.5], "select_macro_f1": np.nan}
+    )
+    figure = training_figure(history)
+    assert len(figure.axes[1].lines) == 1  # no curve for patients that aren't there
+    with pytest.raises(ValueError, match="0 rows"):
+        training_figure(history.iloc[:0])
+
+
+def library(n: int) -> PrototypeLibrary:
+    waves = np.zeros((n, 2, 130), np.float32)
+    waves[:, :, 50] = 1.0
+    present = np.ones((n, 2), bool)
+    present[:1, 0] = False
+    bank = PrototypeBank(
+        waves * present[:, :, None], present, ("II", "V1"), CLASSES, np.array(["N"] * n), np.array(["c/p"] * n),
+        np.array([f"c/r/{k}" for k in range(n)]), 3,
+    )  # fmt: skip
+    return PrototypeLibrary(bank, pd.DataFrame(), waves, np.full((n, 2), 1.5, np.float32), 200.0, 50)
+
+
+def test_prototypes_are_to_scale_in_millivolts() -> None:
+    figure = prototype_figure(library(14), CLASSES, SCALE)
+    traces = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 130]
+    assert len(traces) == 27  # 14 prototypes of two leads, one without lead II
+    assert np.ptp(traces[0].get_ydata()) == pytest.approx(15)  # 1.5 mV
+    assert np.ptp(traces[0].get_xdata()) == pytest.approx(129 / 200 * 25)
+    assert "no prototype found" in words(figure)
+    assert "No prototypes" in words(prototype_figure(library(0), CLASSES, SCALE))
+
+
+def score_table(gain: float) -> pd.DataFrame:
+    row = {"scope": "all", "class": "", "method": "lime", "truth": "", "value": 0.6, "lo": 0.5, "hi": 0.7, "n": 4}
+    nulls = [("random", 0.1, 0.5), ("target_beat", 0.6 - gain, gain)]
+    return pd.DataFrame(
+        [
+            {
+                **row,
+                "metric": "auprc",
+                "null_name": name,
+                "null_value": value,
+                "gain": g,
+                "gain_lo": g - 0.05,
+                "gain_hi": g,
+            }
+            for name, value, g in nulls
+        ]
+    )
+
+
+def test_a_score_is_judged_by_its_strongest_null() -> None:
+    (row,) = score_rows(score_table(0.1))
+    assert row.nulls[0].name == "target_beat"
+    assert row.beats_all
+    (row,) = score_rows(score_table(0.01))
+    assert row.above_all
+    assert not row.beats_all
+    assert not score_rows(score_table(-0.1))[0].above_all
+    assert "target beat" in words(scores_figure(score_table(0.1)))
+    assert "No explained cases" in words(scores_figure(score_table(0.1).iloc[:0]))
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Shard:
+    row: dict[str, Any] = {
+        "corpus": "c", "record": "r", "patient": "p", "role": "test", "leads": "II;V1", "fs": 200.0, "fs_file": 360.0,
+        "duration_s": 10.0, "lead_scale": "1;1", "dx": "", "labelled": True,
+    }  # fmt: skip
+    truth = [
+        {"corpus": "c", "record": "r", "lead": "V1", "start_s": 4.95, "end_s": 5.1, "label": "V", "r_sample": 1800},
+        {"corpus": "c", "record": "r", "lead": "II", "start_s": 3.9, "end_s": 4.1, "label": "V", "r_sample": 1440},
+    ]
+    with ShardWriter(tmp_path / "0of1") as writer:
+        signal = np.random.default_rng(0).normal(0, 0.2, (2, 2000)).astype(np.float32)
+        writer.add(row, signal, pd.DataFrame({"beat_id": []}), pd.DataFrame({"beat_id": []}), truth)
+    return Shard(tmp_path / "0of1")
+
+
+CASE: dict[str, Any] = {
+    "case": "V-correct-01", "corpus": "c", "record": "r", "patient": "p", "beat_id": "c/r/1800", "class": "V",
+    "outcome": "correct", "label": "V", "probability": 0.97, "relaxed": False, "start_s": 3.0, "end_s": 7.0,
+}  # fmt: skip
+BEATS = pd.DataFrame(
+    {
+        "beat_id": ["c/r/1440", "c/r/1800", "c/r/2160"], "r_time_s": [4.0, 5.0, 6.0], "pred": ["N", "V", "N"],
+        "reason": ["", "noise", ""],
+    }
+)  # fmt: skip
+
+
+def attribution(values: np.ndarray, rhythm: float | None = 0.5, **meta: Any) -> Attribution:
+    base = {"case": "V-correct-01", "corpus": "c", "record": "r", "beat_id": "c/r/1800", "units": "relative"}
+    share = None if rhythm is None else abs(rhythm) / (abs(rhythm) + np.abs(values).sum())
+    full = dict.fromkeys(META_KEYS) | base | {"rhythm": rhythm, "rhythm_share": share} | meta
+    return Attribution(values.astype(np.float32), ("II", "V1"), 200.0, 3.0, full)
+
+
+def planted() -> np.ndarray:
+    values = np.zeros((2, 800))
+    values[1, 380:420] = 0.01  # V1, 4.9 to 5.1 s
+    values[0, 0:10] = 0.01
+    return values
+
+
+def test_case_figure_shows_the_target_and_only_its_truth(shard: Shard) -> None:
+    figure, outside = case_figure(CASE, BEATS, shard, attribution(planted()), 0.1, SCALE)
+    assert outside == 0
+    text = words(figure.figure)
+    assert "called V (p 0.97)" in text
+    assert "right, truth V" in text
+    assert "rhythm holds 50 % of the explanation" in text
+    assert "planted truth" in text
+    bars = [line for line in figure.axes.lines if line.get_color() == "#11724f"]
+    assert len(bars) == 2  # the target's span and its key; not the neighbour's
+    spans = np.ptp(bars[0].get_xdata())
+    assert spans == pytest.approx(0.15 * 25)
+    with pytest.raises(ValueError, match="attribution of"):
+        case_figure({**CASE, "record": "other"}, BEATS, shard, attribution(planted()), 0.1, SCALE)
+    with pytest.raises(ValueError, match="0 predictions of beat"):
+        case_figure(CASE, BEATS.iloc[:1], shard, attribution(planted()), 0.1, SCALE)
+
+
+def test_case_facts() -> None:
+    geometry = BeatGeometry.from_seconds(200.0, 0.25, 0.4)
+    fused = attribution(planted(), rhythm=-0.5)
+    found = case_facts(CASE, BEATS, fused, {"a": fused, "b": fused}, geometry, 0.0, 0.1)
+    assert list(found) != []
+    assert set(found) == set(FACT_COLUMNS)
+    assert found["beat_share"] == pytest.approx(0.8)
+    assert found["top_leads"] == "V1:0.80;II:0.20"
+    assert found["rhythm_sign"] == -1
+    assert found["reason"] == "noise"
+    assert found["agreement"] == pytest.approx(1.0)
+    empty = case_facts(CASE, BEATS, attribution(np.zeros((2, 800)), None), {}, geometry, 0.0, 0.1)
+    assert empty["top_leads"] == ""
+    assert math.isnan(empty["beat_share"])
+    assert math.isnan(empty["rhythm_share"])
+
+
+def test_agreement_between_methods() -> None:
+    one = attribution(planted())
+    assert agreement({"a": one, "b": attribution(-planted())}) == pytest.approx(-1.0, abs=0.2)
+    assert math.isnan(agreement({"a": one}))
+    assert math.isnan(agreement({"a": one, "b": attribution(np.zeros((2, 800)))}))

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from beatlens.evaluate.classification import evaluate_classification
+from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.figures.cases import FACT_COLUMNS
+from beatlens.figures.style import new_figure, save_figure
+from beatlens.report.build import render_report
+from beatlens.report.inputs import ReportInputs, load_image
+from beatlens.report.numbers import count, interval, listing, percent, score
+
+ROOT = Path(__file__).parents[2]
+CLASSES = ("N", "V")
+NASTY = "<script>alert(1)</script>"
+
+
+def bundle() -> dict[str, Any]:
+    return {
+        "signal": {"fs": 200, "band_hz": [0.5, 45], "notch_hz": None, "order": 3},
+        "beats": {"before_s": 0.25, "after_s": 0.4, "context": 5},
+        "network": {"settings": {"name": "hybrid"}},
+        "calibration": {"temperature": 1.1},
+        "thresholds": {"confidence": 0.9, "noise": 0.5, "similarity": 0.7},
+        "provenance": {"seed": 1, "versions": {"numpy": "2"}, "corpora_digest": "abc", "training": {}},
+        "sha256": {"weights.npz": "f" * 64},
+    }
+
+
+def beats(n: int = 80) -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 2, n)
+    p = np.clip(0.5 + 0.45 * (2 * truth - 1) + rng.normal(0, 0.3, n), 0.01, 0.99)
+    record = rng.integers(0, 4, n)
+    return pd.DataFrame(
+        {
+            "beat_id": [f"c/r{k}/{i}" for i, k in enumerate(record)],
+            "corpus": "c",
+            "record": [f"r{k}" for k in record],
+            "patient": [f"p{k}" for k in record],
+            "split": "test",
+            "label": np.array(CLASSES)[truth],
+            "pred": np.array(CLASSES)[(p > 0.5).astype(int)],
+            "review": False,
+            "p_N": 1 - p,
+            "p_V": p,
+        }
+    )
+
+
+def inputs(**changes: Any) -> ReportInputs:
+    records = pd.DataFrame(
+        {
+            "corpus": "c",
+            "record": [f"r{k}" for k in range(4)],
+            "patient": [f"p{k}" for k in range(4)],
+            "split": "test",
+            "n_beats": 20,
+            "duration_s": 30.0,
+            "n_N": 10,
+            "n_V": 10,
+        }
+    )
+    status = pd.DataFrame(
+        {
+            "corpus": "c",
+            "record": ["r0", "r1", "r2", "r3", NASTY],
+            "used": [True, True, True, True, False],
+            "reason": ["", "", "", "", "truncated_signal"],
+            "detail": ["", "", "", "", f"{NASTY} 10 bytes"],
+        }
+    )
+    settings = EvaluateSettings(
+        bootstrap=50, level=0.95, random_draws=1, deletion_steps=1, leave_out=[], calibration_bins=10
+    )
+    table = beats()
+    metrics, _ = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
+    base = ReportInputs(
+        title=NASTY,
+        run="demo",
+        seed=1,
+        classes=CLASSES,
+        records=records,
+        status=status,
+        bundle=bundle(),
+        bundle_sha256="0" * 64,
+        config=(ROOT / "config" / "config.yaml").read_text(encoding="utf-8"),
+        versions={"beatlens": "0"},
+        metrics=metrics,
+    )
+    return replace(base, **changes)
+
+
+def facts() -> pd.DataFrame:
+    row = {
+        "case": "V-wrong-01", "corpus": "c", "record": "r1", "patient": NASTY, "beat_id": "c/r1/5", "r_time_s": 3.2,
+        "class": "V", "probability": 0.91, "label": "none", "outcome": "wrong", "reason": "low_confidence;noise",
+        "relaxed": True, "rhythm_share": 0.4, "rhythm_sign": -1, "beat_share": 0.8, "outside": 0.12,
+        "top_leads": "II:0.71;V1:0.29", "agreement": 0.8, "limit": 0.1,
+    }  # fmt: skip
+    assert set(row) == set(FACT_COLUMNS)
+    return pd.DataFrame([row])
+
+
+def explanation_scores(gain_lo: float) -> pd.DataFrame:
+    rows = []
+    for scope, name in (("all", ""), ("class", "V")):
+        for null, low in (("random", 0.3), ("target_beat", gain_lo)):
+            rows.append(
+                {
+                    "scope": scope, "case": "", "record": "", "class": name, "method": "fused", "metric": "auprc",
+                    "truth": "planted", "value": 0.9, "null_name": null, "null_value": 0.5, "lo": 0.8, "hi": 1.0,
+                    "gain": low + 0.05, "gain_lo": low, "gain_hi": low + 0.1, "n": 3,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+class Page(HTMLParser):
+    """Collect tags, attributes that load something, and whether tags close."""
+
+    VOID = frozenset({"meta", "img", "br", "link"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.urls: list[str] = []
+        self.stack: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.urls += [value or "" for name, value in attrs if name in {"src", "href"}]
+        if tag not in self.VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+
+def test_page_is_self_contained_and_escapes(tmp_path: Path) -> None:
+    save_figure(new_figure(100, 10), tmp_path / "a.svg")
+    image = load_image(tmp_path / "a.svg")
+    assert image.width_mm == pytest.approx(100, abs=0.01)
+    text = render_report(
+        inputs(
+            figures={"confusion": image},
+            facts=facts(),
+            cases={"V-wrong-01": image},
+            explanation_metrics=explanation_scores(0.1),
+        )
+    )
+    page = Page(text)
+    assert not page.stack
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert all(url.startswith(("#", "data:image/")) for url in page.urls)
+    assert page.tags.count("img") == 2
+    assert "&lt;script&gt;" in text
+    assert "Research software, not a medical device" in text
+    assert "truncated_signal" in text
+    assert "width:100.00mm" in text
+
+
+def test_case_is_told_in_words() -> None:
+    text = render_report(inputs(facts=facts()))
+    for words in (
+        "Called V with probability 0.91; wrong, truth: no beat here.",
+        "Review because: low confidence and the noise gate calls it noise.",
+        "speaking against V",
+        "II 71\u00a0% and V1 29\u00a0%",
+        "12\u00a0% lies outside the figure",
+        "agree well (rank correlation 0.80)",
+        "Picked below the least probability",
+    ):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("gain_lo", "expected"), [(0.1, "are clearly above every null"), (-0.2, "does as well or better")]
+)
+def test_says_whether_explanations_beat_their_nulls(gain_lo: float, expected: str) -> None:
+    assert expected in render_report(inputs(explanation_metrics=explanation_scores(gain_lo)))
+
+
+def test_says_when_the_classifier_does_not_beat_a_constant() -> None:
+    """Every patient called N throughout: macro F1 is that of the constant guess."""
+    table = beats().assign(pred="N")
+    settings = EvaluateSettings(
+        bootstrap=50, level=0.95, random_draws=1, deletion_steps=1, leave_out=[], calibration_bins=10
+    )
+    metrics, _ = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
+    text = render_report(inputs(metrics=metrics))
+    assert "no better than" in text
+    assert "F1 is below 0.50 for V: don't rely on it." in text
+
+
+def test_a_run_without_labels_or_cases() -> None:
+    predictions = pd.DataFrame({"split": ["none"], "n_beats": [10], "n_review": [3], "n_N": [7], "n_V": [0]})
+    text = render_report(inputs(metrics=None, record_predictions=predictions))
+    assert "nothing to score them against" in text
+    assert "No case was explained" in text
+    assert "How well the classes are told apart" not in text
+    assert not Page(text).stack
+
+
+def test_numbers() -> None:
+    assert score(float("nan")) == "–"
+    assert score(-0.001) == "0.00"
+    assert interval(0.5, float("nan"), 1.0) == "0.50"
+    assert interval(0.5, -0.25, 1.0) == "0.50 (−0.25 to 1.00)"
+    assert percent(0.034) == "3.4\u00a0%"
+    assert percent(1.0) == "100\u00a0%"
+    assert count(12345) == "12\u2009345"
+    assert listing(["a", "b", "c"]) == "a, b and c"
+
+
+def test_programs_do_not_import_torch() -> None:
+    names = [
+        "evaluate_classification", "draw_prototypes", "draw_training", "draw_classification", "draw_cases",
+        "draw_explanations", "build_report",
+    ]  # fmt: skip
+    programs = [str(ROOT / "scripts" / f"{name}.py") for name in names]
+    code = (
+        f"import runpy, sys\nfor path in {programs!r}: runpy.run_path(path, run_name='loaded')\n"
+        "import beatlens.figures.cases, beatlens.report.build\n"
+        "print([m for m in ('torch', 'sklearn', 'neurokit2', 'wfdb', 'matplotlib.pyplot') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "src")}, check=True
+    )
+    assert result.stdout.strip() == "[]"
