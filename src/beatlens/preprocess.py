@@ -98,11 +98,9 @@ def preprocess_record(
     fs, geometry = settings.signal.fs, settings.geometry
     detected = np.zeros(0, dtype=np.int64)
     if role != "noise":
-        known = None if labels is None else np.rint(labels.sample * (fs / record.fs)).astype(np.int64)
+        known = None if labels is None else labels.sample.astype(np.float64) * (fs / record.fs)
         peaks = detect(conditioned.signal, fs, settings.rpeaks, conditioned.missing, known)
         detected = np.unique(np.clip(np.rint(peaks * (record.fs / fs)), 0, signal.shape[1] - 1).astype(np.int64))
-        if settings.rpeaks.detector == "annotation" and labels is not None:
-            detected = labels.sample
     labelled = labels is not None and role != "noise"
     truth_beats = labels if labels is not None and labelled else BeatLabels.empty()
     of_detected, of_annotated = match_beats(

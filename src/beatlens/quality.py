@@ -71,7 +71,7 @@ def lead_scale(signal: FloatArray, r_index: IntArray, fs: float) -> FloatArray:
         scale = np.median(np.abs(waves).max(axis=2), axis=0)
     else:
         scale = np.percentile(np.abs(signal), 99, axis=1)
-    return np.maximum(scale, MIN_SCALE_MV).astype(np.float32)
+    return np.asarray(np.maximum(scale, MIN_SCALE_MV), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -166,12 +166,13 @@ def assess(
 def _share(mask: BoolArray, low: IntArray, high: IntArray) -> FloatArray:
     """Return the (n_beats, n_leads) share of True in samples low..high-1."""
     total = np.concatenate([np.zeros((mask.shape[0], 1), dtype=np.int64), np.cumsum(mask, axis=1)], axis=1)
-    return ((total[:, high] - total[:, low]) / (high - low)).T.astype(np.float32)
+    return np.asarray(((total[:, high] - total[:, low]) / (high - low)).T, dtype=np.float32)
 
 
 def _at_extreme(raw: FloatArray) -> BoolArray:
     """Tell which samples stand at the lead's lowest or highest value: a converter at its rail repeats it."""
-    return (raw == raw.min(axis=1, keepdims=True)) | (raw == raw.max(axis=1, keepdims=True))
+    extreme: BoolArray = (raw == raw.min(axis=1, keepdims=True)) | (raw == raw.max(axis=1, keepdims=True))
+    return extreme
 
 
 def _baseline_excursion(raw: FloatArray, fs: float, low: IntArray, high: IntArray) -> FloatArray:
@@ -190,7 +191,7 @@ def _baseline_excursion(raw: FloatArray, fs: float, low: IntArray, high: IntArra
     index = np.minimum((low // block)[:, None] + np.arange(span), n_blocks - 1)
     if not len(low):
         return np.zeros((0, raw.shape[0]), dtype=np.float32)
-    return np.ptp(baseline[:, index], axis=2).T.astype(np.float32)
+    return np.asarray(np.ptp(baseline[:, index], axis=2).T, dtype=np.float32)
 
 
 def _high_frequency(signal: FloatArray, fs: float, r_index: IntArray, low: IntArray, high: IntArray) -> FloatArray:
@@ -208,7 +209,7 @@ def _high_frequency(signal: FloatArray, fs: float, r_index: IntArray, low: IntAr
     total = np.concatenate([np.zeros((signal.shape[0], 1)), np.cumsum(power * outside, axis=1)], axis=1)
     count = np.concatenate([[0], np.cumsum(outside)])
     mean = (total[:, high] - total[:, low]) / np.maximum(count[high] - count[low], 1)
-    return np.sqrt(np.maximum(mean, 0)).T.astype(np.float32)
+    return np.asarray(np.sqrt(np.maximum(mean, 0)).T, dtype=np.float32)
 
 
 def _template_correlation(waves: FloatArray, n_templates: int = 128) -> FloatArray:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.qrs import detect_beats
+
 FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -21,7 +25,7 @@ class RPeakSettings:
     detector
         One of `DETECTORS`.
     refine_s
-        Half-width in seconds in which a detection moves to the main extremum of the QRS.
+        Half-width in seconds in which a detection moves to the main deflection of the QRS.
     match_s
         Largest distance in seconds between a detection and the annotation it matches.
     """
@@ -35,6 +39,9 @@ class RPeakSettings:
             raise ValueError(f"rpeaks.detector is {self.detector!r}; expected one of {list(DETECTORS)}")
 
 
+MIN_LENGTH_S = 0.5
+"""A shorter record has no beats."""
+CLEAR_SHARE, CLIMB_S, MAJORITY_FACTOR = 0.5, 0.01, 1.4
 DETECTORS = ("consensus", "sleepecg", "neurokit", "gqrs", "xqrs", "annotation")
 
 
@@ -43,15 +50,15 @@ def detect(
     fs: float,
     settings: RPeakSettings,
     missing: BoolArray | None = None,
-    annotated: IntArray | None = None,
-) -> IntArray:
+    annotated: Float64Array | None = None,
+) -> Float64Array:
     """Return the R peaks of a record with the configured detector.
 
     Parameters
     ----------
     signal
-        (n_leads, n_samples) conditioned mV, finite. `consensus` combines the leads, the others see the first lead
-        that isn't flat.
+        (n_leads, n_samples) conditioned mV, finite. `consensus` combines the leads; the others see the lead in which
+        QRS complexes stand out most.
     fs
         Rate in Hz.
     settings
@@ -59,61 +66,107 @@ def detect(
     missing
         (n_leads, n_samples) bool, where the signal is interpolated; nothing is detected where all leads are.
     annotated
-        Annotated R peaks in samples of `signal`, for the detector ``annotation``.
+        (n,) annotated R peaks in samples of `signal`, for the detector ``annotation``.
 
     Returns
     -------
-    (n_beats,) int64, strictly ascending samples of `signal`
+    (n_beats,) float64, strictly ascending; samples of `signal`, with the fraction that a parabola through the
+    extremum gives (the peaks of ``annotation`` come back as they are)
+
+    Raises
+    ------
+    ValueError
+        For the detector ``annotation`` without annotations.
     """
     if settings.detector == "annotation":
         if annotated is None:
             raise ValueError("rpeaks.detector is 'annotation', but the record has no beat annotations")
         return np.unique(annotated)
     present = np.ones(signal.shape, dtype=bool) if missing is None else ~missing
-    usable = np.flatnonzero(np.ptp(signal, axis=1) > 0)
-    if not len(usable) or signal.shape[1] < fs:
-        return np.zeros(0, dtype=np.int64)
+    usable = np.flatnonzero((np.ptp(signal, axis=1) > 0) & present.any(axis=1))
+    if not len(usable) or signal.shape[1] < round(MIN_LENGTH_S * fs):
+        return np.zeros(0)
+    reference = int(usable[clearest_lead(signal[usable], fs)])
     if settings.detector == "consensus":
-        peaks = _consensus(signal[usable], fs, settings.refine_s)
+        peaks = detect_beats(signal[usable], fs, ~present[usable])
     else:
-        peaks = _refine(signal[usable[:1]], EXTERNAL[settings.detector](signal[usable[0]], fs), fs, settings.refine_s)
-    peaks = np.unique(np.clip(peaks, 0, signal.shape[1] - 1))
-    return peaks[present[:, peaks].any(axis=0)]
+        peaks = np.unique(np.clip(EXTERNAL[settings.detector](signal[reference], fs), 0, signal.shape[1] - 1))
+    peaks = peaks[present[usable][:, peaks].any(axis=0)]
+    return refine(signal[reference], peaks, fs, settings.refine_s)
 
 
-def _consensus(signal: FloatArray, fs: float, refine_s: float) -> IntArray:
-    from scipy.ndimage import median_filter, uniform_filter1d
-    from scipy.signal import butter, find_peaks, sosfiltfilt
+def clearest_lead(signal: FloatArray, fs: float) -> int:
+    """Return the first lead in which QRS complexes stand out: at least half as much as in the best.
 
-    sections = butter(2, (5, 20), "bandpass", fs=fs, output="sos")
-    energy = np.zeros(signal.shape[1])
-    for lead in signal:
-        filtered = sosfiltfilt(sections, lead, padlen=min(len(lead) - 1, round(fs)))
-        smooth = np.sqrt(uniform_filter1d(filtered**2, max(round(0.11 * fs), 1)))
-        energy += smooth / max(float(np.percentile(smooth, 95)), 1e-6)
-    block = round(1.5 * fs)
-    n_blocks = -(-len(energy) // block)
-    maxima = np.pad(energy, (0, n_blocks * block - len(energy)), mode="edge").reshape(n_blocks, block).max(axis=1)
-    level = median_filter(maxima, min(9, n_blocks), mode="nearest")
-    threshold = 0.35 * np.interp(np.arange(len(energy)), (np.arange(n_blocks) + 0.5) * block, level)
-    peaks = find_peaks(energy, height=threshold, distance=max(round(0.25 * fs), 1))[0]
-    return _refine(signal, peaks.astype(np.int64), fs, refine_s)
+    Recorders put their main lead first, and annotators mark its R peak.
+
+    Parameters
+    ----------
+    signal
+        (n_leads, n_samples) mV.
+    fs
+        Rate in Hz.
+    """
+    if len(signal) == 1:
+        return 0
+    block = min(round(3 * fs), signal.shape[1])
+    blocks = np.abs(signal[:, : signal.shape[1] // block * block]).reshape(len(signal), -1, block)
+    contrast = np.median(blocks.max(axis=2), axis=1) / np.maximum(np.median(blocks, axis=(1, 2)), 1e-3)
+    return int(np.flatnonzero(contrast >= CLEAR_SHARE * contrast.max())[0])
 
 
-def _refine(signal: FloatArray, peaks: IntArray, fs: float, refine_s: float) -> IntArray:
-    """Move each peak to the largest deflection of the first lead within `refine_s`."""
+def refine(lead: FloatArray, peaks: IntArray, fs: float, half_width_s: float) -> Float64Array:
+    """Move peaks to the main deflection of the QRS nearby, up or down, with the fraction of a sample.
+
+    Deflections count less with their distance (a Gaussian of half the half-width), so that a T wave or the far end of
+    a wide QRS doesn't win by height alone; and the sign that wins in most beats counts more, so that an RS complex
+    doesn't have its R peak now at the R, now at the S. Of peaks that meet at one place one stays.
+
+    Parameters
+    ----------
+    lead
+        (n_samples,) mV.
+    peaks
+        (n_beats,) samples, ascending.
+    fs
+        Rate in Hz.
+    half_width_s
+        Half-width of the search in seconds.
+
+    Returns
+    -------
+    (n_refined,) float64, strictly ascending
+    """
     if not len(peaks):
-        return peaks
-    offsets = np.arange(-round(refine_s * fs), round(refine_s * fs) + 1)
-    index = np.clip(peaks[:, None] + offsets, 0, signal.shape[1] - 1)
-    best = np.abs(signal[0][index]).argmax(axis=1)
-    return index[np.arange(len(peaks)), best]
+        return np.zeros(0)
+    half = max(round(half_width_s * fs), 1)
+    offsets = np.arange(-half, half + 1)
+    values = _around(lead, peaks, offsets) * np.exp(-0.5 * (offsets / (half / 2)) ** 2)
+    highest, lowest = values.max(axis=1), -values.min(axis=1)
+    favour = MAJORITY_FACTOR if np.median(highest - lowest) > 0 else 1 / MAJORITY_FACTOR
+    upright = favour * highest > lowest
+    best = peaks + offsets[np.where(upright, values.argmax(axis=1), values.argmin(axis=1))]
+    # The weight pulls the maximum off the top, to which a short climb leads back.
+    climb = np.arange(-round(CLIMB_S * fs), round(CLIMB_S * fs) + 1)
+    best = best + climb[(_around(lead, best, climb) * np.where(upright, 1, -1)[:, None]).argmax(axis=1)]
+    best = np.unique(np.clip(best, 0, len(lead) - 1))
+    before, here, after = _around(lead, best, np.array([-1, 0, 1])).T
+    curvature = before - 2 * here + after
+    fraction = np.zeros(len(best))
+    is_extremum = (here - before) * (here - after) > 0
+    np.divide(0.5 * (before - after), curvature, out=fraction, where=is_extremum)
+    return best + fraction
+
+
+def _around(lead: FloatArray, centre: IntArray, offsets: IntArray) -> Float64Array:
+    """Return the (n, n_offsets) values around samples; the ends hold."""
+    return np.asarray(lead[np.clip(centre[:, None] + offsets, 0, len(lead) - 1)], dtype=np.float64)
 
 
 def _sleepecg(lead: FloatArray, fs: float) -> IntArray:
-    import sleepecg
+    from sleepecg.heartbeats import detect_heartbeats
 
-    return np.asarray(sleepecg.detect_heartbeats(lead.astype(np.float64), fs), dtype=np.int64)
+    return np.asarray(detect_heartbeats(lead.astype(np.float64), fs), dtype=np.int64)
 
 
 def _neurokit(lead: FloatArray, fs: float) -> IntArray:
@@ -134,4 +187,9 @@ def _xqrs(lead: FloatArray, fs: float) -> IntArray:
     return np.asarray(wfdb.processing.xqrs_detect(lead.astype(np.float64), fs, verbose=False), dtype=np.int64)
 
 
-EXTERNAL = {"sleepecg": _sleepecg, "neurokit": _neurokit, "gqrs": _gqrs, "xqrs": _xqrs}
+EXTERNAL: dict[str, Callable[[FloatArray, float], IntArray]] = {
+    "sleepecg": _sleepecg,
+    "neurokit": _neurokit,
+    "gqrs": _gqrs,
+    "xqrs": _xqrs,
+}
