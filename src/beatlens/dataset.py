@@ -69,11 +69,13 @@ class LabelledRecord:
 
 
 def gate_labels(beats: pd.DataFrame) -> FloatArray:
-    """Return what is known about noise: 1 in annotated noise, NaN where a quality rule or no annotator looked, else 0.
+    """Return what is known about noise: 1 in annotated noise, NaN unknown, else 0.
 
-    A quality rule never makes a label, since the gate is to replace the rules; a beat that a rule doubts is unknown.
+    Unknown are beats that a quality rule doubts (a rule never makes a label, since the gate is to replace the rules),
+    detections that match no annotated beat, and beats of records without annotations.
     """
     unknown = (beats["reason"].to_numpy() != "") | (beats["label_source"].to_numpy() == "")
+    unknown |= beats["label"].to_numpy() == "none"
     gate = np.where(unknown, np.nan, 0.0)
     return np.where(beats["annotated_noise"].to_numpy(dtype=bool), 1.0, gate).astype(np.float32)
 

@@ -189,6 +189,23 @@ def test_batches_hold_the_beats_they_say(planted, records, spec):
         np.testing.assert_array_equal(batch.rr[slot], record.rr[beat])
 
 
+def test_augmentation_drops_a_lead_only_where_there_are_several(planted, records, spec):
+    training = TrainingSet(planted, records, "train", spec)
+    quiet = NoiseSettings(0.0, (-6.0, 24.0), 0.0, 6.0)
+    rng = np.random.default_rng(0)
+    for k, record in enumerate(training.records):
+        batch = training.batch([(k, 10, 30)], rng, (), Augmentation(quiet, 0.3, 1.0))
+        assert (np.bincount(batch.row) == 1).all()
+        own = record.waves(8, 32, spec)
+        kept = [
+            j for j in range(len(record.leads)) if np.corrcoef(own[:, j].ravel(), batch.waves.ravel())[0, 1] > 0.9999
+        ]
+        assert kept
+        gain = (batch.waves / own[:, kept[0]])[np.abs(own[:, kept[0]]) > 0.3]
+        assert gain.std() < 1e-5
+        assert gain.mean() != pytest.approx(1.0, abs=1e-4)
+
+
 def test_the_network_learns_what_was_planted(planted, records, bundle):
     found = predictions(planted, records, bundle)
     beats = pd.concat([shard.beats() for shard in planted], ignore_index=True)

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from beatlens.dataset import gate_labels
 from beatlens.noise import (
     NoiseSettings,
     NoiseSource,
@@ -96,6 +97,20 @@ def test_noise_halves_are_apart_and_made_noise_stands_in(tmp_path, rng):
     other = noise_sources([], "test", 100.0, (0.5, 45.0), 1)
     assert [source.name for source in made] == ["muscle", "electrode", "wander"]
     assert not np.array_equal(made[0].signal, other[0].signal)
+
+
+def test_gate_labels_are_known_only_where_somebody_looked():
+    import pandas as pd
+
+    beats = pd.DataFrame(
+        {
+            "reason": ["", "flat", "", "", "flat"],
+            "label_source": ["beat", "beat", "", "beat", "beat"],
+            "label": ["N", "N", "", "none", "V"],
+            "annotated_noise": [False, False, False, False, True],
+        }
+    )
+    np.testing.assert_array_equal(gate_labels(beats), [0, np.nan, np.nan, np.nan, 1])
 
 
 @pytest.mark.parametrize("kind", ["muscle", "electrode", "wander"])
