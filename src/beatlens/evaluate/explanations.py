@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +44,7 @@ COLUMNS = (
     "gain_hi",
     "n",
 )
-"""``gain`` is value minus null, turned so that more is better; lo and hi are of the value, gain_lo, gain_hi of the gain."""
+"""``gain`` is value minus null, turned so that more is better. lo, hi: of the value; gain_lo, gain_hi: of the gain."""
 
 LOWER_IS_BETTER = frozenset({"deletion_auc"})
 
@@ -121,10 +121,12 @@ def faithfulness_scores(
 ) -> Iterator[Score]:
     """Delete and insert the cells of one case in the order of each attribution, in random order and greedily.
 
+    Curves are of the target's probability, whatever units the attributions have.
     ``deletion_auc`` and ``insertion_auc`` stand beside the mean area of random orders. ``deletion`` and ``insertion``
     are how far from random (0) to greedy (1) the area comes.
     """
     shape = (len(engine.scene.leads), len(edges) - 1)
+    target = replace(target, units="probability")
 
     def value(cells_on: npt.NDArray[np.bool_]) -> Array:
         return engine.cell_values(cells_on, np.ones(len(cells_on), dtype=bool), edges, target)

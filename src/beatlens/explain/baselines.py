@@ -12,15 +12,43 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 INTERPOLATION = "interpolation"
-BASELINES = (INTERPOLATION, "lead_mean", "zero", "median_beat")
+CONTRAST = "contrast_beat"
+BASELINES = (INTERPOLATION, "lead_mean", "zero", "median_beat", CONTRAST)
+
+CONTRAST_BEATS = 3
+"""Beats of another class that a record needs for the baseline ``contrast_beat``."""
+
+
+def contrast_beats(
+    pred: npt.NDArray[np.object_], review: npt.NDArray[np.bool_], explained: str
+) -> npt.NDArray[np.bool_]:
+    """Return which beats of a record a class is contrasted with.
+
+    These are the accepted beats of the class other than the explained one that the model predicts most often in this
+    record (the first by name where two are as frequent): predictions decide, labels don't. None, where there are fewer
+    than `CONTRAST_BEATS`.
+
+    Parameters
+    ----------
+    pred, review
+        (n,) predicted class and whether the beat went to review.
+    explained
+        The class that is explained.
+    """
+    usable = ~review & (pred != explained)
+    names, counts = np.unique(pred[usable].astype(str), return_counts=True)
+    if not len(names) or counts.max() < CONTRAST_BEATS:
+        return np.zeros(len(pred), dtype=bool)
+    return np.asarray(usable & (pred == names[counts.argmax()]))
 
 
 def fill_signal(scene: Scene, baseline: str) -> FloatArray:
     """Return what replaces the case window, (L, stop - start) mV, for a baseline that needs no anchors.
 
     ``lead_mean``: the lead's mean over the record. ``zero``: 0 mV. ``median_beat``: the record's median beat at each R
-    peak, the lead's mean between beats; where two beats overlap, the nearer R decides. For ``interpolation`` this is
-    the lead's mean, which stands in where a whole lead is off.
+    peak, the lead's mean between beats; where two beats overlap, the nearer R decides. ``contrast_beat``: the same with
+    the median over the beats of `contrast_beats`: what the patient's beat of another class would look like there. For
+    ``interpolation`` this is the lead's mean, which stands in where a whole lead is off.
     """
     mean = scene.signal.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
     length = scene.stop - scene.start
@@ -28,9 +56,12 @@ def fill_signal(scene: Scene, baseline: str) -> FloatArray:
         return np.repeat(mean, length, axis=1)
     if baseline == "zero":
         return np.zeros((len(scene.leads), length), dtype=np.float32)
-    if baseline != "median_beat":
+    if baseline not in {"median_beat", CONTRAST}:
         raise ValueError(f"explain.baseline: {baseline!r}; expected one of {BASELINES}")
-    median = np.median(cut_beats(scene.signal, scene.all_r_index, scene.geometry), axis=0).astype(np.float32)
+    usual = scene.all_r_index if baseline == "median_beat" else scene.contrast_r_index
+    if not len(usual):
+        raise ValueError(f"{scene.corpus}/{scene.record}: baseline {baseline!r} without a beat to take it from")
+    median = np.median(cut_beats(scene.signal, usual, scene.geometry), axis=0).astype(np.float32)
     samples = np.arange(scene.start, scene.stop)
     after = np.searchsorted(scene.all_r_index, samples).clip(1, None)
     right = scene.all_r_index[np.minimum(after, len(scene.all_r_index) - 1)]
@@ -80,7 +111,7 @@ def interpolated_waves(
     value_a, value_b = signal[np.maximum(a, 0)], signal[np.minimum(b, len(signal) - 1)]
     no_a, no_b = a < 0, b >= len(signal)
     value_a, value_b = np.where(no_a, value_b, value_a), np.where(no_b, value_a, value_b)
-    slope = (value_b - value_a) / (b - a)
+    slope = (value_b - value_a) / np.maximum(b - a, 1)  # segments that are on have b <= a, and are not filled
     nothing = ~on.any(axis=1)
     slope[nothing], value_a[nothing] = 0.0, mean
     filled = value_a[:, local] + slope[:, local] * (samples - a[:, local])

@@ -94,7 +94,7 @@ def select_cases(
     """Choose cases of the test split, and of unlabelled records.
 
     First every class and outcome gets its first case, then its second, and so on up to `per_class` and `max_cases`;
-    within a class and outcome patients that have been chosen least often come first, then chance.
+    within a class and outcome patients chosen least often (there, then overall) come first, then chance.
 
     Parameters
     ----------
@@ -122,6 +122,7 @@ def select_cases(
     table = table[eligible]
     rng = np.random.default_rng(derive_seed(seed, "cases"))
     used: dict[str, int] = {}
+    used_here: dict[tuple[str, str], dict[str, int]] = {}
     groups = {}
     for outcome in settings.outcomes:
         for name in classes:
@@ -135,12 +136,14 @@ def select_cases(
         for (outcome, name), group in groups.items():
             if len(chosen) >= settings.max_cases:
                 break
-            pick = _pick(group[~group["beat_id"].isin(taken)], used, settings.min_probability)
+            here = used_here.setdefault((outcome, name), {})
+            pick = _pick(group[~group["beat_id"].isin(taken)], here, used, settings.min_probability)
             if pick is None:
                 continue
             taken.add(str(pick["beat_id"]))
             patient = f"{pick['corpus']}/{pick['patient']}"
-            used[patient] = used.get(patient, 0) + 1
+            for counts in (used, here):
+                counts[patient] = counts.get(patient, 0) + 1
             case = f"{_file_safe(name)}-{outcome}-{rank + 1:02d}"
             chosen.append({"case": case, "target": "beat", "class": name, **pick})
     result = pd.DataFrame(chosen, columns=list(CASE_COLUMNS))
@@ -192,17 +195,21 @@ def _outcome(table: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.object_]
     return np.where(table["review"].to_numpy(dtype=bool), "review", accepted).astype(object)
 
 
-def _pick(group: pd.DataFrame, used: dict[str, int], min_probability: float) -> dict[str, object] | None:
-    """Take a beat of the patient chosen least often; the most probable one where none is probable enough."""
+def _pick(
+    group: pd.DataFrame, here: dict[str, int], overall: dict[str, int], min_probability: float
+) -> dict[str, object] | None:
+    """Take a beat of the patient chosen least often, in this class and outcome first, then overall.
+
+    Where none is probable enough, the most probable beat of such a patient is taken and marked relaxed.
+    """
     if group.empty:
         return None
     enough = group[group["probability"] >= min_probability]
     if relaxed := enough.empty:
-        enough = group[group["probability"] == group["probability"].max()]
-    counts = [
-        used.get(f"{corpus}/{patient}", 0) for corpus, patient in zip(enough["corpus"], enough["patient"], strict=True)
-    ]
-    row = enough.iloc[int(np.argmin(counts))]
+        enough = group.sort_values("probability", ascending=False, kind="stable")
+    patients = enough["corpus"] + "/" + enough["patient"]
+    counts = [(here.get(patient, 0), overall.get(patient, 0)) for patient in patients]
+    row = enough.iloc[counts.index(min(counts))]
     columns = ["corpus", "record", "patient", "beat_id", "start_s", "end_s", "outcome", "label", "probability"]
     return {**{name: row[name] for name in columns}, "relaxed": relaxed}
 

@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from beatlens.bundle import Bundle
 from beatlens.explain.attribution import SPREAD, Attribution, rhythm_share
+from beatlens.explain.baselines import CONTRAST, INTERPOLATION, contrast_beats
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.players import Players, segment_edges
 from beatlens.explain.refine import Refined, explain_refined
 from beatlens.explain.scene import Scene, make_scene
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.target import Target
+from beatlens.inference import predict_beats
 from beatlens.seeds import derive_seed
 from beatlens.shards import Shard
 
@@ -39,6 +41,9 @@ def case_engine(
 ) -> tuple[PerturbationEngine, Target]:
     """Build the engine and the target of a case.
 
+    The baseline ``contrast_beat`` needs beats of another class in the record; where there are none, the engine has the
+    baseline ``interpolation`` (`PerturbationEngine.baseline` says which one it has).
+
     Parameters
     ----------
     case
@@ -58,11 +63,18 @@ def case_engine(
     own = beats[(beats["corpus"] == case.corpus) & (beats["record"] == case.record)].reset_index(drop=True)
     if own.empty:
         raise ValueError(f"{shard.path}: no beats of {case.corpus}/{case.record}; expected those of case {case.case}")
-    scene = make_scene(shard, own, [case.beat_id], bundle.spec)
     if case.case_class not in bundle.classes:
         raise ValueError(f"case {case.case}: class {case.case_class!r}; expected one of {bundle.classes}")
+    baseline, contrast = settings.baseline, None
+    if baseline == CONTRAST:
+        table = predict_beats(shard, own, {(case.corpus, case.record): ""}, bundle, network, device)
+        contrast = contrast_beats(table["pred"].to_numpy(), table["review"].to_numpy(dtype=bool), case.case_class)
+        if not contrast.any():
+            baseline = INTERPOLATION
+            logger.info("%s: no beats of another class to contrast with; baseline %s", case.case, baseline)
+    scene = make_scene(shard, own, [case.beat_id], bundle.spec, contrast)
     target = Target(case.target, bundle.classes.index(case.case_class), settings.target)
-    engine = PerturbationEngine(scene, network, bundle.bank, bundle.calibration, settings.baseline, device)
+    engine = PerturbationEngine(scene, network, bundle.bank, bundle.calibration, baseline, device)
     return engine, target
 
 
@@ -96,13 +108,13 @@ def explain_case(
 
     own_seed = derive_seed(seed, case.corpus, case.record, case.beat_id, case.target)
     refined = explain_refined(value, scene.leads, case_edges(scene, settings), method, settings, own_seed)
-    return _attribution(case, scene, refined, method, settings, own_seed)
+    return _attribution(case, engine, refined, method, settings, own_seed)
 
 
 def _attribution(
-    case: Any, scene: Scene, refined: Refined, method: str, settings: ExplainSettings, seed: int
+    case: Any, engine: PerturbationEngine, refined: Refined, method: str, settings: ExplainSettings, seed: int
 ) -> Attribution:
-    players, solution = refined.players, refined.solution
+    scene, players, solution = engine.scene, refined.players, refined.solution
     values = players.spread(solution.values).astype(np.float32)
     rhythm = None if players.rhythm is None else float(solution.values[players.rhythm])
     meta = {
@@ -117,7 +129,7 @@ def _attribution(
         "spread": SPREAD,
         "players": {**_described(players, solution.values), "segment_s": settings.segment_s},
         "events": _described(refined.events, refined.event_solution.values),
-        "baseline": settings.baseline,
+        "baseline": engine.baseline,
         "seed": seed,
         "n_evaluations": refined.n_evaluations,
         "standard_error": _finite(solution.standard_error),

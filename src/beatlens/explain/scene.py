@@ -45,6 +45,8 @@ class Scene:
         (n_targets, W), (n_targets,), (n_targets,): contexts of the targets, as rows of `r_index`.
     all_r_index
         R samples of all beats of the record.
+    contrast_r_index
+        R samples of those beats that the model takes for what the target is contrasted with; may be empty.
     """
 
     corpus: str
@@ -62,6 +64,7 @@ class Scene:
     lengths: IntArray
     positions: IntArray
     all_r_index: IntArray
+    contrast_r_index: IntArray
 
     @property
     def start(self) -> int:
@@ -89,7 +92,13 @@ class Scene:
         return np.asarray(np.clip(index, 0, self.signal.shape[1] - 1))
 
 
-def make_scene(shard: Shard, beats: pd.DataFrame, beat_ids: Sequence[str], spec: InputSpec) -> Scene:
+def make_scene(
+    shard: Shard,
+    beats: pd.DataFrame,
+    beat_ids: Sequence[str],
+    spec: InputSpec,
+    contrast: npt.NDArray[np.bool_] | None = None,
+) -> Scene:
     """Collect what a perturbation needs for target beats of one record.
 
     Parameters
@@ -102,6 +111,8 @@ def make_scene(shard: Shard, beats: pd.DataFrame, beat_ids: Sequence[str], spec:
         Targets; several for a window target.
     spec
         How the model's inputs are made.
+    contrast
+        (n,) which of the record's beats the target is contrasted with; none by default.
 
     Raises
     ------
@@ -143,4 +154,5 @@ def make_scene(shard: Shard, beats: pd.DataFrame, beat_ids: Sequence[str], spec:
         lengths=lengths,
         positions=positions,
         all_r_index=all_r_index,
+        contrast_r_index=all_r_index[:0] if contrast is None else all_r_index[contrast],
     )
