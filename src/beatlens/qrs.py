@@ -29,6 +29,7 @@ MIN_LEVEL = 0.02
 """Of the record's median level: in a silent stretch nothing is loud."""
 MIN_HEIGHT, MIN_DISTANCE_S = 0.05, 0.2
 """Of candidates: share of the level, and distance."""
+PLACE_S = 0.1
 REFRACTORY_S = 0.2
 USUAL_HEIGHT, MAX_HEIGHT = 0.12, 1.0
 """Share of the level at which a height speaks neither for nor against a beat, and above which it says no more."""
@@ -46,7 +47,7 @@ LONGEST_STEP = 4.0
 """Local RR intervals that the search looks back; beyond, it takes the last candidate there is."""
 
 
-def detect_beats(signal: FloatArray, fs: float, missing: BoolArray | None = None) -> IntArray:
+def detect_beats(signal: FloatArray, fs: float, missing: BoolArray, reference: int) -> IntArray:
     """Return the QRS complexes of a record, to about 20 ms; `beatlens.rpeaks.refine` finds their R peaks.
 
     Parameters
@@ -57,22 +58,26 @@ def detect_beats(signal: FloatArray, fs: float, missing: BoolArray | None = None
         Rate in Hz.
     missing
         (n_leads, n_samples) bool: samples where a lead has no say.
+    reference
+        The lead whose energy places a beat that all leads have found.
 
     Returns
     -------
     (n_beats,) int64 samples, ascending
     """
     step = max(round(fs / ENVELOPE_HZ), 1)
-    coarse = find_beats(envelope(signal, fs, step, missing), fs / step)
-    beats: IntArray = np.minimum(coarse * step + step // 2, signal.shape[1] - 1)
-    return beats
+    energy = lead_energy(signal, fs, step)
+    beats = find_beats(envelope(energy, fs / step, missing[:, ::step]), fs / step)
+    if len(signal) > 1 and len(beats):
+        offsets = np.arange(-round(PLACE_S * fs / step), round(PLACE_S * fs / step) + 1)
+        around = np.clip(beats[:, None] + offsets, 0, energy.shape[1] - 1)
+        placed = np.take_along_axis(around, energy[reference][around].argmax(axis=1)[:, None], axis=1)[:, 0]
+        beats = np.where(missing[reference, ::step][beats], beats, placed)
+    return np.asarray(np.minimum(np.unique(beats) * step + step // 2, signal.shape[1] - 1), dtype=np.int64)
 
 
-def envelope(signal: FloatArray, fs: float, step: int, missing: BoolArray | None = None) -> Float64Array:
-    """Return the QRS energy of all leads as a share of the local QRS level, every `step` samples.
-
-    Each lead counts with the square of its ratio of peaks to background over 20 s, so that a noisy or flat lead
-    loses its say while it is so.
+def lead_energy(signal: FloatArray, fs: float, step: int) -> Float64Array:
+    """Return the root mean square of each lead in the QRS band, over about a wide QRS, every `step` samples.
 
     Parameters
     ----------
@@ -82,33 +87,50 @@ def envelope(signal: FloatArray, fs: float, step: int, missing: BoolArray | None
         Rate in Hz.
     step
         Samples that are averaged to one of the envelope.
+
+    Returns
+    -------
+    (n_leads, ceil(n_samples / step)) float64 mV
+    """
+    from scipy.ndimage import uniform_filter1d
+    from scipy.signal import butter, sosfiltfilt
+
+    n_leads, n_samples = signal.shape
+    n_blocks = -(-n_samples // step)
+    sections = butter(2, (BAND_HZ[0], min(BAND_HZ[1], 0.45 * fs)), "bandpass", fs=fs, output="sos")
+    filtered = sosfiltfilt(sections, signal, axis=1, padtype="even", padlen=min(n_samples - 1, round(fs)))
+    padded = np.pad(filtered**2, ((0, 0), (0, n_blocks * step - n_samples)), mode="edge")
+    power = padded.reshape(n_leads, n_blocks, step).mean(axis=2)
+    smooth = uniform_filter1d(power, max(round(SMOOTH_S * fs / step), 1), axis=1)
+    return np.asarray(np.sqrt(np.maximum(smooth, 0)), dtype=np.float64)
+
+
+def envelope(energy: Float64Array, fs: float, missing: BoolArray) -> Float64Array:
+    """Return the QRS energy of all leads as a share of the local QRS level.
+
+    Each lead counts with the square of its ratio of peaks to background over 20 s, so that a noisy or flat lead
+    loses its say while it is so.
+
+    Parameters
+    ----------
+    energy
+        (n_leads, n_samples) energy of each lead (`lead_energy`).
+    fs
+        Its rate in Hz.
     missing
         (n_leads, n_samples) bool: samples where a lead has no say.
 
     Returns
     -------
-    (ceil(n_samples / step),) float64, about 1 at a usual QRS
+    (n_samples,) float64, about 1 at a usual QRS
     """
-    from scipy.ndimage import uniform_filter1d
-    from scipy.signal import butter, sosfiltfilt
-
-    n_samples = signal.shape[1]
-    n_blocks = -(-n_samples // step)
-    sections = butter(2, (BAND_HZ[0], min(BAND_HZ[1], 0.45 * fs)), "bandpass", fs=fs, output="sos")
-    total, weight = np.zeros(n_blocks), np.zeros(n_blocks)
-    for k, lead in enumerate(signal):
-        filtered = sosfiltfilt(sections, lead, padtype="even", padlen=min(n_samples - 1, round(fs)))
-        power = np.pad(filtered**2, (0, n_blocks * step - n_samples), mode="edge").reshape(n_blocks, step).mean(axis=1)
-        energy = np.sqrt(np.maximum(uniform_filter1d(power, max(round(SMOOTH_S * fs / step), 1)), 0))
-        level, contrast = _level_and_contrast(energy, fs / step)
-        if not level.any():
-            continue
-        share = contrast**2
-        if missing is not None and missing[k].any():
-            share = np.where(missing[k, ::step], 0.0, share)
-        total += share * energy / level
+    total, weight = np.zeros(energy.shape[1]), np.zeros(energy.shape[1])
+    for lead, hole in zip(energy, missing, strict=True):
+        level, contrast = _level_and_contrast(lead, fs)
+        share = np.where(hole | (level == 0), 0.0, contrast**2)
+        total += share * lead / np.maximum(level, 1e-12)
         weight += share
-    return np.divide(total, weight, out=np.zeros(n_blocks), where=weight > 0)
+    return np.divide(total, weight, out=np.zeros(energy.shape[1]), where=weight > 0)
 
 
 def _level_and_contrast(energy: Float64Array, fs: float) -> tuple[Float64Array, Float64Array]:

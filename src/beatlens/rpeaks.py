@@ -41,7 +41,9 @@ class RPeakSettings:
 
 MIN_LENGTH_S = 0.5
 """A shorter record has no beats."""
-CLEAR_SHARE, CLIMB_S, MAJORITY_FACTOR = 0.5, 0.01, 1.4
+CLEAR_SHARE = 0.35
+LEAD_S, CLIMB_S = 0.01, 0.01
+MAJORITY_FACTOR, EARLY_FACTOR = 1.4, 1.7
 DETECTORS = ("consensus", "sleepecg", "neurokit", "gqrs", "xqrs", "annotation")
 
 
@@ -86,17 +88,17 @@ def detect(
     usable = np.flatnonzero((np.ptp(signal, axis=1) > 0) & present.any(axis=1))
     if not len(usable) or signal.shape[1] < round(MIN_LENGTH_S * fs):
         return np.zeros(0)
-    reference = int(usable[clearest_lead(signal[usable], fs)])
+    reference = clearest_lead(signal[usable], fs)
     if settings.detector == "consensus":
-        peaks = detect_beats(signal[usable], fs, ~present[usable])
+        peaks = detect_beats(signal[usable], fs, ~present[usable], reference)
     else:
-        peaks = np.unique(np.clip(EXTERNAL[settings.detector](signal[reference], fs), 0, signal.shape[1] - 1))
+        peaks = np.unique(np.clip(EXTERNAL[settings.detector](signal[usable[reference]], fs), 0, signal.shape[1] - 1))
     peaks = peaks[present[usable][:, peaks].any(axis=0)]
-    return refine(signal[reference], peaks, fs, settings.refine_s)
+    return refine(signal[usable[reference]], peaks, fs, settings.refine_s)
 
 
 def clearest_lead(signal: FloatArray, fs: float) -> int:
-    """Return the first lead in which QRS complexes stand out: at least half as much as in the best.
+    """Return the first lead in which QRS complexes stand out: at least `CLEAR_SHARE` as much as in the best.
 
     Recorders put their main lead first, and annotators mark its R peak.
 
@@ -118,8 +120,9 @@ def clearest_lead(signal: FloatArray, fs: float) -> int:
 def refine(lead: FloatArray, peaks: IntArray, fs: float, half_width_s: float) -> Float64Array:
     """Move peaks to the main deflection of the QRS nearby, up or down, with the fraction of a sample.
 
-    Deflections count less with their distance (a Gaussian of half the half-width), so that a T wave or the far end of
-    a wide QRS doesn't win by height alone; and the sign that wins in most beats counts more, so that an RS complex
+    Deflections count less with their distance from a little before the peak (a Gaussian of half the half-width), so
+    that a T wave or the far end of a wide QRS doesn't win by height alone. Of an upward and a downward deflection the
+    earlier counts more, as annotators mark it, and so does the sign that wins in most beats, so that an RS complex
     doesn't have its R peak now at the R, now at the S. Of peaks that meet at one place one stays.
 
     Parameters
@@ -141,11 +144,13 @@ def refine(lead: FloatArray, peaks: IntArray, fs: float, half_width_s: float) ->
         return np.zeros(0)
     half = max(round(half_width_s * fs), 1)
     offsets = np.arange(-half, half + 1)
-    values = _around(lead, peaks, offsets) * np.exp(-0.5 * (offsets / (half / 2)) ** 2)
-    highest, lowest = values.max(axis=1), -values.min(axis=1)
-    favour = MAJORITY_FACTOR if np.median(highest - lowest) > 0 else 1 / MAJORITY_FACTOR
-    upright = favour * highest > lowest
-    best = peaks + offsets[np.where(upright, values.argmax(axis=1), values.argmin(axis=1))]
+    start = peaks - round(LEAD_S * fs)
+    values = _around(lead, start, offsets) * np.exp(-0.5 * (offsets / (half / 2)) ** 2)
+    at_highest, at_lowest = values.argmax(axis=1), values.argmin(axis=1)
+    highest, lowest = np.maximum(values.max(axis=1), 1e-9), np.maximum(-values.min(axis=1), 1e-9)
+    log_ratio = np.log(highest / lowest) + np.log(EARLY_FACTOR) * np.where(at_highest < at_lowest, 1, -1)
+    upright = log_ratio + np.log(MAJORITY_FACTOR) * np.sign(np.median(log_ratio)) > 0
+    best = start + offsets[np.where(upright, at_highest, at_lowest)]
     # The weight pulls the maximum off the top, to which a short climb leads back.
     climb = np.arange(-round(CLIMB_S * fs), round(CLIMB_S * fs) + 1)
     best = best + climb[(_around(lead, best, climb) * np.where(upright, 1, -1)[:, None]).argmax(axis=1)]
