@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -150,7 +151,8 @@ def outcomes(table: pd.DataFrame, classes: Sequence[str]) -> Outcomes:
 def _short_names(keys: Sequence[str]) -> tuple[str, ...]:
     """Drop the corpus from ``corpus/patient`` where the patient id alone is unique."""
     ids = [key.partition("/")[2] for key in keys]
-    return tuple(name if ids.count(name) == 1 else key for key, name in zip(keys, ids, strict=True))
+    uses = Counter(ids)
+    return tuple(name if uses[name] == 1 else key for key, name in zip(keys, ids, strict=True))
 
 
 def check_predictions(table: pd.DataFrame, what: str) -> None:

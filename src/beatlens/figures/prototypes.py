@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from beatlens.prototypes.library import PrototypeLibrary
 
 COLUMNS = 12
-LABEL_MM, CAPTION_MM, GAP_MM = 16.0, 6.5, 2.5
+LABEL_MM, CAPTION_MM, GAP_MM, LINE_GAP_MM = 16.0, 6.5, 1.2, 2.5
 LIMB_LEADS = ("II", "I", "III", "aVF", "aVL", "aVR")
 CHEST_LEADS = ("V1", "V2", "V6", "V5", "V4", "V3")
 LIMIT_MM = 25.0
@@ -50,7 +50,7 @@ def prototype_figure(library: PrototypeLibrary, classes: Sequence[str], scale: P
     heights = [max(sum(up + down for up, down in rows), 5.0) for rows in extents]
     columns = max(max((len(members) for _, members in lines), default=1), 4)
     width = LABEL_MM + columns * (cell_mm + GAP_MM) + GAP_MM
-    height = 9.0 + sum(heights) + len(lines) * (CAPTION_MM + GAP_MM)
+    height = 9.0 + sum(heights) + len(lines) * (CAPTION_MM + LINE_GAP_MM)
     colours = class_colours(classes)
     with styled():
         figure, axes = millimetre_axes(width, height)
@@ -75,7 +75,7 @@ def prototype_figure(library: PrototypeLibrary, classes: Sequence[str], scale: P
                 axes.text(x0, top - tall - 0.8, caption, fontsize=6, color=MUTED, va="top")
             if not len(members):
                 axes.text(LABEL_MM, top - 1.5, "no prototype found", fontsize=7.5, color=MUTED, va="top")
-            top -= tall + CAPTION_MM + GAP_MM
+            top -= tall + CAPTION_MM + LINE_GAP_MM
         return figure
 
 

@@ -10,11 +10,11 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from beatlens.report.cases import case_sections
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import REFERENCES, methods_text
 from beatlens.report.numbers import count, listing, plural, score
 from beatlens.report.sections import (
-    case_sections,
     classification_section,
     corpus_section,
     explanation_section,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from beatlens.figures.cases import verdict
 from beatlens.figures.classification import headline_split
 from beatlens.figures.scores import ABSOLUTE, METRICS_WITHOUT_VERDICT, metric_words, score_rows
 from beatlens.records import REASONS
 from beatlens.report.inputs import ReportInputs
-from beatlens.report.numbers import count, duration, interval, listing, percent, plural, rank_agreement, score
+from beatlens.report.numbers import count, duration, interval, listing, percent, plural, score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,11 +21,6 @@ SPLIT_MEANING = {
     "test": "scores come from these alone",
     "paced": "paced rhythms, kept apart",
     "none": "no labels, or not to be scored",
-}
-REVIEW_WORDS = {
-    "low_confidence": "low confidence",
-    "far_from_prototypes": "unlike any prototype",
-    "noise": "the noise gate calls it noise",
 }
 MAX_ROWS = 60
 
@@ -175,51 +169,6 @@ def prediction_section(inputs: ReportInputs) -> list[dict[str, Any]]:
                 }
             )
     return rows
-
-
-def case_sections(inputs: ReportInputs) -> list[dict[str, Any]]:
-    """Return the explained cases, class by class."""
-    facts = inputs.facts
-    if facts is None or not len(facts):
-        return []
-    groups = []
-    for name in [*inputs.classes, *sorted(set(facts["class"]) - set(inputs.classes))]:
-        own = facts[facts["class"] == name].to_dict("records")
-        if own:
-            groups.append({"name": name, "cases": [_case(row, inputs) for row in own]})
-    return groups
-
-
-def _case(row: dict[str, Any], inputs: ReportInputs) -> dict[str, Any]:
-    reasons = [REVIEW_WORDS.get(r, r.replace("_", " ")) for r in str(row["reason"]).split(";") if r]
-    leads = [lead.rsplit(":", 1) for lead in str(row["top_leads"]).split(";") if lead]
-    return {
-        "id": row["case"],
-        "image": inputs.cases.get(row["case"]),
-        "outcome": row["outcome"],
-        "title": f"{row['record']} at {row['r_time_s']:.1f} s",
-        "patient": row["patient"],
-        "verdict": verdict(row["outcome"], row["label"]),
-        "probability": score(row["probability"]),
-        "class": row["class"],
-        "reasons": listing(reasons),
-        "relaxed": bool(row["relaxed"]),
-        "rhythm": _rhythm(row),
-        "leads": listing(f"{lead} {percent(float(share))}" for lead, share in leads),
-        "beat_share": percent(row["beat_share"]) if leads else "",
-        "outside": percent(row["outside"]) if row["outside"] >= 0.005 else "",
-        "agreement": rank_agreement(row["agreement"]),
-    }
-
-
-def _rhythm(row: dict[str, Any]) -> str:
-    share = float(row["rhythm_share"])
-    if not math.isfinite(share):
-        return "was not asked about"
-    if share < 0.005:
-        return "carries nothing"
-    side = {1: "for", -1: "against"}.get(int(row["rhythm_sign"]), "neither for nor against")
-    return f"carries {percent(share)} of the explanation, speaking {side} {row['class']}"
 
 
 def summary(
