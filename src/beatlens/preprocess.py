@@ -95,7 +95,7 @@ def preprocess_record(
     signal, leads = choose_leads(record, settings.leads, every=role == "noise")
     raw, _ = fill_gaps(signal)
     conditioned = condition(signal, record.fs, settings.signal)
-    fs, geometry = settings.signal.fs, settings.geometry
+    fs, geometry = float(settings.signal.fs), settings.geometry
     detected = np.zeros(0, dtype=np.int64)
     if role != "noise":
         known = None if labels is None else labels.sample.astype(np.float64) * (fs / record.fs)
