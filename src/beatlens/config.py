@@ -68,6 +68,15 @@ def load_config(overlay: Mapping[str, Any], root: Path, work_dir: Path) -> dict[
     return config
 
 
+def typed_entries(entries: Sequence[str]) -> dict[str, Any]:
+    """Return ``KEY=VALUE`` entries of a command line with their values read as YAML.
+
+    Snakemake's ``--config`` leaves numbers inside lists and mappings as text, and ``null`` anywhere.
+    """
+    pairs = (entry.partition("=") for entry in entries)
+    return {key: yaml.safe_load(value) for key, _, value in pairs}
+
+
 def sections(config: Mapping[str, Any], *names: str) -> str:
     """Return sections as JSON text with sorted keys; a dotted name takes one entry of a section."""
     result: dict[str, Any] = {}

@@ -11,11 +11,13 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 if str(ROOT / "src") not in sys.path:
     sys.path.insert(0, str(ROOT / "src"))
 
-from beatlens.config import ConfigError, find_file, load_config, sections
+from beatlens.config import ConfigError, find_file, load_config, merge, sections, typed_entries
 from beatlens.fingerprint import fingerprint
 
+OWN = workflow.modifier.is_main_snakefile()  # not imported by another workflow as a module
+GIVEN = merge(config, typed_entries(workflow.config_settings.config_args or [])) if OWN else config
 try:
-    CONFIG = load_config(config, ROOT, Path.cwd())
+    CONFIG = load_config(GIVEN, ROOT, Path.cwd())
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 

@@ -17,7 +17,7 @@ MADE_CORPORA = [
 ]
 
 # A run that uses this workflow as a module, or a job of a cluster, must never write the record sheet.
-OWN_PROCESS = workflow.is_main_process and workflow.modifier.is_main_snakefile()
+OWN_PROCESS = workflow.is_main_process and OWN
 
 
 def executes():

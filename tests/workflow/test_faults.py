@@ -1,0 +1,212 @@
+"""Kills, bad records, damage, and the numbers that must not depend on how a run was made."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from beatlens.artefacts import read_table, sha256_of
+
+PREDICTIONS = ("predictions/beats.parquet", "predictions/beats_annotated.parquet")
+NUMBERS = (*PREDICTIONS, "predictions/strips.parquet", "model/training/weights.npz", "model/bundle/weights.npz")
+
+
+def kill_when(project, path, *arguments):
+    """Start Snakemake, and kill it and all of its jobs without warning as soon as a file is there."""
+    process = subprocess.Popen(
+        project.command(*arguments),
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        for _ in range(6000):
+            if list(project.folder.glob(path)):
+                break
+            assert process.poll() is None, f"ended before {path} was there"
+            time.sleep(0.01)
+        else:
+            pytest.fail(f"{path} never came")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_a_killed_run_goes_on_to_the_same_numbers_on_one_core(finished):
+    """The uninterrupted run had two cores, so this also shows that cores change no bit."""
+    wanted = {name: sha256_of(finished.results / name) for name in NUMBERS}
+    shutil.rmtree(finished.results)
+    shutil.rmtree(finished.folder / "results" / "corpora")
+    shutil.rmtree(finished.folder / ".snakemake")
+    kill_when(finished, "results/tiny/preprocess/*/.signals.raw", "--cores", "2")
+    said = finished.snakemake("--cores", "1", "predict", ok=False)
+    assert "--unlock" in said
+    finished.snakemake("--unlock")
+    finished.snakemake("predict", "--cores", "1")
+    assert {name: sha256_of(finished.results / name) for name in NUMBERS} == wanted
+
+
+def test_the_number_of_shards_changes_no_prediction(finished):
+    before = {name: read_table(finished.results / name) for name in PREDICTIONS}
+    finished.snakemake("predict", "--cores", "2", "--config", "shards=4")
+    for name, old in before.items():
+        new = read_table(finished.results / name)
+        assert new["beat_id"].is_unique
+        both = old.merge(new, on="beat_id", suffixes=("", "_new"), how="outer", validate="1:1", indicator=True)
+        assert (both["_merge"] == "both").all()
+        assert (both["pred"] == both["pred_new"]).all()
+        assert (both["review"] == both["review_new"]).all()
+        for column in [column for column in old.columns if column.startswith("p_")]:
+            np.testing.assert_allclose(both[f"{column}_new"], both[column], atol=1e-6, rtol=0)
+
+
+@pytest.fixture
+def with_bad_records(finished):
+    """Add a corpus of bad records of every kind beside one good record; return the reason wanted of each."""
+    made = finished.folder / "results" / "corpora" / "synthetic"
+    corpus = finished.folder / "data" / "bad"
+    corpus.mkdir(parents=True)
+
+    def copy(name, like="a01"):
+        for ending in (".dat", ".hea", ".atr"):
+            shutil.copy2(made / f"{like}{ending}", corpus / f"{name}{ending}")
+        edit(name, lambda header: header.replace(like, name))
+        return corpus / f"{name}.dat"
+
+    def edit(name, change):
+        header = corpus / f"{name}.hea"
+        header.write_text(change(header.read_text(encoding="utf-8")), encoding="utf-8")
+
+    copy("good")
+    copy("lost").unlink()
+    with copy("short").open("r+b") as signal_file:
+        signal_file.truncate(600)
+    copy("garbled")
+    edit("garbled", lambda header: "garbled two 250\n" + header.split("\n", 1)[1])
+    copy("liar")
+    edit("liar", lambda header: header.replace("liar ", "other ", 1))
+    copy("void")
+    edit("void", lambda header: header.replace(header.split("\n", 1)[0], "void 2 250 0"))
+    (corpus / "void.dat").write_bytes(b"")
+    file = copy("still")
+    file.write_bytes(bytes(file.stat().st_size))
+    copy("strange")
+    edit("strange", lambda header: header.replace("MLII", "RESP").replace("V1", "PLETH"))
+    copy("climber")
+    edit("climber", lambda header: header.replace("climber.dat", "../good.dat"))
+    nan = copy("numb", "c01_1")
+    nan.write_bytes(np.full(nan.stat().st_size // 2, -32768, dtype="<i2").tobytes())
+    copy("twin")
+    (corpus / "again").mkdir()
+    for ending in (".dat", ".hea", ".atr"):
+        shutil.copy2(corpus / f"twin{ending}", corpus / "again" / f"twin{ending}")
+    (finished.folder / "bad.yaml").write_text(
+        "corpora:\n"
+        "  - {name: synthetic, format: synthetic, role: train, labels: config/labels/synthetic.csv}\n"
+        "  - {name: bad, format: wfdb, role: predict}\n",
+        encoding="utf-8",
+    )
+    return finished, {
+        "lost": "missing_signal_file",
+        "short": "truncated_signal",
+        "garbled": "malformed_header",
+        "liar": "header_names_another_record",
+        "void": "zero_length",
+        "still": "flat",
+        "strange": "unknown_leads",
+        "climber": "unsafe_path",
+        "numb": "all_nan",
+        "twin": "duplicate_id",
+    }
+
+
+def test_bad_records_are_listed_with_a_reason_and_the_run_goes_on(with_bad_records):
+    project, reasons = with_bad_records
+    files = ["--configfile", "tests/workflow/tiny.yaml", "bad.yaml"]
+    project.snakemake("preprocess", "--cores", "2", "--config", "max_bad_fraction=0.9", *files, config=None)
+    status = read_table(project.results / "status.tsv")
+    bad = status[(status["corpus"] == "bad") & (status["reason"] != "")]
+    assert dict(zip(bad["record"], bad["reason"], strict=True)) == reasons
+    used = status[(status["corpus"] == "bad") & status["used"]]
+    assert sorted(used["record"]) == ["good", "twin"]
+    records = read_table(project.results / "records.tsv")
+    assert sorted(records.loc[records["corpus"] == "bad", "record"]) == ["good", "twin"]
+
+    said = project.snakemake(
+        "preprocess", "--cores", "2", "--config", "max_bad_fraction=0.1", *files, config=None, ok=False
+    )
+    assert "max_bad_fraction" in said
+    worst = re.search(r"(\d+) of (\d+) records can't be used: (.*)", said)
+    assert worst is not None
+    assert worst.group(1, 2) == ("10", "19")
+    assert sum(f"{reason} (1: bad/{name})" in worst.group(3) for name, reason in reasons.items()) >= 3
+
+
+def test_damage_is_named_with_the_command_that_rebuilds_it(finished):
+    assert "0 damaged or missing" in finished.snakemake("verify", "--cores", "1")
+    table = finished.results / "metrics" / "classification.csv"
+    damaged = table.read_text(encoding="utf-8").replace("0.", "1.", 1)
+    table.write_text(damaged, encoding="utf-8")
+    said = finished.snakemake("verify", "--cores", "1", ok=False)
+    assert "results/tiny/metrics/classification.csv: sha256" in said
+    assert "rule evaluate_classification" in said
+    command = said.split("rebuild it: ")[1].split("\n")[0].split(" && ")[0]
+    words = command.split()
+    assert words[0] == "snakemake"
+    finished.snakemake("--cores", "1", *words[1:], config=None)
+    finished.snakemake("--cores", "1")
+    assert "0 damaged or missing" in finished.snakemake("verify", "--cores", "1")
+
+    case = next((finished.results / "explanations" / "lime").glob("*.npz"))
+    case.unlink()
+    assert f"{case.relative_to(finished.folder)}: missing" in finished.snakemake("verify", "--cores", "1", ok=False)
+
+
+def test_a_run_without_a_manifest_is_no_verified_run(fresh):
+    assert "no manifest" in fresh.snakemake("verify", "--cores", "1", ok=False)
+
+
+def test_the_manifest_lists_every_result(finished):
+    listed = {entry["path"] for entry in json.loads((finished.results / "manifest.json").read_text())["artefacts"]}
+    skipped = {"logs", "benchmarks"}
+    undeclared = {"manifest.json", "record_sheet.tsv", "record_sheet.tsv.lock", "test_reads.tsv"}
+    there = {
+        file.relative_to(finished.folder).as_posix()
+        for file in finished.results.rglob("*")
+        if file.is_file() and file.name != ".snakemake_timestamp"
+        if file.relative_to(finished.results).parts[0] not in skipped | undeclared
+    }
+    assert there == listed
+
+
+def test_preparing_drawing_and_reporting_need_no_torch(finished):
+    """A torch that can't be imported stands first in the path of every program."""
+    (finished.folder / "src" / "torch.py").write_text("raise ImportError('torch was imported')\n", encoding="utf-8")
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run(["python3", "-c", "import torch"], check=True, env={"PYTHONPATH": str(finished.folder / "src")})
+    shards = sorted(path.name for path in (finished.results / "preprocess").iterdir())
+    prepared = [f"preprocess/{shard}/status.tsv" for shard in shards]
+    mined = ["records.tsv", "prototypes/library.csv"]
+    # Step by step, since a program in between that needs torch would run again as well.
+    for names in (
+        [*prepared, *mined],
+        ["predictions/strips.parquet", "explanations/cases.csv", "metrics/classification.csv"],
+        ["explanations/lime.tsv", "explanations/fused.tsv"],
+        [f"figures/{name}.svg" for name in ("prototypes", "training", "confusion", "scores")]
+        + ["figures/cases.tsv", "report.html", "manifest.json"],
+    ):
+        finished.snakemake(*(f"results/tiny/{name}" for name in names), "--cores", "2", "--force")
+    assert "torch was imported" not in "".join(
+        log.read_text(encoding="utf-8") for log in Path(finished.results, "logs").rglob("*.log")
+    )

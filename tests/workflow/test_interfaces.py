@@ -1,0 +1,235 @@
+"""The ways in which Snakemake can be called: each works, and none but a real run of our own writes a record sheet."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from beatlens.artefacts import read_table
+
+ROOT = Path(__file__).resolve().parents[2]
+RULE_FILES = [ROOT / "workflow" / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
+RULES = [
+    (file.name, text.split(":", 1)[0].strip(), text)
+    for file in RULE_FILES
+    for text in re.split(r"^ *rule ", file.read_text(encoding="utf-8"), flags=re.M)[1:]
+]
+JOBS = [(file, name, text) for file, name, text in RULES if "shell:" in text]
+TARGETS = ["preprocess", "prototypes", "train", "predict", "explain", "evaluate", "figures", "report", "verify"]
+MODULE = """
+module beatlens:
+    snakefile: "{folder}/Snakefile"
+    config: config
+
+use rule * from beatlens as lens_*
+
+rule everything:
+    default_target: True
+    input: rules.lens_split.output
+"""
+
+
+def no_sheet(project):
+    return not list(project.folder.rglob("record_sheet*")) and not (project.folder / "results" / "corpora").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--dry-run",), ("--lint",), ("--unlock",), ("--dag",), ("--rulegraph",), ("--summary",), ("--list-rules",)],
+    ids=lambda arguments: arguments[0].strip("-"),
+)
+def test_looking_writes_neither_sheet_nor_corpus(fresh, arguments):
+    said = fresh.snakemake(*arguments)
+    assert no_sheet(fresh)
+    if arguments[0] in {"--dag", "--rulegraph"}:
+        assert "digraph" in said
+        assert "train_network" in said
+
+
+def test_the_demo_has_at_most_thirty_jobs(fresh):
+    planned = fresh.planned(config=None)
+    assert sum(planned.values()) <= 30
+    assert planned["preprocess_shard"] == 2
+
+
+def test_plain_snakemake_with_nothing_given_makes_the_report(fresh):
+    assert fresh.planned(config=None)["build_report"] == 1
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_named_targets_are_there_and_documented(fresh, target):
+    planned = fresh.planned(target)
+    assert planned
+    if target == "verify":
+        assert planned == {"verify": 1}
+    assert any(name == target and text.split(":", 1)[1].lstrip().startswith('"""') for _, name, text in RULES)
+
+
+def test_a_wrong_configuration_is_refused_at_start(fresh):
+    said = fresh.snakemake("--dry-run", "--config", "signal={band_hz: [45, 0.5]}", "sead=3", ok=False)
+    assert "sead: 3" in said
+    assert "did you mean seed?" in said
+    assert "Traceback" not in said
+    said = fresh.snakemake("--dry-run", "--config", "signal={band_hz: [45, 0.5]}", ok=False)
+    assert "signal.band_hz: [45, 0.5]; expected low cut < high cut" in said
+    said = fresh.snakemake("--cores", "1", "--config", "run=../../elsewhere", ok=False)
+    assert "run: " in said
+    assert no_sheet(fresh)
+
+
+def test_a_corpus_that_is_nowhere_is_an_error_that_says_where_it_was_sought(fresh):
+    corpora = "corpora=[{name: nowhere, format: wfdb, role: train, labels: config/labels/synthetic.csv}]"
+    said = fresh.snakemake("--dry-run", "--config", corpora, ok=False)
+    assert "nowhere" in said
+    assert "BEATLENS_DATA" in said
+
+
+def test_a_record_dropped_into_the_folder_is_noticed_by_the_next_run(finished):
+    corpus = finished.folder / "results" / "corpora" / "synthetic"
+    for ending in (".dat", ".atr"):
+        shutil.copy2(corpus / f"a01{ending}", corpus / f"dropped{ending}")
+    (corpus / "dropped.hea").write_text((corpus / "a01.hea").read_text().replace("a01", "dropped"))
+    before = (finished.results / "record_sheet.tsv").read_bytes()
+    assert finished.planned("preprocess")["preprocess_shard"] == 1
+    assert (finished.results / "record_sheet.tsv").read_bytes() == before
+    finished.snakemake("preprocess", "--cores", "1")
+    assert "dropped" in set(read_table(finished.results / "records.tsv")["record"])
+
+
+def test_another_working_directory(finished, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    snakefile = str(finished.folder / "Snakefile")
+    planned = finished.planned("--snakefile", snakefile, "--directory", str(elsewhere), cwd=tmp_path)
+    assert planned["preprocess_shard"] == 2
+    assert list(elsewhere.rglob("*.tsv")) == []
+    finished.snakemake(
+        "preprocess", "--cores", "2", "--snakefile", snakefile, "--directory", str(elsewhere), cwd=tmp_path
+    )
+    here, there = (read_table(folder / "results" / "tiny" / "records.tsv") for folder in (finished.folder, elsewhere))
+    assert here.equals(there)
+    moved = finished.folder.rename(tmp_path / "moved")
+    finished.folder, command = moved, ["--snakefile", str(moved / "Snakefile"), "--directory", str(elsewhere)]
+    assert finished.planned("preprocess", *command, cwd=tmp_path) == {}
+
+
+def test_as_a_module_it_runs_but_never_writes_a_sheet(finished, fresh):
+    """The rules work under other names; a real run asks for the sheet to be made by its own command."""
+    (fresh.folder / "using").mkdir()
+    snakefile = fresh.folder / "using" / "Snakefile"
+    snakefile.write_text(MODULE.format(folder=fresh.folder), encoding="utf-8")
+    command = ("--snakefile", str(snakefile))
+    assert fresh.planned(*command)["lens_preprocess_shard"] == 2
+    said = fresh.snakemake("--cores", "2", *command, ok=False)
+    assert "index_records.py" in said
+    assert no_sheet(fresh)
+    shutil.copytree(finished.folder / "results" / "corpora", fresh.folder / "results" / "corpora")
+    (fresh.results).mkdir(parents=True)
+    shutil.copy2(finished.results / "record_sheet.tsv", fresh.results)
+    before = (fresh.results / "record_sheet.tsv").stat().st_mtime_ns
+    fresh.snakemake("--cores", "2", *command)
+    assert (fresh.results / "record_sheet.tsv").stat().st_mtime_ns == before
+    assert read_table(fresh.results / "records.tsv").equals(read_table(finished.results / "records.tsv"))
+
+
+SUBMIT = """#!/bin/bash
+# Stands for a scheduler: notes what was asked for and runs the job as a process of its own.
+echo "$1 $2 $3" >> submitted.txt
+nohup bash "$4" > /dev/null 2>&1 &
+echo $!
+"""
+
+
+def test_a_fake_cluster_runs_jobs_with_their_resources_and_writes_no_sheet(finished):
+    submit = finished.folder / "submit.sh"
+    submit.write_text(SUBMIT, encoding="utf-8")
+    submit.chmod(0o755)
+    sheet = finished.results / "record_sheet.tsv"
+    before = sheet.stat().st_mtime_ns
+    shard = sorted(path.name for path in (finished.results / "predictions" / "shards").iterdir())[0]
+    targets = [f"results/tiny/predictions/shards/{shard}/beats.parquet", "results/tiny/predictions/strips.parquet"]
+    finished.snakemake(
+        *targets,
+        "--force",
+        "--executor",
+        "cluster-generic",
+        "--jobs",
+        "2",
+        "--cluster-generic-submit-cmd",
+        f"{submit} {{rule}} {{resources.mem_mb}} {{resources.runtime}}",
+        "--latency-wait",
+        "20",
+    )
+    submitted = (finished.folder / "submitted.txt").read_text().split("\n")
+    wanted = ["aggregate_strips 2000 15", "gather_predictions 2000 15", "predict_shard 3000 60"]
+    assert sorted(filter(None, submitted)) == wanted
+    assert sheet.stat().st_mtime_ns == before
+    assert finished.planned() == {}
+
+
+def test_the_slurm_profile_is_one(fresh):
+    profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text(encoding="utf-8"))
+    default = yaml.safe_load((ROOT / "profiles" / "default" / "config.yaml").read_text(encoding="utf-8"))
+    assert profile["executor"] == "slurm"
+    shared = ("rerun-incomplete", "max-checksum-file-size", "scheduler", "scheduler-subsample")
+    assert {name: profile[name] for name in shared} == {name: default[name] for name in shared}
+    for name in ("train_network", "make_bundle", "predict_shard", "explain_shard"):
+        assert next(text for _, rule, text in RULES if rule == name).count("gpu=GPU") == 1
+
+
+@pytest.mark.parametrize(("file", "name", "text"), JOBS, ids=[name for _, name, _ in JOBS])
+def test_every_rule_says_what_it_needs(file, name, text):
+    assert text.split(":", 1)[1].lstrip().startswith('"""')
+    wanted = ["log:", "threads:", "resources:", "mem_mb=memory(", "runtime=", "conda:", "program=program("]
+    if name != "verify":
+        wanted += ["benchmark:", "code=code(", "non_empty=True"]
+    for part in wanted:
+        assert part in text, f"{file}: rule {name} has no {part}"
+    for output in (
+        re.findall(r'"<results>[^"]*"', text.split("output:")[-1].split("log:")[0]) if "output:" in text else []
+    ):
+        assert f"ensure({output}" in text or f"directory({output}" in text, f"{file}: {output}"
+
+
+@pytest.mark.parametrize("file", RULE_FILES, ids=lambda file: file.name)
+def test_rule_files_are_short(file):
+    assert len(file.read_text(encoding="utf-8").split("\n")) <= 151
+
+
+def test_snakemakes_own_report(finished, tmp_path):
+    finished.snakemake("--report", str(tmp_path / "report.zip"))
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        page = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith(".html"))
+    for category in ("Records", "Model", "Classification", "Explanations", "Report"):
+        assert category in page
+
+
+def test_a_given_bundle_drops_the_training_rules(finished):
+    shutil.copytree(finished.results / "model" / "bundle", finished.folder / "given")
+    corpora = "corpora=[{name: synthetic, format: synthetic, role: predict}]"
+    arguments = ["--config", "bundle=given", "run=tiny2", corpora]
+    planned = finished.planned(*arguments)
+    assert {"mine_prototypes", "train_network", "make_bundle", "draw_training", "evaluate_classification"}.isdisjoint(
+        planned
+    )
+    assert {"predict_shard", "explain_shard", "build_report", "manifest"} <= set(planned)
+    finished.snakemake("--cores", "2", *arguments)
+    results = finished.folder / "results" / "tiny2"
+    old, new = (
+        read_table(folder / "predictions" / "beats.parquet").sort_values("beat_id", ignore_index=True)
+        for folder in (finished.results, results)
+    )
+    assert (old["beat_id"] == new["beat_id"]).all()
+    assert (old["pred"] == new["pred"]).all()
+    assert set(new["label"]) == {""}
+    assert json.loads((results / "manifest.json").read_text())["run"] == "tiny2"
+
+
+def test_the_written_configuration_repeats_the_run(finished):
+    assert finished.planned(config="results/tiny/run_config.yaml") == {}
