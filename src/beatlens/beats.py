@@ -1,4 +1,4 @@
-"""Beats of a record: RR intervals and features, context windows, matching with annotations, the beat table."""
+"""Beats of a record: RR intervals and features, the beat table; context windows and matching are imported here."""
 
 from __future__ import annotations
 
@@ -9,11 +9,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.contexts import context_windows, stretch_ids
+from beatlens.matching import match_beats
 from beatlens.records import beat_id
 from beatlens.shards import BEAT_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = [
+    "DEFAULT_RR_S",
+    "RR_COLUMNS",
+    "RR_FEATURES",
+    "BeatSettings",
+    "beat_table",
+    "constant_rhythm_features",
+    "context_windows",
+    "match_beats",
+    "rr_columns",
+    "rr_features",
+    "stretch_ids",
+    "stretches",
+]
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -205,125 +222,6 @@ def constant_rhythm_features(rr_s: float) -> FloatArray:
     """
     absolute = {"before_s", "after_s"}
     return np.array([rr_s if name in absolute else 0.0 for name in RR_FEATURES], dtype=np.float32)
-
-
-def stretch_ids(table: pd.DataFrame) -> IntArray:
-    """Return the (n,) id of each row's stretch over a whole table of many records, from 0 in row order.
-
-    Rows of a record must lie together, as in a shard.
-    """
-    changed = np.zeros(len(table), dtype=bool)
-    for name in ("corpus", "record", "stretch"):
-        values = table[name].to_numpy()
-        changed[1:] |= values[1:] != values[:-1]
-    return np.cumsum(changed, dtype=np.int64)
-
-
-def context_windows(stretch: IntArray, window: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Return each beat's context: the run of beats around it that lies in its stretch.
-
-    Parameters
-    ----------
-    stretch
-        (n,) stretch ids in row order, each id one unbroken run (`stretch_ids`).
-    window
-        Beats in a window, odd; the target stands in the middle but where the stretch ends.
-
-    Returns
-    -------
-    windows
-        (n, window) row numbers, left-aligned, 0 beyond `lengths`.
-    lengths
-        (n,) beats in each window, >= 1.
-    positions
-        (n,) place of the target in its window.
-    """
-    if window < 1 or window % 2 == 0:
-        raise ValueError(f"context window of {window} beats; expected an odd number")
-    n = len(stretch)
-    if n == 0:
-        return np.zeros((0, window), dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    first = np.flatnonzero(np.concatenate([[True], stretch[1:] != stretch[:-1]]))
-    sizes = np.diff(np.append(first, n))
-    if len(np.unique(stretch[first])) != len(first):
-        raise ValueError("a stretch id occurs in two separate runs of rows; expected the rows of a stretch together")
-    start, end = np.repeat(first, sizes), np.repeat(first + sizes, sizes)
-    row = np.arange(n)
-    low = np.maximum(start, row - window // 2)
-    high = np.minimum(end, row + window // 2 + 1)
-    lengths = high - low
-    offset = np.arange(window)
-    windows = np.where(offset < lengths[:, None], low[:, None] + offset, 0)
-    return windows, lengths, row - low
-
-
-def match_beats(detected: Float64Array, annotated: Float64Array, tolerance: float) -> tuple[IntArray, IntArray]:
-    """Match two ascending series of peaks one to one: as many pairs as possible, then the least total distance.
-
-    Peaks further apart than the tolerance from all others fall into components of their own, most of which hold one
-    peak of each series; the rest are solved by a dynamic programme (optimal pairs of points on a line never cross).
-
-    Parameters
-    ----------
-    detected, annotated
-        (n,) and (m,) peaks, ascending, in one unit.
-    tolerance
-        Largest distance of a pair, same unit.
-
-    Returns
-    -------
-    annotated_of_detected
-        (n,) index of the partner, -1 where none.
-    detected_of_annotated
-        (m,) the same the other way round.
-    """
-    of_detected = np.full(len(detected), -1, dtype=np.int64)
-    of_annotated = np.full(len(annotated), -1, dtype=np.int64)
-    if len(detected) == 0 or len(annotated) == 0:
-        return of_detected, of_annotated
-    times = np.concatenate([np.asarray(detected, dtype=np.float64), np.asarray(annotated, dtype=np.float64)])
-    order = np.argsort(times, kind="stable")
-    component = np.empty(len(times), dtype=np.int64)
-    component[order] = np.cumsum(np.diff(times[order], prepend=times[order[0]]) > tolerance)
-    of_a, of_b = component[: len(detected)], component[len(detected) :]
-    n_components = int(component.max()) + 1
-    count_a, count_b = np.bincount(of_a, minlength=n_components), np.bincount(of_b, minlength=n_components)
-    first_a, first_b = np.cumsum(count_a) - count_a, np.cumsum(count_b) - count_b
-    single = (count_a == 1) & (count_b == 1)
-    of_detected[first_a[single]] = first_b[single]
-    for k in np.flatnonzero((count_a > 0) & (count_b > 0) & ~single):
-        a, b = int(first_a[k]), int(first_b[k])
-        for i, j in _match_component(
-            np.asarray(detected[a : a + count_a[k]]), np.asarray(annotated[b : b + count_b[k]]), tolerance
-        ):
-            of_detected[a + i] = b + j
-    partner = np.flatnonzero(of_detected >= 0)
-    of_annotated[of_detected[partner]] = partner
-    return of_detected, of_annotated
-
-
-def _match_component(a: Float64Array, b: Float64Array, tolerance: float) -> list[tuple[int, int]]:
-    # best[i][j]: (pairs, -distance) of the first i and j peaks, compared in that order.
-    best = [[(0, 0.0)] * (len(b) + 1) for _ in range(len(a) + 1)]
-    for i in range(1, len(a) + 1):
-        for j in range(1, len(b) + 1):
-            choice = max(best[i - 1][j], best[i][j - 1])
-            distance = abs(float(a[i - 1]) - float(b[j - 1]))
-            if distance <= tolerance:
-                pairs, negative = best[i - 1][j - 1]
-                choice = max(choice, (pairs + 1, negative - distance))
-            best[i][j] = choice
-    pairs_found: list[tuple[int, int]] = []
-    i, j = len(a), len(b)
-    while i and j:
-        if best[i][j] == best[i - 1][j]:
-            i -= 1
-        elif best[i][j] == best[i][j - 1]:
-            j -= 1
-        else:
-            i, j = i - 1, j - 1
-            pairs_found.append((i, j))
-    return pairs_found
 
 
 def beat_table(
