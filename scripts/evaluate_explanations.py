@@ -8,7 +8,7 @@ from beatlens import programs
 from beatlens.artefacts import read_table, write_table
 from beatlens.bundle import Bundle
 from beatlens.evaluate.explanation_cases import score_cases
-from beatlens.evaluate.explanations import scores_table
+from beatlens.evaluate.explanation_table import scores_table
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.settings import ExplainSettings
 from beatlens.shards import Shard

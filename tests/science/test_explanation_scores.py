@@ -11,7 +11,7 @@ import pytest
 import yaml
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from beatlens.evaluate.explanations import COLUMNS, CaseScores, Score, scores_table
+from beatlens.evaluate.explanation_table import COLUMNS, CaseScores, Score, scores_table
 from beatlens.evaluate.faithfulness import deletion_insertion, greedy_areas, random_area, ranked_cells, step_counts
 from beatlens.evaluate.localisation import Truth, auc, average_precision, localisation, planted_truth
 from beatlens.evaluate.nulls import fixed_nulls, random_maps

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beatlens.bundle import Bundle
-from beatlens.evaluate.explanations import CaseScores, score_case
+from beatlens.evaluate.explanation_table import CaseScores
+from beatlens.evaluate.explanations import score_case
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.archive import load_case
 from beatlens.explain.explainer import case_edges, case_engine, case_rows

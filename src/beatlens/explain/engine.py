@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from beatlens.explain.baselines import BASELINES, INTERPOLATION, fill_signal, interpolated_waves
+from beatlens.explain.distinct import distinct_beats, distinct_rows
 from beatlens.explain.players import Players
 from beatlens.explain.scene import Scene
 from beatlens.explain.target import Calibrated, Target
@@ -138,7 +139,7 @@ class PerturbationEngine:
         states = self._states(cells_on, edges)
         n_masks, n_beats, _ = states.index.shape
         hidden, score = self._encode(states)
-        rows, beats, index = _distinct_beats(states.index)
+        rows, beats, index = distinct_beats(states.index)
         embeddings = self._mix(hidden, score, rows)
         features = self._prototypes(states, rows, beats)
         # A beat with the rhythm off is another row with the same embedding.
@@ -167,7 +168,7 @@ class PerturbationEngine:
                 if self.baseline == INTERPOLATION:
                     anchors = left[:, lead, low] + 1, right[:, lead, high]
                     columns += [(anchor, n_segments + 1) for anchor in anchors]
-                first, inverse = _distinct_rows(columns)
+                first, inverse = distinct_rows(columns)
                 index[:, beat, lead] = inverse + count
                 count += len(first)
                 if self.baseline == INTERPOLATION:
@@ -252,51 +253,3 @@ class PerturbationEngine:
 
     def _tensor(self, array: npt.NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-
-
-def _distinct_rows(columns: list[tuple[npt.NDArray[Any], int]]) -> tuple[IntArray, IntArray]:
-    """Find distinct rows of integer columns, each given with its size: it holds 0 .. size - 1.
-
-    Returns
-    -------
-    first, inverse
-        A row number of each distinct row, and the (M,) number of the distinct row that each row is.
-    """
-    code = np.zeros(len(columns[0][0]), dtype=np.int64)
-    span = 1
-    for column, size in columns:
-        if span * size > 2**62:
-            distinct, code = np.unique(code, return_inverse=True)
-            span = len(distinct)
-        code = code * size + column
-        span *= size
-    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
-    return first, inverse
-
-
-def _distinct_beats(index: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Find the distinct beats over all leads.
-
-    Parameters
-    ----------
-    index
-        (M, B, L) state of each mask's beat in each lead.
-
-    Returns
-    -------
-    rows
-        (n, L) states of each distinct beat.
-    beats
-        (n,) which beat it is.
-    inverse
-        (M, B) the distinct beat that each mask shows.
-    """
-    rows, beats, inverse, count = [], [], np.empty(index.shape[:2], dtype=np.int64), 0
-    for beat in range(index.shape[1]):
-        columns = index[:, beat] - index[:, beat].min(axis=0)
-        first, own = _distinct_rows([(column, int(column.max()) + 1) for column in columns.T])
-        rows.append(index[first, beat])
-        beats.append(np.full(len(first), beat))
-        inverse[:, beat] = own + count
-        count += len(first)
-    return np.concatenate(rows), np.concatenate(beats), inverse

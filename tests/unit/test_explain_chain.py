@@ -1,0 +1,176 @@
+"""Cases to scores on a made shard with a random network: shards change nothing, and edges are legal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from beatlens.artefacts import read_table, write_table
+from beatlens.beats import RR_FEATURES, BeatSettings, beat_table
+from beatlens.bundle import Bundle
+from beatlens.evaluate.explanation_cases import score_cases
+from beatlens.evaluate.explanation_table import scores_table
+from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.explain.archive import gather_archives, load_case, write_archive
+from beatlens.explain.cases import CASE_COLUMNS, CaseSettings, WindowSettings, select_cases
+from beatlens.explain.explainer import explain_shard
+from beatlens.explain.settings import ExplainSettings
+from beatlens.inference import predict_beats
+from beatlens.inputs import InputSpec
+from beatlens.models.build import network_to_arrays
+from beatlens.models.hybrid import HybridNet
+from beatlens.models.settings import ModelSettings, NetworkConfig
+from beatlens.prototypes.similarity import PrototypeBank
+from beatlens.review import Calibration, Thresholds
+from beatlens.shards import BeatGeometry, Shard, ShardWriter
+
+CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
+CLASSES, LEADS = ("N", "V"), ("II", "V1")
+GEOMETRY = BeatGeometry(100.0, 25, 40)
+BEATS = BeatSettings(**CONFIG["beats"])
+EXPLAIN = ExplainSettings(
+    **CONFIG["explain"] | {"lime": {**CONFIG["explain"]["lime"], "samples": 80}, "kernelshap": {"samples": 80}}
+)
+EVALUATE = EvaluateSettings(**CONFIG["evaluate"] | {"random_draws": 2, "deletion_steps": 3, "bootstrap": 20})
+
+
+def write_shard(path, records):
+    """Write records of name -> (leads, number of beats); truth: a stretch of lead II of each beat labelled V."""
+    with ShardWriter(path) as shard:
+        for name, (leads, n_beats) in records.items():
+            rng = np.random.default_rng(len(name) + n_beats)
+            n_samples = 60 + 80 * n_beats
+            r_sample = 30 + 80 * np.arange(n_beats)
+            labels = ["V" if k % 3 == 1 else "N" for k in range(n_beats)]
+            table = beat_table(
+                corpus="c",
+                record=name,
+                patient=f"p_{name}",
+                r_sample=r_sample,
+                fs_file=100.0,
+                fs=100.0,
+                n_samples=n_samples,
+                labels=labels,
+                symbols=labels,
+                labelled=True,
+                partner=r_sample,
+                annotated_noise=np.zeros(n_beats, dtype=bool),
+                settings=BEATS,
+            )
+            row = {"corpus": "c", "record": name, "patient": f"p_{name}", "role": "train", "leads": ";".join(leads)}
+            row |= {"fs": 100.0, "fs_file": 100.0, "duration_s": n_samples / 100, "dx": "", "labelled": True}
+            row["lead_scale"] = ";".join("1.0" for _ in leads)
+            truth = [
+                {"corpus": "c", "record": name, "lead": "II", "label": "V", "r_sample": int(r)}
+                | {"start_s": r / 100 - 0.05, "end_s": r / 100 + 0.1}
+                for r, label in zip(r_sample, labels, strict=True)
+                if label == "V"
+            ]
+            signal = rng.normal(size=(len(leads), n_samples)).astype(np.float32)
+            shard.add(row, signal, table, table, truth)
+            shard.set_status("c", name, "train")
+    return Shard(path)
+
+
+RECORDS = {"one": (("II",), 6), "single": (("II", "V1"), 1), "both": (LEADS, 12)}
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    settings = ModelSettings("hybrid", True, (4, 6), (5, 3), 2, 8, 2, 6, 8, 0.0)
+    config = NetworkConfig(settings, 2, GEOMETRY.length, len(RR_FEATURES), 4, BEATS.context)
+    text = np.array(["x", "y", "z", "w"])
+    waves = rng.normal(size=(4, 2, GEOMETRY.length)).astype(np.float32)
+    labels = np.array(["N", "N", "V", "V"])
+    bank = PrototypeBank(waves, np.ones((4, 2), dtype=bool), LEADS, CLASSES, labels, text, text, 2)
+    return Bundle(
+        InputSpec(CLASSES, LEADS, GEOMETRY, BEATS, bank),
+        config,
+        network_to_arrays(HybridNet(config)),
+        Calibration(0.2, (0.0, 0.0), 1.0, 0.0),
+        Thresholds(0.0, 1.1, -1.1),
+        {},
+        {},
+    )
+
+
+def choose(shards, bundle):
+    tables = [
+        predict_beats(s, s.beats(), {("c", n): "test" for n in RECORDS}, bundle, bundle.network()) for s in shards
+    ]
+    records = pd.concat([shard.records for shard in shards])[["corpus", "record", "duration_s"]]
+    window = WindowSettings(0.25, 0.4, BEATS.context, BEATS.gap_s)
+    settings = CaseSettings(**CONFIG["cases"] | {"per_class": 3})
+    return select_cases(pd.concat(tables, ignore_index=True), records, CLASSES, settings, window, 1)
+
+
+def run(folder, shards, cases, bundle):
+    """Run the rules of the explanation stage, as functions."""
+    for method in EXPLAIN.methods:
+        archives = []
+        for k, shard in enumerate(shards):
+            archives.append(folder / f"{method}.{k}.zip")
+            write_archive(archives[-1], explain_shard(cases, shard, bundle, method, EXPLAIN, 1))
+        gather_archives(archives, cases["case"].tolist(), folder / method)
+    methods = {method: folder / method for method in EXPLAIN.methods}
+    scores = list(score_cases(cases, shards, bundle, methods, EVALUATE, EXPLAIN, 1))
+    return scores_table(scores, CLASSES, EVALUATE, 1)
+
+
+def test_number_of_shards_changes_no_byte(tmp_path, bundle):
+    whole = [write_shard(tmp_path / "all", RECORDS)]
+    parts = [write_shard(tmp_path / name, {name: RECORDS[name]}) for name in RECORDS]
+    cases = choose(whole, bundle)
+    pd.testing.assert_frame_equal(cases, choose(parts, bundle))
+    write_table(tmp_path / "cases.csv", cases)
+    cases = read_table(tmp_path / "cases.csv")
+    assert {"one", "both"} <= set(cases["record"])
+    tables = []
+    for name, shards in (("a", whole), ("b", parts)):
+        (tmp_path / name).mkdir()
+        tables.append(run(tmp_path / name, shards, cases, bundle))
+    for method in EXPLAIN.methods:
+        for case in cases["case"]:
+            first, second = ((tmp_path / name / method / f"{case}.npz").read_bytes() for name in "ab")
+            assert first == second
+    pd.testing.assert_frame_equal(*tables)
+    table = tables[0]
+    assert {"auprc", "rhythm_share", "deletion", "insertion", "deletion_auc"} <= set(table["metric"])
+    assert set(table[table["metric"] == "auprc"]["null_name"]) == {
+        "empty", "random", "uniform", "signal", "r_peak", "target_beat",
+    }  # fmt: skip
+    # Truth is scored only where the case's class is the beat's own.
+    scored = set(table[(table["metric"] == "auprc") & (table["scope"] == "case")]["case"])
+    assert scored == set(cases[(cases["class"] == "V") & (cases["label"] == "V")]["case"])
+    for case in cases.itertuples():
+        own = load_case(tmp_path / "a" / "kernelshap", case.case)
+        assert own.meta["beat_id"] == case.beat_id
+        assert own.start_s == pytest.approx(case.start_s, abs=0.02)
+        assert own.times_s[-1] == pytest.approx(case.end_s, abs=0.02)
+        total = own.values.sum(dtype=np.float64) + own.rhythm
+        assert total == pytest.approx(own.meta["full"] - own.meta["empty"], abs=1e-4)
+        assert abs(own.meta["completeness_error"]) < 1e-8
+
+
+def test_a_record_of_one_beat(tmp_path, bundle):
+    shards = [write_shard(tmp_path / "s", {"single": RECORDS["single"]})]
+    cases = choose(shards, bundle)
+    assert len(cases) == 1
+    table = run(tmp_path, shards, cases, bundle)
+    assert load_case(tmp_path / "kernelshap", cases["case"][0]).meta["baseline"] == "interpolation"
+    assert table["lo"].isna().all()  # one patient has no interval
+
+
+def test_no_case_is_legal(tmp_path, bundle):
+    shards = [write_shard(tmp_path / "s", {"one": RECORDS["one"]})]
+    write_table(tmp_path / "cases.csv", pd.DataFrame(columns=list(CASE_COLUMNS)))
+    table = run(tmp_path, shards, read_table(tmp_path / "cases.csv"), bundle)
+    assert table.empty
+    assert list((tmp_path / "lime").iterdir()) == []
