@@ -75,7 +75,7 @@ def make_scene(rng, leads, *, at_edges, targets=(2,), n_beats=5):
         lengths=np.array([len(own) for own in rows]),
         positions=np.array([int(np.flatnonzero(own == t)[0]) for own, t in zip(rows, targets, strict=True)]),
         all_r_index=r_index,
-        contrast_r_index=r_index[1:4] if n_beats > 3 else r_index[:0],
+        contrast=rng.normal(size=(len(leads), GEOMETRY.length)).astype(np.float32),
     )
 
 
@@ -92,8 +92,8 @@ def naive_signal(scene, baseline, cells, edges):
         elif baseline == "lead_mean" or (baseline == "interpolation" and not cells[lead].any()):
             signal[lead, off] = mean
         elif baseline in {"median_beat", "contrast_beat"}:
-            usual = scene.all_r_index if baseline == "median_beat" else scene.contrast_r_index
-            median = np.median(cut_beats(scene.signal, usual, GEOMETRY)[:, lead], axis=0)
+            median = np.median(cut_beats(scene.signal, scene.all_r_index, GEOMETRY)[:, lead], axis=0)
+            median = scene.contrast[lead] if baseline == "contrast_beat" else median
             for t in np.flatnonzero(off):
                 r = min(scene.all_r_index, key=lambda r, t=t: (abs(t - r), r))
                 place = t - r + GEOMETRY.before

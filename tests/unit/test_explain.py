@@ -14,7 +14,6 @@ import yaml
 
 from beatlens.explain.archive import gather_archives, load_case, write_archive
 from beatlens.explain.attribution import META_KEYS, Attribution, rhythm_share
-from beatlens.explain.baselines import contrast_beats
 from beatlens.explain.cases import CaseSettings, WindowSettings, select_cases
 from beatlens.explain.fusion import FusionSettings, fuse
 from beatlens.explain.payload import from_payload, lead_spans, to_payload, top_leads
@@ -232,7 +231,7 @@ def test_payload_round_trip():
     assert lead_spans(attribution(-np.ones((2, 30))))["II"] == []
 
 
-# ---------------------------------------------------------------- cases and the contrast
+# ---------------------------------------------------------------- cases
 
 
 def predictions(n_patients=6, per_patient=30, seed=0):
@@ -296,12 +295,3 @@ def test_no_cases_and_unlabelled_records():
     assert set(choose(own, records, outcomes=["unlabelled"])["outcome"]) == {"unlabelled"}
     with pytest.raises(ValueError, match="record table"):
         choose(beats, records.iloc[1:])
-
-
-def test_contrast_is_the_most_frequent_other_class():
-    pred = np.array([*"NNNNVVVSSV"], dtype=object)
-    review = np.zeros(10, dtype=bool)
-    review[0] = True
-    assert np.flatnonzero(contrast_beats(pred, review, "V")).tolist() == [1, 2, 3]
-    assert np.flatnonzero(contrast_beats(pred, review, "N")).tolist() == [4, 5, 6, 9]
-    assert not contrast_beats(pred[7:9], review[7:9], "N").any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from beatlens.evaluate.explanation_table import scores_table
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.archive import gather_archives, load_case, write_archive
 from beatlens.explain.cases import CASE_COLUMNS, CaseSettings, WindowSettings, select_cases
+from beatlens.explain.contrast import find_contrast
 from beatlens.explain.explainer import explain_shard
+from beatlens.explain.scene import make_scene
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inference import predict_beats
 from beatlens.inputs import InputSpec
@@ -27,7 +30,7 @@ from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.review import Calibration, Thresholds
-from beatlens.shards import BeatGeometry, Shard, ShardWriter
+from beatlens.shards import BeatGeometry, Shard, ShardWriter, cut_beats
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 CLASSES, LEADS = ("N", "V"), ("II", "V1")
@@ -164,8 +167,27 @@ def test_a_record_of_one_beat(tmp_path, bundle):
     cases = choose(shards, bundle)
     assert len(cases) == 1
     table = run(tmp_path, shards, cases, bundle)
-    assert load_case(tmp_path / "kernelshap", cases["case"][0]).meta["baseline"] == "interpolation"
+    assert load_case(tmp_path / "kernelshap", cases["case"][0]).meta["baseline"] == "contrast_beat"
     assert table["lo"].isna().all()  # one patient has no interval
+
+
+def test_contrast_is_the_records_most_frequent_other_class_or_a_prototype(tmp_path, bundle):
+    shard = write_shard(tmp_path / "s", {"both": RECORDS["both"]})
+    beats = shard.beats()
+    scene = make_scene(shard, beats, [beats["beat_id"][5]], bundle.spec)
+    pred = np.array([*"NNNNNVVVSSSS"], dtype=object)
+    review = np.zeros(12, dtype=bool)
+    review[0] = True
+    waves = cut_beats(scene.signal, scene.all_r_index, GEOMETRY)
+    found = find_contrast(scene, "V", pred, review, np.array([0.1, 0.9]), CLASSES, bundle.bank)
+    assert (found.label, found.source) == ("N", "record")
+    np.testing.assert_allclose(found.wave, np.median(waves[1:5], axis=0), rtol=1e-6)
+    alone = np.full(12, "V", dtype=object)
+    found = find_contrast(scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bundle.bank)
+    assert (found.label, found.source) == ("N", "prototypes")
+    np.testing.assert_allclose(found.wave, bundle.bank.waves[:2].mean(axis=0) * scene.lead_scale[:, None], rtol=1e-5)
+    bank = replace(bundle.bank, present=np.array([[True, False]] * 4))
+    assert find_contrast(scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bank) is None
 
 
 def test_no_case_is_legal(tmp_path, bundle):

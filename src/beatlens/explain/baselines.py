@@ -15,40 +15,14 @@ INTERPOLATION = "interpolation"
 CONTRAST = "contrast_beat"
 BASELINES = (INTERPOLATION, "lead_mean", "zero", "median_beat", CONTRAST)
 
-CONTRAST_BEATS = 3
-"""Beats of another class that a record needs for the baseline ``contrast_beat``."""
-
-
-def contrast_beats(
-    pred: npt.NDArray[np.object_], review: npt.NDArray[np.bool_], explained: str
-) -> npt.NDArray[np.bool_]:
-    """Return which beats of a record a class is contrasted with.
-
-    These are the accepted beats of the class other than the explained one that the model predicts most often in this
-    record (the first by name where two are as frequent): predictions decide, labels don't. None, where there are fewer
-    than `CONTRAST_BEATS`.
-
-    Parameters
-    ----------
-    pred, review
-        (n,) predicted class and whether the beat went to review.
-    explained
-        The class that is explained.
-    """
-    usable = ~review & (pred != explained)
-    names, counts = np.unique(pred[usable].astype(str), return_counts=True)
-    if not len(names) or counts.max() < CONTRAST_BEATS:
-        return np.zeros(len(pred), dtype=bool)
-    return np.asarray(usable & (pred == names[counts.argmax()]))
-
 
 def fill_signal(scene: Scene, baseline: str) -> FloatArray:
     """Return what replaces the case window, (L, stop - start) mV, for a baseline that needs no anchors.
 
     ``lead_mean``: the lead's mean over the record. ``zero``: 0 mV. ``median_beat``: the record's median beat at each R
     peak, the lead's mean between beats; where two beats overlap, the nearer R decides. ``contrast_beat``: the same with
-    the median over the beats of `contrast_beats`: what the patient's beat of another class would look like there. For
-    ``interpolation`` this is the lead's mean, which stands in where a whole lead is off.
+    the beat of `beatlens.explain.contrast`: what a beat of another class would look like there. For ``interpolation``
+    this is the lead's mean, which stands in where a whole lead is off.
     """
     mean = scene.signal.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
     length = scene.stop - scene.start
@@ -58,10 +32,12 @@ def fill_signal(scene: Scene, baseline: str) -> FloatArray:
         return np.zeros((len(scene.leads), length), dtype=np.float32)
     if baseline not in {"median_beat", CONTRAST}:
         raise ValueError(f"explain.baseline: {baseline!r}; expected one of {BASELINES}")
-    usual = scene.all_r_index if baseline == "median_beat" else scene.contrast_r_index
-    if not len(usual):
-        raise ValueError(f"{scene.corpus}/{scene.record}: baseline {baseline!r} without a beat to take it from")
-    median = np.median(cut_beats(scene.signal, usual, scene.geometry), axis=0).astype(np.float32)
+    if baseline == "median_beat":
+        usual = median_beat(scene, np.ones(len(scene.all_r_index), dtype=bool))
+    elif scene.contrast is not None:
+        usual = scene.contrast
+    else:
+        raise ValueError(f"{scene.corpus}/{scene.record}: baseline {baseline!r} without a beat to contrast with")
     samples = np.arange(scene.start, scene.stop)
     after = np.searchsorted(scene.all_r_index, samples).clip(1, None)
     right = scene.all_r_index[np.minimum(after, len(scene.all_r_index) - 1)]
@@ -69,7 +45,13 @@ def fill_signal(scene: Scene, baseline: str) -> FloatArray:
     nearest = np.where(np.abs(samples - left) <= np.abs(right - samples), left, right)
     offset = samples - nearest + scene.geometry.before
     inside = (offset >= 0) & (offset < scene.geometry.length)
-    return np.where(inside, median[:, np.clip(offset, 0, scene.geometry.length - 1)], mean).astype(np.float32)
+    return np.where(inside, usual[:, np.clip(offset, 0, scene.geometry.length - 1)], mean).astype(np.float32)
+
+
+def median_beat(scene: Scene, chosen: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return the (L, T) median, in mV, of those of the record's beats that are chosen, (n,) of `all_r_index`."""
+    waves = cut_beats(scene.signal, scene.all_r_index[chosen], scene.geometry)
+    return np.asarray(np.median(waves, axis=0), dtype=np.float32)
 
 
 def interpolated_waves(

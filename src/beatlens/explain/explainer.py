@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy.typing as npt
 
 from beatlens.bundle import Bundle
 from beatlens.explain.attribution import SPREAD, Attribution, rhythm_share
-from beatlens.explain.baselines import CONTRAST, INTERPOLATION, contrast_beats
+from beatlens.explain.baselines import CONTRAST, INTERPOLATION
+from beatlens.explain.contrast import find_contrast
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.players import Players, segment_edges
 from beatlens.explain.refine import Refined, explain_refined
@@ -41,8 +43,8 @@ def case_engine(
 ) -> tuple[PerturbationEngine, Target]:
     """Build the engine and the target of a case.
 
-    The baseline ``contrast_beat`` needs beats of another class in the record; where there are none, the engine has the
-    baseline ``interpolation`` (`PerturbationEngine.baseline` says which one it has).
+    The baseline ``contrast_beat`` needs a beat of another class (`beatlens.explain.contrast`); where there is none, the
+    engine has the baseline ``interpolation`` (`PerturbationEngine.baseline` says which one it has).
 
     Parameters
     ----------
@@ -65,14 +67,23 @@ def case_engine(
         raise ValueError(f"{shard.path}: no beats of {case.corpus}/{case.record}; expected those of case {case.case}")
     if case.case_class not in bundle.classes:
         raise ValueError(f"case {case.case}: class {case.case_class!r}; expected one of {bundle.classes}")
-    baseline, contrast = settings.baseline, None
+    scene, baseline = make_scene(shard, own, [case.beat_id], bundle.spec), settings.baseline
+    contrast = None
     if baseline == CONTRAST:
         table = predict_beats(shard, own, {(case.corpus, case.record): ""}, bundle, network, device)
-        contrast = contrast_beats(table["pred"].to_numpy(), table["review"].to_numpy(dtype=bool), case.case_class)
-        if not contrast.any():
-            baseline = INTERPOLATION
-            logger.info("%s: no beats of another class to contrast with; baseline %s", case.case, baseline)
-    scene = make_scene(shard, own, [case.beat_id], bundle.spec, contrast)
+        at_target = table.loc[table["beat_id"] == case.beat_id, [f"p_{name}" for name in bundle.classes]]
+        contrast = find_contrast(
+            scene,
+            case.case_class,
+            table["pred"].to_numpy(),
+            table["review"].to_numpy(dtype=bool),
+            at_target.to_numpy(dtype=np.float64)[0],
+            bundle.classes,
+            bundle.bank,
+        )
+        baseline = CONTRAST if contrast else INTERPOLATION
+    if contrast:
+        scene = replace(scene, contrast=contrast.wave, contrast_name=f"{contrast.label} ({contrast.source})")
     target = Target(case.target, bundle.classes.index(case.case_class), settings.target)
     engine = PerturbationEngine(scene, network, bundle.bank, bundle.calibration, baseline, device)
     return engine, target
@@ -130,6 +141,7 @@ def _attribution(
         "players": {**_described(players, solution.values), "segment_s": settings.segment_s},
         "events": _described(refined.events, refined.event_solution.values),
         "baseline": engine.baseline,
+        "contrast": scene.contrast_name,
         "seed": seed,
         "n_evaluations": refined.n_evaluations,
         "standard_error": _finite(solution.standard_error),
@@ -175,7 +187,14 @@ def explain_shard(
         if (case.corpus, case.record) in shard:
             engine, target = case_engine(case, shard, beats, bundle, network, settings, device)
             yield explain_case(case, engine, target, method, settings, seed)
-            logger.info("%s: %d evaluations, %d encodings", case.case, engine.n_evaluations, engine.n_encoded)
+            logger.info(
+                "%s: baseline %s %s, %d evaluations, %d encodings",
+                case.case,
+                engine.baseline,
+                engine.scene.contrast_name,
+                engine.n_evaluations,
+                engine.n_encoded,
+            )
 
 
 def case_rows(cases: pd.DataFrame) -> Iterator[Any]:

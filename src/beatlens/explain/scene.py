@@ -45,8 +45,10 @@ class Scene:
         (n_targets, W), (n_targets,), (n_targets,): contexts of the targets, as rows of `r_index`.
     all_r_index
         R samples of all beats of the record.
-    contrast_r_index
-        R samples of those beats that the model takes for what the target is contrasted with; may be empty.
+    contrast
+        (L, T) mV, a beat of another class that the target is contrasted with, or None.
+    contrast_name
+        Its class and where it comes from, "" where there is none.
     """
 
     corpus: str
@@ -64,7 +66,8 @@ class Scene:
     lengths: IntArray
     positions: IntArray
     all_r_index: IntArray
-    contrast_r_index: IntArray
+    contrast: FloatArray | None = None
+    contrast_name: str = ""
 
     @property
     def start(self) -> int:
@@ -92,13 +95,7 @@ class Scene:
         return np.asarray(np.clip(index, 0, self.signal.shape[1] - 1))
 
 
-def make_scene(
-    shard: Shard,
-    beats: pd.DataFrame,
-    beat_ids: Sequence[str],
-    spec: InputSpec,
-    contrast: npt.NDArray[np.bool_] | None = None,
-) -> Scene:
+def make_scene(shard: Shard, beats: pd.DataFrame, beat_ids: Sequence[str], spec: InputSpec) -> Scene:
     """Collect what a perturbation needs for target beats of one record.
 
     Parameters
@@ -111,8 +108,6 @@ def make_scene(
         Targets; several for a window target.
     spec
         How the model's inputs are made.
-    contrast
-        (n,) which of the record's beats the target is contrasted with; none by default.
 
     Raises
     ------
@@ -154,5 +149,4 @@ def make_scene(
         lengths=lengths,
         positions=positions,
         all_r_index=all_r_index,
-        contrast_r_index=all_r_index[:0] if contrast is None else all_r_index[contrast],
     )
