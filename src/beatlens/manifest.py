@@ -22,6 +22,9 @@ PACKAGES = "snakemake torch numpy pandas scipy scikit-learn wfdb neurokit2 sleep
 TEST_READERS = ("evaluate_classification", "evaluate_explanations")
 """Rules that compare with the labels or the truth of the test split."""
 
+GIVEN = "given_bundle"
+"""Stands for the rule of files that the configuration names and no rule makes."""
+
 READ_COLUMNS = ("rule", "path", "sha256", "commit")
 INDEX_COLUMNS = ("file", "bytes", "sha256")
 
@@ -99,10 +102,17 @@ def build(artefacts: Mapping[str, Sequence[Path]], run: str, folder: Path, root:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": package_versions(PACKAGES),
+        "training_device": training_device(artefacts),
         "jobs": read_benchmarks(folder / "benchmarks"),
         "test_reads": note_reads(folder / "test_reads.tsv", entries, commit),
         "artefacts": entries,
     }
+
+
+def training_device(artefacts: Mapping[str, Sequence[Path]]) -> str | None:
+    """Return where the network was trained, as its bundle says; None where no bundle is among the artefacts."""
+    bundles = [path for rule in ("make_bundle", GIVEN) for path in artefacts.get(rule, ()) if path.suffix == ".json"]
+    return str(read_json(bundles[0])["provenance"]["training_device"]) if bundles else None
 
 
 def read_benchmarks(folder: Path) -> dict[str, dict[str, float]]:
@@ -151,6 +161,8 @@ def check(manifest: Mapping[str, Any]) -> Iterator[Fault]:
 
 def rebuild_command(manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     """Return the command that makes an artefact again and then whatever has to follow."""
+    if entry["rule"] == GIVEN:
+        return "put it back: the configuration names it (key bundle), and no rule makes it"
     configured = "" if entry["path"] == manifest["config"] else f" --configfile {manifest['config']}"
     return f"snakemake{configured} --force {entry['target']} && snakemake{configured}"
 

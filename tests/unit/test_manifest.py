@@ -72,6 +72,16 @@ def test_an_intact_run_has_no_faults_and_damage_is_named_with_its_cure(run):
     assert "--configfile" not in faults["results/x/run_config.yaml"].command
 
 
+def test_a_given_bundle_is_put_back_not_rebuilt(run, tmp_path):
+    write_json(run / "bundle.json", {"provenance": {"training_device": "cuda"}})
+    listed = manifest.build({"given_bundle": [run / "bundle.json"]}, "x", run, tmp_path)
+    assert listed["training_device"] == "cuda"
+    (run / "bundle.json").unlink()
+    (fault,) = manifest.check(listed)
+    assert "put it back" in fault.command
+    assert "snakemake" not in fault.command
+
+
 def test_a_read_of_the_test_split_counts_once_a_result(run):
     assert build(run)["test_reads"] == 1
     assert build(run)["test_reads"] == 1

@@ -71,17 +71,16 @@ def job_counts(said: str) -> dict[str, int]:
     return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table.group(1), flags=re.M)}
 
 
-def copy_project(target: Path) -> Project:
-    """Copy the project's sources, without results."""
+def copy_project(target: Path, source: Path = ROOT) -> Project:
+    """Copy a project's sources, without results."""
     target.mkdir(parents=True)
     for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+        if (source / part).is_dir():
+            shutil.copytree(source / part, target / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy2(source, target / part)
+            shutil.copy2(source / part, target / part)
     (target / "tests" / "workflow").mkdir(parents=True)
-    shutil.copy2(ROOT / "tests" / "workflow" / "tiny.yaml", target / "tests" / "workflow")
+    shutil.copy2(source / "tests" / "workflow" / "tiny.yaml", target / "tests" / "workflow")
     return Project(target)
 
 
@@ -96,7 +95,9 @@ def finished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         done = shared / "finished.done"
         if not done.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            copy_project(folder).snakemake("--cores", "2")
+            project = copy_project(folder)
+            project.snakemake("--cores", "2")
+            project.snakemake("--cores", "2")  # the sheet now knows the files of the corpus that the first call made
             done.touch()
     return folder
 
@@ -113,3 +114,9 @@ def finished(finished_folder: Path, tmp_path: Path) -> Project:
 def fresh(tmp_path: Path) -> Project:
     """Return a project without results, as after a clone."""
     return copy_project(tmp_path / "fresh")
+
+
+@pytest.fixture
+def clone(finished: Project, tmp_path: Path) -> Project:
+    """Return the sources of the finished project at another place, without results."""
+    return copy_project(tmp_path / "clone", finished.folder)

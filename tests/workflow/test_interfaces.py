@@ -83,6 +83,10 @@ def test_a_wrong_configuration_is_refused_at_start(fresh):
     assert no_sheet(fresh)
 
 
+def test_automatic_shards_are_few_for_a_small_corpus(fresh):
+    assert fresh.planned("preprocess", "--config", "shards=auto")["preprocess_shard"] == 1
+
+
 def test_a_corpus_that_is_nowhere_is_an_error_that_says_where_it_was_sought(fresh):
     corpora = "corpora=[{name: nowhere, format: wfdb, role: train, labels: config/labels/synthetic.csv}]"
     said = fresh.snakemake("--dry-run", "--config", corpora, ok=False)
@@ -119,23 +123,23 @@ def test_another_working_directory(finished, tmp_path):
     assert finished.planned("preprocess", *command, cwd=tmp_path) == {}
 
 
-def test_as_a_module_it_runs_but_never_writes_a_sheet(finished, fresh):
+def test_as_a_module_it_runs_but_never_writes_a_sheet(finished, clone):
     """The rules work under other names; a real run asks for the sheet to be made by its own command."""
-    (fresh.folder / "using").mkdir()
-    snakefile = fresh.folder / "using" / "Snakefile"
-    snakefile.write_text(MODULE.format(folder=fresh.folder), encoding="utf-8")
+    (clone.folder / "using").mkdir()
+    snakefile = clone.folder / "using" / "Snakefile"
+    snakefile.write_text(MODULE.format(folder=clone.folder), encoding="utf-8")
     command = ("--snakefile", str(snakefile))
-    assert fresh.planned(*command)["lens_preprocess_shard"] == 2
-    said = fresh.snakemake("--cores", "2", *command, ok=False)
+    assert clone.planned(*command)["lens_preprocess_shard"] == 2
+    said = clone.snakemake("--cores", "2", *command, ok=False)
     assert "index_records.py" in said
-    assert no_sheet(fresh)
-    shutil.copytree(finished.folder / "results" / "corpora", fresh.folder / "results" / "corpora")
-    (fresh.results).mkdir(parents=True)
-    shutil.copy2(finished.results / "record_sheet.tsv", fresh.results)
-    before = (fresh.results / "record_sheet.tsv").stat().st_mtime_ns
-    fresh.snakemake("--cores", "2", *command)
-    assert (fresh.results / "record_sheet.tsv").stat().st_mtime_ns == before
-    assert read_table(fresh.results / "records.tsv").equals(read_table(finished.results / "records.tsv"))
+    assert no_sheet(clone)
+    shutil.copytree(finished.folder / "results" / "corpora", clone.folder / "results" / "corpora")
+    (clone.results).mkdir(parents=True)
+    shutil.copy2(finished.results / "record_sheet.tsv", clone.results)
+    before = (clone.results / "record_sheet.tsv").stat().st_mtime_ns
+    clone.snakemake("--cores", "2", *command)
+    assert (clone.results / "record_sheet.tsv").stat().st_mtime_ns == before
+    assert read_table(clone.results / "records.tsv").equals(read_table(finished.results / "records.tsv"))
 
 
 SUBMIT = """#!/bin/bash
@@ -165,6 +169,8 @@ def test_a_fake_cluster_runs_jobs_with_their_resources_and_writes_no_sheet(finis
         f"{submit} {{rule}} {{resources.mem_mb}} {{resources.runtime}}",
         "--latency-wait",
         "20",
+        "--seconds-between-status-checks",
+        "1",
     )
     submitted = (finished.folder / "submitted.txt").read_text().split("\n")
     wanted = ["aggregate_strips 2000 15", "gather_predictions 2000 15", "predict_shard 3000 60"]

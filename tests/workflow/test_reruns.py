@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 FIGURE_RULES = {
-    "draw_prototypes", "draw_training", "draw_classification", "draw_cases", "build_report", "manifest", "all",
+    "draw_prototypes", "draw_training", "draw_classification", "draw_cases", "draw_explanations",
+    "build_report", "manifest", "all",
 }  # fmt: skip
 GLOBAL_RULES = {"split", "mine_prototypes", "train_network", "make_bundle", "gather_predictions", "select_cases"}
 
@@ -25,12 +26,12 @@ def test_touching_every_file_reruns_nothing(finished):
     assert finished.planned() == {}
 
 
-def test_a_clone_over_old_results_reruns_nothing(finished, fresh):
-    for file in fresh.folder.rglob("*"):
+def test_a_clone_over_old_results_reruns_nothing(finished, clone):
+    for file in clone.folder.rglob("*"):
         os.utime(file, (2e9, 2e9))
     for part in ("results", ".snakemake"):
-        shutil.copytree(finished.folder / part, fresh.folder / part)
-    assert fresh.planned() == {}
+        shutil.copytree(finished.folder / part, clone.folder / part)
+    assert clone.planned() == {}
 
 
 def test_comments_and_docstrings_rerun_nothing(finished):

@@ -1,5 +1,6 @@
 # The configuration, the record sheet, and the functions that rules use.
 import hashlib
+import os
 import shlex
 import sys
 from pathlib import Path

@@ -55,7 +55,8 @@ def n_shards():
     """Return the number of shards; `auto` gives powers of two, so that it changes rarely as a corpus grows."""
     if CONFIG["shards"] != "auto":
         return CONFIG["shards"]
-    wanted = max(len(record_rows()) / 500, sum(row.bytes for row in record_rows()) / 32e6, 1)
+    known = sum(row.bytes for row in record_rows() if row.format != "synthetic")  # made ones have no size at first
+    wanted = max(len(record_rows()) / 500, known / 32e6, 1)
     return min(64, 1 << (int(wanted) - 1).bit_length())
 
 

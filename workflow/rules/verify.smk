@@ -18,7 +18,8 @@ rule manifest:
             if TRAINED
             else []
         ),
-        make_bundle=BUNDLE_FILES,
+        make_bundle=BUNDLE_FILES if TRAINED else [],
+        given_bundle=[] if TRAINED else BUNDLE_FILES,
         predict_shard=every_shard("beats.parquet", "beats_annotated.parquet", folder="predictions/shards"),
         gather_predictions=PREDICTIONS,
         aggregate_strips=["<results>/predictions/strips.parquet", "<results>/predictions/records.parquet"],
