@@ -18,7 +18,21 @@ from typing import Any
 from beatlens import __version__
 from beatlens.artefacts import atomic_path, read_json, sha256_of
 
-PACKAGES = "snakemake torch numpy pandas scipy scikit-learn wfdb neurokit2 sleepecg pyarrow matplotlib jinja2 jsonschema".split()
+PACKAGES = (
+    "snakemake",
+    "torch",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "wfdb",
+    "neurokit2",
+    "sleepecg",
+    "pyarrow",
+    "matplotlib",
+    "jinja2",
+    "jsonschema",
+)
 TEST_READERS = ("evaluate_classification", "evaluate_explanations")
 """Rules that compare with the labels or the truth of the test split."""
 
