@@ -31,7 +31,7 @@ def main() -> None:
     facts = read_table(arguments.cases / "facts.csv") if arguments.cases else None
     cases = [] if facts is None else facts["case"].tolist()
     inputs = ReportInputs(
-        title=settings["report"]["title"],
+        title=settings["report"]["title"] or f"beatlens: {settings['run']}",
         run=settings["run"],
         seed=settings["seed"],
         classes=tuple(settings["classes"]),

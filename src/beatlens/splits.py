@@ -183,6 +183,8 @@ def assert_disjoint(
 
 def _warn_missing(records: pd.DataFrame, split: Sequence[str], classes: Sequence[str]) -> None:
     where = np.array(split)
+    if not np.isin(where, DEALT_SPLITS).any():
+        return  # nothing is trained or scored: records to predict only
     for name in DEALT_SPLITS:
         rows = records[where == name]
         missing = [label for label in classes if not len(rows) or not rows[f"n_{label}"].sum()]
