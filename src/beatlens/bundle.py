@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from beatlens.artefacts import atomic_directory, read_arrays, read_json, sha256_of, write_arrays, write_json
 from beatlens.beats import BeatSettings
+from beatlens.conformal import ConformalSets
 from beatlens.inputs import InputSpec
 from beatlens.models.settings import NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
@@ -21,7 +22,7 @@ from beatlens.shards import BeatGeometry
 if TYPE_CHECKING:
     from beatlens.models.hybrid import HybridNet
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Bundle:
         The network's state by parameter name; the scaler of the RR features is ``rr_mean`` and ``rr_std``.
     calibration, thresholds
         See `beatlens.review`.
+    conformal
+        Limits of the conformal sets.
     signal
         Section ``signal`` of the configuration: rate and filter.
     provenance
@@ -49,6 +52,7 @@ class Bundle:
     weights: Mapping[str, npt.NDArray[Any]]
     calibration: Calibration
     thresholds: Thresholds
+    conformal: ConformalSets
     signal: Mapping[str, Any]
     provenance: Mapping[str, Any]
 
@@ -109,6 +113,7 @@ class Bundle:
                     "network": self.model_config,
                     "calibration": asdict(self.calibration) | {"bias": list(self.calibration.bias)},
                     "thresholds": asdict(self.thresholds),
+                    "conformal": self.conformal.to_json(),
                     "provenance": dict(self.provenance),
                     "sha256": {name: sha256_of(folder / name) for name in ("weights.npz", "prototypes.npz")},
                 },
@@ -146,6 +151,7 @@ class Bundle:
             weights=read_arrays(folder / "weights.npz"),
             calibration=Calibration(**value["calibration"]),
             thresholds=Thresholds(**value["thresholds"]),
+            conformal=ConformalSets.from_json(value["conformal"]),
             signal=value["signal"],
             provenance=value["provenance"],
         )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from beatlens.batches import Augmentation, TrainingSet
+from beatlens.conformal import ConformalSets, fit_conformal
 from beatlens.dataset import gate_labels, records_of_split, split_beats
 from beatlens.inference import network_outputs
 from beatlens.inputs import InputSpec, prepare_record
@@ -38,8 +39,8 @@ def calibrate(
     settings: ReviewSettings,
     seed: int,
     device: str,
-) -> tuple[Calibration, Thresholds, dict[str, Any]]:
-    """Fit calibration and review thresholds.
+) -> tuple[Calibration, Thresholds, ConformalSets, dict[str, Any]]:
+    """Fit calibration, review thresholds and conformal sets.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def calibrate(
 
     Returns
     -------
-    calibration, thresholds and what they reach on the calibration beats
+    calibration, thresholds, conformal sets and what they reach on the calibration beats
 
     Raises
     ------
@@ -90,6 +91,7 @@ def calibrate(
     calibration = fit_calibration(logits, target, group.tolist(), gate, gate_target)
     probability, p_noise = calibration.probabilities(logits), calibration.noise(gates)
     thresholds = fit_thresholds(probability, p_noise, nearest, target, unflagged, clean, settings)
+    conformal = fit_conformal(probability, target, group.tolist(), settings.conformal_alpha)
     accepted = unflagged & (probability.max(axis=1) >= thresholds.confidence)
     accepted &= (p_noise <= thresholds.noise) & (nearest >= thresholds.similarity)
     wrong = probability.argmax(axis=1) != target
@@ -103,8 +105,8 @@ def calibrate(
         "gate_n_noise": int(gate_target.sum()),
         "gate_n_clean": int((~gate_target).sum()),
     }
-    logger.info("calibration: %s, %s, %s", summary, asdict(calibration), asdict(thresholds))
-    return calibration, thresholds, summary
+    logger.info("calibration: %s, %s, %s, %s", summary, asdict(calibration), asdict(thresholds), asdict(conformal))
+    return calibration, thresholds, conformal, summary
 
 
 def noisy_gate(

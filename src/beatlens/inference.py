@@ -85,7 +85,7 @@ def prediction_columns(classes: tuple[str, ...]) -> list[str]:
     return [
         *("beat_id", "corpus", "record", "patient", "split", "r_sample", "r_time_s", "label"),
         *(f"p_{name}" for name in classes),
-        *("p_noise", "pred", "review", "reason", "matched", "similarity"),
+        *("p_noise", "pred", "review", "reason", "matched", "similarity", "conformal_set"),
     ]
 
 
@@ -154,6 +154,7 @@ def _table(
     table["review"] = reason != ""
     table["reason"] = reason
     table["similarity"] = nearest
+    table["conformal_set"] = bundle.conformal.sets(probability, bundle.classes)
     return table[prediction_columns(bundle.classes)]
 
 
@@ -164,7 +165,7 @@ def _empty_table(beats: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
     for name in prediction_columns(classes):
         if name in beats.columns:
             columns[name] = beats[name].iloc[:0]
-        elif name in {"split", "pred", "reason"}:
+        elif name in {"split", "pred", "reason", "conformal_set"}:
             columns[name] = pd.Series([], dtype=object)
         else:
             columns[name] = pd.Series(

@@ -29,11 +29,14 @@ class ReviewSettings:
         Error among accepted calibration beats.
     max_clean_loss, max_distance_loss
         Share of clean beats, of any class, that the noise gate and the distance may send to review.
+    conformal_alpha
+        Share of a class's beats whose conformal set may miss their class; see `beatlens.conformal`.
     """
 
     max_error: float
     max_clean_loss: float
     max_distance_loss: float
+    conformal_alpha: float
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -212,7 +212,7 @@ def bundle_model(
     config = NetworkConfig.from_json(model["network"])
     seed = int(trained["seed"])
     noise = noise_sources(shards, "train", spec.geometry.fs, tuple(trained["signal"]["band_hz"]), seed)
-    calibration, thresholds, reached = calibrate(
+    calibration, thresholds, conformal, reached = calibrate(
         shards,
         records,
         spec,
@@ -235,4 +235,4 @@ def bundle_model(
         "corpora_digest": digest,
         "versions": model["versions"],
     }
-    return Bundle(spec, config, weights, calibration, thresholds, trained["signal"], provenance)
+    return Bundle(spec, config, weights, calibration, thresholds, conformal, trained["signal"], provenance)

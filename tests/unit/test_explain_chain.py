@@ -14,6 +14,7 @@ import yaml
 from beatlens.artefacts import read_table, write_table
 from beatlens.beats import RR_FEATURES, BeatSettings, beat_table
 from beatlens.bundle import Bundle
+from beatlens.conformal import ConformalSets
 from beatlens.evaluate.explanation_cases import score_cases
 from beatlens.evaluate.explanation_table import scores_table
 from beatlens.evaluate.settings import EvaluateSettings
@@ -99,6 +100,7 @@ def bundle():
         network_to_arrays(HybridNet(config)),
         Calibration(0.2, (0.0, 0.0), 1.0, 0.0),
         Thresholds(0.0, 1.1, -1.1),
+        ConformalSets(0.1, (0.0, 0.0), (0, 0), (0, 0)),
         {},
         {},
     )

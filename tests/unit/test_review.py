@@ -55,7 +55,7 @@ def test_thresholds_keep_their_promises(rng):
     noise, similarity = rng.random(n), rng.random(n)
     unflagged = rng.random(n) < 0.95
     clean = unflagged & (rng.random(n) < 0.95)
-    settings = ReviewSettings(0.02, 0.03, 0.05)
+    settings = ReviewSettings(0.02, 0.03, 0.05, 0.1)
     found = fit_thresholds(probability, noise, similarity, target, unflagged, clean, settings)
     confidence, wrong = probability.max(1), probability.argmax(1) != target
     accepted = unflagged & (confidence >= found.confidence)
@@ -72,7 +72,7 @@ def test_without_errors_every_beat_is_confident_enough():
     probability, target = np.tile([0.6, 0.4], (100, 1)), np.zeros(100, dtype=int)
     every = np.ones(100, bool)
     found = fit_thresholds(
-        probability, np.zeros(100), np.ones(100), target, every, every, ReviewSettings(0.01, 0.02, 0.02)
+        probability, np.zeros(100), np.ones(100), target, every, every, ReviewSettings(0.01, 0.02, 0.02, 0.1)
     )
     assert found.confidence == 0.0
 

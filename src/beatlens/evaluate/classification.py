@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.evaluate.bootstrap import patient_bootstrap_many
+from beatlens.evaluate.conformal import conformal_scores
 from beatlens.evaluate.confusion import (
     CLASS_METRICS,
     OVERALL_METRICS,
@@ -78,7 +79,12 @@ def evaluate_classification(
             for scope, keep in _scopes(part, rows, settings.leave_out):
                 kept = rows.subset(keep)
                 name = prefix + scope
-                scores = _scope_scores(kept, settings, derive_seed(seed, "evaluate", split, name))
+                scope_seed = derive_seed(seed, "evaluate", split, name)
+                scores = _scope_scores(kept, settings, scope_seed)
+                sets = conformal_scores(
+                    part[keep], classes, draws=settings.bootstrap, level=settings.level, seed=scope_seed
+                )
+                scores += [_score(label, metric, *interval, n) for label, metric, interval, n in sets]
                 metrics.extend({"split": split, "scope": name, **score} for score in scores)
                 confusion.extend({"split": split, "scope": name, **cell} for cell in _cells(kept))
             if not prefix:
