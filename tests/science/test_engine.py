@@ -204,3 +204,26 @@ def test_targets_after_calibration(network):
     np.testing.assert_allclose(1 / (1 + np.exp(-odds)), expected, atol=1e-12)
     with pytest.raises(ValueError, match="expected one"):
         engine.values(masks, players, Target("beat", 2, "probability"))
+
+
+@pytest.mark.parametrize("baseline", ["interpolation", "zero"])
+@pytest.mark.parametrize("length", [1, 2, 7, 60])
+def test_calls_share_encodings_whatever_the_length_of_a_segment(network, baseline, length, monkeypatch):
+    """Encodings are kept across calls; too many segments in a beat for a code, or a full store, change no number."""
+    rng = np.random.default_rng(length)
+    leads = ("II", "V1")
+    scene, bank = make_scene(rng, leads, at_edges=True, targets=(1, 2)), make_bank(rng, leads)
+    engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline)
+    players = cell_players(leads, segment_edges(scene.start, scene.stop, length), rhythm=True)
+    for n in (6, 3, 12):
+        masks = random_masks(rng, n, len(players))
+        expected, _ = naive_outputs(scene, network, bank, baseline, players, masks)
+        for _ in range(2):
+            before = engine.n_encoded
+            logits, _ = engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)
+            np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)
+        if length > 2:
+            assert engine.n_encoded == before
+    monkeypatch.setattr("beatlens.explain.states.MAX_STATES", 20)
+    logits, _ = engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)
+    np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)

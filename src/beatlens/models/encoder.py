@@ -48,14 +48,17 @@ class LeadEncoder(nn.Module):
         self.register_buffer("bins", bins / bins.sum(0), persistent=False)
         self.size = width * settings.time_bins
 
+    def inputs(self, waves: Tensor) -> Tensor:
+        """Return what the first layer sees of waves (m, T): (m, 1 or 2, T), the wave and its first difference."""
+        if not self.derivative:
+            return waves[:, None]
+        # 5 samples of 5 ms hold most of a QRS slope; the gain brings the difference to the wave's own size.
+        slope = nn.functional.pad(waves[:, 1:] - waves[:, :-1], (1, 0))
+        return torch.stack([waves, 5.0 * slope], dim=1)
+
     def feature_map(self, waves: Tensor) -> Tensor:
         """Return the last feature map, (m, channels, positions), of waves (m, T): what class-activation maps use."""
-        inputs = waves[:, None]
-        if self.derivative:
-            # 5 samples of 5 ms hold most of a QRS slope; the gain brings the difference to the wave's own size.
-            slope = nn.functional.pad(waves[:, 1:] - waves[:, :-1], (1, 0))
-            inputs = torch.stack([waves, 5.0 * slope], dim=1)
-        return cast(Tensor, self.layers(inputs))
+        return cast(Tensor, self.layers(self.inputs(waves)))
 
     def pool(self, feature_map: Tensor) -> Tensor:
         """Average a feature map over the stretches of the beat: (m, channels, positions) -> (m, size)."""

@@ -86,11 +86,18 @@ class HybridNet(nn.Module):
         windows, lengths, positions
             See `beatlens.models.rhythm.RhythmBranch.forward`; at most ``context // 2`` beats on either side count.
         """
-        scaled = ((rr - self.rr_mean) / self.rr_std).clamp(-8.0, 8.0)
-        beats = torch.cat([embeddings, scaled], dim=1)
+        beats = self.beat_inputs(embeddings, rr)
         target = windows.gather(1, positions[:, None]).squeeze(1)
-        parts = [self.rhythm(beats, windows, lengths, positions), beats.index_select(0, target)]
-        if self.uses_prototypes:
-            parts.append(similarity)
+        sides = self.rhythm(beats, windows, lengths, positions)
         gate = self.gate(embeddings.index_select(0, target)).squeeze(1)
-        return self.head(torch.cat(parts, dim=1)), gate
+        return self.class_logits(sides, beats.index_select(0, target), similarity), gate
+
+    def beat_inputs(self, embeddings: Tensor, rr: Tensor) -> Tensor:
+        """Return what the rhythm branch sees of beats: embeddings (n, D) with the scaled RR features (n, R)."""
+        scaled = ((rr - self.rr_mean) / self.rr_std).clamp(-8.0, 8.0)
+        return torch.cat([embeddings, scaled], dim=1)
+
+    def class_logits(self, sides: Tensor, targets: Tensor, similarity: Tensor) -> Tensor:
+        """Return logits (n, K) from the rhythm branch (n, 2 H), `beat_inputs` of the targets and their similarity."""
+        parts = [sides, targets, *([similarity] if self.uses_prototypes else [])]
+        return cast(Tensor, self.head(torch.cat(parts, dim=1)))

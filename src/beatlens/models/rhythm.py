@@ -30,8 +30,11 @@ class TowardsTarget(nn.Module):
 
     def forward(self, beats: Tensor, index: Tensor, valid: Tensor) -> Tensor:
         """Run over beats (n_beats, inputs) in the order of index (n, steps), where valid; return (n, hidden)."""
-        gates_of_beats = self.input(beats)
-        state = memory = beats.new_zeros(len(index), self.hidden)
+        return self.follow(self.input(beats), index, valid)
+
+    def follow(self, gates_of_beats: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+        """Do what `forward` does, given the input's part of the gates of each beat, (n_beats, 4 hidden)."""
+        state = memory = gates_of_beats.new_zeros(len(index), self.hidden)
         for step in range(index.shape[1]):
             gates = gates_of_beats.index_select(0, index[:, step])
             if step:
