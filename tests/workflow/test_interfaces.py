@@ -221,7 +221,7 @@ def test_a_given_bundle_drops_the_training_rules(finished):
     corpora = "corpora=[{name: synthetic, format: synthetic, role: predict}]"
     arguments = ["--config", "bundle=given", "run=tiny2", corpora]
     planned = finished.planned(*arguments)
-    assert {"mine_prototypes", "train_network", "make_bundle", "draw_training", "evaluate_classification"}.isdisjoint(
+    assert {"mine_prototypes", "train_network", "make_bundle", "draw_model", "evaluate_classification"}.isdisjoint(
         planned
     )
     assert {"predict_shard", "explain_shard", "build_report", "manifest"} <= set(planned)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 FIGURE_RULES = {
-    "draw_prototypes", "draw_training", "draw_classification", "draw_cases", "draw_explanations",
+    "draw_model", "find_alerts", "draw_classification", "draw_cases", "draw_explanations",
     "build_report", "manifest", "all",
 }  # fmt: skip
 GLOBAL_RULES = {"split", "mine_prototypes", "train_network", "make_bundle", "gather_predictions", "select_cases"}
@@ -72,7 +72,7 @@ def test_an_explainers_budget_reruns_that_explainer(finished, method):
     assert planned["explain_shard"] == 2
     assert planned["gather_explanations"] == 1
     assert {"fuse", "evaluate_explanations", "build_report"} <= set(planned)
-    assert {"predict_shard", "select_cases", "draw_training", "evaluate_classification"}.isdisjoint(planned)
+    assert {"predict_shard", "select_cases", "draw_model", "evaluate_classification"}.isdisjoint(planned)
 
 
 def test_a_new_record_reruns_one_shard_and_the_global_stages(finished):

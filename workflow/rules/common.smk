@@ -37,6 +37,8 @@ SHARD_FILES = (
     "status.tsv",
 )
 BUNDLE = CONFIG["bundle"] or f"{RESULTS}/model/bundle"
+if CONFIG["bundle"] and not Path(BUNDLE).exists():
+    BUNDLE = str(find_file(BUNDLE, PLACES))
 BUNDLE_FILES = [f"{BUNDLE}/{name}" for name in ("bundle.json", "weights.npz", "prototypes.npz")]
 
 
@@ -70,7 +72,8 @@ def explain_settings(method):
     """Return the settings of one explainer: what all share, and its own section."""
     own = {"methods"} | {name for name, value in CONFIG["explain"].items() if isinstance(value, dict)}
     shared = [f"explain.{name}" for name in CONFIG["explain"] if name not in own]
-    return sections(CONFIG, *shared, f"explain.{method}", "seed", "device", "compute_threads")
+    section = [f"explain.{method}"] if method in CONFIG["explain"] else []
+    return sections(CONFIG, *shared, *section, "seed", "device", "compute_threads")
 
 
 def training_key():

@@ -1,52 +1,30 @@
 # Figures of the model and of the predictions: the prototype bank, training, confusion, reliability, patients.
-FIGURES = ["<results>/figures/cases.tsv", "<results>/figures/scores.svg"]
+FIGURES = [f"<results>/figures/{name}" for name in ("cases.tsv", "scores.svg", "alerts.svg")]
 
 if not CONFIG["bundle"]:
     FIGURES += ["<results>/figures/prototypes.svg", "<results>/figures/training.svg"]
 
-    rule draw_prototypes:
-        """Draw the prototype bank, to scale."""
+    rule draw_model:
+        """Draw the prototype bank, to scale, and loss and scores over the epochs."""
         input:
             library="<results>/prototypes/library.csv",
             waves="<results>/prototypes/waves.npz",
+            history="<results>/model/history.csv",
         output:
-            figure=report(
+            gallery=report(
                 ensure("<results>/figures/prototypes.svg", non_empty=True),
                 caption="../report/prototypes.rst",
                 category="Model",
             ),
-        log:
-            "<logs>/draw_prototypes.log",
-        benchmark:
-            "<benchmarks>/draw_prototypes.tsv"
-        conda:
-            "../../envs/base.yaml"
-        threads: CONFIG["compute_threads"]
-        resources:
-            mem_mb=memory(1000),
-            runtime=15,
-        params:
-            program=program("draw_prototypes"),
-            code=code("draw_prototypes"),
-            settings=settings("classes", "report.speed_mm_s", "report.gain_mm_mv"),
-        shell:
-            "{params.program} --library {input.library:q} --waves {input.waves:q} --settings {params.settings:q}"
-            " --output {output.figure:q} --log {log:q}"
-
-    rule draw_training:
-        """Draw loss and scores over the epochs."""
-        input:
-            history="<results>/model/history.csv",
-        output:
-            figure=report(
+            training=report(
                 ensure("<results>/figures/training.svg", non_empty=True),
                 caption="../report/training.rst",
                 category="Model",
             ),
         log:
-            "<logs>/draw_training.log",
+            "<logs>/draw_model.log",
         benchmark:
-            "<benchmarks>/draw_training.tsv"
+            "<benchmarks>/draw_model.tsv"
         conda:
             "../../envs/base.yaml"
         threads: CONFIG["compute_threads"]
@@ -54,10 +32,12 @@ if not CONFIG["bundle"]:
             mem_mb=memory(1000),
             runtime=15,
         params:
-            program=program("draw_training"),
-            code=code("draw_training"),
+            program=program("draw_model"),
+            code=code("draw_model"),
+            settings=settings("classes", "report.speed_mm_s", "report.gain_mm_mv"),
         shell:
-            "{params.program} --history {input.history:q} --output {output.figure:q} --log {log:q}"
+            "{params.program} --library {input.library:q} --waves {input.waves:q} --history {input.history:q}"
+            " --settings {params.settings:q} --gallery {output.gallery:q} --training {output.training:q} --log {log:q}"
 
 
 if LABELLED:

@@ -1,4 +1,5 @@
 # The record sheet: which records there are, read or updated when the graph is built, and how they fall into shards.
+import math
 from functools import cache
 
 from beatlens.corpora.index import corpus_folder, update_sheet
@@ -34,20 +35,23 @@ def record_rows():
     path = Path(RESULTS, "record_sheet.tsv")
     if not workflow.is_main_process and path.exists():
         return read_sheet(path)
-    write = OWN_PROCESS and executes()
-    output = path if write else None
+    output = path if OWN_PROCESS and executes() else None
     try:
         rows = update_sheet(CONFIG["corpora"], output, CONFIG["data_dir"], "results", CONFIG["synthetic"], path)
-        held = read_sheet(path) if path.exists() else []
+        if workflow.is_main_process and executes() and not OWN and not holds(path, rows):
+            raise WorkflowError(
+                f"{path} is missing or older than the corpora, and beatlens as a module never writes it. Bring it up "
+                f"to date: python {ROOT}/scripts/index_records.py --config CONFIGFILE --output {path}"
+            )
     except (ValueError, TimeoutError) as error:
         raise WorkflowError(str(error)) from None
-    content = lambda row: (row.corpus, row.record, row.role, row.sha256, row.reason)
-    if executes() and workflow.is_main_process and set(map(content, rows)) != set(map(content, held)):
-        raise WorkflowError(
-            f"{path} is missing or older than the corpora, and beatlens as a module never writes it. Bring it up to "
-            f"date: python {ROOT}/scripts/index_records.py --config CONFIGFILE --output {path}"
-        )
     return rows
+
+
+def holds(path, rows):
+    """Tell whether the sheet on disk has these records with these contents, whatever their time stamps."""
+    content = lambda row: (row.corpus, row.record, row.role, row.sha256, row.reason)
+    return path.exists() and set(map(content, read_sheet(path))) == set(map(content, rows))
 
 
 @cache
@@ -57,7 +61,7 @@ def n_shards():
         return CONFIG["shards"]
     known = sum(row.bytes for row in record_rows() if row.format != "synthetic")  # made ones have no size at first
     wanted = max(len(record_rows()) / 500, known / 32e6, 1)
-    return min(64, 1 << (int(wanted) - 1).bit_length())
+    return min(64, 1 << (math.ceil(wanted) - 1).bit_length())
 
 
 def every_shard(*names, folder="preprocess"):

@@ -31,6 +31,8 @@ rule build_report:
         config="<results>/run_config.yaml",
         bundle=BUNDLE_FILES[0],
         record_table="<results>/predictions/records.parquet",
+        alerts="<results>/alerts/alerts.csv",
+        clusters="<results>/alerts/clusters.csv",
         explanations="<results>/metrics/explanations.csv",
         classification="<results>/metrics/classification.csv" if LABELLED else [],
         figures=FIGURES[1:],
@@ -64,4 +66,4 @@ rule build_report:
     shell:
         "{params.program} --records {input.records:q} --status {input.status:q} --config {input.config:q}"
         " --bundle-json {input.bundle:q} --explanations {input.explanations:q} --record-table {input.record_table:q}"
-        " --cases {input.cases:q} {params.optional} --settings {params.settings:q} --output {output.report:q} --log {log:q}"
+        " --alerts {input.alerts:q} --clusters {input.clusters:q} --cases {input.cases:q} {params.optional} --settings {params.settings:q} --output {output.report:q} --log {log:q}"

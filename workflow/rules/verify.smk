@@ -31,8 +31,8 @@ rule manifest:
         evaluate_explanations=METRICS[0],
         draw_cases="<results>/figures/cases.tsv",
         draw_explanations="<results>/figures/scores.svg",
-        draw_prototypes="<results>/figures/prototypes.svg" if TRAINED else [],
-        draw_training="<results>/figures/training.svg" if TRAINED else [],
+        find_alerts=[*ALERTS, "<results>/figures/alerts.svg"],
+        draw_model=["<results>/figures/prototypes.svg", "<results>/figures/training.svg"] if TRAINED else [],
         draw_classification=[
             f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED
         ],
