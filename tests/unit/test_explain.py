@@ -90,7 +90,7 @@ def test_refinement_finds_a_planted_cell_and_the_rhythm():
         cells, rhythm = players.cells_on(masks), players.rhythm_on(masks)
         return 2.0 * cells[:, 1, 17] + 1.0 * rhythm - 0.5 * cells[:, 0, 3]
 
-    refined = explain_refined(value, LEADS, edges, "kernelshap", settings, 1)
+    refined = explain_refined(value, segment_players(LEADS, edges, rhythm=True), "kernelshap", settings, 1)
     dense = refined.players.spread(refined.solution.values)
     np.testing.assert_allclose(dense[1, 170:180].sum(), 2.0, atol=1e-8)
     np.testing.assert_allclose(dense[0, 30:40].sum(), -0.5, atol=1e-8)

@@ -20,11 +20,12 @@ from beatlens.explain.network import EngineNetwork
 from beatlens.explain.players import Players
 from beatlens.explain.scene import Scene
 from beatlens.explain.states import StateStore, distinct_pairs, distinct_runs
-from beatlens.explain.target import Calibrated, Target
+from beatlens.explain.target import Target
 from beatlens.prototypes.similarity import PrototypeBank, class_features, combine
 
 if TYPE_CHECKING:
     from beatlens.models.hybrid import HybridNet
+    from beatlens.review import Calibration
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -58,7 +59,7 @@ class PerturbationEngine:
         scene: Scene,
         network: HybridNet,
         bank: PrototypeBank,
-        calibration: Calibrated,
+        calibration: Calibration,
         baseline: str,
         device: str = "cpu",
     ) -> None:

@@ -15,8 +15,8 @@ from beatlens.explain.attribution import SPREAD, Attribution, rhythm_share
 from beatlens.explain.baselines import CONTRAST, INTERPOLATION
 from beatlens.explain.contrast import find_contrast
 from beatlens.explain.engine import PerturbationEngine
-from beatlens.explain.players import Players, segment_edges
-from beatlens.explain.refine import Refined, explain_refined
+from beatlens.explain.methods import explain
+from beatlens.explain.players import segment_edges
 from beatlens.explain.scene import Scene, make_scene
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.target import Target
@@ -106,28 +106,16 @@ def explain_case(
     engine, target
         Of `case_engine`.
     method
-        ``lime`` or ``kernelshap``.
+        One of `beatlens.explain.methods.TABLE`.
     settings
         Section ``explain``.
     seed
         The run's seed; record, beat, method and player set are mixed in.
     """
     scene = engine.scene
-
-    def value(masks: npt.NDArray[np.bool_], players: Players) -> npt.NDArray[np.float64]:
-        return engine.values(masks, players, target)
-
     own_seed = derive_seed(seed, case.corpus, case.record, case.beat_id, case.target)
-    refined = explain_refined(value, scene.leads, case_edges(scene, settings), method, settings, own_seed)
-    return _attribution(case, engine, refined, method, settings, own_seed)
-
-
-def _attribution(
-    case: Any, engine: PerturbationEngine, refined: Refined, method: str, settings: ExplainSettings, seed: int
-) -> Attribution:
-    scene, players, solution = engine.scene, refined.players, refined.solution
-    values = players.spread(solution.values).astype(np.float32)
-    rhythm = None if players.rhythm is None else float(solution.values[players.rhythm])
+    found = explain(engine, target, method, settings, own_seed)
+    values = found.values.astype(np.float32)
     meta = {
         "case": case.case,
         "corpus": case.corpus,
@@ -136,31 +124,22 @@ def _attribution(
         "target": case.target,
         "class": case.case_class,
         "method": method,
-        "units": settings.target,
+        "units": found.units,
         "spread": SPREAD,
-        "players": {**_described(players, solution.values), "segment_s": settings.segment_s},
-        "events": _described(refined.events, refined.event_solution.values),
+        "players": {**found.players, "segment_s": settings.segment_s},
         "baseline": engine.baseline,
         "contrast": scene.contrast_name,
-        "seed": seed,
-        "n_evaluations": refined.n_evaluations,
-        "standard_error": _finite(solution.standard_error),
-        "completeness_error": solution.completeness_error,
-        "full": solution.full,
-        "empty": solution.empty,
-        "rhythm": rhythm,
-        "rhythm_share": rhythm_share(values, rhythm),
+        "seed": own_seed,
+        "n_evaluations": found.n_evaluations,
+        "standard_error": found.standard_error,
+        "completeness_error": found.completeness_error,
+        "full": found.full,
+        "empty": found.empty,
+        "rhythm": found.rhythm,
+        "rhythm_share": rhythm_share(values, found.rhythm),
+        **found.more,
     }
     return Attribution(values, scene.leads, scene.geometry.fs, scene.start_s, meta)
-
-
-def _described(players: Players, values: npt.NDArray[np.float64]) -> dict[str, Any]:
-    return {"kind": players.kind, "names": list(players.names), "values": values.tolist()}
-
-
-def _finite(values: npt.NDArray[np.float64]) -> list[float] | None:
-    """Return a list, or None where there were too few evaluations for an error."""
-    return values.tolist() if np.isfinite(values).all() else None
 
 
 def explain_shard(

@@ -136,16 +136,52 @@ def cell_players(leads: Sequence[str], edges: IntArray, rhythm: bool) -> Players
     return _build("cells", leads, edges, cells, names, rhythm)
 
 
+def split_leads(events: Players, chosen: Sequence[int]) -> Players:
+    """Each lead of the chosen events is a player; all other events together are one (``"rest"``).
+
+    Parameters
+    ----------
+    events
+        Players that are alike in all leads.
+    chosen
+        Some of them, not the rhythm.
+    """
+    places = sorted(set(chosen))
+    n_events = len(events) - (events.rhythm is not None)
+    if (events.cell_player != events.cell_player[0]).any():
+        raise ValueError(f"players {events.kind!r} differ between leads; expected events over all leads")
+    if not places or places[0] < 0 or places[-1] >= n_events:
+        raise ValueError(f"refined {events.kind} {places}; expected some of 0 to {n_events - 1}")
+    n_leads = len(events.leads)
+    place_of = np.full(len(events) + 1, -1, dtype=np.int64)  # the last one for cells that are always on
+    place_of[places] = np.arange(len(places))
+    place = place_of[events.cell_player]
+    cells = np.where(place >= 0, place + len(places) * np.arange(n_leads)[:, None], n_leads * len(places))
+    cells[events.cell_player < 0] = -1
+    names = [f"{lead}@{events.names[k]}" for lead in events.leads for k in places]
+    if len(places) < n_events:
+        names.append(REST)
+    return _build("refined", events.leads, events.edges, cells, names, events.rhythm is not None)
+
+
 def refined_players(leads: Sequence[str], edges: IntArray, segments: Sequence[int], rhythm: bool) -> Players:
     """Each lead of the given segments is a player; all other segments together are one (``"rest"``)."""
-    chosen = sorted(set(segments))
-    n_segments = len(edges) - 1
-    if not chosen or chosen[0] < 0 or chosen[-1] >= n_segments:
-        raise ValueError(f"refined segments {chosen}; expected some of 0 to {n_segments - 1}")
-    n_cells = len(leads) * len(chosen)
-    cells = np.full((len(leads), n_segments), n_cells, dtype=np.int64)
-    cells[:, chosen] = np.arange(n_cells).reshape(len(leads), len(chosen))
-    names = [f"{lead}@{_span(edges, k)}" for lead in leads for k in chosen]
-    if len(chosen) < n_segments:
-        names.append(REST)
-    return _build("refined", leads, edges, cells, names, rhythm)
+    return split_leads(segment_players(leads, edges, rhythm), segments)
+
+
+def pooled_players(events: Players, pools: Sequence[Sequence[int]], names: Sequence[str], kind: str) -> Players:
+    """Each pool of players of a set is one player, in the order given; the rhythm stays one.
+
+    Raises
+    ------
+    ValueError
+        Where a player other than the rhythm is in no pool, or in two.
+    """
+    n_events = len(events) - (events.rhythm is not None)
+    if sorted(player for pool in pools for player in pool) != list(range(n_events)):
+        raise ValueError(f"pools {list(map(list, pools))}; expected each of 0 to {n_events - 1} once")
+    pool_of = np.full(len(events) + 1, -1, dtype=np.int64)
+    for number, pool in enumerate(pools):
+        pool_of[list(pool)] = number
+    cells = np.where(events.cell_player < 0, -1, pool_of[events.cell_player])
+    return _build(kind, events.leads, events.edges, cells, list(names), events.rhythm is not None)

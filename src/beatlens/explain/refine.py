@@ -1,4 +1,4 @@
-"""From events to leads: segments over all leads first, then the leads inside the strongest segments."""
+"""From events to leads: events over all leads first, then the leads inside the strongest events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from beatlens.explain.kernelshap import solve_kernelshap
 from beatlens.explain.lime import solve_lime
-from beatlens.explain.players import Players, refined_players, segment_players
+from beatlens.explain.players import Players, split_leads
 from beatlens.explain.sampling import shapley_coalitions, uniform_coalitions
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.solution import Solution
@@ -22,14 +22,14 @@ Value = Callable[[npt.NDArray[np.bool_], Players], npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Refined:
-    """Values of the refined players, and of the segments that they were chosen by.
+    """Values of the refined players, and of the events that they were chosen by.
 
     Attributes
     ----------
     players, solution
-        Cells (lead x segment) of the strongest segments, the pooled rest, the rhythm.
+        Cells (lead x event) of the strongest events, the pooled rest, the rhythm.
     events, event_solution
-        Segments over all leads and the rhythm.
+        Segments, waves or beats over all leads and the rhythm.
     """
 
     players: Players
@@ -53,7 +53,7 @@ def solve(value: Value, players: Players, method: str, settings: ExplainSettings
     players
         What is switched on and off.
     method
-        ``lime`` or ``kernelshap``.
+        ``lime``, ``kernelshap`` or ``timeshap``, which is KernelSHAP with a budget of its own.
     settings
         Section ``explain``.
     seed
@@ -64,39 +64,30 @@ def solve(value: Value, players: Players, method: str, settings: ExplainSettings
         coalitions = uniform_coalitions(len(players), settings.lime.samples, rng)
         targets = value(coalitions.masks, players)
         return solve_lime(coalitions, targets, kernel_width=settings.lime.kernel_width, ridge=settings.lime.ridge)
-    if method != "kernelshap":
-        raise ValueError(f"explain.methods: {method!r}; expected 'lime' or 'kernelshap'")
-    coalitions = shapley_coalitions(len(players), settings.kernelshap.samples, rng)
+    budgets = {"kernelshap": settings.kernelshap.samples, "timeshap": settings.timeshap.samples}
+    if method not in budgets:
+        raise ValueError(f"explain.methods: {method!r}; expected 'lime' or one of {tuple(budgets)}")
+    coalitions = shapley_coalitions(len(players), budgets[method], rng)
     return solve_kernelshap(coalitions, value(coalitions.masks, players))
 
 
-def explain_refined(
-    value: Value,
-    leads: tuple[str, ...],
-    edges: npt.NDArray[np.int64],
-    method: str,
-    settings: ExplainSettings,
-    seed: int,
-) -> Refined:
-    """Explain segments over all leads, then the leads of the strongest ones with the rest pooled as one player.
+def explain_refined(value: Value, events: Players, method: str, settings: ExplainSettings, seed: int) -> Refined:
+    """Explain events over all leads, then the leads of the strongest ones with the rest pooled as one player.
 
-    The strongest segments are those of largest absolute value; equal ones in time order. Nothing but their values
-    enters the choice. With one lead the second stage parts the strongest segments from the pooled rest.
+    The strongest events are those of largest absolute value; equal ones in time order. Nothing but their values
+    enters the choice. With one lead the second stage parts the strongest events from the pooled rest.
 
     Parameters
     ----------
     value
         Target under masks.
-    leads
-        Lead names.
-    edges
-        (n_segments + 1,) samples of the record.
+    events
+        Players over all leads (`beatlens.explain.anatomy.event_players`).
     method, settings, seed
         As for `solve`.
     """
-    events = segment_players(leads, edges, settings.rhythm)
     event_solution = solve(value, events, method, settings, seed)
-    strength = np.abs(event_solution.values[: len(edges) - 1])
-    strongest = np.argsort(-strength, kind="stable")[: settings.top_segments]
-    players = refined_players(leads, edges, strongest.tolist(), settings.rhythm)
+    n_events = len(events) - (events.rhythm is not None)
+    strongest = np.argsort(-np.abs(event_solution.values[:n_events]), kind="stable")[: settings.top_segments]
+    players = split_leads(events, strongest.tolist())
     return Refined(players, solve(value, players, method, settings, seed), events, event_solution)

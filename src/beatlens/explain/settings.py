@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from beatlens.explain.anatomy import EVENT_SETS
 from beatlens.explain.baselines import BASELINES
 from beatlens.explain.target import UNITS
 
-METHODS = ("lime", "kernelshap")
+METHODS = (
+    "lime",
+    "kernelshap",
+    "timeshap",
+    "occlusion",
+    "integrated_gradients",
+    "gradient_input",
+    "gradcam",
+    "guided_gradcam",
+)
+"""What `beatlens.explain.methods.TABLE` has."""
+PLAYERS = (*EVENT_SETS, "leads", "cells")
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,51 @@ class KernelShapSettings:
 
 
 @dataclass(frozen=True)
+class TimeShapSettings:
+    """Section ``explain.timeshap``.
+
+    Attributes
+    ----------
+    samples
+        Evaluations a level.
+    tolerance
+        An end is pruned while its Shapley value stays within this share of full minus empty.
+    top_leads
+        Leads that make cells with the strongest segments.
+    """
+
+    samples: int
+    tolerance: float
+    top_leads: int
+
+    def __post_init__(self) -> None:
+        if self.samples < 4 or self.tolerance < 0 or self.top_leads < 1:
+            raise ValueError(
+                f"explain.timeshap: samples {self.samples}, tolerance {self.tolerance}, top_leads {self.top_leads}; "
+                "expected >= 4, >= 0 and >= 1"
+            )
+
+
+@dataclass(frozen=True)
+class IntegratedGradientsSettings:
+    """Section ``explain.integrated_gradients``: points of the path."""
+
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"explain.integrated_gradients.steps: {self.steps}; expected >= 1")
+
+
+_SECTIONS = {
+    "lime": LimeSettings,
+    "kernelshap": KernelShapSettings,
+    "timeshap": TimeShapSettings,
+    "integrated_gradients": IntegratedGradientsSettings,
+}
+
+
+@dataclass(frozen=True)
 class ExplainSettings:
     """Section ``explain``.
 
@@ -48,6 +105,9 @@ class ExplainSettings:
         Methods that the run makes.
     target
         Units of the target: ``probability`` or ``logit`` of the predicted class at the target beat.
+    players
+        What perturbation methods switch off: ``segments``, ``waves`` or ``beats`` over all leads and then the leads of
+        the strongest ones; or ``leads`` over the whole window; or ``cells``, each segment of each lead.
     segment_s
         Length of a segment in seconds.
     baseline
@@ -56,21 +116,24 @@ class ExplainSettings:
         Whether the RR features are a player.
     top_segments
         Segments whose leads are explained one by one; the rest is pooled as one player.
-    lime, kernelshap
+    lime, kernelshap, timeshap, integrated_gradients
         Settings of the methods.
     """
 
     methods: Sequence[str]
     target: str
+    players: str
     segment_s: float
     baseline: str
     rhythm: bool
     top_segments: int
     lime: LimeSettings
     kernelshap: KernelShapSettings
+    timeshap: TimeShapSettings
+    integrated_gradients: IntegratedGradientsSettings
 
     def __post_init__(self) -> None:
-        for name, kind in (("lime", LimeSettings), ("kernelshap", KernelShapSettings)):
+        for name, kind in _SECTIONS.items():
             value = getattr(self, name)
             if not isinstance(value, kind):
                 object.__setattr__(self, name, kind(**value))
@@ -82,6 +145,8 @@ class ExplainSettings:
                 f"explain: target {self.target!r}, baseline {self.baseline!r}; "
                 f"expected one of {UNITS} and one of {BASELINES}"
             )
+        if self.players not in PLAYERS:
+            raise ValueError(f"explain.players: {self.players!r}; expected one of {PLAYERS}")
         if not self.segment_s > 0 or self.top_segments < 1:
             raise ValueError(
                 f"explain: segment_s {self.segment_s}, top_segments {self.top_segments}; expected > 0 and >= 1"

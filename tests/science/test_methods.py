@@ -1,0 +1,287 @@
+"""Every method on one engine: against captum, closed forms and planted games, and on inputs at the edge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from captum.attr import GuidedBackprop, IntegratedGradients, LayerGradCam
+
+from beatlens.beats import RR_FEATURES
+from beatlens.explain.anatomy import BETWEEN, beat_players, wave_players
+from beatlens.explain.baselines import fill_signal
+from beatlens.explain.differentiable import SignalModel
+from beatlens.explain.engine import PerturbationEngine
+from beatlens.explain.gradients import class_activation, path_gradients
+from beatlens.explain.kernelshap import solve_kernelshap
+from beatlens.explain.methods import TABLE, explain
+from beatlens.explain.network import folded_layers
+from beatlens.explain.occlusion import occlusion_masks, solve_occlusion
+from beatlens.explain.players import segment_edges, segment_players
+from beatlens.explain.sampling import shapley_coalitions
+from beatlens.explain.scene import Scene
+from beatlens.explain.settings import METHODS, PLAYERS, ExplainSettings
+from beatlens.explain.target import Target
+from beatlens.explain.timeshap import explain_timeshap, prune
+from beatlens.leads import lead_id
+from beatlens.models.hybrid import HybridNet
+from beatlens.models.settings import ModelSettings, NetworkConfig
+from beatlens.prototypes.similarity import PrototypeBank
+from beatlens.review import Calibration
+from beatlens.shards import BeatGeometry
+
+CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
+SMALL = {"samples": 64}
+EXPLAIN = CONFIG["explain"] | {
+    "lime": CONFIG["explain"]["lime"] | SMALL,
+    "kernelshap": SMALL,
+    "timeshap": CONFIG["explain"]["timeshap"] | SMALL,
+    "baseline": "zero",
+}
+CLASSES, GEOMETRY = ("N", "S", "V"), BeatGeometry(100.0, 12, 20)
+CALIBRATION = Calibration(1.3, (0.1, -0.2, 0.1), 0.7, 0.2)
+SETTINGS = ExplainSettings(**EXPLAIN)
+
+
+def make_network(name="hybrid"):
+    torch.manual_seed(3)
+    settings = ModelSettings(name, True, (6, 8), (5, 3), 3, 10, 4, 9, 12, 0.1)
+    n_similarity = 2 * len(CLASSES) if name == "hybrid" else 0
+    net = HybridNet(NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, 5))
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.running_mean.uniform_(-0.3, 0.3)
+            module.running_var.uniform_(0.5, 2.0)
+    return net.eval()
+
+
+def make_scene(leads=("II", "V1"), n_beats=5, targets=(2,), step=45):
+    rng = np.random.default_rng(0)
+    r_index = 15 + step * np.arange(n_beats)
+    windows = np.zeros((len(targets), 5), dtype=np.int64)
+    own = [np.arange(max(0, t - 2), min(n_beats, t + 3)) for t in targets]
+    for row, beats in zip(windows, own, strict=True):
+        row[: len(beats)] = beats
+    return Scene(
+        "c",
+        "r",
+        "c/p1",
+        (rng.normal(size=(len(leads), int(r_index[-1]) + 30)).cumsum(axis=1) * 0.2).astype(np.float32),
+        leads,
+        np.array([lead_id(lead) for lead in leads]),
+        rng.uniform(0.5, 2, len(leads)).astype(np.float32),
+        GEOMETRY,
+        r_index,
+        rng.normal(size=(n_beats, len(RR_FEATURES))).astype(np.float32),
+        rng.normal(size=len(RR_FEATURES)).astype(np.float32),
+        windows,
+        np.array([len(beats) for beats in own]),
+        np.array([t - beats[0] for t, beats in zip(targets, own, strict=True)]),
+        r_index,
+    )
+
+
+def make_bank(leads):
+    rng = np.random.default_rng(1)
+    present = rng.random((9, len(leads))) < 0.8
+    present[:, 0] = True
+    waves = rng.normal(size=(9, len(leads), GEOMETRY.length)).astype(np.float32) * present[..., None]
+    labels = np.array([CLASSES[k % 3] for k in range(9)])
+    return PrototypeBank(waves, present, leads, CLASSES, labels, np.array([f"c/p{k % 4}" for k in range(9)]), labels, 2)
+
+
+def make_engine(scene, net=None, baseline="zero"):
+    return PerturbationEngine(scene, net or make_network(), make_bank(scene.leads), CALIBRATION, baseline)
+
+
+def model_of(engine, target):
+    return SignalModel(engine.scene, engine.network, engine.bank, engine.calibration, target, "cpu")
+
+
+TARGETS = [
+    Target("beat", 2, "logit"),
+    Target("beat", 1, "probability"),
+    Target("noise", None, "logit"),
+    Target("noise", None, "probability"),
+    Target("window", 2, "logit"),
+    Target("window", 0, "probability"),
+]
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+@pytest.mark.parametrize("name", ["hybrid", "context"])
+def test_the_differentiable_target_is_the_engines(target, name):
+    scene = make_scene(targets=(1, 2, 4) if target.kind == "window" else (2,))
+    engine = make_engine(scene, make_network(name))
+    players = segment_players(scene.leads, segment_edges(scene.start, scene.stop, 9), rhythm=True)
+    full, empty = engine.values(np.array([[True] * len(players), [False] * len(players)]), players, target)
+    found = path_gradients(model_of(engine, target), "zero", steps=4, rhythm=True, at_end=False)
+    np.testing.assert_allclose([found.full, found.empty], [full, empty], atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["context", "hybrid"])
+def test_integrated_gradients_are_captums_and_complete(name):
+    scene = make_scene()
+    engine = make_engine(scene, make_network(name))
+    model = model_of(engine, Target("beat", 2, "logit"))
+    signal = torch.from_numpy(scene.signal[None, :, scene.start : scene.stop])
+    rr = torch.from_numpy(scene.rr[None])
+    start = torch.from_numpy(fill_signal(scene, "zero"))[None]
+    off = torch.from_numpy(scene.rr_off).expand_as(rr)
+    expected = IntegratedGradients(model.values).attribute(
+        (signal, rr), (start, off), n_steps=200, method="riemann_middle"
+    )
+    found = path_gradients(model, "zero", steps=200, rhythm=True, at_end=False)
+    np.testing.assert_allclose(found.values, expected[0][0].detach().numpy(), atol=1e-5)
+    assert found.rhythm == pytest.approx(float(expected[1].sum()), abs=1e-5)
+    errors = [
+        abs(path_gradients(model, "zero", steps=n, rhythm=True, at_end=False).completeness_error) for n in (4, 400)
+    ]
+    assert errors[1] < errors[0]
+    if name == "context":  # the similarity to prototypes jumps where the signal is 0, here at the start of the path
+        assert errors[1] < 0.01 * abs(found.full - found.empty)
+    assert found.completeness_error == pytest.approx(
+        found.full - found.empty - found.values.sum() - found.rhythm, abs=1e-9
+    )
+
+
+def test_gradcam_is_captums_per_lead_and_guided_too():
+    scene = make_scene()
+    engine = make_engine(scene)
+    model = model_of(engine, Target("beat", 2, "logit"))
+    rr = torch.from_numpy(scene.rr[None])
+
+    class Wrapped(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = engine.network
+
+        def forward(self, signal):
+            return model.values(signal, rr)
+
+    wrapped = Wrapped()
+    signal = torch.from_numpy(scene.signal[None, :, scene.start : scene.stop])
+    layer = engine.network.encoder.layers[-1]
+    cam = LayerGradCam(wrapped, layer).attribute(signal, relu_attributions=True)
+    cam = torch.nn.functional.interpolate(cam, size=GEOMETRY.length, mode="linear")
+    found = class_activation(model, "zero", guided=False)
+    # The middle of the window shows the target alone, so that its map stands there unmixed.
+    expected = cam.detach().view(5, 2, GEOMETRY.length)[2]
+    first = int(scene.r_index[2]) - GEOMETRY.before - scene.start
+    np.testing.assert_allclose(found.values[:, first : first + GEOMETRY.length], expected.numpy(), atol=1e-5)
+    with pytest.warns(UserWarning, match="backward hooks"):  # captum says that it sets hooks
+        guide = GuidedBackprop(wrapped).attribute(signal.requires_grad_())
+    guided = class_activation(model, "zero", guided=True)
+    np.testing.assert_allclose(guided.values, found.values * guide[0].detach().numpy(), atol=1e-5)
+    assert not any(module._backward_hooks for module in engine.network.modules())
+
+
+def test_waves_and_beats_cover_the_window_in_order():
+    scene = make_scene(step=80)
+    for players in (wave_players(scene, rhythm=True), beat_players(scene, rhythm=True)):
+        assert (players.edges[0], players.edges[-1]) == (scene.start, scene.stop)
+        assert players.names[players.rhythm] == "rhythm"
+        for number, r in enumerate(scene.r_index):
+            segment = np.searchsorted(players.edges, r, side="right") - 1
+            name = players.names[players.cell_player[0, segment]]
+            assert name == f"{'QRS' if players.kind == 'waves' else 'beat'} {number + 1}"
+    waves = wave_players(scene, rhythm=False)
+    order = [waves.names[k] for k in waves.cell_player[0] if waves.names[k] != BETWEEN]
+    assert order[:8] == ["P 1", "QRS 1", "ST 1", "T 1", "P 2", "QRS 2", "ST 2", "T 2"]
+    # RR .8 s: QT = .4 sqrt(.8), T ends .318 s after R.
+    last = waves.edges[np.flatnonzero(waves.cell_player[0] == waves.names.index("T 2"))[0] + 1]
+    assert last - scene.r_index[1] == round((0.4 * np.sqrt(0.8) - 0.04) * 100)
+    fast = wave_players(make_scene(step=20), rhythm=False)  # 300 a minute: nothing crosses half way to the next beat
+    assert all(np.diff(fast.edges) > 0)
+    assert (np.diff(make_scene(step=20).r_index) == 20).all()
+
+
+def test_occlusion_in_closed_form():
+    weights = np.array([2.0, -1.0, 0.5])
+    masks = occlusion_masks(3)
+    solution = solve_occlusion(masks @ weights + masks[:, 0] * masks[:, 1], 3)
+    np.testing.assert_allclose(solution.values, [3.0, 0.0, 0.5])  # each loses the interaction as well
+    assert solution.completeness_error == pytest.approx(2.5 - 3.5)
+    assert solution.n_evaluations == 5
+
+
+def planted(masks, players):
+    """2 from lead V1's segment 17, 1 from the rhythm, -.5 from lead II's segment 15."""
+    cells, rhythm = players.cells_on(masks), players.rhythm_on(masks)
+    where = np.searchsorted(players.edges, [170, 150])
+    return 2.0 * cells[:, 1, where[0]] + rhythm - 0.5 * cells[:, 0, where[1]]
+
+
+def test_timeshap_prunes_both_ends_and_finds_the_planted_cells():
+    events = segment_players(("II", "V1"), segment_edges(0, 400, 10), rhythm=True)
+
+    def solve(players):
+        coalitions = shapley_coalitions(len(players), 200, np.random.default_rng(0))
+        return solve_kernelshap(coalitions, planted(coalitions.masks, players))
+
+    assert prune(planted, events, 0.02) == (15, 18, 2 + 4 * 39)
+    found = explain_timeshap(planted, solve, events, tolerance=0.02, top_events=2, top_leads=2)
+    assert found.events[0].names == ("150-160", "160-170", "170-180", "pruned", "rhythm")
+    np.testing.assert_allclose(found.events[1].values, [-0.5, 0, 2, 0, 1], atol=1e-9)
+    np.testing.assert_allclose(found.leads[1].values, [-0.5, 2, 0, 1], atol=1e-9)
+    values = dict(zip(found.cells[0].names, found.cells[1].values, strict=True))
+    assert values["V1@170-180"] == pytest.approx(2.0)
+    assert values["II@150-160"] == pytest.approx(-0.5)
+    assert values["rest"] == pytest.approx(0.0, abs=1e-9)
+    assert prune(lambda masks, players: np.zeros(len(masks)), events, 0.02)[:2] == (39, 40)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("players", PLAYERS)
+def test_every_method_with_all_players_adds_up(method, players):
+    settings = ExplainSettings(**EXPLAIN | {"players": players})
+    engine = make_engine(make_scene(targets=(1, 2, 4)))
+    found = explain(engine, Target("window", 2, "logit"), method, settings, 1)
+    assert found.values.shape == (2, engine.scene.stop - engine.scene.start)
+    assert np.isfinite(found.values).all()
+    if found.units != "relative":
+        total = found.values.sum() + found.rhythm
+        assert total == pytest.approx(found.full - found.empty - found.completeness_error, abs=1e-4)
+    again = explain(engine, Target("window", 2, "logit"), method, settings, 1)
+    np.testing.assert_allclose(found.values, again.values, atol=1e-6)
+
+
+def test_the_table_has_every_method_of_the_configuration():
+    assert tuple(TABLE) == METHODS
+    with pytest.raises(ValueError, match="explain.methods"):
+        explain(make_engine(make_scene()), Target("beat", 2, "logit"), "magic", SETTINGS, 1)
+    with pytest.raises(ValueError, match="explain.players"):
+        ExplainSettings(**EXPLAIN | {"players": "magic"})
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["one beat, one lead", "constant model", "flat record", "noise gate"])
+def test_inputs_at_the_edge(method, kind):
+    scene = make_scene(("II",), 1, (0,)) if kind == "one beat, one lead" else make_scene()
+    net = make_network()
+    if kind == "constant model":
+        for module in (net.head[-1], net.gate[-1]):
+            torch.nn.init.zeros_(module.weight)
+    if kind == "flat record":
+        scene.signal[:] = 0.0
+    target = Target("noise", None, "logit") if kind == "noise gate" else Target("beat", 2, "logit")
+    found = explain(make_engine(scene, net), target, method, SETTINGS, 1)
+    assert found.values.shape == (len(scene.leads), scene.stop - scene.start)
+    assert np.isfinite(found.values).all()
+    if kind == "constant model":
+        np.testing.assert_allclose(found.values, 0, atol=1e-9)
+        assert found.full == pytest.approx(found.empty)
+    if kind == "noise gate" and found.units != "relative":  # the gate sees neither the neighbours nor the rhythm
+        assert found.rhythm == pytest.approx(0.0, abs=0.01)
+
+
+def test_an_encoder_of_other_layers_is_refused():
+    net = make_network()
+    net.encoder.layers[2] = torch.nn.GELU()
+    with pytest.raises(TypeError, match="expected Conv1d, BatchNorm1d and ReLU"):
+        folded_layers(net.encoder)
+    with pytest.raises(ValueError, match="evaluation mode"):
+        make_engine(make_scene(), make_network().train())
