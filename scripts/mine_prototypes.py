@@ -30,7 +30,7 @@ def main() -> None:
         BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s),
         beats,
         PrototypeSettings(**settings["prototypes"]),
-        settings["seed"],
+        settings["split"]["seed"],
     )
     library.save(arguments.library, arguments.waves)
 

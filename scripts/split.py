@@ -25,7 +25,7 @@ def main() -> None:
     write_table(arguments.status, status)
     roster.check_bad_fraction(status, settings["max_bad_fraction"])
     records["split"] = splits.assign_splits(
-        records, splits.SplitSettings(**settings["split"]), settings["classes"], settings["seed"], arguments.table
+        records, splits.SplitSettings(**settings["split"]), settings["classes"], arguments.table
     )
     write_table(arguments.records, records)
 

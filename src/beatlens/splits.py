@@ -45,11 +45,14 @@ class SplitSettings:
         CSV with the columns corpus, record, split and optionally declared_overlap, for the scheme ``table``.
     fractions
         Share of patients of each of `DEALT_SPLITS`, for the scheme ``stratified``; summing to 1.
+    seed
+        Of the dealing; not the run's, so that networks of different seeds see the same patients.
     """
 
     scheme: str
     table: str | None
     fractions: Mapping[str, float]
+    seed: int
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
@@ -65,7 +68,7 @@ class SplitSettings:
 
 
 def assign_splits(
-    records: pd.DataFrame, settings: SplitSettings, classes: Sequence[str], seed: int, table: Path | None = None
+    records: pd.DataFrame, settings: SplitSettings, classes: Sequence[str], table: Path | None = None
 ) -> list[str]:
     """Return the split of each record.
 
@@ -77,8 +80,6 @@ def assign_splits(
         Section ``split`` of the configuration.
     classes
         Classes that every split should have patients of.
-    seed
-        The run's seed.
     table
         The CSV, in place of ``settings.table``.
 
@@ -98,7 +99,7 @@ def assign_splits(
         result, declared = _from_table(records, fixed, Path(table or settings.table or ""))
     else:
         free = np.array([split == "" for split in fixed], dtype=bool)
-        dealt = _deal_records(records[free], settings.fractions, classes, seed)
+        dealt = _deal_records(records[free], settings.fractions, classes, settings.seed)
         result = list(fixed)
         for position, split in zip(np.flatnonzero(free), dealt, strict=True):
             result[position] = split

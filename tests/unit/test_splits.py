@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def corpus(n_patients: int, seed: int = 0, records_each: int = 2) -> pd.DataFram
 
 
 def split_of_patient(records: pd.DataFrame, seed: int = 1) -> dict[str, str]:
-    records = records.assign(split=assign_splits(records, SETTINGS, CLASSES, seed))
+    records = records.assign(split=assign_splits(records, replace(SETTINGS, seed=seed), CLASSES))
     assert (records.groupby("patient")["split"].nunique() == 1).all()
     return dict(zip(records["patient"], records["split"], strict=True))
 
@@ -77,7 +78,7 @@ def test_roles_and_unlabelled_records() -> None:
     records.loc[0, "role"], records.loc[2, "role"], records.loc[4, "role"] = "test", "predict", "noise"
     records.loc[[0, 2, 4], "patient"] = ["a", "b", "c"]
     records.loc[6:7, "labelled"] = False
-    split = assign_splits(records, SETTINGS, CLASSES, 1)
+    split = assign_splits(records, SETTINGS, CLASSES)
     assert [split[k] for k in (0, 2, 4, 6, 7)] == ["test", "none", "none", "none", "none"]
 
 
@@ -87,7 +88,7 @@ def test_a_patient_of_two_roles_is_a_leak() -> None:
     who = next(name for name, split in dealt.items() if split == "train")
     records.loc[records["patient"] == who, "role"] = ["test", "train"]
     with pytest.raises(ValueError, match=f"c/{who}.*more than one split|more than one split.*c/{who}"):
-        assign_splits(records, SETTINGS, CLASSES, 1)
+        assign_splits(records, SETTINGS, CLASSES)
 
 
 def test_a_missing_class_is_named(caplog: pytest.LogCaptureFixture) -> None:
@@ -95,7 +96,7 @@ def test_a_missing_class_is_named(caplog: pytest.LogCaptureFixture) -> None:
     records["n_V"] = 0
     records.loc[0:1, "n_V"] = 3
     with caplog.at_level(logging.WARNING):
-        split = assign_splits(records, SETTINGS, CLASSES, 1)
+        split = assign_splits(records, SETTINGS, CLASSES)
     assert split[0] == "train"
     assert sum("no beats of V" in message for message in caplog.messages) == 3
 
@@ -103,7 +104,7 @@ def test_a_missing_class_is_named(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize("n_patients", [0, 1, 2, 3])
 def test_tiny_corpora(n_patients: int) -> None:
     records = corpus(max(n_patients, 1))[: 2 * n_patients]
-    split = assign_splits(records, SETTINGS, CLASSES, 1)
+    split = assign_splits(records, SETTINGS, CLASSES)
     assert len(split) == 2 * n_patients
     assert len(set(split)) == n_patients
     if n_patients:
@@ -120,10 +121,10 @@ def mitdb_records() -> pd.DataFrame:
 
 
 def test_the_mit_bih_table_declares_its_one_overlap(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    settings = SplitSettings("table", "config/splits/ds1ds2.csv", {"train": 1.0})
+    settings = SplitSettings("table", "config/splits/ds1ds2.csv", {"train": 1.0}, 1)
     table = ROOT / "config" / "splits" / "ds1ds2.csv"
     with caplog.at_level(logging.WARNING):
-        assert assign_splits(mitdb_records(), settings, CLASSES, 1, table) == [
+        assert assign_splits(mitdb_records(), settings, CLASSES, table) == [
             "test",
             "train",
             "paced",
@@ -140,7 +141,7 @@ def test_the_mit_bih_table_declares_its_one_overlap(caplog: pytest.LogCaptureFix
         )
     )
     with pytest.raises(ValueError, match="mitdb/201"):
-        assign_splits(mitdb_records(), settings, CLASSES, 1, undeclared)
+        assign_splits(mitdb_records(), settings, CLASSES, undeclared)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_a_malformed_table_is_refused(text: str, message: str, tmp_path: Path) -
     path = tmp_path / "table.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
-        assign_splits(mitdb_records(), SplitSettings("table", str(path), {"train": 1.0}), CLASSES, 1)
+        assign_splits(mitdb_records(), SplitSettings("table", str(path), {"train": 1.0}, 1), CLASSES)
 
 
 def test_the_same_patient_id_in_two_corpora_is_two_people() -> None:

@@ -87,7 +87,7 @@ rule split:
     params:
         program=program("split"),
         code=code("split"),
-        settings=settings("split", "classes", "max_bad_fraction", "seed"),
+        settings=settings("split", "classes", "max_bad_fraction"),
         sheet=lambda wildcards, input: f"{RESULTS}/record_sheet.tsv",
         shards=folders("shards"),
         table_content=file_digest(CONFIG["split"]["table"]),

@@ -26,7 +26,7 @@ if not CONFIG["bundle"]:
         params:
             program=program("mine_prototypes"),
             code=code("mine_prototypes"),
-            settings=settings("prototypes", "classes", "leads", "signal", "beats", "seed"),
+            settings=settings("prototypes", "classes", "leads", "signal", "beats", "split.seed"),
             shards=folders("shards"),
         shell:
             "{params.program} --shards {params.shards:q} --records {input.records:q} --settings {params.settings:q}"
