@@ -18,6 +18,8 @@ def main() -> None:
         "metrics": "metrics/classification.csv",
         "explanations": "metrics/explanations.csv",
         "record-table": "predictions/records.parquet",
+        "alerts": "alerts/alerts.csv",
+        "clusters": "alerts/clusters.csv",
         "cases": "directory of the drawn cases, with facts.csv",
         **{f"{name}-figure": f"figure {name}.svg" for name in FIGURE_NAMES},
     }.items():
@@ -25,8 +27,9 @@ def main() -> None:
     arguments = parser.parse_args()
     programs.start(arguments)
     settings, given = arguments.settings, vars(arguments)
-    metrics, explanations, predictions = (
-        read_table(given[name]) if given[name] else None for name in ("metrics", "explanations", "record_table")
+    names = ("metrics", "explanations", "record_table", "alerts", "clusters")
+    metrics, explanations, predictions, alerts, clusters = (
+        read_table(given[name]) if given[name] else None for name in names
     )
     facts = read_table(arguments.cases / "facts.csv") if arguments.cases else None
     cases = [] if facts is None else facts["case"].tolist()
@@ -45,6 +48,8 @@ def main() -> None:
         explanation_metrics=explanations,
         record_predictions=predictions,
         facts=facts,
+        alerts=alerts,
+        clusters=clusters,
         figures={name: load_image(path) for name in FIGURE_NAMES if (path := given[f"{name}_figure"])},
         cases={
             case: load_image(*(arguments.cases / f"{case}.{ending}" for ending in ("svg", "png"))) for case in cases

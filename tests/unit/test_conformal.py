@@ -42,6 +42,35 @@ def test_every_class_is_covered_on_its_own():
     assert inside.sum(axis=1).mean() < 2.5
 
 
+def test_by_patient_a_new_patient_is_covered_however_many_beats_the_old_ones_have():
+    """The mean over repeated draws of one beat a patient, with crepes, is the closed form."""
+    from crepes import ConformalClassifier
+
+    rng = np.random.default_rng(6)
+    sizes = rng.integers(1, 60, 24)
+    whose = np.repeat(np.arange(24), sizes)
+    own = np.clip(np.repeat(rng.beta(4, 1, 24), sizes) + 0.1 * rng.standard_normal(len(whose)), 0, 1)
+    limit = fit_conformal(own[:, None], np.zeros(len(own), int), [str(k) for k in whose], 0.1)
+    assert limit.unit == ("patient",)
+    near = np.array([limit.minimum[0] - 1e-6, limit.minimum[0] + 1e-6])
+    starts = np.r_[0, np.cumsum(sizes)[:-1]]
+    p_values = [
+        ConformalClassifier().fit(1 - own[starts + rng.integers(sizes)]).predict_p(1 - near[:, None], smoothing=False)
+        for _ in range(3000)
+    ]
+    below, at = np.mean(p_values, axis=0)[:, 0]
+    assert below < 0.1 + 0.003
+    assert at > 0.1 - 0.003
+    covered = []
+    for draw in range(400):
+        level = np.random.default_rng([7, draw]).beta(4, 1, 21)
+        scores = np.clip(level[:, None] + 0.1 * np.random.default_rng([8, draw]).standard_normal((21, 20)), 0, 1)
+        names = np.repeat(np.arange(20), 20).astype(str).tolist()
+        fitted = fit_conformal(scores[:20].reshape(-1, 1), np.zeros(400, int), names, 0.1)
+        covered.append((scores[20] >= fitted.minimum[0]).mean())
+    assert np.mean(covered) > 0.88
+
+
 def test_a_class_with_few_beats_is_never_excluded():
     probability, target = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]), np.array([0, 0, 1])
     fitted = fit_conformal(probability, target, ["a", "b", "c"], 0.1)
@@ -51,8 +80,8 @@ def test_a_class_with_few_beats_is_never_excluded():
 
 
 def test_sets_as_text_and_round_trip():
-    sets = ConformalSets(0.1, (0.5, 0.3, 0.9), (10, 10, 10), (2, 2, 2))
-    assert sets.sets(np.array([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7]]), ("V", "N", "S")).tolist() == ["N;V", ""]
+    sets = ConformalSets(0.1, (0.5, 0.3, 0.9), ("beat",) * 3, (10, 10, 10), (2, 2, 2))
+    assert sets.sets(np.array([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7]]), ("V", "N", "S")).tolist() == ["N;V", "S"]
     assert ConformalSets.from_json(sets.to_json()) == sets
     with pytest.raises(ValueError, match=r"expected \(n, 3\)"):
         sets.contains(np.zeros((4, 2)))

@@ -100,7 +100,7 @@ def bundle():
         network_to_arrays(HybridNet(config)),
         Calibration(0.2, (0.0, 0.0), 1.0, 0.0),
         Thresholds(0.0, 1.1, -1.1),
-        ConformalSets(0.1, (0.0, 0.0), (0, 0), (0, 0)),
+        ConformalSets(0.1, (0.0, 0.0), ("beat", "beat"), (0, 0), (0, 0)),
         {},
         {},
     )

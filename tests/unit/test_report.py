@@ -226,7 +226,7 @@ def test_numbers() -> None:
 
 def test_programs_do_not_import_torch() -> None:
     names = [
-        "evaluate_classification", "draw_prototypes", "draw_training", "draw_classification", "draw_cases",
+        "evaluate_classification", "draw_model", "draw_alerts", "draw_classification", "draw_cases",
         "draw_explanations", "build_report",
     ]  # fmt: skip
     programs = [str(ROOT / "scripts" / f"{name}.py") for name in names]

@@ -66,4 +66,5 @@ rule build_report:
     shell:
         "{params.program} --records {input.records:q} --status {input.status:q} --config {input.config:q}"
         " --bundle-json {input.bundle:q} --explanations {input.explanations:q} --record-table {input.record_table:q}"
-        " --alerts {input.alerts:q} --clusters {input.clusters:q} --cases {input.cases:q} {params.optional} --settings {params.settings:q} --output {output.report:q} --log {log:q}"
+        " --alerts {input.alerts:q} --clusters {input.clusters:q} --cases {input.cases:q} {params.optional}"
+        " --settings {params.settings:q} --output {output.report:q} --log {log:q}"

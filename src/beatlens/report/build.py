@@ -10,6 +10,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from beatlens.report.alerts import alert_section, conformal_section
 from beatlens.report.cases import case_sections
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import REFERENCES, methods_text
@@ -56,6 +57,8 @@ def render_report(inputs: ReportInputs) -> str:
         level=f"{100 * config['evaluate']['level']:g} %",
         thresholds={name: score(float(value)) for name, value in inputs.bundle["thresholds"].items()},
         predicted=prediction_section(inputs),
+        conformal=conformal_section(inputs),
+        alerted=alert_section(inputs),
         model={"sentence": model_sentence(inputs.bundle)},
         groups=case_sections(inputs),
         paper=f"{config['report']['speed_mm_s']:g} mm/s and {config['report']['gain_mm_mv']:g} mm/mV",
@@ -66,7 +69,7 @@ def render_report(inputs: ReportInputs) -> str:
     )
 
 
-FIGURE_NAMES = ("prototypes", "training", "confusion", "reliability", "patients", "scores")
+FIGURE_NAMES = ("prototypes", "training", "confusion", "reliability", "patients", "scores", "alerts")
 
 
 def shared_patients(inputs: ReportInputs) -> str:

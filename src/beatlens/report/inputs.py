@@ -61,8 +61,10 @@ class ReportInputs:
         Scores, and predictions by record.
     facts
         One row a case (`beatlens.figures.cases.FACT_COLUMNS`).
+    alerts, clusters
+        New-pattern alerts, and all clusters with what they lack to be one.
     figures
-        Name of the figure -> image: prototypes, training, confusion, reliability, patients, scores.
+        Name of the figure -> image: prototypes, training, confusion, reliability, patients, scores, alerts.
     cases
         Case id -> image.
     """
@@ -81,6 +83,8 @@ class ReportInputs:
     explanation_metrics: pd.DataFrame | None = None
     record_predictions: pd.DataFrame | None = None
     facts: pd.DataFrame | None = None
+    alerts: pd.DataFrame | None = None
+    clusters: pd.DataFrame | None = None
     figures: Mapping[str, Image] = field(default_factory=dict)
     cases: Mapping[str, Image] = field(default_factory=dict)
 

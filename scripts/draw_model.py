@@ -1,13 +1,15 @@
-"""Draw the prototype gallery."""
+"""Draw the prototype gallery and the training history."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from beatlens import programs
+from beatlens.artefacts import read_table
 from beatlens.figures.prototypes import prototype_figure
 from beatlens.figures.scale import PaperScale
 from beatlens.figures.style import save_figure
+from beatlens.figures.training import training_figure
 from beatlens.prototypes.library import PrototypeLibrary
 
 
@@ -15,13 +17,15 @@ def main() -> None:
     parser = programs.parser(__doc__)
     parser.add_argument("--library", type=Path, required=True, help="prototypes/library.csv")
     parser.add_argument("--waves", type=Path, required=True, help="prototypes/waves.npz")
-    parser.add_argument("--output", type=Path, required=True, help="figure to write (.svg, .png or .pdf)")
+    parser.add_argument("--history", type=Path, required=True, help="model/history.csv")
+    parser.add_argument("--gallery", type=Path, required=True, help="figure to write (.svg, .png or .pdf)")
+    parser.add_argument("--training", type=Path, required=True, help="figure to write")
     arguments = parser.parse_args()
     programs.start(arguments)
-    report = arguments.settings["report"]
+    scale = PaperScale(**arguments.settings["report"])
     library = PrototypeLibrary.load(arguments.library, arguments.waves)
-    scale = PaperScale(report["speed_mm_s"], report["gain_mm_mv"])
-    save_figure(prototype_figure(library, arguments.settings["classes"], scale), arguments.output)
+    save_figure(prototype_figure(library, arguments.settings["classes"], scale), arguments.gallery)
+    save_figure(training_figure(read_table(arguments.history)), arguments.training)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+"""Find new patterns among the beats in review of records that the model hasn't learnt from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.alerts import alert_arrays, alert_tables, find_alerts, take_sample
+from beatlens.artefacts import read_table, sha256_of, write_arrays, write_table
+from beatlens.bundle import Bundle
+from beatlens.models.build import choose_device, make_deterministic
+from beatlens.novelty import AlertSettings
+from beatlens.pattern_registry import remember
+from beatlens.shards import Shard
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected peaks")
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
+    parser.add_argument("--bundle", type=Path, required=True, help="bundle directory")
+    parser.add_argument("--run", required=True, help="name of the run, for the registry")
+    parser.add_argument("--registry", type=Path, required=True, help="folder of the registry, shared by runs")
+    parser.add_argument("--alerts", type=Path, required=True, help="table of alerts to write")
+    parser.add_argument("--clusters", type=Path, required=True, help="table of clusters to write")
+    parser.add_argument("--members", type=Path, required=True, help="table of clustered beats to write")
+    parser.add_argument("--centroids", type=Path, required=True, help="arrays to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = arguments.settings
+
+    device = choose_device(settings["device"])
+    make_deterministic(settings["compute_threads"], device)
+    bundle, chosen = Bundle.load(arguments.bundle), AlertSettings(**settings["alerts"])
+    shards = [Shard(path) for path in arguments.shards]
+    network, seed = bundle.network(device), settings["seed"]
+    sample = take_sample(shards, read_table(arguments.beats), bundle, network, chosen, seed, device)
+    alerts = find_alerts(sample, chosen, seed)
+    known = remember(arguments.registry, sha256_of(arguments.bundle / "bundle.json"), arguments.run, alerts.found())
+    tables = alert_tables(alerts, known)
+    for path, table in zip((arguments.alerts, arguments.clusters, arguments.members), tables, strict=True):
+        write_table(path, table)
+    write_arrays(arguments.centroids, alert_arrays(alerts, bundle))
+
+
+if __name__ == "__main__":
+    main()

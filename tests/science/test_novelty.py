@@ -1,0 +1,138 @@
+"""Alerts against planted patterns, and their silence on noise, on one patient, and on what is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from beatlens.novelty import AlertSettings, Candidates, find_patterns, patient_cohesion, sample_rows
+from beatlens.pattern_registry import FoundPattern, remember
+
+SHAPES = {
+    "known": np.exp(-0.5 * ((np.arange(60) - 25) / 2) ** 2),
+    "new": -np.exp(-0.5 * ((np.arange(60) - 30) / 7) ** 2),
+}
+
+
+@pytest.fixture
+def settings(config):
+    return AlertSettings(**config["alerts"])
+
+
+def beats(rng, groups, dimensions=16):
+    """Make beats of (shape, centre, patients, beats a patient, in review); a shape of None is white noise."""
+    parts = []
+    for shape, centre, patients, each, review in groups:
+        for patient in patients:
+            waves = rng.standard_normal((each, 2, 60)) * (1.0 if shape is None else 0.1)
+            if shape is not None:
+                waves[:, :] += SHAPES[shape] * rng.uniform(0.8, 1.2, (each, 1, 1))
+            place = np.zeros(dimensions)
+            place[centre] = 4
+            embedding = place + 0.5 * rng.standard_normal((each, dimensions)) + 0.2 * rng.standard_normal(dimensions)
+            parts.append((embedding, waves, [patient] * each, [review] * each))
+    embedding, waves, patients, review = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Candidates(embedding.astype(np.float32), waves.astype(np.float32), patients, review)
+
+
+KNOWN = ("known", 0, "abcdefgh", 40, False)
+
+
+def raised(candidates, settings):
+    patterns, _ = find_patterns(candidates, settings, 3)
+    return [pattern for pattern in patterns if not pattern.failed]
+
+
+def test_a_planted_pattern_of_several_patients_raises_one_alert(settings):
+    candidates = beats(np.random.default_rng(0), [KNOWN, ("new", 1, "abcd", 15, True), ("known", 0, "ef", 5, True)])
+    (alert,) = raised(candidates, settings)
+    planted = np.flatnonzero(candidates.review)[:60]
+    assert len(np.intersect1d(alert.members, planted)) / len(np.union1d(alert.members, planted)) > 0.9
+    assert alert.n_patients == 4
+    assert alert.stability > 0.8
+    assert alert.cohesion > 0.9
+
+
+def test_silent_on_one_patients_minute(settings):
+    minute = ("new", 1, "a", 70, True)
+    assert raised(beats(np.random.default_rng(1), [KNOWN, minute]), settings) == []
+    stray = ("new", 1, "bcd", 2, True)  # and a few strays of others
+    assert raised(beats(np.random.default_rng(1), [KNOWN, minute, stray]), settings) == []
+
+
+def test_silent_on_white_noise_whether_it_clusters_or_not(settings):
+    dense = (None, 1, "abcdef", 20, True)
+    assert raised(beats(np.random.default_rng(2), [KNOWN, dense]), settings) == []
+    rng = np.random.default_rng(3)
+    for n_patients in (3, 10):
+        patients = np.repeat([f"p{k}" for k in range(n_patients)], 60)
+        n = len(patients)
+        loose = Candidates(
+            rng.standard_normal((n, 16)).astype(np.float32),
+            rng.standard_normal((n, 2, 60)).astype(np.float32),
+            patients,
+            np.ones(n, dtype=bool),
+        )
+        assert raised(loose, settings) == []
+
+
+def test_silent_on_known_beats_that_are_in_review(settings):
+    doubtful = ("known", 0, "abcdefgh", 20, True)
+    assert raised(beats(np.random.default_rng(4), [KNOWN, doubtful]), settings) == []
+
+
+def test_each_criterion_can_stop_an_alert(settings):
+    candidates = beats(np.random.default_rng(0), [KNOWN, ("new", 1, "abcd", 15, True)])
+    assert len(raised(candidates, settings)) == 1
+    for change in ({"min_patients": 5}, {"min_patient_beats": 16}, {"min_beats": 61}, {"min_cohesion": 1.0}):
+        assert raised(candidates, replace(settings, **change)) == [], change
+
+
+def test_too_few_beats_in_review_are_no_pattern(settings):
+    candidates = beats(np.random.default_rng(0), [KNOWN, ("new", 1, "abc", 3, True)])
+    assert find_patterns(candidates, settings, 1)[0] == []
+    empty = Candidates(*(array[:0] for array in vars(candidates).values()))
+    assert find_patterns(empty, settings, 1)[0] == []
+
+
+def test_cohesion_is_zero_across_leads_that_are_not_shared():
+    rng = np.random.default_rng(5)
+    waves = np.tile(SHAPES["new"], (20, 2, 1)) + 0.01 * rng.standard_normal((20, 2, 60))
+    patients = np.repeat(["a", "b"], 10)
+    assert patient_cohesion(waves, patients) > 0.99
+    waves[:10, 0], waves[10:, 1] = np.nan, np.nan
+    assert patient_cohesion(waves, patients) == 0.0
+    assert patient_cohesion(waves, np.full(20, "a")) == 0.0
+
+
+def test_samples_are_capped_by_patient_and_independent_of_others(settings):
+    patients = np.repeat(["a", "b"], [500, 30])
+    review = np.arange(530) % 2 == 0
+    rows = sample_rows(patients, review, settings, 7)
+    counts = {(p, r): int(((patients[rows] == p) & (review[rows] == r)).sum()) for p in "ab" for r in (True, False)}
+    assert counts == {("a", True): 100, ("a", False): 100, ("b", True): 15, ("b", False): 15}
+    alone = sample_rows(patients[:500], review[:500], settings, 7)
+    np.testing.assert_array_equal(rows[rows < 500], alone)
+    assert len(sample_rows(patients, review, settings, 7, most=50)) == 50
+
+
+def found(place, beat="c/r/1", radius=1.0):
+    return FoundPattern(np.array(place, dtype=float), radius, beat, 30, 4)
+
+
+def test_the_registry_remembers_other_runs_and_never_the_run_itself(tmp_path):
+    first = remember(tmp_path, "b" * 64, "one", [found([0, 0]), found([9, 0], "c/r/2")])
+    assert [known.seen_in for known in first] == [(), ()]
+    again = remember(tmp_path, "b" * 64, "one", [found([0, 0]), found([9, 0], "c/r/2")])
+    assert again == first
+    second = remember(tmp_path, "b" * 64, "two", [found([0.5, 0], "d/r/5"), found([0.4, 0], "d/r/6")])
+    assert second[0].identifier == first[0].identifier
+    assert second[0].seen_in == ("one",)
+    assert second[1].seen_in == ()  # a known pattern is met once
+    assert remember(tmp_path, "c" * 64, "two", [found([0, 0])])[0].seen_in == ()  # another bundle
+    remember(tmp_path, "b" * 64, "one", [])
+    third = remember(tmp_path, "b" * 64, "three", [found([9, 0])])
+    assert third[0].seen_in == ()  # what a run no longer finds is forgotten
+    assert not list(tmp_path.glob("*.tmp*"))
