@@ -35,7 +35,7 @@ class Gradients:
         The target of the signal, and of the baseline with the rhythm off where the rhythm is attributed.
     completeness_error
         What the attributed sum lacks of full minus empty. For class-activation maps, which are relative, it is what
-        the unrectified sum of weights times maps lacks: how far the linear picture that the weights draw is off.
+        the sum of weights times maps lacks: how far the linear picture that the weights draw is off.
     n_evaluations
         Passes through the network, each with its gradient but for that of the baseline.
     """
@@ -96,8 +96,9 @@ def _ends(model: SignalModel, signal: Tensor, rr: Tensor, start: Tensor, rr_star
 def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Gradients:
     """Grad-CAM (Selvaraju et al. 2017) of each lead of each beat, guided by backpropagation through positives or not.
 
-    The last feature map of a beat's lead is weighted by the target's gradient, averaged over positions, rectified and
-    interpolated to samples; where beats overlap, their maps are averaged. Guided: times what guided backpropagation
+    The last feature map of a beat's lead is weighted by the target's gradient, averaged over positions, and
+    interpolated to samples; where beats overlap, their maps are averaged. It keeps its sign: what a rectified map of
+    two networks shares is that something is there. Guided: the rectified map times what guided backpropagation
     (Springenberg et al. 2015) gives each sample. The prototype branch, which sees no feature map, is held.
 
     Parameters
@@ -120,7 +121,8 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Grad
     weighted = (gradient.mean(dim=4, keepdim=True) * maps).sum(3)[0].detach()  # (B, L, positions)
     n_beats, n_leads, _ = weighted.shape
     length = waves.shape[3]
-    fine = nn.functional.interpolate(weighted.relu().flatten(0, 1)[:, None], size=length, mode="linear")
+    shown = weighted.relu() if guided else weighted
+    fine = nn.functional.interpolate(shown.flatten(0, 1)[:, None], size=length, mode="linear")
     values = _overlay(model, fine.view(n_beats, n_leads, length))
     passes = 3
     if guided:
