@@ -9,6 +9,7 @@ from beatlens.artefacts import read_table, write_table
 from beatlens.bundle import Bundle
 from beatlens.evaluate.explanation_cases import score_cases
 from beatlens.evaluate.explanation_table import scores_table
+from beatlens.evaluate.regions import read_regions
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.settings import ExplainSettings
 from beatlens.shards import Shard
@@ -22,6 +23,7 @@ def main() -> None:
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="preprocessed shards")
     parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
     parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
+    parser.add_argument("--regions", type=Path, required=True, help="table of diagnostic regions")
     parser.add_argument("--output", type=Path, required=True, help="table to write")
     arguments = parser.parse_args()
     programs.start(arguments)
@@ -30,7 +32,8 @@ def main() -> None:
     cases, bundle = read_table(arguments.cases), Bundle.load(arguments.bundle)
     evaluate, explain = EvaluateSettings(**settings["evaluate"]), ExplainSettings(**settings["explain"])
     shards = [Shard(path) for path in arguments.shards]
-    scored = score_cases(cases, shards, bundle, dict(arguments.methods), evaluate, explain, settings["seed"])
+    regions = read_regions(arguments.regions)
+    scored = score_cases(cases, shards, bundle, dict(arguments.methods), evaluate, explain, regions, settings["seed"])
     scores = list(programs.progress(scored, len(cases), "cases"))
     write_table(arguments.output, scores_table(scores, bundle.classes, evaluate, settings["seed"]))
 

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from beatlens.evaluate.explanation_table import COLUMNS, CaseScores, Score, scores_table
 from beatlens.evaluate.faithfulness import deletion_insertion, greedy_areas, random_area, ranked_cells, step_counts
-from beatlens.evaluate.localisation import Truth, auc, average_precision, localisation, planted_truth
+from beatlens.evaluate.localisation import Truth, auc, average_precision, beat_truth, localisation, planted_truth
 from beatlens.evaluate.nulls import fixed_nulls, random_maps
 from beatlens.evaluate.settings import EvaluateSettings
 
@@ -60,11 +60,26 @@ def test_truth_of_the_target_beat_and_other_beats_of_its_class():
     assert np.flatnonzero(~truth.counted[0]).tolist() == list(range(0, 5))  # a span that begins before the window
 
 
+def test_spans_of_beats_end_half_way_to_their_neighbours():
+    r_samples = np.array([20, 60, 90, 200])
+    chosen = np.array([True, False, True, False])
+    truth = beat_truth(r_samples, chosen, (25, 40), (2, 120))
+    assert np.flatnonzero(truth.inside[1]).tolist() == [*range(0, 40), *range(75, 120)]
+    part = truth.within(np.arange(120) >= 100)
+    assert np.flatnonzero(part.inside[0]).tolist() == list(range(100, 120))
+    assert np.flatnonzero(part.counted[0]).tolist() == list(range(100, 120))
+    assert truth.within(np.arange(120) == 50) is None
+    assert beat_truth(r_samples, np.zeros(4, dtype=bool), (25, 40), (2, 120)) is None
+
+
 def test_nulls():
     signal = np.random.default_rng(0).normal(size=(2, 100)).astype(np.float32)
-    nulls = fixed_nulls(signal, np.array([20, 70]), (10, 40), 100.0)
+    change = np.abs(signal)
+    nulls = fixed_nulls(signal, change, np.array([20, 70]), [(10, 40)], 100.0)
     assert np.flatnonzero(nulls["r_peak"][1]).tolist() == [*range(16, 25), *range(66, 75)]
     assert np.flatnonzero(nulls["target_beat"][0]).tolist() == list(range(10, 40))
+    np.testing.assert_array_equal(nulls["target_change"][:, 10:40], change[:, 10:40])
+    assert not nulls["target_change"][:, 40:].any()
     maps = random_maps(2, np.array([10, 10, 5]), 3, np.random.default_rng(0))
     assert len(maps) == 3
     assert maps[0].shape == (2, 25)

@@ -247,7 +247,7 @@ def test_every_method_with_all_players_adds_up(method, players):
     assert found.values.shape == (2, engine.scene.stop - engine.scene.start)
     assert np.isfinite(found.values).all()
     if found.units != "relative":
-        total = found.values.sum() + found.rhythm
+        total = found.values.sum() + found.rhythm + found.more.get("unassigned", 0.0)
         assert total == pytest.approx(found.full - found.empty - found.completeness_error, abs=1e-4)
     again = explain(engine, Target("window", 2, "logit"), method, settings, 1)
     np.testing.assert_allclose(found.values, again.values, atol=1e-6)

@@ -262,7 +262,14 @@ WINDOW = WindowSettings(0.25, 0.4, 5, 4.0)
 
 
 def choose(beats, records, seed=1, **changes):
-    return select_cases(beats, records, ["N", "S", "V"], CaseSettings(**CONFIG["cases"] | changes), WINDOW, seed)
+    return select_cases(
+        beats,
+        records,
+        ["N", "S", "V"],
+        CaseSettings(**CONFIG["cases"] | {"windows_per_class": 0} | changes),
+        WINDOW,
+        seed,
+    )
 
 
 def test_cases_are_seeded_of_test_patients_and_as_declared():

@@ -17,6 +17,7 @@ from beatlens.bundle import Bundle
 from beatlens.conformal import ConformalSets
 from beatlens.evaluate.explanation_cases import score_cases
 from beatlens.evaluate.explanation_table import scores_table
+from beatlens.evaluate.regions import read_regions
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.archive import gather_archives, load_case, write_archive
 from beatlens.explain.cases import CASE_COLUMNS, CaseSettings, WindowSettings, select_cases
@@ -34,6 +35,7 @@ from beatlens.review import Calibration, Thresholds
 from beatlens.shards import BeatGeometry, Shard, ShardWriter, cut_beats
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
+REGIONS = read_regions(Path(__file__).parents[2] / "config/diagnostic_regions.csv")
 CLASSES, LEADS = ("N", "V"), ("II", "V1")
 GEOMETRY = BeatGeometry(100.0, 25, 40)
 BEATS = BeatSettings(**CONFIG["beats"])
@@ -125,7 +127,7 @@ def run(folder, shards, cases, bundle):
             write_archive(archives[-1], explain_shard(cases, shard, bundle, method, EXPLAIN, 1))
         gather_archives(archives, cases["case"].tolist(), folder / method)
     methods = {method: folder / method for method in EXPLAIN.methods}
-    scores = list(score_cases(cases, shards, bundle, methods, EVALUATE, EXPLAIN, 1))
+    scores = list(score_cases(cases, shards, bundle, methods, EVALUATE, EXPLAIN, REGIONS, 1))
     return scores_table(scores, CLASSES, EVALUATE, 1)
 
 
@@ -149,7 +151,7 @@ def test_number_of_shards_changes_no_byte(tmp_path, bundle):
     table = tables[0]
     assert {"auprc", "rhythm_share", "deletion", "insertion", "deletion_auc"} <= set(table["metric"])
     assert set(table[table["metric"] == "auprc"]["null_name"]) == {
-        "empty", "random", "uniform", "signal", "r_peak", "target_beat",
+        "empty", "random", "uniform", "signal", "r_peak", "target_beat", "change", "target_change", "wrong_class",
     }  # fmt: skip
     # Truth is scored only where the case's class is the beat's own.
     scored = set(table[(table["metric"] == "auprc") & (table["scope"] == "case")]["case"])
@@ -159,7 +161,7 @@ def test_number_of_shards_changes_no_byte(tmp_path, bundle):
         assert own.meta["beat_id"] == case.beat_id
         assert own.start_s == pytest.approx(case.start_s, abs=0.02)
         assert own.times_s[-1] == pytest.approx(case.end_s, abs=0.02)
-        total = own.values.sum(dtype=np.float64) + own.rhythm
+        total = own.values.sum(dtype=np.float64) + own.rhythm + own.meta["unassigned"]
         assert total == pytest.approx(own.meta["full"] - own.meta["empty"], abs=1e-4)
         assert abs(own.meta["completeness_error"]) < 1e-8
 

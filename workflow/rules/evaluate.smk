@@ -47,6 +47,7 @@ rule evaluate_explanations:
         bundle=BUNDLE_FILES,
         indexes=expand("<results>/explanations/{method}.tsv", method=[*METHODS, "fused"]),
         folders=ancient(expand("<results>/explanations/{method}", method=[*METHODS, "fused"])),
+        regions="config/diagnostic_regions.csv",
     output:
         metrics=report(
             ensure("<results>/metrics/explanations.csv", non_empty=True),
@@ -72,4 +73,5 @@ rule evaluate_explanations:
         methods=by_method("folders"),
     shell:
         "{params.program} --cases {input.cases:q} --shards {params.shards:q} --bundle {params.bundle:q}"
-        " {params.methods} --settings {params.settings:q} --output {output.metrics:q} --log {log:q}"
+        " {params.methods} --regions {input.regions:q} --settings {params.settings:q}"
+        " --output {output.metrics:q} --log {log:q}"

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from beatlens.bundle import Bundle
 from beatlens.evaluate.explanation_table import CaseScores
 from beatlens.evaluate.explanations import score_case
+from beatlens.evaluate.regions import Region
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.evaluate.truths import Labels
 from beatlens.explain.archive import load_case
-from beatlens.explain.explainer import case_edges, case_engine, case_rows
+from beatlens.explain.engine import PerturbationEngine
+from beatlens.explain.explainer import case_edges, case_engine, case_rows, explain_case
 from beatlens.explain.settings import ExplainSettings
+from beatlens.explain.target import Target
 from beatlens.shards import Shard
 
 if TYPE_CHECKING:
@@ -26,6 +34,7 @@ def score_cases(
     methods: Mapping[str, Path],
     evaluate: EvaluateSettings,
     explain: ExplainSettings,
+    regions: Sequence[Region],
     seed: int,
     device: str = "cpu",
 ) -> Iterator[CaseScores]:
@@ -43,6 +52,8 @@ def score_cases(
         Method -> directory of ``<case>.npz``.
     evaluate, explain
         Sections of the configuration.
+    regions
+        Diagnostic regions (`beatlens.evaluate.regions.read_regions`).
     seed
         The run's seed.
     device
@@ -63,9 +74,40 @@ def score_cases(
         shard = holding[0]
         table = beats[shard.path]
         engine, target = case_engine(case, shard, table, bundle, network, explain, device)
-        beat = next(table[table["beat_id"] == case.beat_id].itertuples(index=False))
-        truth = shard.truth
-        spans = truth[(truth["corpus"] == case.corpus) & (truth["record"] == case.record)]
+        own, spans = (
+            part[(part["corpus"] == case.corpus) & (part["record"] == case.record)] for part in (table, shard.truth)
+        )
         attributions = {name: load_case(folder, case.case) for name, folder in methods.items()}
         edges = case_edges(engine.scene, explain)
-        yield score_case(case, attributions, engine, target, edges, beat, spans, evaluate, seed)
+        labels = Labels(own.reset_index(drop=True), spans, regions)
+        wrong = partial(wrong_class, case, engine, target, explain, seed)
+        yield score_case(case, attributions, engine, target, edges, labels, wrong, evaluate, seed)
+
+
+def wrong_class(
+    case: Any, engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int
+) -> npt.NDArray[np.float64]:
+    """Explain, with the same engine and by KernelSHAP, the class that the model holds for the next likely.
+
+    Parameters
+    ----------
+    case, engine, target
+        As the case was explained with.
+    settings
+        Section ``explain``.
+    seed
+        The run's seed.
+
+    Returns
+    -------
+    (n_leads, n_samples) values
+    """
+    scene = engine.scene
+    edges = case_edges(scene, settings)
+    cells = np.ones((1, len(scene.leads), len(edges) - 1), dtype=bool)
+    logits, _ = engine.outputs(cells, np.ones(1, dtype=bool), edges)
+    strength = logits[0].max(axis=0)
+    strength[target.class_index] = -np.inf
+    other = Target(target.kind, int(strength.argmax()), target.units)
+    values = explain_case(case, engine, other, "kernelshap", settings, seed).values
+    return values.astype(np.float64)

@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.evaluate.explanation_table import CaseScores, Score
 from beatlens.evaluate.faithfulness import cell_sums, deletion_insertion, greedy_areas, random_area, ranked_cells
-from beatlens.evaluate.localisation import Truth, localisation, planted_truth
-from beatlens.evaluate.nulls import fixed_nulls, random_maps
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.evaluate.truths import Labels, NullMaps, case_truths, localisation_scores
 from beatlens.explain.attribution import Attribution
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.target import Target
 from beatlens.seeds import derive_seed
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Array = npt.NDArray[np.float64]
 logger = logging.getLogger(__name__)
-
-
-def localisation_scores(
-    attributions: Mapping[str, Attribution],
-    engine: PerturbationEngine,
-    edges: npt.NDArray[np.int64],
-    truth: Truth,
-    settings: EvaluateSettings,
-    seed: int,
-) -> Iterator[Score]:
-    """Score attributions of one case against planted truth, and every null with them."""
-    scene = engine.scene
-    row = int(scene.target_rows[0])
-    signal = scene.signal[:, scene.start : scene.stop] / scene.lead_scale[:, None]
-    r_target = int(scene.r_index[row]) - scene.start
-    beat = (r_target - scene.geometry.before, r_target + scene.geometry.after)
-    nulls = fixed_nulls(signal, scene.r_index - scene.start, beat, scene.geometry.fs)
-    null_scores = {name: localisation(values, truth) for name, values in nulls.items()}
-    rng = np.random.default_rng(derive_seed(seed, "random_maps"))
-    drawn = [
-        localisation(values, truth)
-        for values in random_maps(len(scene.leads), np.diff(edges), settings.random_draws, rng)
-    ]
-    null_scores["random"] = {name: float(np.mean([one[name] for one in drawn])) for name in drawn[0]}
-    for method, attribution in attributions.items():
-        for metric, value in localisation(attribution.values, truth).items():
-            for null_name, scores in null_scores.items():
-                yield Score(method, metric, "planted", value, null_name, scores[metric])
 
 
 def rhythm_scores(attributions: Mapping[str, Attribution], n_cells: int) -> Iterator[Score]:
@@ -102,8 +70,8 @@ def score_case(
     engine: PerturbationEngine,
     target: Target,
     edges: npt.NDArray[np.int64],
-    beat: Any,
-    spans: pd.DataFrame,
+    labels: Labels,
+    wrong: Callable[[], Array] | None,
     settings: EvaluateSettings,
     seed: int,
 ) -> CaseScores:
@@ -117,10 +85,10 @@ def score_case(
         Method -> attribution of this case.
     engine, target, edges
         As the case was explained with.
-    beat
-        The target beat's row of the shard's beat table.
-    spans
-        Planted truth of the record; empty where there is none, and then there are no scores against it.
+    labels
+        What is known of the record; only where a truth follows from it are there scores against it.
+    wrong
+        Returns the values of an explanation of another class, for a null; None for none.
     settings
         Section ``evaluate``.
     seed
@@ -136,19 +104,12 @@ def score_case(
             )
     own_seed = derive_seed(seed, "evaluate", case.corpus, case.record, case.beat_id)
     scores = list(rhythm_scores(attributions, len(scene.leads) * (len(edges) - 1)))
-    scores += faithfulness_scores(attributions, engine, target, edges, settings, own_seed)
-    # The truth says what makes the beat's own class: it is the truth of an explanation of that class only.
-    if case.label == case.case_class and beat.matched:
-        truth = planted_truth(
-            spans,
-            int(beat.matched_r_sample),
-            case.label,
-            scene.leads,
-            scene.geometry.fs,
-            scene.start_s,
-            scene.stop - scene.start,
-        )
-        if truth.inside.any():
-            scores += localisation_scores(attributions, engine, edges, truth, settings, own_seed)
+    if case.target == "beat":  # over a window's many cells and targets the greedy search is too dear
+        scores += faithfulness_scores(attributions, engine, target, edges, settings, own_seed)
+    truths = case_truths(case, scene, labels)
+    if truths:
+        maps = NullMaps.of(engine, np.diff(edges), wrong() if wrong else None, settings.random_draws, own_seed)
+        for name, truth in truths.items():
+            scores += localisation_scores(attributions, name, truth, maps)
     patient = f"{case.corpus}/{case.patient}"
     return CaseScores(case.case, f"{case.corpus}/{case.record}", patient, case.case_class, tuple(scores))

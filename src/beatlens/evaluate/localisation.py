@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-METRICS = ("auprc", "pointing_game", "relevance_mass", "lead_auc", "time_auc")
+METRICS = ("auprc", "pointing_game", "relevance_mass", "lead_auc", "time_auc", "joint_auc")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Truth:
 
     inside: BoolArray
     counted: BoolArray
+
+    def within(self, samples: BoolArray) -> Truth | None:
+        """Return the truth of some (n_samples,) samples alone, or None where none of it lies there."""
+        inside = self.inside & samples
+        return Truth(inside, self.counted & samples) if inside.any() else None
 
 
 def planted_truth(
@@ -64,6 +69,35 @@ def planted_truth(
     return Truth(inside, ~other | inside)
 
 
+def beat_truth(
+    r_samples: npt.NDArray[np.int64], chosen: BoolArray, reach: tuple[int, int], shape: tuple[int, int]
+) -> Truth | None:
+    """Return the spans of chosen beats, in all leads: the truth of a window target.
+
+    Parameters
+    ----------
+    r_samples
+        (n,) ascending R peaks, samples from the start of the attribution.
+    chosen
+        (n,) the beats that have the class.
+    reach
+        Samples before and after R that a beat takes; no further than half way to its neighbours.
+    shape
+        (n_leads, n_samples) of the attribution.
+
+    Returns
+    -------
+    The truth, or None where no chosen beat lies on the grid.
+    """
+    half = (r_samples[1:] + r_samples[:-1]) // 2
+    low = np.maximum(r_samples - reach[0], np.concatenate([[-reach[0]], half])).clip(0, shape[1])
+    high = np.minimum(r_samples + reach[1], np.concatenate([half, [shape[1]]])).clip(0, shape[1])
+    inside = np.zeros(shape, dtype=bool)
+    for beat in np.flatnonzero(chosen):
+        inside[:, low[beat] : high[beat]] = True
+    return Truth(inside, np.ones_like(inside)) if inside.any() else None
+
+
 def localisation(values: npt.ArrayLike, truth: Truth) -> dict[str, float]:
     """Score values against a truth.
 
@@ -79,7 +113,7 @@ def localisation(values: npt.ArrayLike, truth: Truth) -> dict[str, float]:
     `METRICS`: ``auprc`` average precision over all samples x leads; ``pointing_game`` chance that a largest value lies
     inside; ``relevance_mass`` share of the positive mass inside; ``lead_auc`` of the leads' positive sums, leads with
     truth against those without (NaN where there is only one kind); ``time_auc`` inside against outside, mean over the
-    leads with truth.
+    leads with truth; ``joint_auc`` inside against outside over all samples x leads.
     """
     signed = np.asarray(values, dtype=np.float64)
     if signed.shape != truth.inside.shape:
@@ -98,6 +132,7 @@ def localisation(values: npt.ArrayLike, truth: Truth) -> dict[str, float]:
         "relevance_mass": float(positive[truth.inside].sum() / mass) if mass > 0 else 0.0,
         "lead_auc": auc(positive.sum(axis=1), right),
         "time_auc": float(np.mean(finite)) if finite else float("nan"),
+        "joint_auc": auc(flat, inside),
     }
 
 

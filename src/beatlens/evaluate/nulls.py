@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,7 +14,11 @@ R_PEAK_S = 0.04
 
 
 def fixed_nulls(
-    signal: npt.NDArray[np.float32], r_places: npt.NDArray[np.int64], beat: tuple[int, int], fs: float
+    signal: npt.NDArray[np.float32],
+    change: Array,
+    r_places: npt.NDArray[np.int64],
+    beats: Sequence[tuple[int, int]],
+    fs: float,
 ) -> dict[str, Array]:
     """Return the nulls that nothing is random in, by name.
 
@@ -20,28 +26,36 @@ def fixed_nulls(
     ----------
     signal
         (n_leads, n_samples) of the case window in units of each lead's scale.
+    change
+        (n_leads, n_samples) what the baseline changes, in mV.
     r_places
         R peaks of the window's beats, samples from its start.
-    beat
-        First sample and end of the target beat, from the window's start.
+    beats
+        First sample and end of each target beat, from the window's start.
     fs
         Rate in Hz.
 
     Returns
     -------
     ``empty``: all zero. ``uniform``: all equal. ``signal``: distance of the signal from the lead's median. ``r_peak``:
-    within `R_PEAK_S` of any R peak. ``target_beat``: the target beat, all leads alike.
+    within `R_PEAK_S` of any R peak. ``target_beat``: the target beats, all leads alike. ``change``: how far the signal
+    is from the baseline. ``target_change``: the same within the target beats: it knows the beat and the baseline, and
+    of the model nothing.
     """
     shape = signal.shape
     place = np.arange(shape[1])
     near = (np.abs(place[:, None] - r_places[None, :]) <= R_PEAK_S * fs).any(axis=1)
-    own = (place >= beat[0]) & (place < beat[1])
+    own = np.zeros(shape[1], dtype=bool)
+    for first, stop in beats:
+        own |= (place >= first) & (place < stop)
     return {
         "empty": np.zeros(shape),
         "uniform": np.ones(shape),
         "signal": np.abs(signal - np.median(signal, axis=1, keepdims=True)).astype(np.float64),
         "r_peak": np.broadcast_to(near.astype(np.float64), shape),
         "target_beat": np.broadcast_to(own.astype(np.float64), shape),
+        "change": change,
+        "target_change": np.where(own, change, 0.0),
     }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from beatlens.explain.windows import window_table
 from beatlens.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ CASE_COLUMNS = (
     "label",
     "probability",
     "relaxed",
+    "window_start_s",
+    "window_end_s",
 )
+"""A beat's window is its R time, start and end alike; a window's beat is the one that most likely has the class."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,13 @@ class CaseSettings:
         Least probability of the predicted class; where too few beats reach it, the best others are taken and marked
         relaxed.
     max_duration_s
-        Longest case window in seconds.
+        Longest stretch in seconds that the model may see for a beat; windows are longer by their beats' contexts.
     max_cases
         Cases in all.
+    window_s
+        Length of the windows whose class is explained (`beatlens.explain.windows`), in seconds.
+    windows_per_class
+        Windows a class and outcome; 0 for none.
     """
 
     per_class: int
@@ -59,6 +67,8 @@ class CaseSettings:
     min_probability: float
     max_duration_s: float
     max_cases: int
+    window_s: float
+    windows_per_class: int
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.outcomes) - set(OUTCOMES))
@@ -69,8 +79,11 @@ class CaseSettings:
                 f"cases: per_class {self.per_class}, max_cases {self.max_cases}, min_probability "
                 f"{self.min_probability}; expected >= 1, >= 0 and 0 to 1"
             )
-        if not self.max_duration_s > 0:
-            raise ValueError(f"cases.max_duration_s: {self.max_duration_s}; expected > 0")
+        if not (self.max_duration_s > 0 and self.window_s > 0 and self.windows_per_class >= 0):
+            raise ValueError(
+                f"cases: max_duration_s {self.max_duration_s}, window_s {self.window_s}, windows_per_class "
+                f"{self.windows_per_class}; expected > 0, > 0 and >= 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -116,12 +129,39 @@ def select_cases(
     import pandas as pd
 
     table = _with_windows(beats, records, window)
+    windows = window_table(table, classes, settings.window_s)
     table["probability"] = _probability(table, classes)
     table["outcome"] = _outcome(table)
-    eligible = table["outcome"].isin(settings.outcomes) & (table["end_s"] - table["start_s"] <= settings.max_duration_s)
-    table = table[eligible]
-    rng = np.random.default_rng(derive_seed(seed, "cases"))
+    table = table[table["end_s"] - table["start_s"] <= settings.max_duration_s]
     used: dict[str, int] = {}
+    chosen = _choose("beat", table, classes, settings.per_class, settings, used, seed)
+    if settings.windows_per_class:
+        left = settings.max_cases - len(chosen)
+        chosen += _choose("window", windows, classes[1:], settings.windows_per_class, settings, used, seed)[:left]
+    result = pd.DataFrame(chosen, columns=list(CASE_COLUMNS))
+    if result["case"].duplicated().any():
+        raise ValueError(
+            f"case ids {result['case'].tolist()} are not unique; expected classes with distinct file names"
+        )
+    order = {name: k for k, name in enumerate(classes)}
+    return result.sort_values(
+        ["target", "class", "outcome", "case"],
+        key=lambda column: column.map(order) if column.name == "class" else column,
+        ignore_index=True,
+    )
+
+
+def _choose(
+    target: str,
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    per_class: int,
+    settings: CaseSettings,
+    used: dict[str, int],
+    seed: int,
+) -> list[dict[str, object]]:
+    """Choose targets of one kind in turn over classes and outcomes; `used`, cases a patient, is updated."""
+    rng = np.random.default_rng(derive_seed(seed, "cases") if target == "beat" else derive_seed(seed, "cases", target))
     used_here: dict[tuple[str, str], dict[str, int]] = {}
     groups = {}
     for outcome in settings.outcomes:
@@ -129,10 +169,10 @@ def select_cases(
             group = table[(table["outcome"] == outcome) & (table["pred"] == name)]
             groups[outcome, name] = group.iloc[rng.permutation(len(group))]
             if group.empty:
-                logger.info("no case: no beat predicted %s has the outcome %s", name, outcome)
+                logger.info("no case: no %s predicted %s has the outcome %s", target, name, outcome)
     chosen: list[dict[str, object]] = []
     taken: set[str] = set()
-    for rank in range(settings.per_class):
+    for rank in range(per_class):
         for (outcome, name), group in groups.items():
             if len(chosen) >= settings.max_cases:
                 break
@@ -144,19 +184,10 @@ def select_cases(
             patient = f"{pick['corpus']}/{pick['patient']}"
             for counts in (used, here):
                 counts[patient] = counts.get(patient, 0) + 1
-            case = f"{_file_safe(name)}-{outcome}-{rank + 1:02d}"
-            chosen.append({"case": case, "target": "beat", "class": name, **pick})
-    result = pd.DataFrame(chosen, columns=list(CASE_COLUMNS))
-    if result["case"].duplicated().any():
-        raise ValueError(
-            f"case ids {result['case'].tolist()} are not unique; expected classes with distinct file names"
-        )
-    order = {name: k for k, name in enumerate(classes)}
-    return result.sort_values(
-        ["class", "outcome", "case"],
-        key=lambda column: column.map(order) if column.name == "class" else column,
-        ignore_index=True,
-    )
+            kind = "" if target == "beat" else f"{target}-"
+            case = f"{_file_safe(name)}-{kind}{outcome}-{rank + 1:02d}"
+            chosen.append({"case": case, "target": target, "class": name, **pick})
+    return chosen
 
 
 def _with_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSettings) -> pd.DataFrame:
@@ -177,6 +208,7 @@ def _with_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSett
     low, high = np.maximum(start, row - window.context // 2), np.minimum(end - 1, row + window.context // 2)
     merged["start_s"] = np.maximum(time[low] - window.before_s, 0.0)
     merged["end_s"] = np.minimum(time[high] + window.after_s, merged["duration_s"].to_numpy(dtype=np.float64))
+    merged["window_start_s"] = merged["window_end_s"] = time
     tested = (merged["split"] == "test") | ((merged["split"] == "none") & (merged["label"] == ""))
     return merged[tested].copy()
 
@@ -211,6 +243,7 @@ def _pick(
     counts = [(here.get(patient, 0), overall.get(patient, 0)) for patient in patients]
     row = enough.iloc[counts.index(min(counts))]
     columns = ["corpus", "record", "patient", "beat_id", "start_s", "end_s", "outcome", "label", "probability"]
+    columns += ["window_start_s", "window_end_s"]
     return {**{name: row[name] for name in columns}, "relaxed": relaxed}
 
 

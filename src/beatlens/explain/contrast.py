@@ -52,10 +52,11 @@ def find_contrast(
 ) -> Contrast | None:
     """Choose what a case is contrasted with.
 
-    First the record: of its accepted beats of other classes those of the class that is most frequent (the first by
-    name where two are), if there are `MIN_BEATS`. Else the prototypes of other patients: those of the first class, the
-    reference, or where that is explained those of the class that the model holds for the next likely at the target.
-    None where a lead of the record has no such prototype.
+    A class is contrasted with the first one, the reference: with the record's own accepted beats of it, if there are
+    `MIN_BEATS`, else with its prototypes of other patients, or where a lead of the record has none with the record's
+    accepted beats of the most frequent other class (the first by name where two are). The reference itself is
+    contrasted with the latter, else with prototypes of the class that the model holds for the next likely at the
+    target. None where there is nothing of all this.
 
     Parameters
     ----------
@@ -73,6 +74,13 @@ def find_contrast(
         Prototypes.
     """
     usable = ~review & (pred != explained)
+    own = bank.for_leads(scene.leads)
+    reference = str(classes[0])
+    if explained != reference:
+        if (usable & (pred == reference)).sum() >= MIN_BEATS:
+            return Contrast(reference, "record", median_beat(scene, usable & (pred == reference)))
+        if found := _prototypes(scene, own, reference):
+            return found
     names, counts = np.unique(pred[usable].astype(str), return_counts=True)
     if len(names) and counts.max() >= MIN_BEATS:
         label = str(names[counts.argmax()])
@@ -80,9 +88,13 @@ def find_contrast(
     others = [name for name in classes if name != explained]
     if not others:
         return None
-    likely = max(others, key=lambda name: probability[list(classes).index(name)])
-    label = likely if explained == classes[0] else classes[0]
-    own = bank.for_leads(scene.leads)
+    if explained != reference:
+        return None
+    return _prototypes(scene, own, max(others, key=lambda name: probability[list(classes).index(name)]))
+
+
+def _prototypes(scene: Scene, own: PrototypeBank, label: str) -> Contrast | None:
+    """Return the median of other patients' prototypes of a class, or None where a lead has none."""
     rows = (own.labels == label) & (own.patients != scene.patient)
     if not own.present[rows].any(axis=0).all():
         return None

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.bundle import Bundle
-from beatlens.explain.attribution import SPREAD, Attribution, rhythm_share
+from beatlens.explain.attribution import Attribution, rhythm_share
 from beatlens.explain.baselines import CONTRAST, INTERPOLATION
 from beatlens.explain.contrast import find_contrast
 from beatlens.explain.engine import PerturbationEngine
@@ -20,6 +20,7 @@ from beatlens.explain.players import segment_edges
 from beatlens.explain.scene import Scene, make_scene
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.target import Target
+from beatlens.explain.windows import target_beats
 from beatlens.inference import predict_beats
 from beatlens.seeds import derive_seed
 from beatlens.shards import Shard
@@ -67,7 +68,7 @@ def case_engine(
         raise ValueError(f"{shard.path}: no beats of {case.corpus}/{case.record}; expected those of case {case.case}")
     if case.case_class not in bundle.classes:
         raise ValueError(f"case {case.case}: class {case.case_class!r}; expected one of {bundle.classes}")
-    scene, baseline = make_scene(shard, own, [case.beat_id], bundle.spec), settings.baseline
+    scene, baseline = make_scene(shard, own, target_beats(case, own), bundle.spec), settings.baseline
     contrast = None
     if baseline == CONTRAST:
         table = predict_beats(shard, own, {(case.corpus, case.record): ""}, bundle, network, device)
@@ -125,7 +126,7 @@ def explain_case(
         "class": case.case_class,
         "method": method,
         "units": found.units,
-        "spread": SPREAD,
+        "spread": found.spread,
         "players": {**found.players, "segment_s": settings.segment_s},
         "baseline": engine.baseline,
         "contrast": scene.contrast_name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,16 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.explain.anatomy import EVENT_SETS, event_players
+from beatlens.explain.attribution import SPREAD
+from beatlens.explain.baselines import fill_signal
 from beatlens.explain.differentiable import SignalModel
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.gradients import Gradients, class_activation, path_gradients
 from beatlens.explain.occlusion import occlusion_masks, solve_occlusion
 from beatlens.explain.players import Players, cell_players, lead_players, split_leads
 from beatlens.explain.refine import explain_refined, solve
+from beatlens.explain.scales import SPREAD as SPREAD_BY_CHANGE
+from beatlens.explain.scales import join, spread_by_change, unassigned
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.solution import Solution
 from beatlens.explain.target import Target
 from beatlens.explain.timeshap import explain_timeshap
+from beatlens.seeds import derive_seed
 
 Array = npt.NDArray[np.float64]
 
@@ -45,6 +50,8 @@ class Explained:
         Of each player, or None where the method has none or there were too few evaluations.
     more
         Further metadata, such as the players of earlier stages.
+    spread
+        In words, how players' values went to samples.
     """
 
     values: Array
@@ -57,6 +64,7 @@ class Explained:
     players: Mapping[str, Any]
     standard_error: list[float] | None
     more: Mapping[str, Any] = field(default_factory=dict)
+    spread: str = SPREAD
 
 
 Method = Callable[[PerturbationEngine, Target, ExplainSettings, int], Explained]
@@ -65,16 +73,22 @@ Method = Callable[[PerturbationEngine, Target, ExplainSettings, int], Explained]
 def _sampled(
     engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, method: str
 ) -> Explained:
-    """LIME and KernelSHAP: events, then leads in the strongest events; leads and cells in one stage."""
+    """LIME and KernelSHAP: events, then leads in the strongest ones (leads, cells: one stage); and whole beats."""
     value = partial(_value, engine, target)
+    more: dict[str, Any] = {}
     if settings.players in EVENT_SETS:
         events = event_players(engine.scene, settings.players, settings.segment_s, settings.rhythm)
         refined = explain_refined(value, events, method, settings, seed)
         more = {"events": described(refined.events, refined.event_solution.values)}
-        return _from_players(refined.players, refined.solution, target, refined.n_evaluations, more)
-    players = _direct_players(engine, settings)
-    solution = solve(value, players, method, settings, seed)
-    return _from_players(players, solution, target, solution.n_evaluations, {})
+        scales, spent = [(refined.players, refined.solution)], refined.event_solution.n_evaluations
+    else:
+        players = _direct_players(engine, settings)
+        scales, spent = [(players, solve(value, players, method, settings, seed))], 0
+    if settings.beat_scale:
+        events = event_players(engine.scene, "beats", settings.segment_s, settings.rhythm)
+        beats = split_leads(events, range(len(events) - (events.rhythm is not None)))
+        scales.append((beats, solve(value, beats, method, settings, derive_seed(seed, "beats"))))
+    return _from_players(engine, scales, target, spent, more)
 
 
 def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
@@ -93,7 +107,8 @@ def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSetti
         "leads": described(found.leads[0], found.leads[1].values),
         "kept": list(found.kept),
     }
-    return _from_players(*found.cells, target, found.n_evaluations, more)
+    spent = found.n_evaluations - found.cells[1].n_evaluations
+    return _from_players(engine, [found.cells], target, spent, more)
 
 
 def _occlusion(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
@@ -104,7 +119,7 @@ def _occlusion(engine: PerturbationEngine, target: Target, settings: ExplainSett
     else:
         players = _direct_players(engine, settings)
     solution = solve_occlusion(_value(engine, target, occlusion_masks(len(players)), players), len(players))
-    return _from_players(players, solution, target, solution.n_evaluations, {})
+    return _from_players(engine, [(players, solution)], target, 0, {})
 
 
 def _path(
@@ -172,20 +187,32 @@ def _direct_players(engine: PerturbationEngine, settings: ExplainSettings) -> Pl
 
 
 def _from_players(
-    players: Players, solution: Solution, target: Target, n_evaluations: int, more: Mapping[str, Any]
+    engine: PerturbationEngine,
+    scales: Sequence[tuple[Players, Solution]],
+    target: Target,
+    spent: int,
+    more: Mapping[str, Any],
 ) -> Explained:
-    error = solution.standard_error
+    """Join the scales; `spent` evaluations went into choosing players."""
+    scene = engine.scene
+    fill = fill_signal(scene, engine.baseline)
+    change = np.abs(scene.signal[:, scene.start : scene.stop].astype(np.float64) - fill)
+    n = len(scales)
+    names, joined = join(scales)
+    rhythms = [solution.values[players.rhythm] for players, solution in scales if players.rhythm is not None]
+    error = joined.standard_error
     return Explained(
-        players.spread(solution.values),
+        np.mean([spread_by_change(players, solution.values, change) for players, solution in scales], axis=0),
         target.units,
-        None if players.rhythm is None else float(solution.values[players.rhythm]),
-        solution.full,
-        solution.empty,
-        solution.completeness_error,
-        n_evaluations,
-        described(players, solution.values),
+        float(sum(rhythms)) / n if rhythms else None,
+        joined.full,
+        joined.empty,
+        joined.completeness_error,
+        spent + joined.n_evaluations,
+        {"kind": "+".join(players.kind for players, _ in scales), "names": names, "values": joined.values.tolist()},
         error.tolist() if np.isfinite(error).all() else None,
-        more,
+        {"unassigned": sum(unassigned(players, solution.values) / n for players, solution in scales), **more},
+        SPREAD_BY_CHANGE,
     )
 
 

@@ -114,6 +114,9 @@ class ExplainSettings:
         What a segment becomes where it is off.
     rhythm
         Whether the RR features are a player.
+    beat_scale
+        Whether LIME and KernelSHAP explain whole beats in their leads too and take the mean with the finer players
+        (`beatlens.explain.scales`).
     top_segments
         Segments whose leads are explained one by one; the rest is pooled as one player.
     lime, kernelshap, timeshap, integrated_gradients
@@ -126,6 +129,7 @@ class ExplainSettings:
     segment_s: float
     baseline: str
     rhythm: bool
+    beat_scale: bool
     top_segments: int
     lime: LimeSettings
     kernelshap: KernelShapSettings

@@ -1,0 +1,160 @@
+"""The truths that a case's explanation is held against, and the nulls that stand beside each score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.evaluate.explanation_table import Score
+from beatlens.evaluate.localisation import METRICS, Truth, beat_truth, localisation, planted_truth
+from beatlens.evaluate.nulls import fixed_nulls, random_maps
+from beatlens.evaluate.regions import Region, region_of, region_truth
+from beatlens.explain.attribution import Attribution
+from beatlens.explain.baselines import fill_signal
+from beatlens.explain.engine import PerturbationEngine
+from beatlens.explain.scene import Scene
+from beatlens.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = npt.NDArray[np.float64]
+
+PLANTED, ANNOTATED = "planted", "annotated beats"
+STRICT, LENIENT = "regions, strict", "regions, lenient"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is known of a record.
+
+    Attributes
+    ----------
+    beats
+        The record's detected beats, with labels.
+    spans
+        Its planted truth; empty where there is none.
+    regions
+        Diagnostic regions.
+    """
+
+    beats: pd.DataFrame
+    spans: pd.DataFrame
+    regions: Sequence[Region]
+
+
+def seen_samples(scene: Scene) -> npt.NDArray[np.bool_]:
+    """Return (n_samples,) of the case window: whether any beat in play shows the sample to the model."""
+    seen = np.zeros(scene.stop - scene.start, dtype=bool)
+    for r in scene.r_index - scene.start:
+        seen[max(0, r - scene.geometry.before) : r + scene.geometry.after] = True
+    return seen
+
+
+def case_truths(case: Any, scene: Scene, labels: Labels) -> dict[str, Truth]:
+    """Return every truth that a case has, by name.
+
+    A truth says what makes a class: it is the truth of an explanation of that class only. Samples that the model
+    doesn't see for the target count neither way.
+
+    Parameters
+    ----------
+    case
+        Row of the case table (`beatlens.explain.explainer.case_rows`).
+    scene
+        Of the case.
+    labels
+        Of its record.
+
+    Returns
+    -------
+    `PLANTED` (beats of the embedded corpus), `STRICT` and `LENIENT` (beats whose class has a diagnostic region and
+    whose record has its leads), `ANNOTATED` (windows: spans of the annotated beats of the class).
+    """
+    if case.label != case.case_class:
+        return {}
+    shape = (len(scene.leads), scene.stop - scene.start)
+    grid = (scene.leads, scene.geometry.fs, scene.start_s, shape[1])
+    seen = seen_samples(scene)
+    beats = labels.beats
+    found: dict[str, Truth | None] = {}
+    if case.target == "window":
+        reach = (scene.geometry.before, scene.geometry.after)
+        places = beats["r_index"].to_numpy(dtype=np.int64) - scene.start
+        times = scene.start_s + np.arange(shape[1]) / scene.geometry.fs
+        seen &= (times >= case.window_start_s) & (times < case.window_end_s)
+        found[ANNOTATED] = beat_truth(places, (beats["label"] == case.case_class).to_numpy(), reach, shape)
+    else:
+        row = int(np.flatnonzero((beats["beat_id"] == case.beat_id).to_numpy())[0])
+        beat = beats.iloc[row]
+        if not beat["matched"]:
+            return {}
+        found[PLANTED] = planted_truth(labels.spans, int(beat["matched_r_sample"]), case.label, *grid)
+        region = region_of(labels.regions, case.label)
+        if region is not None and len(beats) > 1:
+            r_times = beats["r_index"].to_numpy(dtype=np.float64) / scene.geometry.fs
+            for name, strict in ((STRICT, True), (LENIENT, False)):
+                found[name] = region_truth(region, r_times, [row], *grid, strict=strict)
+    kept = {name: truth.within(seen) for name, truth in found.items() if truth is not None}
+    return {name: truth for name, truth in kept.items() if truth is not None}
+
+
+@dataclass(frozen=True)
+class NullMaps:
+    """Maps that know nothing of the model, or of the class: name -> maps, over which a score is averaged."""
+
+    maps: Mapping[str, Sequence[Array]]
+
+    @classmethod
+    def of(
+        cls, engine: PerturbationEngine, lengths: npt.NDArray[np.int64], wrong: Array | None, draws: int, seed: int
+    ) -> NullMaps:
+        """Make the nulls of one case.
+
+        Parameters
+        ----------
+        engine
+            Of the case.
+        lengths
+            (n_segments,) samples of each segment, for the random maps.
+        wrong
+            An explanation of another class on the same signal, or None.
+        draws, seed
+            Of the random maps.
+        """
+        scene = engine.scene
+        signal = scene.signal[:, scene.start : scene.stop]
+        targets = scene.r_index[scene.target_rows] - scene.start
+        beats = [(int(r) - scene.geometry.before, int(r) + scene.geometry.after) for r in targets]
+        change = np.abs(signal.astype(np.float64) - fill_signal(scene, engine.baseline))
+        places = scene.r_index - scene.start
+        fixed = fixed_nulls(signal / scene.lead_scale[:, None], change, places, beats, scene.geometry.fs)
+        maps: dict[str, Sequence[Array]] = {name: [values] for name, values in fixed.items()}
+        rng = np.random.default_rng(derive_seed(seed, "random_maps"))
+        maps["random"] = random_maps(len(scene.leads), lengths, draws, rng)
+        if wrong is not None:
+            maps["wrong_class"] = [wrong]
+        return cls(maps)
+
+    def scores(self, truth: Truth) -> dict[str, dict[str, float]]:
+        """Return null -> metric -> mean over the null's maps."""
+        result = {}
+        for name, maps in self.maps.items():
+            each = [localisation(values, truth) for values in maps]
+            result[name] = {metric: float(np.mean([one[metric] for one in each])) for metric in METRICS}
+        return result
+
+
+def localisation_scores(
+    attributions: Mapping[str, Attribution], name: str, truth: Truth, nulls: NullMaps
+) -> Iterator[Score]:
+    """Score attributions of one case against a truth, and every null with them."""
+    null_scores = nulls.scores(truth)
+    for method, attribution in attributions.items():
+        for metric, value in localisation(attribution.values, truth).items():
+            for null_name, scores in null_scores.items():
+                yield Score(method, metric, name, value, null_name, scores[metric])

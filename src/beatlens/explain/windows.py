@@ -1,0 +1,100 @@
+"""Windows of a record as cases: which stretches hold a class, whatever beat it is in.
+
+The model is centred on a beat, so that a map confined to the target beat localises by construction. A window of several
+seconds has no such free lunch: where in it the class lies is for the explanation to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MIN_BEATS = 3
+"""Beats that a window needs."""
+
+
+def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -> pd.DataFrame:
+    """Cut records into windows and say what is found in each.
+
+    Windows follow one another from the record's start; what is left at its end is no window. A class is found in a
+    window where a beat of it is predicted; its probability is 1 - prod(1 - p) over the window's beats. The first class,
+    the reference, isn't looked for.
+
+    Parameters
+    ----------
+    beats
+        Predictions of beats that may be explained, in time order of each record, with ``start_s`` and ``end_s`` (what
+        the model sees for a beat) and ``duration_s`` of the record.
+    classes
+        Class ids.
+    window_s
+        Length in seconds.
+
+    Returns
+    -------
+    One row a window and class found in it, with the columns of `beats` for the beat that most likely has the class;
+    ``probability``, ``outcome`` and ``label`` of the window, ``start_s`` and ``end_s`` of all that the model sees for
+    it, ``window_start_s`` and ``window_end_s``. The outcome is ``review`` where every beat predicted so went to review,
+    ``correct`` where a beat is labelled so, ``unlabelled`` where none has a label, else ``wrong``.
+    """
+    import pandas as pd
+
+    rows = []
+    own = beats.assign(window=np.floor(beats["r_time_s"].to_numpy(dtype=np.float64) / window_s).astype(np.int64))
+    for (_, _, number), part in own.groupby(["corpus", "record", "window"], sort=True):
+        start, end = number * window_s, (number + 1) * window_s
+        if len(part) < MIN_BEATS or end > part["duration_s"].iloc[0]:
+            continue
+        for name in classes[1:]:
+            found = part[part["pred"] == name]
+            if found.empty:
+                continue
+            labels = sorted(set(part["label"]))
+            known = "correct" if name in labels else "wrong" if any(labels) else "unlabelled"
+            likely = found.sort_values(f"p_{name}", ascending=False, kind="stable").iloc[0]
+            rows.append(
+                likely.to_dict()
+                | {
+                    "outcome": "review" if found["review"].all() else known,
+                    "label": name if name in labels else ";".join(label for label in labels if label),
+                    "probability": 1 - float(np.prod(1 - part[f"p_{name}"].to_numpy(dtype=np.float64))),
+                    "start_s": float(part["start_s"].min()),
+                    "end_s": float(part["end_s"].max()),
+                    "window_start_s": start,
+                    "window_end_s": end,
+                }
+            )
+    columns = [*beats.columns, "outcome", "probability", "window_start_s", "window_end_s"]
+    return pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
+
+
+def target_beats(case: Any, beats: pd.DataFrame) -> list[str]:
+    """Return the beats whose class a case explains: its own beat, or all beats of its window.
+
+    Parameters
+    ----------
+    case
+        Row of the case table.
+    beats
+        The record's beats.
+
+    Raises
+    ------
+    ValueError
+        Where the window holds no beat.
+    """
+    if case.target != "window":
+        return [str(case.beat_id)]
+    time = beats["r_time_s"]
+    inside: list[str] = beats.loc[(time >= case.window_start_s) & (time < case.window_end_s), "beat_id"].tolist()
+    if not inside:
+        raise ValueError(
+            f"case {case.case}: no beat of {case.corpus}/{case.record} from {case.window_start_s} to "
+            f"{case.window_end_s} s; expected those of its window"
+        )
+    return inside
