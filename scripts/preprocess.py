@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from beatlens import programs
 from beatlens.corpora.registry import read_patients
+from beatlens.corpora.strips import StripSettings
 from beatlens.labels import LabelTable
 from beatlens.preprocess import PreprocessSettings, preprocess_shard
 from beatlens.sheet import read_sheet, shard_rows
@@ -19,6 +21,7 @@ def main() -> None:
     parser.add_argument("--patients", type=programs.named_path, action="extend", nargs="*", default=[])
     parser.add_argument("--shard", type=int, required=True, help="number of this shard, from 0")
     parser.add_argument("--shards", type=int, required=True, help="number of shards")
+    parser.add_argument("--strips", type=json.loads, default={}, help="what corpora of strips don't say, as JSON")
     parser.add_argument("--output", type=Path, required=True, help="shard directory to write")
     arguments = parser.parse_args()
     programs.start(arguments)
@@ -31,6 +34,7 @@ def main() -> None:
         {corpus: read_patients(path) for corpus, path in arguments.patients},
         PreprocessSettings.from_config(arguments.settings),
         arguments.output,
+        {corpus: StripSettings(**entry) for corpus, entry in arguments.strips.items()},
     )
 
 

@@ -48,6 +48,30 @@ class BeatLabels:
         return inside
 
 
+NOISE = "noise"
+"""Class of a label table that stands for a record that is noise as a whole."""
+
+
+def record_class(record: Record, table: LabelTable | None) -> str | None:
+    """Return the class that a record's own label stands for: weak, since it says nothing of a single beat.
+
+    None where record or table say nothing; `NOISE` for a record that is noise.
+
+    Raises
+    ------
+    RecordFault
+        ``bad_annotations`` for a label that the table doesn't have.
+    """
+    if not record.label or table is None or record.annotations is not None:
+        return None
+    if (record.label, "") not in table.rules:
+        known = ", ".join(symbol for symbol, _ in table.rules)
+        raise RecordFault(
+            "bad_annotations", f"{record.corpus}/{record.name}: label {record.label!r}; expected one of {known}"
+        )
+    return table.rules[record.label, ""] or None
+
+
 def label_beats(record: Record, table: LabelTable | None) -> BeatLabels | None:
     """Apply a label table to a record's annotations.
 

@@ -175,6 +175,14 @@ def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
         yield "corpora", roles, "at least one with role train, or a trained bundle (the key bundle)"
     if set(roles) == {"noise"}:
         yield "corpora", roles, "at least one with a role other than noise"
+    for number, corpus in enumerate(corpora):
+        rate = [key for key in ("fs", "duration_s") if corpus.get(key) is not None]
+        if corpus["format"] == "strips" and len(rate) != 1:
+            allowed = "fs (Hz) or duration_s (of a strip), one of them: the tables of strips give no rate"
+            yield f"corpora[{number}]", dict(corpus), allowed
+        for key in ("fs", "duration_s", "lead", "units_per_mv"):
+            if corpus["format"] != "strips" and corpus.get(key) is not None:
+                yield f"corpora[{number}].{key}", corpus[key], "nothing: the key is for the format strips alone"
     known: set[str] = set()
     for number, corpus in enumerate(corpora):
         table = corpus.get("labels")

@@ -21,6 +21,8 @@ REASONS = {
     "duplicate_id": "another record of this corpus has the same name",
     "unknown_fs": "no usable sampling rate",
     "unknown_units": "a lead has units that aren't volts",
+    "malformed_wave": "the samples of a strip can't be read",
+    "missing_patient": "a strip names no patient",
     "zero_length": "no samples",
     "all_nan": "no finite sample in any usable lead",
     "flat": "every usable lead is constant",

@@ -85,7 +85,7 @@ def prediction_columns(classes: tuple[str, ...]) -> list[str]:
     return [
         *("beat_id", "corpus", "record", "patient", "split", "r_sample", "r_time_s", "label"),
         *(f"p_{name}" for name in classes),
-        *("p_noise", "pred", "review", "reason", "matched", "similarity", "conformal_set"),
+        *("p_noise", "pred", "review", "reason", "matched", "similarity", "conformal_set", "label_source"),
     ]
 
 
@@ -144,7 +144,7 @@ def _table(
     probability = bundle.calibration.probabilities(logits)
     noise = bundle.calibration.noise(gates)
     reason = reasons(probability, noise, nearest, inputs.beats["reason"].tolist(), bundle.thresholds)
-    known = ["beat_id", "corpus", "record", "patient", "r_sample", "r_time_s", "label", "matched"]
+    known = ["beat_id", "corpus", "record", "patient", "r_sample", "r_time_s", "label", "matched", "label_source"]
     table = inputs.beats[known].copy()
     table["split"] = split
     for k, name in enumerate(bundle.classes):

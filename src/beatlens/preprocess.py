@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beat_labels import BeatLabels, label_beats
+from beatlens.beat_labels import NOISE, BeatLabels, label_beats, record_class
 from beatlens.beats import BeatSettings, beat_table, match_beats
 from beatlens.corpora.registry import read_record
+from beatlens.corpora.strips import StripSettings
 from beatlens.labels import LabelTable
 from beatlens.leads import canonical_lead
 from beatlens.quality import QualitySettings, assess, lead_scale
@@ -72,7 +73,7 @@ class Preprocessed:
 
 
 def preprocess_record(
-    record: Record, role: str, labels: BeatLabels | None, settings: PreprocessSettings
+    record: Record, role: str, labels: BeatLabels | None, settings: PreprocessSettings, weak: str | None = None
 ) -> Preprocessed:
     """Condition a record, find its beats and describe them. Depends on nothing but its arguments.
 
@@ -86,6 +87,9 @@ def preprocess_record(
         Its annotated beats, or None where there are no annotations.
     settings
         Sections of the configuration.
+    weak
+        Class of the record as a whole, which each of its beats takes, with ``label_source`` record; NOISE marks all of
+        them as annotated noise; None where there is none.
 
     Raises
     ------
@@ -133,6 +137,9 @@ def preprocess_record(
         partner=_partner_sample(detected, of_annotated),
         annotated_noise=truth_beats.in_noise(truth_beats.sample),
     )
+    if weak is not None and not labelled:
+        beats["label_source"] = "record"
+        beats["label" if weak != NOISE else "annotated_noise"] = weak if weak != NOISE else True
     scale = lead_scale(conditioned.signal, beats["r_index"].to_numpy(), fs)
     for table in (beats, annotated):
         quality = assess(
@@ -159,7 +166,7 @@ def preprocess_record(
         "duration_s": signal.shape[1] / record.fs,
         "lead_scale": ";".join(f"{value:.6g}" for value in scale),
         "dx": ";".join(record.dx),
-        "labelled": labelled,
+        "labelled": labelled or weak is not None,
     }
     truth = [{"corpus": record.corpus, "record": record.name, **asdict(span)} for span in record.truth]
     return Preprocessed(row, conditioned.signal, beats, annotated, truth, conditioned.notes)
@@ -220,6 +227,7 @@ def preprocess_shard(
     patients: Mapping[str, Mapping[str, str]],
     settings: PreprocessSettings,
     output: Path,
+    strips: Mapping[str, StripSettings] | None = None,
 ) -> None:
     """Write a shard from its records, one in memory at a time; a bad record becomes a row of the status table.
 
@@ -237,15 +245,18 @@ def preprocess_shard(
         Sections of the configuration.
     output
         Shard directory.
+    strips
+        What corpora of strips don't say of themselves, by corpus.
     """
     with ShardWriter(output) as writer:
         for row in rows:
             if row.corpus not in folders:
                 raise ValueError(f"no folder for corpus {row.corpus!r}; expected one of {sorted(folders)}")
             try:
-                record = read_record(row, folders[row.corpus], patients.get(row.corpus))
-                labels = label_beats(record, tables.get(row.corpus))
-                result = preprocess_record(record, row.role, labels, settings)
+                record = read_record(row, folders[row.corpus], patients.get(row.corpus), (strips or {}).get(row.corpus))
+                table = tables.get(row.corpus)
+                labels, weak = label_beats(record, table), record_class(record, table)
+                result = preprocess_record(record, row.role, labels, settings, weak)
             except RecordFault as fault:
                 logger.warning("%s/%s left out: %s", row.corpus, row.record, fault)
                 writer.set_status(row.corpus, row.record, row.role, fault.reason, fault.detail)

@@ -86,6 +86,8 @@ class Record:
         Record-level diagnosis codes (``#Dx:`` of the header), sorted.
     truth
         Planted truth, empty for real records.
+    label
+        What the corpus says of the record as a whole (of a strip), as it stands there; "" where it says nothing.
     """
 
     corpus: str
@@ -97,6 +99,7 @@ class Record:
     annotations: Annotations | None = None
     dx: tuple[str, ...] = ()
     truth: tuple[TruthSpan, ...] = field(default=())
+    label: str = ""
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 2 or len(self.leads) != self.signal.shape[0]:

@@ -27,7 +27,10 @@ RECORD_TABLE_COLUMNS = (
     "dx",
     "labelled",
 )
-"""Columns of records.tsv, followed by ``n_<class>`` (annotated beats); ``fs`` is the record file's rate in Hz."""
+"""Columns of records.tsv, followed by ``n_<class>``; ``fs`` is the record file's rate in Hz.
+
+``n_<class>`` counts annotated beats, and of a record with a label of its own the beats found.
+"""
 
 
 def gather(shards: Sequence[Path], classes: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -38,7 +41,7 @@ def gather(shards: Sequence[Path], classes: Sequence[str]) -> tuple[pd.DataFrame
     shards
         Shard directories.
     classes
-        Classes whose annotated beats are counted.
+        Classes whose beats are counted.
 
     Raises
     ------
@@ -52,8 +55,10 @@ def gather(shards: Sequence[Path], classes: Sequence[str]) -> tuple[pd.DataFrame
     for path in shards:
         shard = Shard(path)
         statuses.append(shard.status)
-        detected = shard.beats("detected").groupby(["corpus", "record"]).size()
-        counts = shard.beats("annotated").groupby(["corpus", "record", "label"]).size()
+        beats = shard.beats("detected")
+        detected = beats.groupby(["corpus", "record"]).size()
+        known = [shard.beats("annotated"), beats[beats["label_source"] == "record"]]
+        counts = pd.concat([table[["corpus", "record", "label"]] for table in known]).value_counts()
         for row in shard.records.itertuples(index=False):
             key = (row.corpus, row.record)
             own = {name: getattr(row, name) for name in RECORD_TABLE_COLUMNS if hasattr(row, name)}

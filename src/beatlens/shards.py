@@ -48,7 +48,7 @@ RECORD_COLUMNS = {
     "duration_s": "length in seconds",
     "lead_scale": "robust amplitude of each lead in mV, joined by ';': what a model input is divided by",
     "dx": "record-level codes, joined by ';'",
-    "labelled": "whether the record has beat annotations",
+    "labelled": "whether the record has beat annotations or a label of its own",
 }
 BEAT_COLUMNS = {
     "beat_id": "corpus/record/r_sample",
@@ -61,7 +61,7 @@ BEAT_COLUMNS = {
     "stretch": "number of the gap-free stretch of the record that the beat lies in; contexts never cross stretches",
     "label": "class id, '' unknown, 'none' for a detection that matches no annotated beat",
     "symbol": "annotation symbol, '' where none",
-    "label_source": "'beat' or ''",
+    "label_source": "'beat', 'record' where the label is the whole record's (weak), or ''",
     "matched": "detected: matches an annotated beat; annotated: matched by a detected beat",
     "matched_r_sample": "r_sample of the partner, -1 where none",
     "annotated_noise": "the beat lies in an annotated noise stretch",

@@ -27,9 +27,9 @@ class SheetRow(NamedTuple):
     role
         train, test, predict or noise.
     format
-        Where the record comes from: wfdb (a WFDB folder) or synthetic (made).
+        Where the record comes from: wfdb (a WFDB folder), strips (rows of a table) or synthetic (made).
     path
-        Header file without its ending, relative to the corpus folder.
+        Header file without its ending, relative to the corpus folder; of a strip ``<table>#<row>``, rows from 1.
     files
         The record's files relative to the corpus folder, joined by ``;``: header, signal files, annotations,
         planted truth. Empty for a record that isn't made yet.

@@ -239,3 +239,17 @@ def test_a_given_bundle_drops_the_training_rules(finished):
 
 def test_the_written_configuration_repeats_the_run(finished):
     assert finished.planned(config="results/tiny/run_config.yaml") == {}
+
+
+def test_a_corpus_of_strips_goes_through_the_whole_graph(fresh):
+    folder = fresh.folder / "data" / "mine"
+    folder.mkdir(parents=True)
+    rows = "".join(f"s{k},0.0 0.1 0.2,{k % 3},p{k}\n" for k in range(6))
+    (folder / "strips.csv").write_text("id,wave,label,patient\n" + rows, encoding="utf-8")
+    corpora = "corpora=[{name: mine, format: strips, role: train, labels: config/labels/strips.csv, fs: 250}]"
+    arguments = ["--config", corpora, "classes=[N, S, V]", "shards=auto"]
+    planned = fresh.planned(*arguments)
+    assert {"preprocess_shard", "train_network", "aggregate_strips", "build_report"} <= set(planned)
+    assert "make_corpus" not in planned
+    said = fresh.snakemake("--dry-run", "--config", corpora.replace(", fs: 250", ""), ok=False)
+    assert "fs (Hz) or duration_s" in said

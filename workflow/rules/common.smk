@@ -1,5 +1,6 @@
 # The configuration, the record sheet, and the functions that rules use.
 import hashlib
+import json
 import os
 import shlex
 import sys
@@ -66,6 +67,13 @@ def named_tables(key):
     """Return (corpus, file) of the label or patient tables that corpora name."""
     named = [(name, corpus.get(key)) for name, corpus in CORPORA.items()]
     return [(name, find_file(table, PLACES)) for name, table in named if table]
+
+
+def strip_settings():
+    """Return what corpora of strips don't say of themselves, by corpus, as JSON."""
+    names = ("fs", "duration_s", "lead", "units_per_mv")
+    strips = {name: corpus for name, corpus in CORPORA.items() if corpus["format"] == "strips"}
+    return json.dumps({n: {k: c[k] for k in names if c.get(k) is not None} for n, c in strips.items()}, sort_keys=True)
 
 
 def explain_settings(method):

@@ -50,6 +50,7 @@ rule preprocess_shard:
         code=code("preprocess"),
         settings=settings("signal", "rpeaks", "beats", "quality", "leads"),
         records=digest,
+        strips=strip_settings(),
         labels=tables("labels"),
         patients=tables("patients"),
         sheet=lambda wildcards, input: f"{RESULTS}/record_sheet.tsv",
@@ -60,6 +61,7 @@ rule preprocess_shard:
         output=lambda wildcards, output: Path(output.signals).parent,
     shell:
         "{params.program} --sheet {params.sheet:q} {params.roots} {params.place} {params.label_tables} {params.patient_tables}"
+        " --strips {params.strips:q}"
         " --settings {params.settings:q} --output {params.output:q} --log {log:q}"
 
 

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from beatlens.corpora.scan import CorpusEntry, content_digest, scan_folder
+from beatlens.corpora.strips import scan_strips
 from beatlens.faults import RecordFault, check_name
 from beatlens.sheet import SheetRow, format_sheet, read_sheet
 
 logger = logging.getLogger(__name__)
 
-FORMATS = ("synthetic", "wfdb")
+FORMATS = ("synthetic", "wfdb", "strips")
 LOCK_TIMEOUT_S = 120.0
 _SIGNAL_ENDINGS = (".dat", ".mat")
 _MADE = "made-"
@@ -140,6 +141,8 @@ def _collect(
         previous = {row.path: row for row in old if row.corpus == entry.name}
         if entry.format == "synthetic" and not own:
             found = _made_rows(folder, entry, previous, synthetic)
+        elif entry.format == "strips" and own:
+            found = scan_strips(folder, entry, previous)
         elif own:
             found = scan_folder(folder, entry, previous)
         elif corpus.get("remote"):

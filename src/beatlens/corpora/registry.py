@@ -8,6 +8,8 @@ from pathlib import Path
 
 from beatlens.corpora.download import fetch_record, read_remote
 from beatlens.corpora.header import MAX_HEADER_BYTES, beside, parse_header
+from beatlens.corpora.strips import StripSettings
+from beatlens.corpora.strips import read_record as read_strip
 from beatlens.corpora.wfdb_directory import read_record as read_wfdb
 from beatlens.faults import REASONS, RecordFault, resolve_inside
 from beatlens.records import Record
@@ -30,7 +32,9 @@ def annotator_of(row: SheetRow, folder: Path) -> str | None:
     return endings[0] if endings else None
 
 
-def read_record(row: SheetRow, folder: Path, patients: Mapping[str, str] | None = None) -> Record:
+def read_record(
+    row: SheetRow, folder: Path, patients: Mapping[str, str] | None = None, strips: StripSettings | None = None
+) -> Record:
     """Read the record of a row of the sheet.
 
     Parameters
@@ -41,14 +45,22 @@ def read_record(row: SheetRow, folder: Path, patients: Mapping[str, str] | None 
         Its corpus folder; one that is filled from a server is given the record's files first.
     patients
         Patient ids by record, from `read_patients`; see `beatlens.corpora.wfdb_directory.read_record`.
+    strips
+        What a corpus of strips doesn't say of itself.
 
     Raises
     ------
+    ValueError
+        For a strip without `strips`.
     RecordFault
         Where the record can't be used, for the reason in the sheet or another one.
     """
     if row.reason in {"unsafe_path", "duplicate_id"}:  # never opened
         raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {REASONS[row.reason]}")
+    if row.format == "strips":
+        if strips is None:
+            raise ValueError(f"{row.corpus}: strips without a rate; expected fs or duration_s of the corpus")
+        return read_strip(row, folder, strips, patients or {})
     remote = read_remote(folder)
     if remote is not None:
         fetch_record(remote, row.path, folder)
