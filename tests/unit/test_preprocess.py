@@ -144,7 +144,7 @@ def test_one_dead_lead_and_a_gap_do_not_cost_the_beats_of_the_other() -> None:
 
 
 def rows_and_reader(monkeypatch: pytest.MonkeyPatch, records: dict[str, Record | Exception]) -> list[SheetRow]:
-    def read(row: SheetRow, folder: Path, patients: object) -> Record:
+    def read(row: SheetRow, folder: Path, patients: object, strips: object) -> Record:
         found = records[row.record]
         if isinstance(found, Exception):
             raise found
