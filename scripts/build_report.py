@@ -24,6 +24,7 @@ def main() -> None:
         **{f"{name}-figure": f"figure {name}.svg" for name in FIGURE_NAMES},
     }.items():
         parser.add_argument(f"--{name}", type=Path, help=text + "; left out where the run has none")
+    parser.add_argument("--probes", type=Path, nargs="*", default=[], help="metrics/sanity.csv, metrics/stability.csv")
     arguments = parser.parse_args()
     programs.start(arguments)
     settings, given = arguments.settings, vars(arguments)
@@ -50,6 +51,7 @@ def main() -> None:
         facts=facts,
         alerts=alerts,
         clusters=clusters,
+        probes=[read_table(path) for path in arguments.probes],
         figures={name: load_image(path) for name in FIGURE_NAMES if (path := given[f"{name}_figure"])},
         cases={
             case: load_image(*(arguments.cases / f"{case}.{ending}" for ending in ("svg", "png"))) for case in cases

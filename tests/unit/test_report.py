@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -109,6 +110,21 @@ def facts() -> pd.DataFrame:
     }  # fmt: skip
     assert set(row) == set(FACT_COLUMNS)
     return pd.DataFrame([row])
+
+
+def test_probes_of_this_model_are_shown_and_others_counted():
+    base = {"test": "randomisation", "detail": "all", "metric": "spearman", "lo": -0.1, "hi": 0.1, "n_cases": 30}
+    base |= {"null_name": "", "null_value": math.nan, "n_patients": 9}
+    rows = [
+        base | {"method": "lime", "value": 0.04, "bundle_sha256": "0" * 64},
+        base | {"method": NASTY, "value": 0.77, "bundle_sha256": "1" * 64},
+    ]
+    page = render_report(inputs(probes=[pd.DataFrame(rows), pd.DataFrame(rows[:0])]))
+    assert "Sanity and stability" in page
+    assert "0.04 (−0.10 to 0.10)" in page
+    assert "0.77" not in page
+    assert "1 rows were made with another model" in page
+    assert "Sanity and stability" not in render_report(inputs())
 
 
 def explanation_scores(gain_lo: float) -> pd.DataFrame:

@@ -21,7 +21,18 @@ RULES = [
     for text in re.split(r"^ *rule ", file.read_text(encoding="utf-8"), flags=re.M)[1:]
 ]
 JOBS = [(file, name, text) for file, name, text in RULES if "shell:" in text]
-TARGETS = ["preprocess", "prototypes", "train", "predict", "explain", "evaluate", "figures", "report", "verify"]
+TARGETS = [
+    "preprocess",
+    "prototypes",
+    "train",
+    "predict",
+    "explain",
+    "evaluate",
+    "sanity",
+    "figures",
+    "report",
+    "verify",
+]
 MODULE = """
 module beatlens:
     snakefile: "{folder}/Snakefile"

@@ -63,6 +63,12 @@ def tables(key):
     return [f"{name} {file_digest(corpus.get(key))}" for name, corpus in CORPORA.items()]
 
 
+def probe_tables():
+    """Return the tables of the target sanity that have been made."""
+    files = [f"{RESULTS}/metrics/{name}.csv" for name in ("sanity", "stability")]
+    return [file for file in files if Path(file).exists()]
+
+
 def named_tables(key):
     """Return (corpus, file) of the label or patient tables that corpora name."""
     named = [(name, corpus.get(key)) for name, corpus in CORPORA.items()]

@@ -58,6 +58,9 @@ rule build_report:
         program=program("build_report"),
         code=code("build_report"),
         settings=settings("report", "run", "seed", "classes"),
+        # No inputs, or the default run would make them: what there is of the target sanity is shown.
+        probes=lambda wildcards: f"--probes {' '.join(probe_tables())}" if probe_tables() else "",
+        probes_digest=lambda wildcards: [file_digest(table) for table in probe_tables()],
         # A run without labels has no scores, one with a given bundle no training.
         optional=lambda wildcards, input: " ".join(
             [f"--metrics {shlex.quote(file)}" for file in as_list(input.classification)]
@@ -66,5 +69,5 @@ rule build_report:
     shell:
         "{params.program} --records {input.records:q} --status {input.status:q} --config {input.config:q}"
         " --bundle-json {input.bundle:q} --explanations {input.explanations:q} --record-table {input.record_table:q}"
-        " --alerts {input.alerts:q} --clusters {input.clusters:q} --cases {input.cases:q} {params.optional}"
+        " --alerts {input.alerts:q} --clusters {input.clusters:q} --cases {input.cases:q} {params.optional} {params.probes}"
         " --settings {params.settings:q} --output {output.report:q} --log {log:q}"

@@ -15,6 +15,7 @@ from beatlens.report.cases import case_sections
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import REFERENCES, methods_text
 from beatlens.report.numbers import count, listing, plural, score
+from beatlens.report.probes import probe_section
 from beatlens.report.sections import (
     classification_section,
     corpus_section,
@@ -63,6 +64,7 @@ def render_report(inputs: ReportInputs) -> str:
         groups=case_sections(inputs),
         paper=f"{config['report']['speed_mm_s']:g} mm/s and {config['report']['gain_mm_mv']:g} mm/mV",
         explained=explained,
+        probed=probe_section(inputs),
         methods=methods_text(config, inputs.bundle),
         references=REFERENCES,
         provenance=provenance(inputs),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -63,6 +63,8 @@ class ReportInputs:
         One row a case (`beatlens.figures.cases.FACT_COLUMNS`).
     alerts, clusters
         New-pattern alerts, and all clusters with what they lack to be one.
+    probes
+        Tests of sanity and stability of the explanations (`beatlens.evaluate.probes.PROBE_COLUMNS`).
     figures
         Name of the figure -> image: prototypes, training, confusion, reliability, patients, scores, alerts.
     cases
@@ -85,6 +87,7 @@ class ReportInputs:
     facts: pd.DataFrame | None = None
     alerts: pd.DataFrame | None = None
     clusters: pd.DataFrame | None = None
+    probes: Sequence[pd.DataFrame] = ()
     figures: Mapping[str, Image] = field(default_factory=dict)
     cases: Mapping[str, Image] = field(default_factory=dict)
 

@@ -1,0 +1,29 @@
+"""Test whether explanations follow weights, class and a planted leak: metrics/sanity.csv."""
+
+from __future__ import annotations
+
+from beatlens import programs
+from beatlens.artefacts import write_table
+from beatlens.evaluate.artefact import artefact_test
+from beatlens.evaluate.probes import Probe, probe_arguments, probe_cases, probe_table, read_probe_arguments
+from beatlens.evaluate.sanity import class_sensitivity, randomisation
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    probe_arguments(parser)
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    given = read_probe_arguments(arguments)
+    explain, probes, bundle, seed = given.explain, given.probes, given.bundle, given.seed
+    rows: list[Probe] = []
+    found = probe_cases(given.cases, given.shards, bundle, explain, seed, given.device)
+    for probe in programs.progress(found, len(given.cases), "sanity"):
+        rows += randomisation(probe, explain, probes)
+        rows += class_sensitivity(probe, explain, len(bundle.classes))
+    rows += artefact_test(given.shards, bundle, explain, probes, seed)
+    write_table(arguments.output, probe_table(rows, given.evaluate, seed, given.bundle_sha256))
+
+
+if __name__ == "__main__":
+    main()

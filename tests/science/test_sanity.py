@@ -1,0 +1,210 @@
+"""Sanity and stability on a made shard: a planted leak is found, random networks differ, an inserted beat is mapped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from beatlens.beats import RR_FEATURES, BeatSettings, beat_table, rr_features
+from beatlens.bundle import Bundle
+from beatlens.conformal import ConformalSets
+from beatlens.evaluate.artefact import artefact_test
+from beatlens.evaluate.probes import PROBE_COLUMNS, ProbeSettings, probe_cases, probe_table
+from beatlens.evaluate.sanity import CASCADE, class_sensitivity, randomisation, randomised
+from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.evaluate.stability import insert_beat, inserted_beat, seed_to_seed, under_noise
+from beatlens.explain.cases import CASE_COLUMNS
+from beatlens.explain.scene import make_scene
+from beatlens.explain.settings import METHODS, ExplainSettings
+from beatlens.inputs import InputSpec
+from beatlens.models.build import network_to_arrays
+from beatlens.models.hybrid import HybridNet
+from beatlens.models.settings import ModelSettings, NetworkConfig
+from beatlens.prototypes.similarity import PrototypeBank
+from beatlens.review import Calibration, Thresholds
+from beatlens.shards import BeatGeometry, Shard, ShardWriter
+
+CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
+CLASSES, LEADS, FS = ("N", "V"), ("II", "V1"), 100.0
+GEOMETRY, BEATS = BeatGeometry(FS, 25, 40), BeatSettings(**CONFIG["beats"])
+SMALL = {"samples": 64}
+EXPLAIN = ExplainSettings(
+    **CONFIG["explain"]
+    | {
+        "methods": METHODS,
+        "lime": CONFIG["explain"]["lime"] | SMALL,
+        "kernelshap": SMALL,
+        "timeshap": CONFIG["explain"]["timeshap"] | SMALL,
+    }
+)
+EVALUATE = EvaluateSettings(**CONFIG["evaluate"] | {"bootstrap": 50})
+PROBES = ProbeSettings(
+    **CONFIG["probes"] | {"cases": 6, "reinitialisations": 2, "explainer_seeds": 1, "artefact_epochs": 12}
+)
+N_BEATS, N_PATIENTS = 24, 12
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory):
+    """Beats of one shape in two leads at an uneven rhythm, in noise."""
+    path = tmp_path_factory.mktemp("shard")
+    shape = np.exp(-0.5 * ((np.arange(-25, 40) - 0) / 2.0) ** 2) + 0.2 * np.exp(
+        -0.5 * ((np.arange(-25, 40) - 28) / 5.0) ** 2
+    )
+    with ShardWriter(path) as writer:
+        for k in range(N_PATIENTS):
+            rng = np.random.default_rng(k)
+            r_sample = 40 + np.cumsum(rng.integers(70, 95, N_BEATS))
+            n_samples = int(r_sample[-1]) + 60
+            signal = rng.normal(size=(2, n_samples)) * 0.03
+            for r in r_sample:
+                signal[:, r - 25 : r + 40] += np.outer([1.0, 0.6], shape)
+            name = f"r{k}"
+            table = beat_table(
+                corpus="c",
+                record=name,
+                patient=f"p{k}",
+                r_sample=r_sample,
+                fs_file=FS,
+                fs=FS,
+                n_samples=n_samples,
+                labels=["N"] * N_BEATS,
+                symbols=["N"] * N_BEATS,
+                labelled=True,
+                partner=r_sample,
+                annotated_noise=np.zeros(N_BEATS, dtype=bool),
+                settings=BEATS,
+            )
+            row = {"corpus": "c", "record": name, "patient": f"p{k}", "role": "train", "leads": ";".join(LEADS)}
+            row |= {"fs": FS, "fs_file": FS, "duration_s": n_samples / FS, "dx": "", "labelled": True}
+            writer.add(row | {"lead_scale": "1.0;1.0"}, signal.astype(np.float32), table, table, [])
+            writer.set_status("c", name, "train")
+    return Shard(path)
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    settings = ModelSettings("hybrid", True, (8, 12), (5, 3), 4, 16, 4, 12, 16, 0.0)
+    config = NetworkConfig(settings, 2, GEOMETRY.length, len(RR_FEATURES), 4, BEATS.context)
+    text = np.array(["x", "y", "z", "w"])
+    waves = rng.normal(size=(4, 2, GEOMETRY.length)).astype(np.float32)
+    bank = PrototypeBank(waves, np.ones((4, 2), bool), LEADS, CLASSES, np.array(["N", "N", "V", "V"]), text, text, 2)
+    return Bundle(
+        InputSpec(CLASSES, LEADS, GEOMETRY, BEATS, bank),
+        config,
+        network_to_arrays(HybridNet(config)),
+        Calibration(1.0, (0.0, 0.0), 1.0, 0.0),
+        Thresholds(0.0, 1.1, -1.1),
+        ConformalSets(0.1, (0.0, 0.0), ("patient",) * 2, (0, 0), (0, 0)),
+        CONFIG["signal"],
+        {},
+    )
+
+
+def make_probes(shard, bundle, rows=((0, 8), (1, 0), (2, 23))):
+    beats = shard.beats()
+    cases = []
+    for record, row in rows:
+        own = beats[beats["record"] == f"r{record}"]
+        cases.append(
+            {**dict.fromkeys(CASE_COLUMNS, ""), "case": f"case{record}", "corpus": "c", "record": f"r{record}"}
+        )
+        cases[-1] |= {"beat_id": own["beat_id"].iloc[row], "target": "beat", "class": "V"}
+    return list(probe_cases(pd.DataFrame(cases), [shard], bundle, EXPLAIN, 1, "cpu"))
+
+
+def test_the_explainer_points_to_a_planted_leak(shard, bundle):
+    table = probe_table(artefact_test([shard], bundle, EXPLAIN, PROBES, 1), EVALUATE, 1, "digest")
+    assert list(table.columns) == list(PROBE_COLUMNS)
+    pointing = table[table["metric"] == "pointing"].set_index("method")
+    assert set(pointing.index) == set(METHODS)
+    exact = [name for name in METHODS if not name.endswith("gradcam")]  # maps have 8 times fewer positions than samples
+    assert (pointing.loc[exact, "value"] >= 0.95).all(), pointing["value"]
+    assert (pointing["null_value"] < 0.05).all()
+    lead = table[table["metric"] == "lead"].set_index("method")
+    assert (lead.loc[exact, "value"] >= 0.95).all(), lead["value"]
+    assert (lead["value"] > lead["null_value"]).all(), lead["value"]
+
+
+def test_random_networks_are_new_only_in_their_parts(bundle):
+    network = bundle.network()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    other = randomised(network, ("head", "rhythm"), 5)
+    assert not other.training
+    for name, value in other.state_dict().items():
+        part = name.split(".")[0]
+        same = torch.equal(value, before[name])
+        if part in {"encoder", "mixer"} or part.startswith("rr_"):
+            assert same, name
+        elif name.endswith("weight"):
+            assert not same, name
+        assert torch.equal(network.state_dict()[name], before[name])
+    again = randomised(network, ("head", "rhythm"), 5)
+    assert torch.equal(again.head[1].weight, other.head[1].weight)
+    with pytest.raises(AttributeError):
+        randomised(network, ("nose",), 1)
+
+
+def test_sanity_rows(shard, bundle):
+    rows = []
+    for probe in make_probes(shard, bundle)[:2]:
+        settings = replace(EXPLAIN, methods=("kernelshap", "integrated_gradients"))
+        rows += randomisation(probe, settings, PROBES)
+        rows += class_sensitivity(probe, settings, len(CLASSES))
+    table = probe_table(rows, EVALUATE, 1, "digest")
+    details = ["+".join(CASCADE[: k + 1]) for k in range(len(CASCADE) - 1)] + ["all"]
+    assert list(dict.fromkeys(table.loc[table["test"] == "randomisation", "detail"])) == details
+    assert table["value"].between(-1, 1).all()
+    # Two classes: what speaks for one speaks against the other.
+    two = table[table["test"] == "class_sensitivity"].set_index("method")
+    assert two.loc["integrated_gradients", "value"] == pytest.approx(-1.0)
+    assert two.loc["integrated_gradients", "null_value"] == pytest.approx(1.0)
+    assert probe_table([], EVALUATE, 1, "digest").empty
+
+
+def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
+    beats = shard.beats()
+    own = beats[beats["record"] == "r0"].reset_index(drop=True)
+    old = make_scene(shard, own, [own["beat_id"][8]], bundle.spec)
+    new, moved = insert_beat(old, own["stretch"].to_numpy(), BEATS)
+    np.testing.assert_array_equal(new.signal[:, moved], old.signal)
+    length = new.signal.shape[1] - old.signal.shape[1]
+    assert len(new.all_r_index) == len(old.all_r_index) + 1
+    np.testing.assert_array_equal(moved[old.all_r_index], np.delete(new.all_r_index, 8))
+    copied = slice(int(new.all_r_index[8]) - 10, int(new.all_r_index[8]) + 10)
+    original = slice(copied.start - length, copied.stop - length)
+    np.testing.assert_array_equal(new.signal[:, copied], old.signal[:, original])
+    # The window holds the copied beat twice, then the target in its middle, and the first beat has left it.
+    assert new.r_index.tolist() == new.all_r_index[7:12].tolist()
+    assert int(new.r_index[new.target_rows[0]]) == int(moved[old.r_index[old.target_rows[0]]])
+    # Features of beats well before the insertion are as they were.
+    np.testing.assert_allclose(
+        rr_features(own, BEATS)[:7][:, :2], rr_features(own.iloc[:9], BEATS)[:7][:, :2], atol=1e-6
+    )
+    first = make_scene(shard, own, [own["beat_id"][0]], bundle.spec)
+    assert insert_beat(first, own["stretch"].to_numpy(), BEATS) is None
+
+
+def test_stability_rows(shard, bundle):
+    rows = []
+    settings = replace(EXPLAIN, methods=("kernelshap", "integrated_gradients"))
+    for probe in make_probes(shard, bundle):
+        rows += seed_to_seed(probe, settings, PROBES)
+        rows += under_noise(probe, settings, PROBES, bundle.signal | {"band_hz": [0.5, 40]})
+        rows += inserted_beat(probe, settings, PROBES, BEATS)
+    table = probe_table(rows, EVALUATE, 1, "digest").set_index(["test", "method", "metric"])
+    assert table.loc[("seed", "integrated_gradients", "spearman"), "value"] == pytest.approx(1.0)
+    assert table.loc[("seed", "integrated_gradients", "rbo"), "value"] == pytest.approx(1.0)
+    assert table.loc[("inserted_beat", "kernelshap", "jaccard"), "n_cases"] == 2  # the first beat has none before it
+    assert table["value"].between(-1, 1 + 1e-9).all()
+    quiet = [list(under_noise(p, settings, replace(PROBES, noise_snr_db=120), bundle.signal | {"band_hz": [0.5, 40]}))
+             for p in make_probes(shard, bundle)[:1]]  # fmt: skip
+    assert all(probe.value > 0.99 for probe in quiet[0] if probe.metric == "spearman")
