@@ -17,6 +17,7 @@ def main() -> None:
     for name, text in {
         "metrics": "metrics/classification.csv",
         "explanations": "metrics/explanations.csv",
+        "cohort": "metrics/cohort.csv",
         "record-table": "predictions/records.parquet",
         "alerts": "alerts/alerts.csv",
         "clusters": "alerts/clusters.csv",
@@ -28,10 +29,9 @@ def main() -> None:
     arguments = parser.parse_args()
     programs.start(arguments)
     settings, given = arguments.settings, vars(arguments)
-    names = ("metrics", "explanations", "record_table", "alerts", "clusters")
-    metrics, explanations, predictions, alerts, clusters = (
-        read_table(given[name]) if given[name] else None for name in names
-    )
+    names = ("metrics", "explanations", "cohort", "record_table", "alerts", "clusters")
+    tables = {name: read_table(given[name]) if given[name] else None for name in names}
+    fields = {"explanations": "explanation_metrics", "record_table": "record_predictions"}
     facts = read_table(arguments.cases / "facts.csv") if arguments.cases else None
     cases = [] if facts is None else facts["case"].tolist()
     inputs = ReportInputs(
@@ -45,12 +45,8 @@ def main() -> None:
         bundle_sha256=sha256_of(arguments.bundle_json),
         config=arguments.config.read_text(encoding="utf-8"),
         versions=package_versions(),
-        metrics=metrics,
-        explanation_metrics=explanations,
-        record_predictions=predictions,
         facts=facts,
-        alerts=alerts,
-        clusters=clusters,
+        **{fields.get(name, name): table for name, table in tables.items()},
         probes=[read_table(path) for path in arguments.probes],
         figures={name: load_image(path) for name in FIGURE_NAMES if (path := given[f"{name}_figure"])},
         cases={

@@ -7,6 +7,7 @@ from pathlib import Path
 from beatlens import programs
 from beatlens.artefacts import read_table, write_table
 from beatlens.bundle import Bundle
+from beatlens.evaluate.cohort import cohort_table
 from beatlens.evaluate.explanation_cases import score_cases
 from beatlens.evaluate.explanation_table import scores_table
 from beatlens.evaluate.regions import read_regions
@@ -24,7 +25,8 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
     parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
     parser.add_argument("--regions", type=Path, required=True, help="table of diagnostic regions")
-    parser.add_argument("--output", type=Path, required=True, help="table to write")
+    parser.add_argument("--output", type=Path, required=True, help="table of scores to write")
+    parser.add_argument("--cohort", type=Path, required=True, help="table of parts by class to write")
     arguments = parser.parse_args()
     programs.start(arguments)
     settings = arguments.settings
@@ -35,6 +37,8 @@ def main() -> None:
     regions = read_regions(arguments.regions)
     scored = score_cases(cases, shards, bundle, dict(arguments.methods), evaluate, explain, regions, settings["seed"])
     scores = list(programs.progress(scored, len(cases), "cases"))
+    parts = [score.parts for score in scores if score.parts is not None]
+    write_table(arguments.cohort, cohort_table(parts, bundle.classes, evaluate.bootstrap, settings["seed"]))
     write_table(arguments.output, scores_table(scores, bundle.classes, evaluate, settings["seed"]))
 
 

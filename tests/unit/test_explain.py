@@ -266,7 +266,7 @@ def choose(beats, records, seed=1, **changes):
         beats,
         records,
         ["N", "S", "V"],
-        CaseSettings(**CONFIG["cases"] | {"windows_per_class": 0} | changes),
+        CaseSettings(**CONFIG["cases"] | {"max_windows": 0} | changes),
         WINDOW,
         seed,
     )

@@ -162,6 +162,7 @@ def shard(tmp_path: Path) -> Shard:
 CASE: dict[str, Any] = {
     "case": "V-correct-01", "corpus": "c", "record": "r", "patient": "p", "beat_id": "c/r/1800", "class": "V",
     "outcome": "correct", "label": "V", "probability": 0.97, "relaxed": False, "start_s": 3.0, "end_s": 7.0,
+    "target": "beat", "window_start_s": 5.0, "window_end_s": 5.0,
 }  # fmt: skip
 BEATS = pd.DataFrame(
     {
@@ -201,6 +202,17 @@ def test_case_figure_shows_the_target_and_only_its_truth(shard: Shard) -> None:
         case_figure({**CASE, "record": "other"}, BEATS, shard, attribution(planted()), 0.1, SCALE)
     with pytest.raises(ValueError, match="0 predictions of beat"):
         case_figure(CASE, BEATS.iloc[:1], shard, attribution(planted()), 0.1, SCALE)
+
+
+def test_a_window_is_marked_with_all_truth_of_its_class(shard: Shard) -> None:
+    case = {**CASE, "target": "window", "window_start_s": 3.5, "window_end_s": 6.5}
+    figure, _ = case_figure(case, BEATS, shard, attribution(planted()), 0.1, SCALE)
+    assert "from 3.5 to 6.5 s: V found" in words(figure.figure)
+    assert len([line for line in figure.axes.lines if line.get_color() == "#11724f"]) == 3
+    widths = [np.ptp(line.get_xdata()) for line in figure.axes.lines if len(line.get_xdata()) == 4]
+    assert pytest.approx(3.0 * 25) in widths
+    geometry = BeatGeometry.from_seconds(200.0, 0.25, 0.4)
+    assert math.isnan(case_facts(case, BEATS, attribution(planted()), {}, geometry, 0.0, 0.1)["beat_share"])
 
 
 def test_case_facts() -> None:

@@ -81,5 +81,5 @@ def test_windows_stand_beside_beats_in_the_case_table():
     assert windows[["window_start_s", "window_end_s"]].values.tolist() == [[0.0, 8.0], [8.0, 16.0]]
     own = cases[cases["target"] == "beat"].merge(table, on="beat_id")
     assert (own["window_start_s"] == own["r_time_s"]).all()
-    few = CaseSettings(**CONFIG["cases"] | {"per_class": 1, "windows_per_class": 2, "max_cases": 3})
+    few = CaseSettings(**CONFIG["cases"] | {"per_class": 1, "windows_per_class": 2, "max_windows": 1})
     assert len(select_cases(table, records, CLASSES, few, WindowSettings(0.25, 0.4, 5, 4.0), 1)) == 3

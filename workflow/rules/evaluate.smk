@@ -47,11 +47,16 @@ rule evaluate_explanations:
         bundle=BUNDLE_FILES,
         indexes=expand("<results>/explanations/{method}.tsv", method=[*METHODS, "fused"]),
         folders=ancient(expand("<results>/explanations/{method}", method=[*METHODS, "fused"])),
-        regions="config/diagnostic_regions.csv",
+        regions=str(find_file("config/diagnostic_regions.csv", PLACES)),
     output:
         metrics=report(
             ensure("<results>/metrics/explanations.csv", non_empty=True),
             caption="../report/explanation_scores.rst",
+            category="Explanations",
+        ),
+        cohort=report(
+            ensure("<results>/metrics/cohort.csv", non_empty=True),
+            caption="../report/cohort.rst",
             category="Explanations",
         ),
     log:
@@ -74,4 +79,4 @@ rule evaluate_explanations:
     shell:
         "{params.program} --cases {input.cases:q} --shards {params.shards:q} --bundle {params.bundle:q}"
         " {params.methods} --regions {input.regions:q} --settings {params.settings:q}"
-        " --output {output.metrics:q} --log {log:q}"
+        " --output {output.metrics:q} --cohort {output.cohort:q} --log {log:q}"

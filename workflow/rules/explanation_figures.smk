@@ -43,13 +43,19 @@ rule draw_cases:
 
 
 rule draw_explanations:
-    """Draw the explanations' scores beside their nulls."""
+    """Draw the explanations' scores beside their nulls, and what the model uses for each class."""
     input:
         metrics="<results>/metrics/explanations.csv",
+        cohort="<results>/metrics/cohort.csv",
     output:
         figure=report(
             ensure("<results>/figures/scores.svg", non_empty=True),
             caption="../report/scores.rst",
+            category="Explanations",
+        ),
+        cohort=report(
+            ensure("<results>/figures/cohort.svg", non_empty=True),
+            caption="../report/cohort.rst",
             category="Explanations",
         ),
     log:
@@ -65,5 +71,7 @@ rule draw_explanations:
     params:
         program=program("draw_explanations"),
         code=code("draw_explanations"),
+        settings=settings("classes"),
     shell:
-        "{params.program} --metrics {input.metrics:q} --output {output.figure:q} --log {log:q}"
+        "{params.program} --metrics {input.metrics:q} --cohort {input.cohort:q} --settings {params.settings:q}"
+        " --output {output.figure:q} --cohort-figure {output.cohort:q} --log {log:q}"

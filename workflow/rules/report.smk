@@ -34,6 +34,7 @@ rule build_report:
         alerts="<results>/alerts/alerts.csv",
         clusters="<results>/alerts/clusters.csv",
         explanations="<results>/metrics/explanations.csv",
+        cohort="<results>/metrics/cohort.csv",
         classification="<results>/metrics/classification.csv" if LABELLED else [],
         figures=FIGURES[1:],
         case_index=FIGURES[0],
@@ -68,6 +69,7 @@ rule build_report:
         ),
     shell:
         "{params.program} --records {input.records:q} --status {input.status:q} --config {input.config:q}"
-        " --bundle-json {input.bundle:q} --explanations {input.explanations:q} --record-table {input.record_table:q}"
-        " --alerts {input.alerts:q} --clusters {input.clusters:q} --cases {input.cases:q} {params.optional} {params.probes}"
+        " --bundle-json {input.bundle:q} --explanations {input.explanations:q} --cohort {input.cohort:q}"
+        " --record-table {input.record_table:q} --alerts {input.alerts:q} --clusters {input.clusters:q}"
+        " --cases {input.cases:q} {params.optional} {params.probes}"
         " --settings {params.settings:q} --output {output.report:q} --log {log:q}"

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.evaluate.bootstrap import patient_mean, patient_ratio
+from beatlens.evaluate.cohort import CaseParts
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.seeds import derive_seed
 
@@ -59,13 +60,14 @@ class Score:
 
 @dataclass(frozen=True)
 class CaseScores:
-    """All scores of one case, with what wider scopes need to know of it."""
+    """All scores of one case, with what wider scopes need to know of it, and the parts of a beat's explanation."""
 
     case: str
     record: str
     patient: str
     label: str
     scores: tuple[Score, ...]
+    parts: CaseParts | None = None
 
 
 def scores_table(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.evaluate.cohort import case_parts
 from beatlens.evaluate.explanation_table import CaseScores, Score
 from beatlens.evaluate.faithfulness import cell_sums, deletion_insertion, greedy_areas, random_area, ranked_cells
 from beatlens.evaluate.settings import EvaluateSettings
@@ -112,4 +113,5 @@ def score_case(
         for name, truth in truths.items():
             scores += localisation_scores(attributions, name, truth, maps)
     patient = f"{case.corpus}/{case.patient}"
-    return CaseScores(case.case, f"{case.corpus}/{case.record}", patient, case.case_class, tuple(scores))
+    parts = case_parts(case, attributions, scene, edges) if case.target == "beat" else None
+    return CaseScores(case.case, f"{case.corpus}/{case.record}", patient, case.case_class, tuple(scores), parts)

@@ -55,11 +55,13 @@ class CaseSettings:
     max_duration_s
         Longest stretch in seconds that the model may see for a beat; windows are longer by their beats' contexts.
     max_cases
-        Cases in all.
+        Beats in all.
     window_s
         Length of the windows whose class is explained (`beatlens.explain.windows`), in seconds.
     windows_per_class
-        Windows a class and outcome; 0 for none.
+        Windows a class and outcome.
+    max_windows
+        Windows in all; 0 for none.
     """
 
     per_class: int
@@ -69,6 +71,7 @@ class CaseSettings:
     max_cases: int
     window_s: float
     windows_per_class: int
+    max_windows: int
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.outcomes) - set(OUTCOMES))
@@ -79,10 +82,10 @@ class CaseSettings:
                 f"cases: per_class {self.per_class}, max_cases {self.max_cases}, min_probability "
                 f"{self.min_probability}; expected >= 1, >= 0 and 0 to 1"
             )
-        if not (self.max_duration_s > 0 and self.window_s > 0 and self.windows_per_class >= 0):
+        if not (self.max_duration_s > 0 and self.window_s > 0 and min(self.windows_per_class, self.max_windows) >= 0):
             raise ValueError(
                 f"cases: max_duration_s {self.max_duration_s}, window_s {self.window_s}, windows_per_class "
-                f"{self.windows_per_class}; expected > 0, > 0 and >= 0"
+                f"{self.windows_per_class}, max_windows {self.max_windows}; expected > 0, > 0, >= 0 and >= 0"
             )
 
 
@@ -134,10 +137,8 @@ def select_cases(
     table["outcome"] = _outcome(table)
     table = table[table["end_s"] - table["start_s"] <= settings.max_duration_s]
     used: dict[str, int] = {}
-    chosen = _choose("beat", table, classes, settings.per_class, settings, used, seed)
-    if settings.windows_per_class:
-        left = settings.max_cases - len(chosen)
-        chosen += _choose("window", windows, classes[1:], settings.windows_per_class, settings, used, seed)[:left]
+    chosen = _choose("beat", table, classes, settings, used, seed)
+    chosen += _choose("window", windows, classes[1:], settings, used, seed)
     result = pd.DataFrame(chosen, columns=list(CASE_COLUMNS))
     if result["case"].duplicated().any():
         raise ValueError(
@@ -155,13 +156,17 @@ def _choose(
     target: str,
     table: pd.DataFrame,
     classes: Sequence[str],
-    per_class: int,
     settings: CaseSettings,
     used: dict[str, int],
     seed: int,
 ) -> list[dict[str, object]]:
     """Choose targets of one kind in turn over classes and outcomes; `used`, cases a patient, is updated."""
     rng = np.random.default_rng(derive_seed(seed, "cases") if target == "beat" else derive_seed(seed, "cases", target))
+    per_class, most = (
+        (settings.per_class, settings.max_cases)
+        if target == "beat"
+        else (settings.windows_per_class, settings.max_windows)
+    )
     used_here: dict[tuple[str, str], dict[str, int]] = {}
     groups = {}
     for outcome in settings.outcomes:
@@ -174,7 +179,7 @@ def _choose(
     taken: set[str] = set()
     for rank in range(per_class):
         for (outcome, name), group in groups.items():
-            if len(chosen) >= settings.max_cases:
+            if len(chosen) >= most:
                 break
             here = used_here.setdefault((outcome, name), {})
             pick = _pick(group[~group["beat_id"].isin(taken)], here, used, settings.min_probability)

@@ -28,7 +28,8 @@ FACT_COLUMNS = {
     "corpus": "corpus name",
     "record": "record name",
     "patient": "patient id",
-    "beat_id": "the beat whose prediction is explained",
+    "target": "beat or window",
+    "beat_id": "the beat whose prediction is explained; of a window the one that most likely has the class",
     "r_time_s": "its R peak in seconds",
     "class": "predicted class, which the attribution is for",
     "probability": "its calibrated probability",
@@ -38,7 +39,7 @@ FACT_COLUMNS = {
     "relaxed": "picked below the least probability, for want of better",
     "rhythm_share": "share of the rhythm in the fused attribution, NaN where it was no player",
     "rhythm_sign": "1 for, -1 against the class, 0 neither",
-    "beat_share": "share of the signal's mass inside the target beat",
+    "beat_share": "share of the signal's mass inside the target beat, NaN for a window",
     "outside": "share of the signal's mass outside the figure",
     "top_leads": "leads with the most mass and their share, as in 'II:0.71;V1:0.29'",
     "agreement": "mean rank correlation between the methods, NaN with fewer than two",
@@ -90,9 +91,15 @@ def case_figure(
     position = int(np.flatnonzero((inside["beat_id"] == case["beat_id"]).to_numpy())[0])
     with styled():
         figure = EcgFigure(Strip(np.array(signal), shown, float(row.fs), first / row.fs), scale)
-        figure.mark_beats(inside["r_time_s"].tolist(), inside["pred"].tolist(), position)
+        window = case["target"] == "window"
+        figure.mark_beats(inside["r_time_s"].tolist(), inside["pred"].tolist(), None if window else position)
+        if window:
+            figure.mark_stretch(case["window_start_s"], case["window_end_s"])
+            place = f"from {case['window_start_s']:g} to {case['window_end_s']:g} s: {case['class']} found"
+        else:
+            place = f"at {beat['r_time_s']:.1f} s: called {case['class']}"
         figure.title(
-            f"{case['record']} at {beat['r_time_s']:.1f} s: called {case['class']} (p {case['probability']:.2f})",
+            f"{case['record']} {place} (p {case['probability']:.2f})",
             verdict(case["outcome"], case["label"]) + _rhythm(fused),
         )
         spans = _planted(shard, case, float(beat["r_time_s"]), row.fs_file)
@@ -126,10 +133,14 @@ def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, An
 
 
 def _planted(shard: Shard, case: Mapping[str, Any], r_time_s: float, fs_file: float) -> list[dict[str, Any]]:
-    """Return the planted truth of the target beat, where its corpus has one; only drawn, never used."""
+    """Return the planted truth of the beat, or of the class in the window; only drawn, never used."""
     truth = shard.truth
     own = truth[(truth["corpus"] == case["corpus"]) & (truth["record"] == case["record"])]
-    near = np.abs(own["r_sample"].to_numpy(dtype=np.float64) / fs_file - r_time_s) <= MATCH_S
+    times = own["r_sample"].to_numpy(dtype=np.float64) / fs_file
+    near = np.abs(times - r_time_s) <= MATCH_S
+    if case["target"] == "window":
+        inside = (times >= case["window_start_s"]) & (times < case["window_end_s"])
+        near = inside & (own["label"] == case["class"]).to_numpy()
     spans: list[dict[str, Any]] = own[near].to_dict("records")
     return spans
 
@@ -164,7 +175,10 @@ def case_facts(
     within = (relative >= -geometry.before / geometry.fs) & (relative < geometry.after / geometry.fs)
     rhythm = fused.rhythm
     return {
-        **{name: case[name] for name in ("case", "corpus", "record", "patient", "beat_id", "class", "outcome")},
+        **{
+            name: case[name]
+            for name in ("case", "corpus", "record", "patient", "target", "beat_id", "class", "outcome")
+        },
         "label": case["label"],
         "probability": float(case["probability"]),
         "relaxed": bool(case["relaxed"]),
@@ -172,7 +186,7 @@ def case_facts(
         "reason": beat["reason"],
         "rhythm_share": np.nan if fused.rhythm_share is None else fused.rhythm_share,
         "rhythm_sign": 0 if rhythm is None else int(np.sign(rhythm)),
-        "beat_share": float(mass[:, within].sum() / total) if total > 0 else np.nan,
+        "beat_share": float(mass[:, within].sum() / total) if total > 0 and case["target"] == "beat" else np.nan,
         "outside": outside,
         "top_leads": ";".join(
             f"{fused.leads[k]}:{by_lead[k] / total:.2f}" for k in order if total > 0 and by_lead[k] > 0

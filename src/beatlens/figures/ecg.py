@@ -214,6 +214,15 @@ class EcgFigure:
                     weight = "bold" if chosen else "normal"
                     self.text(x, y, label, size=7.5, color=colour, ha="center", weight=weight, zorder=4)
 
+    def mark_stretch(self, start_s: float, end_s: float, colour: str = ACCENT) -> None:
+        """Draw a line along the upper edge of the paper from one moment to another, with its ends turned down."""
+        for panel in (p for p in self.panels if p.row == 0):
+            left, right = max(start_s, panel.start_s), min(end_s, panel.end_s)
+            if right > left:
+                top = self.row_mm(panel)[1]
+                (x, y), low = (self.x_mm(panel, left), self.x_mm(panel, right)), top - 2.0
+                self.axes.plot([x, x, y, y], [low, top, top, low], color=colour, linewidth=1.2, zorder=3.6)
+
     def mark_span(self, lead: str, start_s: float, end_s: float, colour: str = TRUTH) -> None:
         """Draw a bar along the lower edge of a lead's row, from one moment to another."""
         for panel in self.panels:

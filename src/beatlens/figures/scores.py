@@ -22,12 +22,15 @@ METRIC_WORDS = {
     "relevance_mass": ("Relevance mass", "how much of the map lies on the truth?"),
     "lead_auc": ("Lead AUC", "do the right leads have more?"),
     "time_auc": ("Time AUC", "do the right moments have more?"),
+    "joint_auc": ("Joint AUC", "do the right moments of the right leads have more?"),
     "deletion": ("Deletion", "0: random order, 1: best order found"),
     "insertion": ("Insertion", "0: random order, 1: best order found"),
     "rhythm_share": ("Rhythm share", "how much is rhythm: neither good nor bad"),
 }
 """Name and question of each metric, in the order in which they are shown."""
 METRICS_WITHOUT_VERDICT = frozenset({"rhythm_share"})
+TRUTHS = ("planted", "annotated beats", "regions, strict", "regions, lenient")
+"""Truths that explanations are held against, the surest first."""
 ABSOLUTE = frozenset({"deletion_auc", "insertion_auc"})
 """Areas of which the deletion and insertion scores are the normalised form."""
 
@@ -55,6 +58,11 @@ class ScoreRow:
     hi: float
     n: int
     nulls: tuple[Null, ...]
+
+    @property
+    def name(self) -> str:
+        """The metric's name, with the truth where there is a choice of them."""
+        return metric_words(self.metric)[0] + (f", {self.truth}" if self.truth in TRUTHS else "")
 
     @property
     def beats_all(self) -> bool:
@@ -99,8 +107,16 @@ def score_rows(metrics: pd.DataFrame, scope: str = "all", name: str = "") -> lis
                 tuple(found),
             )
         )
+    truths = {truth: k for k, truth in enumerate(TRUTHS)}
     return sorted(
-        rows, key=lambda row: (order.get(row.metric, len(order)), row.metric, row.method == "fused", row.method)
+        rows,
+        key=lambda row: (
+            truths.get(row.truth, len(truths)),
+            order.get(row.metric, len(order)),
+            row.name,
+            row.method == "fused",
+            row.method,
+        ),
     )
 
 
@@ -111,25 +127,30 @@ def metric_words(metric: str) -> tuple[str, str]:
 
 def scores_figure(metrics: pd.DataFrame) -> Figure:
     """Draw each metric over all cases: the methods with their intervals, and grey ticks where the nulls lie."""
-    rows = [row for row in score_rows(metrics) if math.isfinite(row.value) and row.metric not in ABSOLUTE]
-    names = list(dict.fromkeys(row.metric for row in rows))
+    rows = [
+        row
+        for row in score_rows(metrics)
+        if math.isfinite(row.value) and row.metric not in ABSOLUTE and not row.truth.startswith("regions")
+    ]
+    names = list(dict.fromkeys(row.name for row in rows))
     if not names:
         return empty_figure("No explained cases: there are no scores to show.")
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
-    methods = max(sum(row.metric == name for row in rows) for name in names)
+    methods = max(sum(row.name == name for row in rows) for name in names)
     with styled():
         figure = new_figure(70 * columns, (26 + 9 * methods) * lines, layout="constrained")
         grid = figure.subplots(lines, columns, squeeze=False)
         for k, axes in enumerate(grid.ravel()):
             if k < len(names):
-                _panel(axes, names[k], [row for row in rows if row.metric == names[k]])
+                _panel(axes, [row for row in rows if row.name == names[k]])
             else:
                 axes.axis("off")
         return figure
 
 
-def _panel(axes: Axes, metric: str, rows: Sequence[ScoreRow]) -> None:
+def _panel(axes: Axes, rows: Sequence[ScoreRow]) -> None:
+    metric = rows[0].metric
     for k, row in enumerate(rows):
         y = len(rows) - 1 - k
         finite = [null for null in row.nulls if math.isfinite(null.value)]
@@ -146,9 +167,8 @@ def _panel(axes: Axes, metric: str, rows: Sequence[ScoreRow]) -> None:
     )
     axes.set(xlim=(lowest - 0.03, 1.03), ylim=(-0.5, len(rows) - 0.35))
     axes.set_yticks(range(len(rows)), [row.method for row in reversed(rows)])
-    title, question = metric_words(metric)
-    axes.set_title(title)
-    axes.set_xlabel(question, fontsize=7, color=MUTED)
+    axes.set_title(rows[0].name)
+    axes.set_xlabel(metric_words(metric)[1], fontsize=7, color=MUTED)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")

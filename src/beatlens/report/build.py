@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from beatlens.report.alerts import alert_section, conformal_section
 from beatlens.report.cases import case_sections
+from beatlens.report.cohort import cohort_section
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import REFERENCES, methods_text
 from beatlens.report.numbers import count, listing, plural, score
@@ -64,6 +65,7 @@ def render_report(inputs: ReportInputs) -> str:
         groups=case_sections(inputs),
         paper=f"{config['report']['speed_mm_s']:g} mm/s and {config['report']['gain_mm_mv']:g} mm/mV",
         explained=explained,
+        used=cohort_section(inputs),
         probed=probe_section(inputs),
         methods=methods_text(config, inputs.bundle),
         references=REFERENCES,
@@ -71,7 +73,7 @@ def render_report(inputs: ReportInputs) -> str:
     )
 
 
-FIGURE_NAMES = ("prototypes", "training", "confusion", "reliability", "patients", "scores", "alerts")
+FIGURE_NAMES = ("prototypes", "training", "confusion", "reliability", "patients", "scores", "cohort", "alerts")
 
 
 def shared_patients(inputs: ReportInputs) -> str:

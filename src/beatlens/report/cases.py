@@ -41,11 +41,12 @@ def _case(row: dict[str, Any], inputs: ReportInputs) -> dict[str, Any]:
         "verdict": verdict(row["outcome"], row["label"]),
         "probability": score(row["probability"]),
         "class": row["class"],
+        "called": "Found in this window:" if row["target"] == "window" else "Called",
         "reasons": listing(reasons),
         "relaxed": bool(row["relaxed"]),
         "rhythm": _rhythm(row),
         "leads": listing(f"{lead} {percent(float(share))}" for lead, share in leads),
-        "beat_share": percent(row["beat_share"]) if leads else "",
+        "beat_share": percent(row["beat_share"]) if leads and math.isfinite(row["beat_share"]) else "",
         "outside": percent(row["outside"]) if row["outside"] >= 0.005 else "",
         "agreement": rank_agreement(row["agreement"]),
     }

@@ -59,6 +59,8 @@ class ReportInputs:
         Versions of the packages that made the page.
     metrics, explanation_metrics, record_predictions
         Scores, and predictions by record.
+    cohort
+        What the model uses for each class (`beatlens.evaluate.cohort.COLUMNS`).
     facts
         One row a case (`beatlens.figures.cases.FACT_COLUMNS`).
     alerts, clusters
@@ -83,6 +85,7 @@ class ReportInputs:
     versions: Mapping[str, str]
     metrics: pd.DataFrame | None = None
     explanation_metrics: pd.DataFrame | None = None
+    cohort: pd.DataFrame | None = None
     record_predictions: pd.DataFrame | None = None
     facts: pd.DataFrame | None = None
     alerts: pd.DataFrame | None = None

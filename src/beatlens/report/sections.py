@@ -216,7 +216,7 @@ def explanation_section(inputs: ReportInputs) -> dict[str, Any] | None:
         return None
     rows = [
         {
-            "metric": metric_words(row.metric)[0],
+            "metric": row.name,
             "question": metric_words(row.metric)[1],
             "method": row.method,
             "value": interval(row.value, row.lo, row.hi),
@@ -250,7 +250,11 @@ def _by_class(inputs: ReportInputs) -> list[dict[str, Any]]:
     if metrics is None:
         return result
     for name in inputs.classes:
-        rows = {row.metric: row for row in score_rows(metrics, "class", name) if row.method == "fused"}
+        rows = {
+            row.metric: row
+            for row in score_rows(metrics, "class", name)
+            if row.method == "fused" and row.truth in {"planted", "model", ""}
+        }
         cells = {}
         for metric in ("auprc", "pointing_game", "deletion", "rhythm_share"):
             row = rows.get(metric)
