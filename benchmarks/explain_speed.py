@@ -118,7 +118,9 @@ class Naive:
         scene, n = self.scene, len(signal)
         n_beats, n_leads, n_targets = len(scene.r_index), len(scene.leads), len(scene.positions)
         waves = signal[:, :, self.index].permute(0, 2, 1, 3).reshape(n * n_beats, n_leads, -1)
-        features = self.network.encode_leads(waves.reshape(n * n_beats * n_leads, -1)).view(n * n_beats, n_leads, -1)
+        typical = torch.from_numpy(scene.typical).to(self.device).repeat(n * n_beats, 1)
+        features = self.network.encode_leads(waves.reshape(n * n_beats * n_leads, -1), typical)
+        features = features.view(n * n_beats, n_leads, -1)
         present = torch.ones(features.shape[:2], dtype=torch.bool, device=self.device)
         embeddings = self.network.mix_leads(features, present, torch.from_numpy(scene.lead_ids).to(self.device))
         offset = torch.arange(n, device=self.device)[:, None, None] * n_beats

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.bundle import Bundle
+from beatlens.inputs import typical_beats
 from beatlens.leads import lead_id
 from beatlens.novelty import AlertSettings, Candidates, Pattern, find_patterns, sample_rows
 from beatlens.pattern_registry import FoundPattern, KnownPattern
@@ -142,15 +143,18 @@ def take_sample(
     for shard in shards:
         beats = shard.beats()
         own = beats[beats["beat_id"].isin(place.index)]
+        of_record = beats.groupby(["corpus", "record"], sort=False).indices
         for key, part in own.groupby(["corpus", "record"], sort=False):
             corpus, record = key
             at = place.loc[part["beat_id"]].to_numpy()
             leads = shard.leads(corpus, record)
             index = [k for k, lead in enumerate(spec.leads) if lead in leads]
             factor = shard.lead_scale(corpus, record)[[leads.index(spec.leads[k]) for k in index]]
-            scaled = shard.waveforms(part, [spec.leads[k] for k in index], spec.geometry) / factor[:, None]
+            shown = [spec.leads[k] for k in index]
+            scaled = shard.waveforms(part, shown, spec.geometry) / factor[:, None]
+            typical = typical_beats(shard.waveforms(beats.iloc[of_record[key]], shown, spec.geometry) / factor[:, None])
             waves[np.ix_(at, index)], scale[np.ix_(at, index)] = scaled, factor
-            embedding[at] = embed(scaled, [lead_id(spec.leads[k]) for k in index], network, device)
+            embedding[at] = embed(scaled, typical, [lead_id(name) for name in shown], network, device)
             rr[at] = part["rr_before_s"].to_numpy()
             done += len(part)
     if done != n:
@@ -160,17 +164,23 @@ def take_sample(
     return Sample(chosen, Candidates(embedding, waves, names, chosen["review"].to_numpy(dtype=bool)), scale)
 
 
-def embed(waves: FloatArray, lead_ids: Sequence[int], network: HybridNet, device: str = "cpu") -> FloatArray:
-    """Return the network's embeddings (n, D) of scaled beats (n, L, T) that all have the leads lead_ids (L,)."""
+def embed(
+    waves: FloatArray, typical: FloatArray, lead_ids: Sequence[int], network: HybridNet, device: str = "cpu"
+) -> FloatArray:
+    """Return the network's embeddings (n, D) of scaled beats (n, L, T) of a record with leads lead_ids (L,).
+
+    `typical` (L, T) is the record's typical beat.
+    """
     import torch
 
     parts = [np.zeros((0, network.config.settings.embedding), dtype=np.float32)]
+    usual = torch.from_numpy(np.ascontiguousarray(typical)).to(device)
     ids = torch.tensor(list(lead_ids), dtype=torch.long, device=device)
     with torch.inference_mode():
         for start in range(0, len(waves), CHUNK_BEATS):
             chunk = torch.from_numpy(np.ascontiguousarray(waves[start : start + CHUNK_BEATS])).to(device)
             n, n_leads, length = chunk.shape
-            encoded = network.encode_leads(chunk.reshape(n * n_leads, length)).view(n, n_leads, -1)
+            encoded = network.encode_leads(chunk.reshape(n * n_leads, length), usual.repeat(n, 1)).view(n, n_leads, -1)
             present = torch.ones((n, n_leads), dtype=torch.bool, device=device)
             parts.append(network.mix_leads(encoded, present, ids).float().cpu().numpy())
     return np.concatenate(parts)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.dataset import load_record, records_of_split, split_beats
+from beatlens.dataset import MAX_SHIFT, load_record, records_of_split, split_beats
 from beatlens.inputs import InputSpec, record_similarities
 from beatlens.leads import lead_id
 from beatlens.noise import NoiseSettings, NoiseSource, add_bursts
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
+FILTER_SAMPLES = 8
+"""Half-width of the random filter of `Augmentation.reshape`."""
 RUN_BEATS = 32
 """Targets in a run: each run also encodes the neighbours that its windows reach."""
 
@@ -38,16 +40,26 @@ class Augmentation:
         Standard deviation of the logarithm of a random gain for each run and lead.
     lead_dropout
         Chance that one lead of a run is left out, where there are several.
+    shape_jitter
+        Largest standard deviation of the taps of a random filter of each run and lead, which beats and typical beat go
+        through alike (their size is kept), with either sign: what a beat is shows in how it differs from its record's
+        typical beat, and few patients have taught that alone.
+    position_jitter_s
+        Standard deviation of a shift of R in seconds: one for all beats of a run and the typical beat, and another for
+        each beat, since detectors and annotators place R differently.
     """
 
     noise: NoiseSettings
     gain_jitter: float = 0.0
     lead_dropout: float = 0.0
+    position_jitter_s: float = 0.0
+    shape_jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.gain_jitter < 0 or not 0 <= self.lead_dropout <= 1:
+        if min(self.gain_jitter, self.position_jitter_s, self.shape_jitter) < 0 or not 0 <= self.lead_dropout <= 1:
             raise ValueError(
-                f"training: gain_jitter {self.gain_jitter}, lead_dropout {self.lead_dropout}; expected >= 0 and a share"
+                f"training: gain_jitter {self.gain_jitter}, lead_dropout {self.lead_dropout}, "
+                f"position_jitter_s {self.position_jitter_s}; expected jitters >= 0 and a share"
             )
 
     def draw(self, n_leads: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
@@ -56,6 +68,31 @@ class Augmentation:
         if n_leads > 1 and rng.random() < self.lead_dropout:
             keep = np.delete(keep, rng.integers(n_leads))
         return keep, np.exp(self.gain_jitter * rng.standard_normal(len(keep))).astype(np.float32)
+
+    def reshape(
+        self, waves: FloatArray, typical: FloatArray, rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        """Send waves (n, L, T) and typical beats (L, T) through a random filter for each lead."""
+        n_leads, length = typical.shape
+        lags = np.arange(length)[:, None] - np.arange(length)[None, :] + FILTER_SAMPLES
+        inside = (lags >= 0) & (lags <= 2 * FILTER_SAMPLES)
+        shaped, usual = np.empty_like(waves), np.empty_like(typical)
+        for lead in range(n_leads):
+            taps = rng.uniform(0, self.shape_jitter) * rng.standard_normal(2 * FILTER_SAMPLES + 1)
+            taps[FILTER_SAMPLES] += 1.0
+            matrix = np.where(inside, taps[lags.clip(0, 2 * FILTER_SAMPLES)], 0.0).astype(np.float32)
+            filtered = typical[lead] @ matrix
+            size = rng.choice([-1.0, 1.0]) * np.ptp(typical[lead]) / max(float(np.ptp(filtered)), 1e-6)
+            usual[lead] = np.float32(size) * filtered
+            shaped[:, lead] = np.float32(size) * (waves[:, lead] @ matrix)
+        return shaped, usual
+
+    def shifts(self, n: int, fs: float, rng: np.random.Generator) -> tuple[int, IntArray]:
+        """Return the shift of a run and those of its beats (n,), the run's within, in samples."""
+        size = self.position_jitter_s * fs
+        common = int(np.clip(np.rint(size * rng.standard_normal()), -MAX_SHIFT, MAX_SHIFT))
+        own = np.rint(size * rng.standard_normal(n)).astype(np.int64)
+        return common, common + own
 
 
 @dataclass(frozen=True)
@@ -66,6 +103,8 @@ class Batch:
     ----------
     waves
         (m, T): one lead of one beat each; `row` and `column` (m,) say of which beat and which of `lead_ids`.
+    typical
+        (m, T) typical beats of their records in that lead.
     lead_ids
         (L,) embedding indices of the leads in the batch.
     n_beats
@@ -81,6 +120,7 @@ class Batch:
     """
 
     waves: FloatArray
+    typical: FloatArray
     row: IntArray
     column: IntArray
     lead_ids: IntArray
@@ -172,17 +212,26 @@ class TrainingSet:
         used = sorted({int(k) for run in runs for k in self.records[run[0]].lead_index})
         column_of = np.full(len(spec.leads), -1, dtype=np.int64)
         column_of[used] = np.arange(len(used))
-        waves, rows, columns, rr, similarity, windows, lengths, positions, targets, gates = ([] for _ in range(10))
+        waves, typical, rows, columns, rr, similarity, windows, lengths, positions, targets, gates = (
+            [] for _ in range(11)
+        )
         n_beats = 0
         for k, start, stop in runs:
             record = self.records[k]
             low, high = max(start - side, 0), min(stop + side, len(record.r_index))
-            cut, amplitude = record.waves(low, high, spec), record.amplitude
+            shift, shifts = 0, np.zeros(high - low, dtype=np.int64)
+            if augmentation is not None:
+                shift, shifts = augmentation.shifts(high - low, spec.geometry.fs, rng)
+            cut, amplitude = record.waves(low, high, spec, shifts), record.amplitude
+            usual = record.typical(spec, shift)
             lead_index, leads = record.lead_index, record.leads
             target, gate = record.target[start:stop].copy(), record.gate[start:stop].copy()
             if augmentation is not None:
                 keep, gain = augmentation.draw(len(leads), rng)
                 cut, amplitude = cut[:, keep] * gain[:, None], amplitude[keep] * gain
+                usual = usual[keep] * gain[:, None]
+                if augmentation.shape_jitter:
+                    cut, usual = augmentation.reshape(cut, usual, rng)
                 lead_index, leads = lead_index[keep], tuple(leads[lead] for lead in keep)
             if augmentation is not None and noise:
                 settings = augmentation.noise
@@ -197,6 +246,7 @@ class TrainingSet:
                 target[noisy & own_whole] = -1
             n, n_leads = cut.shape[:2]
             waves.append(cut.reshape(n * n_leads, -1))
+            typical.append(np.tile(usual, (n, 1)))
             rows.append(n_beats + np.repeat(np.arange(n), n_leads))
             columns.append(np.tile(column_of[lead_index], n))
             rr.append(record.rr[low:high])
@@ -210,6 +260,7 @@ class TrainingSet:
             n_beats += n
         return Batch(
             waves=np.concatenate(waves),
+            typical=np.concatenate(typical),
             row=np.concatenate(rows),
             column=np.concatenate(columns),
             lead_ids=np.array([lead_id(spec.leads[k]) for k in used], dtype=np.int64),

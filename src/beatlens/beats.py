@@ -1,15 +1,24 @@
-"""Beats of a record: RR intervals and features, the beat table; context windows and matching are imported here."""
+"""The beat table of a record; RR intervals, context windows and matching are imported here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.contexts import context_windows, stretch_ids
+from beatlens.intervals import (
+    DEFAULT_RR_S,
+    RR_COLUMNS,
+    RR_FEATURES,
+    BeatSettings,
+    constant_rhythm_features,
+    rr_columns,
+    rr_features,
+    stretches,
+)
 from beatlens.matching import match_beats
 from beatlens.records import beat_id
 from beatlens.shards import BEAT_COLUMNS
@@ -32,196 +41,8 @@ __all__ = [
     "stretches",
 ]
 
-FloatArray = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-
-RR_COLUMNS = {
-    "rr_before_s": "interval to the beat before, seconds",
-    "rr_after_s": "interval to the beat after",
-    "rr_previous_s": "the interval before rr_before_s",
-    "rr_next_s": "the interval after rr_after_s",
-    "rr_short_mean_s": "mean of the last intervals before rr_before_s (beats.short_mean_beats of them)",
-    "rr_long_mean_s": "the same over beats.long_mean_beats",
-    "rr_irregularity": "root mean square of the last beats.short_mean_beats log ratios of successive intervals",
-    "rr_filled": "an interval that doesn't exist (first or last beat of a stretch) is the record's median",
-}
-"""RR columns of a beat table; every RR feature follows from them, row by row."""
-
-RR_FEATURES = (
-    "log_before_short",
-    "log_after_short",
-    "log_before_long",
-    "log_after_long",
-    "log_before_after",
-    "log_before_previous",
-    "log_after_next",
-    "irregularity",
-    "before_s",
-    "after_s",
-)
-"""Names of the columns of `rr_features`."""
-
-DEFAULT_RR_S = 0.8
-"""RR interval in seconds of a record that has none (a single beat)."""
-
-
-@dataclass(frozen=True)
-class BeatSettings:
-    """Section ``beats`` of the configuration.
-
-    Attributes
-    ----------
-    before_s, after_s
-        Extent of a beat in seconds before and after R.
-    context
-        Beats in a context window, odd.
-    short_mean_beats, long_mean_beats
-        Intervals in the causal means of RR.
-    gap_s
-        RR interval in seconds above which a record falls into stretches.
-    max_log_ratio
-        Limit of the log ratios among the RR features, on both sides.
-    """
-
-    before_s: float
-    after_s: float
-    context: int
-    short_mean_beats: int
-    long_mean_beats: int
-    gap_s: float
-    max_log_ratio: float
-
-    def __post_init__(self) -> None:
-        if self.context < 1 or self.context % 2 == 0:
-            raise ValueError(f"beats.context is {self.context}; expected an odd number of beats")
-        if not 1 <= self.short_mean_beats <= self.long_mean_beats:
-            raise ValueError(
-                f"beats.short_mean_beats is {self.short_mean_beats}, long_mean_beats {self.long_mean_beats}; "
-                "expected 1 <= short <= long"
-            )
-        if not self.gap_s > 0 or not self.max_log_ratio > 0:
-            raise ValueError(f"beats.gap_s is {self.gap_s}, max_log_ratio {self.max_log_ratio}; expected > 0")
-
-
-def stretches(r_time_s: Float64Array, gap_s: float) -> IntArray:
-    """Return the (n,) number of the gap-free stretch that each beat of a record lies in, from 0."""
-    breaks: IntArray = (np.diff(r_time_s, prepend=r_time_s[:1]) > gap_s).astype(np.int64)
-    return np.cumsum(breaks, dtype=np.int64)
-
-
-def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings) -> dict[str, npt.NDArray[Any]]:
-    """Compute the RR columns of one record's beats from cumulative sums, without a loop over beats.
-
-    Intervals across a gap don't exist: they and the first and last beat's missing ones are the record's median, with
-    ``rr_filled`` set. Means take only intervals before the beat's own, so that a premature beat doesn't hide in the
-    mean it is compared with; where there is none yet, the beat's own interval stands in.
-
-    Parameters
-    ----------
-    r_time_s
-        (n,) R peaks in seconds, ascending.
-    stretch
-        (n,) number of each beat's stretch, not descending.
-    settings
-        Section ``beats`` of the configuration.
-
-    Returns
-    -------
-    The columns `RR_COLUMNS`, (n,) each: float64 seconds, ``rr_filled`` bool.
-    """
-    n = len(r_time_s)
-    if n == 0:
-        return {name: np.zeros(0, dtype=bool if name == "rr_filled" else float) for name in RR_COLUMNS}
-    interval = np.diff(r_time_s)
-    within = stretch[1:] == stretch[:-1]
-    median = float(np.median(interval[within])) if within.any() else DEFAULT_RR_S
-    # before[i] is the interval that ends at beat i; index n stands for "after the last beat".
-    exists = np.concatenate([[False], within, [False]])
-    rr = np.full(n + 1, median)
-    rr[1:n][within] = interval[within]
-    before, after = rr[:n], rr[1:]
-    previous = np.where(
-        np.concatenate([[False], exists[: n - 1]]) & exists[:n], np.concatenate([[median], rr[: n - 1]]), before
-    )
-    following = np.where(np.concatenate([exists[2:], [False]]) & exists[1:], np.concatenate([rr[2:], [median]]), after)
-
-    # Interval k of a stretch (1-based, ending at its beat k) is "before" beat k; cumulative sums restart per stretch.
-    position = np.arange(n)
-    first = np.flatnonzero(np.concatenate([[True], ~within]))
-    start = np.repeat(first, np.diff(np.append(first, n)))
-    total = np.concatenate([[0.0], np.cumsum(np.where(exists[:n], before, 0.0))])
-    log_step = np.where(exists[:n], np.log(before / previous), 0.0) ** 2
-    steps = np.concatenate([[0.0], np.cumsum(log_step)])
-
-    def causal_mean(beats: int) -> Float64Array:
-        # Intervals that end at beats low..position-1; beat `start` ends none.
-        low = np.maximum(start + 1, position - beats)
-        count = position - low
-        return np.where(count > 0, (total[position] - total[low]) / np.maximum(count, 1), before)
-
-    low = np.maximum(start + 2, position - settings.short_mean_beats + 1)  # steps need two intervals
-    count = np.maximum(position + 1 - low, 1)
-    spread = np.maximum(steps[position + 1] - steps[np.minimum(low, position + 1)], 0.0)
-    return {
-        "rr_before_s": before,
-        "rr_after_s": after,
-        "rr_previous_s": previous,
-        "rr_next_s": following,
-        "rr_short_mean_s": causal_mean(settings.short_mean_beats),
-        "rr_long_mean_s": causal_mean(settings.long_mean_beats),
-        "rr_irregularity": np.sqrt(spread / count),
-        "rr_filled": ~(exists[:n] & exists[1:]),
-    }
-
-
-def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: BeatSettings) -> FloatArray:
-    """Return the RR features of beats, row by row from the `RR_COLUMNS` of any part of a beat table.
-
-    Parameters
-    ----------
-    table
-        Has the columns `RR_COLUMNS`, intervals in seconds.
-    settings
-        Section ``beats`` of the configuration.
-
-    Returns
-    -------
-    (n_beats, len(RR_FEATURES)) float32: log ratios, irregularity and the two intervals in seconds
-    """
-    before, after, previous, following, short, long_, irregularity = (
-        np.asarray(table[name], dtype=np.float64) for name in list(RR_COLUMNS)[:7]
-    )
-    ratios = np.log(
-        np.stack(
-            [
-                before / short,
-                after / short,
-                before / long_,
-                after / long_,
-                before / after,
-                before / previous,
-                after / following,
-            ],
-            axis=1,
-        )
-    )
-    ratios = np.clip(ratios, -settings.max_log_ratio, settings.max_log_ratio)
-    rest = np.stack([np.minimum(irregularity, settings.max_log_ratio), before, after], axis=1)
-    return np.concatenate([ratios, rest], axis=1).astype(np.float32)
-
-
-def constant_rhythm_features(rr_s: float) -> FloatArray:
-    """Return the (len(RR_FEATURES),) features of a constant RR series: "rhythm off" for an explanation.
-
-    Parameters
-    ----------
-    rr_s
-        The constant interval in seconds.
-    """
-    absolute = {"before_s", "after_s"}
-    return np.array([rr_s if name in absolute else 0.0 for name in RR_FEATURES], dtype=np.float32)
 
 
 def beat_table(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.beats import context_windows, rr_features, stretch_ids
-from beatlens.inputs import InputSpec, used_leads
+from beatlens.inputs import InputSpec, typical_beats, used_leads
 from beatlens.noise import qrs_amplitude
 from beatlens.shards import Shard, cut_beats
 
@@ -21,6 +21,8 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 AMPLITUDE_BEATS = 100
+MAX_SHIFT = 16
+"""Samples by which a beat may be cut early or late in training."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class LabelledRecord:
         (L, n_samples) mV, scaled by `scale` (L,) when beats are cut.
     amplitude
         (L,) peak-to-peak QRS amplitude in units of the scale.
+    typical_wide
+        (L, T + 2 `MAX_SHIFT`) the record's typical beat, scaled, with a margin on both sides.
     r_index, rr
         (n,) and (n, R).
     target
@@ -55,6 +59,7 @@ class LabelledRecord:
     signal: FloatArray
     scale: FloatArray
     amplitude: FloatArray
+    typical_wide: FloatArray
     r_index: IntArray
     rr: FloatArray
     target: IntArray
@@ -63,9 +68,14 @@ class LabelledRecord:
     lengths: IntArray
     positions: IntArray
 
-    def waves(self, low: int, high: int, spec: InputSpec) -> FloatArray:
-        """Cut and scale the beats low..high-1: (high - low, L, T)."""
-        return cut_beats(self.signal, self.r_index[low:high], spec.geometry) / self.scale[:, None]
+    def waves(self, low: int, high: int, spec: InputSpec, shift: IntArray | int = 0) -> FloatArray:
+        """Cut and scale the beats low..high-1, each `shift` samples late: (high - low, L, T)."""
+        return cut_beats(self.signal, self.r_index[low:high] + shift, spec.geometry) / self.scale[:, None]
+
+    def typical(self, spec: InputSpec, shift: int = 0) -> FloatArray:
+        """Return the record's typical beat (L, T), as if each R lay `shift` samples late."""
+        first = (self.typical_wide.shape[1] - spec.geometry.length) // 2 + shift
+        return self.typical_wide[:, first : first + spec.geometry.length]
 
 
 def gate_labels(beats: pd.DataFrame) -> FloatArray:
@@ -98,6 +108,7 @@ def load_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> LabelledR
     r_index = beats["r_index"].to_numpy(dtype=np.int64)
     sample = np.unique(np.linspace(0, len(beats) - 1, AMPLITUDE_BEATS).astype(int))
     amplitude = qrs_amplitude(cut_beats(signal, r_index[sample], spec.geometry), spec.geometry) / scale
+    wide = replace(spec.geometry, before=spec.geometry.before + MAX_SHIFT, after=spec.geometry.after + MAX_SHIFT)
     class_index = {name: k for k, name in enumerate(spec.classes)}
     windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
     return LabelledRecord(
@@ -109,6 +120,7 @@ def load_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> LabelledR
         signal=signal,
         scale=scale,
         amplitude=amplitude,
+        typical_wide=typical_beats(cut_beats(signal, r_index, wide)) / scale[:, None],
         r_index=r_index,
         rr=rr_features(beats, spec.beats),
         target=np.array([class_index.get(label, -1) for label in beats["label"]], dtype=np.int64),

@@ -55,13 +55,14 @@ def network_outputs(
     logits = np.empty((len(inputs), len(spec.classes)), dtype=np.float32)
     gates = np.empty(len(inputs), dtype=np.float32)
     lead_ids = torch.from_numpy(inputs.lead_ids).to(device)
+    typical = torch.from_numpy(inputs.typical).to(device)
     with torch.inference_mode():
         for start in range(0, len(inputs), CHUNK_BEATS):
             stop = min(start + CHUNK_BEATS, len(inputs))
             low, high = max(start - half, 0), min(stop + half, len(inputs))
             n, n_leads = high - low, len(inputs.leads)
             waves = torch.from_numpy(inputs.waves[low:high].reshape(n * n_leads, -1)).to(device)
-            encoded = network.encode_leads(waves).view(n, n_leads, -1)
+            encoded = network.encode_leads(waves, typical.repeat(n, 1)).view(n, n_leads, -1)
             present = torch.ones((n, n_leads), dtype=torch.bool, device=device)
             # Slots beyond a window's length hold row 0 of the record, which may lie outside the chunk: never read.
             windows = np.clip(inputs.windows[start:stop] - low, 0, n - 1)

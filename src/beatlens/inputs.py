@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
+TYPICAL_BEATS = 301
+"""Beats, evenly spread over a record, whose median is its typical beat."""
+
 
 @dataclass(frozen=True)
 class InputSpec:
@@ -77,6 +80,8 @@ class RecordInputs:
         (L,) embedding indices.
     waves
         (n, L, T) float32 in units of `lead_scale`.
+    typical
+        (L, T) the record's typical beat in the same units (`typical_beats`).
     rr
         (n, R) RR features, not scaled.
     windows, lengths, positions
@@ -91,6 +96,7 @@ class RecordInputs:
     lead_scale: FloatArray
     lead_ids: IntArray
     waves: FloatArray
+    typical: FloatArray
     rr: FloatArray
     windows: IntArray
     lengths: IntArray
@@ -108,6 +114,16 @@ def used_leads(shard: Shard, corpus: str, record: str, spec: InputSpec) -> tuple
     if not leads:
         raise ValueError(f"{shard.path}: {corpus}/{record} has the leads {own}; expected some of {spec.leads}")
     return leads
+
+
+def typical_beats(waves: FloatArray) -> FloatArray:
+    """Return the typical beat of a record's beats (n, L, T): the median of up to `TYPICAL_BEATS` of them, (L, T).
+
+    Like a lead's scale it is taken once from all of the record, without labels, and stays as it is under perturbation.
+    """
+    rows = np.unique(np.linspace(0, len(waves) - 1, min(TYPICAL_BEATS, len(waves))).astype(np.int64))
+    typical: FloatArray = np.median(waves[rows], axis=0).astype(np.float32)
+    return typical
 
 
 def prepare_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> RecordInputs:
@@ -130,6 +146,7 @@ def prepare_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> Record
     if not (scale > 0).all():
         raise ValueError(f"{shard.path}: {corpus}/{record} has lead scales {scale}; expected > 0")
     windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
+    waves = shard.waveforms(beats, leads, spec.geometry) / scale[:, None]
     return RecordInputs(
         corpus=corpus,
         record=record,
@@ -138,7 +155,8 @@ def prepare_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> Record
         leads=leads,
         lead_scale=scale,
         lead_ids=np.array([lead_id(lead) for lead in leads], dtype=np.int64),
-        waves=shard.waveforms(beats, leads, spec.geometry) / scale[:, None],
+        waves=waves,
+        typical=typical_beats(waves),
         rr=rr_features(beats, spec.beats),
         windows=windows,
         lengths=lengths,
@@ -174,5 +192,6 @@ __all__ = [
     "prepare_record",
     "prototype_features",
     "record_similarities",
+    "typical_beats",
     "used_leads",
 ]

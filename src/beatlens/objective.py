@@ -42,13 +42,13 @@ def learning_rate(step: int, n_steps: int, highest: float) -> float:
 
 def to_tensors(batch: Batch, device: str) -> dict[str, Tensor]:
     """Move a batch to a device."""
-    names = "waves row column lead_ids rr similarity windows lengths positions target gate".split()
+    names = "waves typical row column lead_ids rr similarity windows lengths positions target gate".split()
     return {name: torch.from_numpy(getattr(batch, name)).to(device) for name in names}
 
 
 def forward(network: HybridNet, batch: dict[str, Tensor], n_beats: int) -> tuple[Tensor, Tensor]:
     """Return logits and gate logits of a batch's targets; each (beat, lead) is encoded once."""
-    encoded = network.encode_leads(batch["waves"])
+    encoded = network.encode_leads(batch["waves"], batch["typical"])
     n_leads = len(batch["lead_ids"])
     cell = batch["row"] * n_leads + batch["column"]
     features = encoded.new_zeros(n_beats * n_leads, encoded.shape[1]).index_copy(0, cell, encoded)

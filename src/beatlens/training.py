@@ -35,6 +35,9 @@ class TrainingSettings:
 
     Attributes
     ----------
+    folds
+        Folds of the training patients for cross-fitting (`beatlens.heldout`); 0 where patients are set aside for
+        calibration.
     epochs
         Epochs, all of which are run.
     batch_beats
@@ -47,10 +50,11 @@ class TrainingSettings:
         Weight of the noise gate's loss beside the class loss.
     noise_fraction, noise_snr_db, noisy_below_db, clean_above_db
         See `beatlens.noise.NoiseSettings`.
-    gain_jitter, lead_dropout
+    gain_jitter, lead_dropout, position_jitter_s, shape_jitter
         See `beatlens.batches.Augmentation`.
     """
 
+    folds: int
     epochs: int
     batch_beats: int
     learning_rate: float
@@ -63,9 +67,13 @@ class TrainingSettings:
     clean_above_db: float
     gain_jitter: float
     lead_dropout: float
+    position_jitter_s: float
+    shape_jitter: float
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "noise_snr_db", tuple(self.noise_snr_db))
+        if self.folds < 0 or self.folds == 1:
+            raise ValueError(f"training.folds: {self.folds}; expected 0, or 2 or more")
         if self.epochs < 1 or self.batch_beats < 1:
             raise ValueError(f"training: {self.epochs} epochs of {self.batch_beats} beats a step; expected >= 1")
 
@@ -77,7 +85,7 @@ class TrainingSettings:
     @property
     def augmentation(self) -> Augmentation:
         """What is done to a run of training beats."""
-        return Augmentation(self.noise, self.gain_jitter, self.lead_dropout)
+        return Augmentation(self.noise, self.gain_jitter, self.lead_dropout, self.position_jitter_s, self.shape_jitter)
 
 
 @dataclass

@@ -19,12 +19,13 @@ from beatlens.beats import RR_FEATURES, BeatSettings
 from beatlens.bundle import Bundle
 from beatlens.calibration import calibrate
 from beatlens.dataset import records_of_split, split_beats
+from beatlens.heldout import HeldOut, check_held_out, fold_tables, held_out_outputs, spec_without
 from beatlens.inference import network_outputs
 from beatlens.inputs import InputSpec, prepare_record
-from beatlens.models.build import choose_device, make_deterministic, network_from_arrays
+from beatlens.models.build import choose_device, make_deterministic
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.noise import noise_sources
+from beatlens.noise import NoiseSource, noise_sources
 from beatlens.objective import macro_f1
 from beatlens.prototypes.library import PrototypeLibrary
 from beatlens.review import ReviewSettings
@@ -82,6 +83,10 @@ class SelectScorer:
         return macro_f1(np.concatenate(targets), np.concatenate(predictions))
 
 
+def _noise(shards: Sequence[Shard], spec: InputSpec, settings: Mapping[str, Any]) -> list[NoiseSource]:
+    return noise_sources(shards, "train", spec.geometry.fs, tuple(settings["signal"]["band_hz"]), settings["seed"])
+
+
 def train_model(
     shards: Sequence[Shard],
     records: pd.DataFrame,
@@ -110,13 +115,11 @@ def train_model(
         dict(zip(spec.classes, training.class_counts.tolist(), strict=True)),
         len(spec.bank),
     )
-    signal = settings["signal"]
-    noise = noise_sources(shards, "train", spec.geometry.fs, tuple(signal["band_hz"]), settings["seed"])
     network, history = train(
         training,
         config,
         training_settings,
-        noise,
+        _noise(shards, spec, settings),
         settings["seed"],
         device,
         SelectScorer(shards, records, spec, device),
@@ -124,6 +127,50 @@ def train_model(
         key,
     )
     return network, history, training, device
+
+
+def fold_state(state_path: Path, fold: int) -> Path:
+    """Return where the state of the network that leaves out a fold is kept."""
+    return state_path.with_name(f"{state_path.stem}_fold{fold}{state_path.suffix}")
+
+
+def train_with_held_out(
+    shards: Sequence[Shard],
+    records: pd.DataFrame,
+    spec: InputSpec,
+    settings: Mapping[str, Any],
+    state_path: Path | None,
+    key: str,
+) -> tuple[HybridNet, list[dict[str, float]], TrainingSet, str, HeldOut]:
+    """Train as `train_model` does, and run patients that a network has not seen (`beatlens.heldout`).
+
+    With ``training.folds`` of 2 or more, a network is trained without each fold of the training patients. All
+    networks keep their states until the caller removes them, so that a killed training goes on where it was.
+
+    Raises
+    ------
+    ValueError
+        Before any training, where nobody can be held out.
+    """
+    folds = TrainingSettings(**settings["training"]).folds
+    tables = fold_tables(records, spec.classes, folds, settings["seed"]) if folds else [records]
+    check_held_out(tables[0], spec.classes)
+    network, history, training, device = train_model(shards, records, spec, settings, state_path, key)
+
+    def outputs(table: pd.DataFrame, own: InputSpec, trained: HybridNet) -> HeldOut:
+        added = TrainingSettings(**settings["training"]).noise
+        return held_out_outputs(shards, table, own, trained, _noise(shards, own, settings), added, seed, device)
+
+    seed = settings["seed"]
+    if not folds:
+        return network, history, training, device, outputs(records, spec, network)
+    parts = []
+    for fold, table in enumerate(tables):
+        own, state = spec_without(spec, table), fold_state(state_path, fold) if state_path is not None else None
+        logger.info("network without fold %d of %d", fold + 1, folds)
+        trained, *_ = train_model(shards, table, own, settings, state, f"{key} fold {fold}")
+        parts.append(outputs(table, own, trained))
+    return network, history, training, device, HeldOut.joined(parts)
 
 
 def history_table(history: Sequence[Mapping[str, float]]) -> pd.DataFrame:
@@ -178,22 +225,22 @@ def versions() -> dict[str, str]:
 
 
 def bundle_model(
-    shards: Sequence[Shard],
     records: pd.DataFrame,
     spec: InputSpec,
     weights: Mapping[str, npt.NDArray[Any]],
     model: Mapping[str, Any],
+    held_out: HeldOut,
     settings: Mapping[str, Any],
 ) -> Bundle:
     """Calibrate a trained model and make its bundle.
 
     Parameters
     ----------
-    shards, records
-        All shards and the table ``records.tsv``.
+    records
+        The table ``records.tsv``.
     spec
         How inputs are made.
-    weights, model
+    weights, model, held_out
         What training wrote.
     settings
         Section ``review`` of the configuration.
@@ -207,24 +254,9 @@ def bundle_model(
     if digest != model["corpora_digest"]:
         raise ValueError(f"records of digest {digest}; expected those of the training, {model['corpora_digest']}")
     trained = model["settings"]
-    device = choose_device(trained["device"])
-    make_deterministic(trained["compute_threads"], device)
-    config = NetworkConfig.from_json(model["network"])
-    seed = int(trained["seed"])
-    noise = noise_sources(shards, "train", spec.geometry.fs, tuple(trained["signal"]["band_hz"]), seed)
-    calibration, thresholds, conformal, reached = calibrate(
-        shards,
-        records,
-        spec,
-        network_from_arrays(config, weights, device),
-        noise,
-        TrainingSettings(**trained["training"]).noise,
-        ReviewSettings(**settings["review"]),
-        seed,
-        device,
-    )
+    calibration, thresholds, conformal, reached = calibrate(held_out, ReviewSettings(**settings["review"]))
     provenance = {
-        "seed": seed,
+        "seed": int(trained["seed"]),
         "saved_epoch": model["saved_epoch"],
         "training_settings": trained["training"],
         "review_settings": settings["review"],
@@ -235,4 +267,5 @@ def bundle_model(
         "corpora_digest": digest,
         "versions": model["versions"],
     }
+    config = NetworkConfig.from_json(model["network"])
     return Bundle(spec, config, weights, calibration, thresholds, conformal, trained["signal"], provenance)

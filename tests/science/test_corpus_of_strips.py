@@ -24,7 +24,7 @@ from beatlens.preprocess import PreprocessSettings, preprocess_shard
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards import Shard
 from beatlens.splits import SplitSettings, assign_splits
-from beatlens.workbench import bundle_model, input_spec, model_description, train_model
+from beatlens.workbench import bundle_model, input_spec, model_description, train_with_held_out
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "config" / "labels" / "strips.csv"
@@ -166,9 +166,9 @@ def test_strips_train_a_bundle_with_weak_labels(tmp_path, sheet, config):
     library = mine([shard], records, classes, leads, geometry, beat_settings, chosen, 1)
     library.save(tmp_path / "library.csv", tmp_path / "waves.npz")
     spec = input_spec(settings, tmp_path / "library.csv", tmp_path / "waves.npz")
-    network, _, training, device = train_model([shard], records, spec, settings, None, "")
+    network, _, training, device, held_out = train_with_held_out([shard], records, spec, settings, None, "")
     model = model_description(network, training, spec, settings, records, device)
-    bundle = bundle_model([shard], records, spec, network_to_arrays(network), model, settings)
+    bundle = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings)
     splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
     table = predict_beats(shard, beats, splits, bundle, bundle.network())
     assert set(table["label_source"]) == {"record"}

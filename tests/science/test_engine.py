@@ -29,7 +29,7 @@ CONTEXT = 5
 
 @pytest.fixture(scope="module", params=["hybrid", "context"])
 def network(request):
-    settings = ModelSettings(request.param, True, (6, 8), (5, 3), 3, 10, 4, 9, 12, 0.1)
+    settings = ModelSettings(request.param, True, True, (6, 8), (5, 3), 3, 10, 4, 9, 12, 0.1)
     n_similarity = 2 * len(CLASSES) if request.param == "hybrid" else 0
     torch.manual_seed(3)
     net = HybridNet(NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, CONTEXT))
@@ -67,6 +67,7 @@ def make_scene(rng, leads, *, at_edges, targets=(2,), n_beats=5):
         leads=leads,
         lead_ids=np.array([lead_id(lead) for lead in leads]),
         lead_scale=rng.uniform(0.5, 2, len(leads)).astype(np.float32),
+        typical=rng.normal(size=(len(leads), GEOMETRY.length)).astype(np.float32),
         geometry=GEOMETRY,
         r_index=r_index,
         rr=rng.normal(size=(n_beats, len(RR_FEATURES))).astype(np.float32),
@@ -122,7 +123,10 @@ def naive_outputs(scene, net, bank, baseline, players, masks):
         similarity = record_similarities(waves, scene.leads, bank, scene.patient)
         features = class_features(similarity, bank)[scene.target_rows]
         with torch.no_grad():
-            encoded = net.encode_leads(torch.from_numpy(waves.reshape(-1, GEOMETRY.length)))
+            encoded = net.encode_leads(
+                torch.from_numpy(waves.reshape(-1, GEOMETRY.length)),
+                torch.from_numpy(np.tile(scene.typical, (len(waves), 1))),
+            )
             encoded = encoded.view(len(waves), len(scene.leads), -1)
             present = torch.ones(encoded.shape[:2], dtype=torch.bool)
             embeddings = net.mix_leads(encoded, present, torch.from_numpy(scene.lead_ids))

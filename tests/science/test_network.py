@@ -13,6 +13,7 @@ from beatlens.models.rhythm import RhythmBranch
 from beatlens.models.settings import ModelSettings, NetworkConfig
 
 N_RR, N_CLASSES, LENGTH = 4, 3, 40
+TYPICAL = torch.from_numpy(np.random.default_rng(0).normal(size=(2, LENGTH)).astype(np.float32))
 
 
 @pytest.fixture(params=["hybrid", "context"])
@@ -22,7 +23,8 @@ def network(request, config):
     network = HybridNet(NetworkConfig(settings, N_CLASSES, LENGTH, N_RR, 6, 5))
     network.set_scaler(torch.tensor([0.1, -0.2, 0.3, 1.0]), torch.tensor([0.5, 1.0, 2.0, 0.0]))
     network.train()
-    network.encode_leads(torch.randn(64, LENGTH) * 2 + 0.5)  # running statistics that do something
+    # Running statistics that do something.
+    network.encode_leads(torch.randn(64, LENGTH) * 2 + 0.5, torch.randn(64, LENGTH))
     return network_from_arrays(network.config, network_to_arrays(network))
 
 
@@ -41,7 +43,7 @@ def beats(rng, n=23):
 
 def outputs(network, waves, rr, similarity, windows, lengths, positions):
     n = len(waves)
-    encoded = network.encode_leads(waves.reshape(2 * n, LENGTH)).view(n, 2, -1)
+    encoded = network.encode_leads(waves.reshape(2 * n, LENGTH), TYPICAL.repeat(n, 1)).view(n, 2, -1)
     embeddings = network.mix_leads(encoded, torch.ones(n, 2, dtype=torch.bool), torch.tensor([1, 6]))
     return network.classify(embeddings, rr, similarity, windows, lengths, positions)
 
@@ -133,4 +135,5 @@ def test_gradients_reach_the_signal_in_evaluation_mode(network):
 def test_sizes_of_the_default_network(config):
     network = HybridNet(NetworkConfig(ModelSettings(**config["model"]), 6, 130, 10, 12, 5))
     assert sum(parameter.numel() for parameter in network.parameters()) <= 134_000
-    assert network.encoder.feature_map(torch.zeros(2, 130)).shape == (2, config["model"]["channels"][-1], 17)
+    wave = torch.zeros(2, 130)
+    assert network.encoder.feature_map(wave, wave).shape == (2, config["model"]["channels"][-1], 17)

@@ -18,14 +18,23 @@ from beatlens.artefacts import read_json
 from beatlens.batches import Augmentation, TrainingSet
 from beatlens.beats import BeatSettings
 from beatlens.bundle import Bundle
-from beatlens.calibration import noisy_gate
+from beatlens.dataset import records_of_split, split_beats
+from beatlens.heldout import HeldOut, fold_tables, noisy_gate, spec_without
 from beatlens.inference import predict_beats
+from beatlens.inputs import prepare_record
 from beatlens.models.build import network_to_arrays
 from beatlens.noise import NoiseSettings, noise_sources
 from beatlens.prototypes.library import PrototypeLibrary
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards import BeatGeometry, Shard
-from beatlens.workbench import bundle_model, input_spec, model_description, train_model
+from beatlens.workbench import (
+    bundle_model,
+    fold_state,
+    input_spec,
+    model_description,
+    train_model,
+    train_with_held_out,
+)
 
 LEADS = {
     "1": ("II", "V1"), "2": ("II", "V1"), "3": ("V5", "II"), "4": ("II",), "5": ("II", "V1"), "6": ("II", "V5"),
@@ -56,6 +65,10 @@ def records(planted):
     table = pd.concat([shard.records for shard in planted], ignore_index=True)
     table["split"] = table["patient"].map(dict(zip(LEADS, SPLITS, strict=True)))
     table["n_beats"] = 90
+    for name in "NSV":
+        beats = pd.concat([shard.beats() for shard in planted], ignore_index=True)
+        counts = beats[beats["label"] == name].groupby("record").size()
+        table[f"n_{name}"] = table["record"].map(counts).fillna(0).astype(int)
     return table.sort_values("record").reset_index(drop=True)
 
 
@@ -82,15 +95,15 @@ def spec(settings, library):
 
 @pytest.fixture(scope="module")
 def trained(planted, records, spec, settings):
-    return train_model(planted, records, spec, settings, None, "")
+    return train_with_held_out(planted, records, spec, settings, None, "")
 
 
 @pytest.fixture(scope="module")
 def bundle(planted, records, spec, settings, trained, tmp_path_factory):
-    network, _, training, device = trained
+    network, _, training, device, held_out = trained
     model = model_description(network, training, spec, settings, records, device)
     model = json.loads(json.dumps(model))
-    made = bundle_model(planted, records, spec, network_to_arrays(network), model, settings)
+    made = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings)
     made.save(tmp_path_factory.mktemp("model") / "bundle")
     return made
 
@@ -206,6 +219,35 @@ def test_augmentation_drops_a_lead_only_where_there_are_several(planted, records
         assert gain.mean() != pytest.approx(1.0, abs=1e-4)
 
 
+def test_training_and_inference_see_the_same_typical_beat(planted, records, spec):
+    training = TrainingSet(planted, records, "train", spec)
+    for shard, table in split_beats(planted, records_of_split(records, "train")):
+        inputs = prepare_record(shard, table, spec)
+        own = next(record for record in training.records if record.patient == inputs.patient)
+        np.testing.assert_allclose(own.typical(spec), inputs.typical, atol=1e-6)
+        np.testing.assert_allclose(inputs.typical, np.median(inputs.waves, axis=0), atol=1e-6)
+        np.testing.assert_allclose(own.typical(spec, 3)[:, :-3], own.typical(spec)[:, 3:], atol=1e-6)
+        np.testing.assert_array_equal(own.waves(5, 6, spec, 3)[:, :, :-3], own.waves(5, 6, spec)[:, :, 3:])
+
+
+def test_a_random_filter_changes_beats_and_typical_beat_alike():
+    rng = np.random.default_rng(4)
+    waves = rng.normal(size=(6, 2, 90)).astype(np.float32)
+    typical = waves.mean(axis=0)
+    waves[0] = typical
+    augmentation = Augmentation(NoiseSettings(0.1, (0.0, 6.0), 0.0, 6.0), shape_jitter=0.5)
+    shaped, usual = augmentation.reshape(waves, typical, np.random.default_rng(1))
+    np.testing.assert_allclose(shaped[0], usual, atol=1e-5)
+    np.testing.assert_allclose(np.ptp(usual, axis=1), np.ptp(typical, axis=1), rtol=1e-4)
+    mixed, _ = augmentation.reshape(0.3 * waves[1:2] + 0.7 * waves[2:3], typical, np.random.default_rng(1))
+    np.testing.assert_allclose(mixed[0], 0.3 * shaped[1] + 0.7 * shaped[2], atol=1e-4)
+    assert np.abs(usual - typical).max() > 0.1
+    impulse = np.zeros((1, 1, 90), dtype=np.float32)
+    impulse[0, 0, 45] = 1.0
+    response = np.flatnonzero(augmentation.reshape(impulse, impulse[0], rng)[0])
+    assert (response.min(), response.max()) == (45 - 8, 45 + 8)
+
+
 def test_the_network_learns_what_was_planted(planted, records, bundle):
     found = predictions(planted, records, bundle)
     beats = pd.concat([shard.beats() for shard in planted], ignore_index=True)
@@ -278,7 +320,7 @@ def test_training_is_the_same_twice_and_after_a_kill(planted, records, spec, set
 def test_the_history_is_that_of_the_saved_weights(planted, records, spec, trained):
     from beatlens.workbench import SelectScorer
 
-    network, history, _, _ = trained
+    network, history, *_ = trained
     assert [row["epoch"] for row in history] == list(range(1, 9))
     assert SelectScorer(planted, records, spec, "cpu")(network) == history[-1]["select_macro_f1"]
     assert history[-1]["loss"] < history[0]["loss"]
@@ -296,13 +338,36 @@ def test_the_gate_tells_noise_of_test_patients(planted, records, bundle):
 
 
 def test_without_calibration_patients_the_bundle_says_what_is_missing(planted, records, spec, settings, trained):
-    network, _, training, device = trained
+    network, _, training, device, held_out = trained
     moved = records.assign(split=records["split"].replace({"calibrate": "none"}))
-    model = model_description(network, training, spec, settings, moved, device)
     with pytest.raises(ValueError, match="'calibrate'"):
-        bundle_model(planted, moved, spec, network_to_arrays(network), model, settings)
+        train_with_held_out(planted, moved, spec, settings, None, "")
+    model = model_description(network, training, spec, settings, moved, device)
     with pytest.raises(ValueError, match="expected those of the training"):
-        bundle_model(planted, records, spec, network_to_arrays(network), model, settings)
+        bundle_model(records, spec, network_to_arrays(network), model, held_out, settings)
+
+
+def test_cross_fitting_never_shows_a_network_the_patients_it_is_run_on(planted, records, spec, settings, tmp_path):
+    crossed = records.assign(split=records["split"].replace({"calibrate": "train"}))
+    short = settings | {"training": settings["training"] | {"folds": 3, "epochs": 2}}
+    tables = fold_tables(crossed, "NSV", 3, settings["seed"])
+    held = [set(table.loc[table["split"] == "calibrate", "patient"]) for table in tables]
+    assert set.union(*held) == set(crossed.loc[crossed["split"] == "train", "patient"])
+    assert sum(map(len, held)) == len(set.union(*held))
+    for table, own in zip(tables, held, strict=True):
+        bank = spec_without(spec, table).bank
+        assert len(bank)
+        assert not {name.partition("/")[2] for name in bank.patients} & own
+    state = tmp_path / "state.npz"
+    *_, first = train_with_held_out(planted, crossed, spec, short, state, "a")
+    assert sorted(tmp_path.iterdir()) == sorted([state, *(fold_state(state, k) for k in range(3))])
+    assert sorted(set(first.patient)) == sorted(f"planted/{patient}" for patient in set.union(*held))
+    *_, again = train_with_held_out(planted, crossed, spec, short, state, "a")  # from the states: nothing is trained
+    for name, value in first.to_arrays().items():
+        np.testing.assert_array_equal(again.to_arrays()[name], value, err_msg=name)
+    assert HeldOut.from_arrays(first.to_arrays()).logits is first.logits
+    with pytest.raises(ValueError, match="set aside"):
+        fold_tables(records, "NSV", 3, 1)
 
 
 def test_without_training_patients_training_says_what_is_missing(planted, records, spec, settings):
@@ -326,7 +391,9 @@ def test_a_bundle_reads_as_written_without_torch_and_refuses_damage(bundle, tmp_
         env=os.environ | {"PYTHONPATH": str(source)},
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["1.0", "12"]
+    total, prototypes = done.stdout.split()
+    assert float(total) == pytest.approx(1.0)
+    assert prototypes == "12"
     loaded = Bundle.load(tmp_path / "bundle")
     assert loaded.thresholds == bundle.thresholds
     assert loaded.calibration == bundle.calibration

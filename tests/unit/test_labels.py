@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from beatlens.corpora.registry import read_patients
 from beatlens.corpora.wfdb_directory import read_record
@@ -83,10 +84,14 @@ def test_flutter_spans() -> None:
 
 
 def splits() -> dict[str, set[str]]:
-    with (CONFIG / "splits" / "ds1ds2.csv").open(encoding="utf-8", newline="") as file:
+    return split_table("ds1ds2")
+
+
+def split_table(name: str) -> dict[str, set[str]]:
+    with (CONFIG / "splits" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert all(row["corpus"] == "mitdb" for row in rows)
-    assert len({row["record"] for row in rows}) == len(rows) == 48
+    assert len({row["record"] for row in rows}) == len(rows)
     return {split: {row["record"] for row in rows if row["split"] == split} for split in {row["split"] for row in rows}}
 
 
@@ -94,10 +99,20 @@ def test_ds1_ds2_of_de_chazal() -> None:
     parts = splits()
     ds1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()
     ds2 = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()
-    assert parts["train"] | parts["calibrate"] | parts["select"] == set(ds1)
+    assert parts["train"] == set(ds1)
     assert parts["test"] == set(ds2)
     assert parts["paced"] == {"102", "104", "107", "217"}
     assert read_patients(CONFIG / "patients" / "mitdb.csv") == {"201": "201", "202": "201"}
+
+
+def test_development_never_opens_a_record_of_ds2() -> None:
+    parts, development = splits(), split_table("ds1dev")
+    assert set.union(*development.values()) == parts["train"]
+    overlay = yaml.safe_load((CONFIG / "mitdb-dev.yaml").read_text(encoding="utf-8"))
+    records = {corpus["name"]: corpus["records"] for corpus in overlay["corpora"]}
+    assert set(records["mitdb"]) == parts["train"]
+    assert development["test"]
+    assert not development["test"] & development["train"]
 
 
 @pytest.mark.real_data
@@ -116,10 +131,8 @@ def test_beats_of_mitdb_by_class(real_corpus) -> None:
             labels = Counter(table.classify(record.annotations.symbol, record.annotations.aux))
             counts.setdefault(split, Counter()).update(labels)
             leads[name], people[name] = record.leads, record.patient
-    ds1 = counts["train"] + counts["select"] + counts["calibrate"]
-    assert [ds1[label] for label in "NSVFQ"] == [45866, 944, 3788, 415, 8]
+    assert [counts["train"][label] for label in "NSVFQ"] == [45866, 944, 3788, 415, 8]
     assert [counts["test"][label] for label in "NSVFQ"] == [44259, 1837, 3221, 388, 7]
-    assert min(counts["calibrate"][label] for label in "NSVF") > 10
     assert leads["114"] == ("V5", "II")
     assert [name for name in leads if "II" not in leads[name]] == sorted(["102", "104"], key=list(leads).index)
     assert len(set(people.values())) == 47

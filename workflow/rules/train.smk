@@ -4,7 +4,7 @@ TRAINING_SECTIONS = ("model", "training", "beats", "classes", "leads", "signal",
 if not CONFIG["bundle"]:
 
     rule train_network:
-        """Train the network on the training patients, with the epochs' scores on the selection patients."""
+        """Train the network on the training patients, and run it, or networks without them, on patients not seen."""
         input:
             shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "beats_annotated.parquet"),
             records="<results>/records.tsv",
@@ -13,6 +13,7 @@ if not CONFIG["bundle"]:
         output:
             weights=ensure("<results>/model/training/weights.npz", non_empty=True),
             model=ensure("<results>/model/training/model.json", non_empty=True),
+            held_out=ensure("<results>/model/training/held_out.npz", non_empty=True),
             history=report(
                 ensure("<results>/model/history.csv", non_empty=True),
                 caption="../report/history.rst",
@@ -40,18 +41,18 @@ if not CONFIG["bundle"]:
         shell:
             "{params.program} --shards {params.shards:q} --records {input.records:q} --library {input.library:q}"
             " --waves {input.waves:q} --settings {params.settings:q} --weights {output.weights:q}"
-            " --model {output.model:q} --history {output.history:q} --state {params.state:q} --key {params.key:q}"
+            " --model {output.model:q} --held-out {output.held_out:q} --history {output.history:q} --state {params.state:q} --key {params.key:q}"
             " --log {log:q}"
 
     rule make_bundle:
-        """Calibrate on the calibration patients, set the review thresholds, and put all that inference needs together."""
+        """Calibrate and set the review thresholds on patients not seen; put all that inference needs together."""
         input:
-            shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "beats_annotated.parquet"),
             records="<results>/records.tsv",
             library="<results>/prototypes/library.csv",
             waves="<results>/prototypes/waves.npz",
             weights="<results>/model/training/weights.npz",
             model="<results>/model/training/model.json",
+            held_out="<results>/model/training/held_out.npz",
         output:
             bundle=ensure("<results>/model/bundle/bundle.json", non_empty=True),
             weights=ensure("<results>/model/bundle/weights.npz", non_empty=True),
@@ -71,9 +72,8 @@ if not CONFIG["bundle"]:
             program=program("bundle"),
             code=code("bundle"),
             settings=settings("review"),
-            shards=folders("shards"),
             output=lambda wildcards, output: Path(output.bundle).parent,
         shell:
-            "{params.program} --shards {params.shards:q} --records {input.records:q} --library {input.library:q}"
-            " --waves {input.waves:q} --weights {input.weights:q} --model {input.model:q}"
+            "{params.program} --records {input.records:q} --library {input.library:q} --waves {input.waves:q}"
+            " --weights {input.weights:q} --model {input.model:q} --held-out {input.held_out:q}"
             " --settings {params.settings:q} --output {params.output:q} --log {log:q}"

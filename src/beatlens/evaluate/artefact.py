@@ -111,7 +111,8 @@ def learn(records: Sequence[LeakyRecord], bundle: Bundle, epochs: int, seed: int
 
 def _logits(network: HybridNet, inputs: RecordInputs) -> torch.Tensor:
     n, n_leads, length = inputs.waves.shape
-    features = network.encode_leads(torch.from_numpy(inputs.waves.reshape(n * n_leads, length))).view(n, n_leads, -1)
+    waves, typical = torch.from_numpy(inputs.waves), torch.from_numpy(inputs.typical).repeat(n, 1)
+    features = network.encode_leads(waves.reshape(n * n_leads, length), typical).view(n, n_leads, -1)
     present = torch.ones((n, n_leads), dtype=torch.bool)
     embeddings = network.mix_leads(features, present, torch.from_numpy(inputs.lead_ids))
     arrays = (inputs.rr, np.zeros((n, 0), np.float32), inputs.windows, inputs.lengths, inputs.positions)

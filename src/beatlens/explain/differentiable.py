@@ -52,6 +52,7 @@ class SignalModel:
         self._lead_ids, self._targets = self.tensor(scene.lead_ids), self.tensor(scene.target_rows)
         self._windows, self._lengths = self.tensor(scene.windows), self.tensor(scene.lengths)
         self._positions = self.tensor(scene.positions)
+        self._typical = self.tensor(scene.typical)
         usable = bank.patients != scene.patient
         self._prototypes = self.tensor(bank.waves[usable] * bank.present[usable, :, None])
         self._present = self.tensor(bank.present[usable].astype(np.float32))
@@ -69,7 +70,7 @@ class SignalModel:
 
     def feature_maps(self, waves: Tensor) -> Tensor:
         """Return the last feature map of each beat and lead, (m, B, L, channels, positions)."""
-        maps = self.network.encoder.feature_map(waves.flatten(0, 2))
+        maps = self.network.encoder.feature_map(waves.flatten(0, 2), self._typical_of(waves))
         return maps.view(*waves.shape[:3], *maps.shape[1:])
 
     def values(self, signal: Tensor, rr: Tensor) -> Tensor:
@@ -81,7 +82,8 @@ class SignalModel:
         """Return the (m,) target of `feature_maps`, the waves that prototypes are compared with, and RR features."""
         m, n_beats, n_leads = maps.shape[:3]
         n_targets = len(self._targets)
-        features = self.network.encoder.pool(maps.flatten(0, 2)).view(m * n_beats, n_leads, -1)
+        compared = waves.flatten(0, 2), self._typical_of(waves)
+        features = self.network.encoder.pool(maps.flatten(0, 2), *compared).view(m * n_beats, n_leads, -1)
         present = torch.ones(m * n_beats, n_leads, dtype=torch.bool, device=self.device)
         embeddings = self.network.mix_leads(features, present, self._lead_ids)
         offset = torch.arange(m, device=self.device)[:, None, None] * n_beats
@@ -95,6 +97,10 @@ class SignalModel:
             self._positions.repeat(m),
         )
         return self._target(logits.view(m, n_targets, -1).double(), gates.view(m, n_targets).double())
+
+    def _typical_of(self, waves: Tensor) -> Tensor:
+        """Return the typical beat beside each of waves (m, B, L, T): (m * B * L, T)."""
+        return self._typical.expand(waves.shape).flatten(0, 2)
 
     def _similarity(self, waves: Tensor) -> Tensor:
         """Do what `combine` and `class_features` do, on (n, L, T)."""

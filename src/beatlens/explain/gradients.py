@@ -99,7 +99,8 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Grad
     The last feature map of a beat's lead is weighted by the target's gradient, averaged over positions, and
     interpolated to samples; where beats overlap, their maps are averaged. It keeps its sign: what a rectified map of
     two networks shares is that something is there. Guided: the rectified map times what guided backpropagation
-    (Springenberg et al. 2015) gives each sample. The prototype branch, which sees no feature map, is held.
+    (Springenberg et al. 2015) gives each sample. What sees no feature map is held: the prototype branch and the
+    comparison with the typical beat.
 
     Parameters
     ----------

@@ -64,18 +64,18 @@ class EngineNetwork:
         self.chunk = CHUNK_CPU if device == "cpu" else CHUNK_GPU
         self._layers = folded_layers(network.encoder)
 
-    def encode(self, waves: Tensor) -> Tensor:
-        """Encode waves (m, T): equals ``network.encode_leads``."""
-        maps = self.network.encoder.inputs(waves)[:, :, None].contiguous(memory_format=torch.channels_last)
+    def encode(self, waves: Tensor, typical: Tensor) -> Tensor:
+        """Encode waves (m, T) beside typical beats (m, T): equals ``network.encode_leads``."""
+        maps = self.network.encoder.inputs(waves, typical)[:, :, None].contiguous(memory_format=torch.channels_last)
         for conv, weight, bias in self._layers:
             stride, padding = (1, conv.stride[0]), (0, cast(int, conv.padding[0]))
             maps = nn.functional.conv2d(maps, weight, bias, stride, padding).relu_()
-        return self.network.encoder.pool(maps[:, :, 0])
+        return self.network.encoder.pool(maps[:, :, 0], waves, typical)
 
-    def terms(self, waves: Tensor, lead_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what waves (m, T) of leads (m,) bring to a mix: hidden (m, D), score (m,)."""
+    def terms(self, waves: Tensor, typical: Tensor, lead_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what waves (m, T), beside typical beats, of leads (m,) bring to a mix: hidden (m, D), score (m,)."""
         parts = [
-            self.network.lead_terms(self.encode(waves[chunk]), lead_ids[chunk])
+            self.network.lead_terms(self.encode(waves[chunk], typical[chunk]), lead_ids[chunk])
             for chunk in _chunks(len(waves), self.chunk)
         ]
         return torch.cat([hidden for hidden, _ in parts]), torch.cat([score for _, score in parts])

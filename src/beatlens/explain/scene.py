@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.beats import constant_rhythm_features, context_windows, rr_features, stretch_ids
-from beatlens.inputs import InputSpec, used_leads
+from beatlens.inputs import InputSpec, typical_beats, used_leads
 from beatlens.leads import lead_id
 from beatlens.shards import BeatGeometry, Shard
 
@@ -33,6 +33,8 @@ class Scene:
         (L, n_samples) float32 mV, the whole conditioned record in the leads the model uses.
     leads, lead_ids, lead_scale
         L names, embedding indices and amplitudes in mV.
+    typical
+        (L, T) the record's typical beat in units of `lead_scale`.
     geometry
         Extent of a beat.
     r_index
@@ -40,7 +42,7 @@ class Scene:
     rr
         (B, R) RR features.
     rr_off
-        (R,) RR features of a constant rhythm at the record's median interval.
+        (R,) RR features of a constant rhythm.
     windows, lengths, positions
         (n_targets, W), (n_targets,), (n_targets,): contexts of the targets, as rows of `r_index`.
     all_r_index
@@ -58,6 +60,7 @@ class Scene:
     leads: tuple[str, ...]
     lead_ids: IntArray
     lead_scale: FloatArray
+    typical: FloatArray
     geometry: BeatGeometry
     r_index: IntArray
     rr: FloatArray
@@ -133,6 +136,7 @@ def make_scene(shard: Shard, beats: pd.DataFrame, beat_ids: Sequence[str], spec:
     local = np.zeros_like(windows)
     local[used] = renamed
     all_r_index = beats["r_index"].to_numpy(dtype=np.int64)
+    scale = shard.lead_scale(corpus, record)[index]
     return Scene(
         corpus=corpus,
         record=record,
@@ -140,11 +144,12 @@ def make_scene(shard: Shard, beats: pd.DataFrame, beat_ids: Sequence[str], spec:
         signal=np.array(shard.signal(corpus, record)[index], dtype=np.float32),
         leads=leads,
         lead_ids=np.array([lead_id(lead) for lead in leads], dtype=np.int64),
-        lead_scale=shard.lead_scale(corpus, record)[index],
+        lead_scale=scale,
+        typical=typical_beats(shard.waveforms(beats, leads, spec.geometry) / scale[:, None]),
         geometry=spec.geometry,
         r_index=all_r_index[in_play],
         rr=rr_features(beats, spec.beats)[in_play],
-        rr_off=constant_rhythm_features(float(np.median(beats["rr_before_s"]))),
+        rr_off=constant_rhythm_features(),
         windows=local,
         lengths=lengths,
         positions=positions,

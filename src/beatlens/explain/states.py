@@ -119,7 +119,8 @@ class StateStore:
         """Append states: waves (m, T), scaled, of (beat, lead) owners (m, 2)."""
         first, last = self.count, self.count + len(waves)
         ids = self.tensor(self.scene.lead_ids[owners[:, 1]])
-        hidden, score = self.network.terms(self.tensor(waves), ids)
+        typical = self.tensor(self.scene.typical[owners[:, 1]])
+        hidden, score = self.network.terms(self.tensor(waves), typical, ids)
         if last > len(self.norm2):
             self._grow(max(last, 2 * len(self.norm2)), hidden)
         self.hidden[first:last], self.score[first:last] = hidden, score

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from beatlens.leads import STANDARD_LEADS
 from beatlens.models.settings import ModelSettings
 
+FLOOR = 0.02
+"""Share of a lead's scale that comparisons with the typical beat add, so that they stay finite where a lead is flat."""
+
 
 class LeadEncoder(nn.Module):
     """A 1-D convolutional network shared by all leads.
@@ -27,9 +30,9 @@ class LeadEncoder(nn.Module):
 
     def __init__(self, settings: ModelSettings, beat_length: int) -> None:
         super().__init__()
-        self.derivative = settings.derivative
+        self.derivative, self.typical_beat = settings.derivative, settings.typical_beat
         layers: list[nn.Module] = []
-        width, length = 1 + settings.derivative, beat_length
+        width, length = (1 + settings.derivative) * (1 + settings.typical_beat), beat_length
         for channels, kernel in zip(settings.channels, settings.kernels, strict=True):
             layers += [
                 nn.Conv1d(width, channels, kernel, stride=2, padding=kernel // 2, bias=False),
@@ -46,27 +49,53 @@ class LeadEncoder(nn.Module):
         bins = torch.zeros(length, settings.time_bins)
         bins[torch.arange(length), torch.arange(length) * settings.time_bins // length] = 1.0
         self.register_buffer("bins", bins / bins.sum(0), persistent=False)
-        self.size = width * settings.time_bins
+        edges = [round(k * beat_length / settings.time_bins) for k in range(settings.time_bins + 1)]
+        self.stretches = [(0, beat_length), *zip(edges[:-1], edges[1:], strict=True)] if self.typical_beat else []
+        self.size = width * settings.time_bins + 3 * len(self.stretches)
 
-    def inputs(self, waves: Tensor) -> Tensor:
-        """Return what the first layer sees of waves (m, T): (m, 1 or 2, T), the wave and its first difference."""
-        if not self.derivative:
-            return waves[:, None]
-        # 5 samples of 5 ms hold most of a QRS slope; the gain brings the difference to the wave's own size.
-        slope = nn.functional.pad(waves[:, 1:] - waves[:, :-1], (1, 0))
-        return torch.stack([waves, 5.0 * slope], dim=1)
+    def inputs(self, waves: Tensor, typical: Tensor) -> Tensor:
+        """Return what the first layer sees of waves and typical beats (m, T): (m, channels, T).
 
-    def feature_map(self, waves: Tensor) -> Tensor:
-        """Return the last feature map, (m, channels, positions), of waves (m, T): what class-activation maps use."""
-        return cast(Tensor, self.layers(self.inputs(waves)))
+        The wave, its difference to the typical beat, and the slope of each.
+        """
+        shown = [waves, waves - typical] if self.typical_beat else [waves]
+        if self.derivative:
+            # 5 samples of 5 ms hold most of a QRS slope; the gain brings the difference to the wave's own size.
+            shown += [5.0 * nn.functional.pad(wave[:, 1:] - wave[:, :-1], (1, 0)) for wave in shown]
+        return torch.stack(shown, dim=1)
 
-    def pool(self, feature_map: Tensor) -> Tensor:
-        """Average a feature map over the stretches of the beat: (m, channels, positions) -> (m, size)."""
-        return (feature_map @ cast(Tensor, self.bins)).flatten(1)
+    def feature_map(self, waves: Tensor, typical: Tensor) -> Tensor:
+        """Return the last feature map, (m, channels, positions): what class-activation maps use."""
+        return cast(Tensor, self.layers(self.inputs(waves, typical)))
 
-    def forward(self, waves: Tensor) -> Tensor:
-        """Encode waves (m, T), scaled, to features (m, size)."""
-        return self.pool(self.feature_map(waves))
+    def pool(self, feature_map: Tensor, waves: Tensor, typical: Tensor) -> Tensor:
+        """Average a feature map (m, channels, positions) over stretches of the beat; return features (m, size).
+
+        With the typical beat they end in how the wave compares with it over the whole beat and each stretch:
+        correlation, size of the difference, ratio of the peak-to-peak amplitudes, the last two in logarithms.
+        """
+        parts = [(feature_map @ cast(Tensor, self.bins)).flatten(1)]
+        for low, high in self.stretches:
+            wave, usual = waves[:, low:high], typical[:, low:high]
+            wave, usual = wave - wave.mean(1, keepdim=True), usual - usual.mean(1, keepdim=True)
+            power, usual_power = wave.square().mean(1) + FLOOR**2, usual.square().mean(1) + FLOOR**2
+            difference = (wave - usual).square().mean(1) + FLOOR**2
+            height, usual_height = (shown.amax(1) - shown.amin(1) + FLOOR for shown in (wave, usual))
+            parts.append(
+                torch.stack(
+                    [
+                        (wave * usual).mean(1) / torch.sqrt(power * usual_power),
+                        0.5 * torch.log(difference / usual_power),
+                        torch.log(height / usual_height),
+                    ],
+                    dim=1,
+                )
+            )
+        return torch.cat(parts, dim=1)
+
+    def forward(self, waves: Tensor, typical: Tensor) -> Tensor:
+        """Encode waves (m, T), scaled, beside the typical beats (m, T) of their records, to features (m, size)."""
+        return self.pool(self.feature_map(waves, typical), waves, typical)
 
 
 class LeadMixer(nn.Module):

@@ -54,9 +54,13 @@ class HybridNet(nn.Module):
         self.rr_mean.copy_(mean)
         self.rr_std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
 
-    def encode_leads(self, waves: Tensor) -> Tensor:
-        """Encode waves (m, T), each one lead of one beat in units of the lead's scale, to features (m, F)."""
-        return cast(Tensor, self.encoder(waves))
+    def encode_leads(self, waves: Tensor, typical: Tensor) -> Tensor:
+        """Encode waves (m, T), each one lead of one beat in units of the lead's scale, to features (m, F).
+
+        `typical` (m, T) is the typical beat of each wave's record in that lead, in the same units; not read where
+        ``model.typical_beat`` is false.
+        """
+        return cast(Tensor, self.encoder(waves, typical))
 
     def mix_leads(self, features: Tensor, present: Tensor, lead_ids: Tensor) -> Tensor:
         """Mix features (n, L, F) of the leads present (n, L) bool, with lead_ids (L,) long, to embeddings (n, D)."""

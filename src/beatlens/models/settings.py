@@ -19,6 +19,8 @@ class ModelSettings:
         ``hybrid`` (morphology, rhythm and prototype branches) or ``context`` (no prototype branch).
     derivative
         Whether the beat encoder sees the first difference beside the wave.
+    typical_beat
+        Whether it also sees the record's typical beat in that lead (`beatlens.inputs.typical_beats`).
     channels, kernels
         Of the encoder's convolutions; each halves the length.
     time_bins
@@ -37,6 +39,7 @@ class ModelSettings:
 
     name: str
     derivative: bool
+    typical_beat: bool
     channels: tuple[int, ...]
     kernels: tuple[int, ...]
     time_bins: int

@@ -84,6 +84,17 @@ class PrototypeBank:
         waves = np.ascontiguousarray(self.waves[:, index])
         return replace(self, waves=waves, present=self.present[:, index], leads=tuple(leads))
 
+    def subset(self, rows: BoolArray) -> PrototypeBank:
+        """Return the bank with some (P,) of its prototypes."""
+        return replace(
+            self,
+            waves=self.waves[rows],
+            present=self.present[rows],
+            labels=self.labels[rows],
+            patients=self.patients[rows],
+            beat_ids=self.beat_ids[rows],
+        )
+
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return arrays for an npz file."""
         return {

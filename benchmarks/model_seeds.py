@@ -1,0 +1,121 @@
+"""The model of a run trained again with several seeds: mean and spread of its scores on the test patients.
+
+    snakemake --configfile config/mitdb.yaml --until predict --cores 2
+    PYTHONPATH=src python benchmarks/model_seeds.py results/mitdb [--seeds 1 2 3 4 5] [--jobs 2] [--output FILE]
+
+Everything but the seed is that of the run: shards, splits, prototypes, settings. Each seed has networks of its own for
+calibration too. Scores come at detected peaks (missed and extra beats count) and at annotated ones, for all test
+patients and without each list of ``evaluate.leave_out``; the interval is the patient bootstrap's, averaged over seeds.
+``held out`` is what the same networks reach on training patients left out in turn: what choices should be made by.
+This reads the test patients: once, at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from beatlens.artefacts import read_table
+from beatlens.evaluate.classification import evaluate_classification
+from beatlens.evaluate.probabilities import auroc, rank_histogram
+from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.inference import predict_beats
+from beatlens.models.build import network_to_arrays
+from beatlens.shards import Shard
+from beatlens.workbench import bundle_model, input_spec, model_description, train_with_held_out
+
+METRICS = ("accuracy", "macro_f1", "aurc", "error_at_90_coverage", "ece", "review_rate")
+
+
+def one_seed(results: Path, seed: int) -> pd.DataFrame:
+    """Train, calibrate and score with one seed: a table of scope, class, metric, value, lo, hi."""
+    settings: dict[str, Any] = yaml.safe_load((results / "run_config.yaml").read_text()) | {"seed": seed}
+    shards = [Shard(path) for path in sorted((results / "preprocess").iterdir())]
+    records = read_table(results / "records.tsv")
+    spec = input_spec(settings, results / "prototypes" / "library.csv", results / "prototypes" / "waves.npz")
+    start = time.perf_counter()
+    network, _, training, device, held_out = train_with_held_out(shards, records, spec, settings, None, "")
+    seconds = time.perf_counter() - start
+    model = model_description(network, training, spec, settings, records, device)
+    bundle = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings)
+
+    chosen = records[records["split"].isin(["test", "paced"])]
+    splits = dict(zip(zip(chosen["corpus"], chosen["record"], strict=True), chosen["split"], strict=True))
+    tables = {}
+    for peaks in ("detected", "annotated"):
+        parts = []
+        for shard in shards:
+            beats = shard.beats(peaks)
+            wanted = [key in splits for key in zip(beats["corpus"], beats["record"], strict=True)]
+            parts.append(predict_beats(shard, beats[wanted].reset_index(drop=True), splits, bundle, network, device))
+        tables[peaks] = pd.concat(parts, ignore_index=True)
+    metrics, _ = evaluate_classification(
+        tables["detected"], tables["annotated"], bundle.classes, EvaluateSettings(**settings["evaluate"]), seed
+    )
+    metrics = metrics[(metrics["split"] == "test") & ~metrics["scope"].str.startswith("patient:")]
+    rows = metrics[metrics["metric"].isin(METRICS) | (metrics["metric"].isin(["f1", "precision", "recall"]))].to_dict(
+        "records"
+    )
+    rows += [extra("annotated: all", name, value) for name, value in unknown(tables["annotated"]).items()]
+    for prefix, table in (("", tables["detected"]), ("annotated: ", tables["annotated"])):
+        test = table[(table["split"] == "test") & (table["label"] == "S")]
+        accepted = (test["pred"] == "N") & ~test["review"]
+        rows.append(extra(f"{prefix}all", "S accepted as N", float(accepted.mean())))
+    reached = bundle.provenance["calibration"]
+    probability = bundle.calibration.probabilities(held_out.logits)
+    for k, name in enumerate(bundle.classes):
+        truth, pred = held_out.target == k, probability.argmax(axis=1) == k
+        rows.append({**extra("held out", "f1", 2 * (truth & pred).sum() / (truth.sum() + pred.sum())), "class": name})
+    rows += [extra("held out", "accuracy", 1 - reached["error"]), extra("held out", "macro_f1", reached["macro_f1"])]
+    rows += [extra("held out", "ece", reached["expected_calibration_error"])]
+    rows.append(extra("training", "seconds", seconds))
+    return pd.DataFrame(rows)[["scope", "class", "metric", "value", "lo", "hi"]]
+
+
+def unknown(annotated: pd.DataFrame) -> dict[str, float]:
+    """Return how well paced beats are told from the beats of test patients, by each score of strangeness."""
+    paced = (annotated["split"] == "paced") & (annotated["label"] == "Q")
+    known = (annotated["split"] == "test") & annotated["label"].isin(["N", "S", "V"])
+    both = annotated[paced | known]
+    group = paced[paced | known].to_numpy().astype(np.int64)
+    confidence = both[[name for name in both if name.startswith("p_") and name != "p_noise"]].max(axis=1)
+    scores = {"distance": 1 - both["similarity"], "uncertainty": 1 - confidence, "p_noise": both["p_noise"]}
+    nobody = np.zeros(len(both), dtype=np.int64)
+    return {
+        f"paced auroc, {name}": float(auroc(rank_histogram(score.to_numpy(), group, 2, nobody, 1, None))[0])
+        for name, score in scores.items()
+    } | {"paced reviewed": float(both["review"][group == 1].mean())}
+
+
+def extra(scope: str, metric: str, value: float) -> dict[str, Any]:
+    return {"scope": scope, "class": "all", "metric": metric, "value": float(value), "lo": np.nan, "hi": np.nan}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--output", type=Path, help="CSV of every seed's scores")
+    arguments = parser.parse_args()
+    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+        tables = list(pool.map(one_seed, repeat(arguments.results), arguments.seeds))
+    every = pd.concat([table.assign(seed=seed) for seed, table in zip(arguments.seeds, tables, strict=True)])
+    if arguments.output:
+        every.to_csv(arguments.output, index=False)
+    grouped = every.groupby(["scope", "class", "metric"], sort=False)
+    table = grouped["value"].agg(["mean", "std", "min", "max"]).join(grouped[["lo", "hi"]].mean())
+    print(table.round(4).to_string())
+
+
+if __name__ == "__main__":
+    main()
