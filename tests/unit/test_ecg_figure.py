@@ -10,7 +10,7 @@ from PIL import Image
 
 from beatlens.explain.attribution import META_KEYS, Attribution
 from beatlens.figures.ecg import LIMIT_MV, EcgFigure, Strip
-from beatlens.figures.layout import plan
+from beatlens.figures.layout import LeadsMap, RhythmStrip, plan
 from beatlens.figures.overlay import colours, displayed, draw_overlay, shared_limit
 from beatlens.figures.scale import PaperScale
 from beatlens.figures.style import NEGATIVE, POSITIVE, save_figure
@@ -152,3 +152,66 @@ def test_a_twelve_lead_figure_is_quick(tmp_path: Path) -> None:
     draw_overlay(figure, attribution(of, of.signal / 100), 0.1)
     save_figure(figure.figure, tmp_path / "a.png", dpi=150)
     assert time.process_time() - began < 2.0  # about 0.3 s; the bound only catches a change of kind
+
+
+def test_rhythm_strips_have_a_length_and_speed_of_their_own() -> None:
+    of = strip(STANDARD_LEADS, 20.0)
+    figure = EcgFigure(of, SCALE, "4x3+3", columns_s=(12.0, 22.0), rhythm=RhythmStrip(10.0, 30.0, 12.5))
+    strips = [panel for panel in figure.panels if panel.rhythm]
+    assert [(p.lead, p.start_s, p.end_s) for p in strips] == [(lead, 10.0, 30.0) for lead in ("II", "V1", "V5")]
+    assert (figure.panels[0].start_s, figure.panels[0].end_s) == (12.0, 14.5)
+    assert figure.x_mm(strips[0], 12.0) - figure.x_mm(strips[0], 10.0) == pytest.approx(25)
+    assert figure.x_mm(figure.panels[0], 13.0) - figure.x_mm(figure.panels[0], 12.0) == pytest.approx(25)
+    assert "25 mm/s   10 mm/mV   rhythm strip 12.5 mm/s" in [t.get_text() for t in figure.axes.texts]
+    values = np.zeros(of.signal.shape, np.float32)
+    values[1, 3700:3800] = 0.01  # lead II at 28.5 s: in the strip alone
+    assert draw_overlay(figure, attribution(of, values), 0.1) == 0.0
+    (picture,) = [image for image in figure.axes.images if image.get_extent()[1] > 200][:1]
+    assert picture.get_extent()[1] - picture.get_extent()[0] == pytest.approx(20 * 12.5)
+    values[1], values[2, 3700:3800] = 0, 0.01  # lead III has no strip
+    assert draw_overlay(figure, attribution(of, values), 0.1) == 1.0
+    long = EcgFigure(of, SCALE, "4x3+1", columns_s=(10.0, 14.0), rhythm=RhythmStrip(10.0, 30.0, 25.0))
+    assert long.paper_mm[0] >= 20 * 25
+    for wrong in ({"columns_s": (5.0, 12.0)}, {"rhythm": RhythmStrip(10.0, 31.0, 25.0)}):
+        with pytest.raises(ValueError, match="within the strip"):
+            EcgFigure(of, SCALE, "4x3+1", **wrong)
+    with pytest.raises(ValueError, match="rhythm strip"):
+        RhythmStrip(10.0, 9.0, 25.0)
+
+
+def test_leads_of_odd_names_are_told_by_a_map() -> None:
+    of = strip(("chan 2", "V1", "X"))
+    leads = LeadsMap({"chan 2": "II"})
+    assert [p.lead for p in plan(of.leads, 0, 4, "stack", leads_map=leads)] == ["chan 2", "V1", "X"]
+    assert [p.lead for p in plan(of.leads, 0, 4, "stack")] == ["V1", "chan 2", "X"]
+    figure = EcgFigure(of, SCALE, leads=leads)
+    assert "chan 2 = II" in [t.get_text() for t in figure.axes.texts]
+    own = attribution(strip(("MLII", "V1")), strip(("MLII", "V1")).signal / 100)
+    assert draw_overlay(figure, own, 0.1) == 0.0
+    assert draw_overlay(EcgFigure(of, SCALE), own, 0.1) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="X1"):
+        LeadsMap({"a": "X1"})
+
+
+def test_moments_are_marked_by_seconds_and_by_samples() -> None:
+    figures = [EcgFigure(strip(), SCALE) for _ in range(2)]
+    figures[0].mark_moment(11.5, "pace", "V1")
+    figures[1].mark_sample(300, "pace", "V1")
+    lines = [figure.axes.lines[-1].get_xdata().tolist() for figure in figures]
+    assert lines[0] == lines[1]
+    assert lines[0][0] == pytest.approx(figures[0].x_mm(figures[0].panels[1], 11.5))
+    before = len(figures[0].axes.lines)
+    figures[0].mark_moment(99.0, "outside")
+    assert len(figures[0].axes.lines) == before
+
+
+def test_pdf_is_to_scale_and_deterministic(tmp_path: Path) -> None:
+    for name in ("a.pdf", "b.pdf"):
+        of = strip()
+        figure = EcgFigure(of, SCALE)
+        draw_overlay(figure, attribution(of, of.signal / 100), 0.1)
+        save_figure(figure.figure, tmp_path / name)
+    content = (tmp_path / "a.pdf").read_bytes()
+    assert content == (tmp_path / "b.pdf").read_bytes()
+    box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+) ?\]", content).groups()  # type: ignore[union-attr]
+    assert [float(side) for side in box] == pytest.approx([side * 72 / 25.4 for side in figure.size_mm], abs=0.1)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from beatlens.figures.layout import Panel, plan
+from beatlens.figures.layout import AS_NAMED, LeadsMap, Panel, RhythmStrip, plan
 from beatlens.figures.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
 from beatlens.figures.style import ACCENT, INK, MUTED, POINTS_PER_MM, TRUTH
 
@@ -62,11 +62,48 @@ class Strip:
 
 
 class EcgFigure:
-    """A drawn ECG: the figure, and where each panel lies on it in millimetres."""
+    """A drawn ECG: the figure, and where each panel lies on it in millimetres.
 
-    def __init__(self, strip: Strip, scale: PaperScale, layout: str = "auto", simultaneous: bool = False) -> None:
-        self.strip, self.scale = strip, scale
-        self.panels = plan(strip.leads, strip.start_s, strip.end_s, layout, simultaneous)
+    Parameters
+    ----------
+    strip
+        What is drawn.
+    scale
+        Paper scale.
+    layout, simultaneous
+        As for `beatlens.figures.layout.plan`.
+    columns_s
+        Stretch that the columns share, in record time; the whole strip where None.
+    rhythm
+        Stretch and speed of the rhythm strips, where they are others.
+    leads
+        What leads of odd names are.
+
+    Raises
+    ------
+    ValueError
+        For a stretch that reaches beyond the strip.
+    """
+
+    def __init__(
+        self,
+        strip: Strip,
+        scale: PaperScale,
+        layout: str = "auto",
+        simultaneous: bool = False,
+        *,
+        columns_s: tuple[float, float] | None = None,
+        rhythm: RhythmStrip | None = None,
+        leads: LeadsMap = AS_NAMED,
+    ) -> None:
+        self.strip, self.scale, self.rhythm, self.leads = strip, scale, rhythm, leads
+        start_s, end_s = columns_s or (strip.start_s, strip.end_s)
+        for first, last in [(start_s, end_s), *([(rhythm.start_s, rhythm.end_s)] if rhythm else [])]:
+            if first < strip.start_s - 0.5 / strip.fs or last > strip.end_s + 0.5 / strip.fs:
+                raise ValueError(
+                    f"stretch from {first} s to {last} s; expected within the strip, {strip.start_s} to {strip.end_s} s"
+                )
+        self.panels = plan(strip.leads, start_s, end_s, layout, simultaneous, rhythm, leads)
         n_rows = 1 + max(panel.row for panel in self.panels)
         n_columns = 1 + max(panel.column for panel in self.panels)
         self._gap = COLUMN_GAP_MM if simultaneous or layout == "auto" else 0.0
@@ -78,10 +115,9 @@ class EcgFigure:
             if np.isfinite(values).any():
                 ups[panel.row] = max(ups[panel.row], round_up_mm(float(np.nanmax(values)) + 1.0))
                 downs[panel.row] = max(downs[panel.row], round_up_mm(1.0 - float(np.nanmin(values))))
-        self.paper_mm = (
-            round_up_mm(PULSE_LANE_MM + n_columns * self._column_mm + (n_columns - 1) * self._gap),
-            float((ups + downs).sum()),
-        )
+        below_mm = max(((p.end_s - p.start_s) * self.speed(p) for p in self.panels if p.rhythm), default=0.0)
+        beside_mm = n_columns * self._column_mm + (n_columns - 1) * self._gap
+        self.paper_mm = (round_up_mm(PULSE_LANE_MM + max(beside_mm, below_mm)), float((ups + downs).sum()))
         width = max(self.paper_mm[0] + 2 * MARGIN_MM, MIN_WIDTH_MM)
         height = HEADER_MM + MARK_LANE_MM + self.paper_mm[1] + FOOTER_MM
         self.figure: Figure
@@ -94,10 +130,14 @@ class EcgFigure:
 
     # Places
 
+    def speed(self, panel: Panel) -> float:
+        """Return a panel's paper speed in mm/s."""
+        return self.rhythm.speed_mm_s if panel.rhythm and self.rhythm else self.scale.speed_mm_s
+
     def x_mm(self, panel: Panel, time_s: float) -> float:
         """Return the millimetre at which a moment of a panel lies."""
         left = MARGIN_MM + PULSE_LANE_MM + panel.column * (self._column_mm + self._gap)
-        return left + (time_s - panel.start_s) * self.scale.speed_mm_s
+        return left + (time_s - panel.start_s) * self.speed(panel)
 
     def y_mm(self, panel: Panel, millivolts: float) -> float:
         """Return the millimetre at which a voltage of a panel lies."""
@@ -135,14 +175,14 @@ class EcgFigure:
         for panel in self.panels:
             times, values = self.trace(panel)
             cut |= bool((np.abs(values) > LIMIT_MV).any())
-            x = self.x_mm(panel, 0.0) + times * self.scale.speed_mm_s
+            x = self.x_mm(panel, 0.0) + times * self.speed(panel)
             y = self.y_mm(panel, 0.0) + np.clip(values, -LIMIT_MV, LIMIT_MV) * self.scale.gain_mm_mv
             self.axes.plot(x, y, color=INK, linewidth=0.32 * POINTS_PER_MM, solid_joinstyle="round", zorder=3)
             left, top = self.x_mm(panel, panel.start_s), self.row_mm(panel)[1]
             self.text(
                 left + 1.0,
                 top - 0.8,
-                panel.lead,
+                self.leads.label(panel.lead),
                 size=8.5,
                 weight="bold",
                 color=INK,
@@ -153,14 +193,16 @@ class EcgFigure:
             if panel.column == 0:
                 self._pulse(panel)
         self._time_axis()
-        self.text(MARGIN_MM, FOOTER_MM - 5.4, str(self.scale), size=7, color=MUTED, va="top")
+        own = any(panel.rhythm and self.speed(panel) != self.scale.speed_mm_s for panel in self.panels)
+        scale = str(self.scale) + (f"   rhythm strip {self.rhythm.speed_mm_s:g} mm/s" if own and self.rhythm else "")
+        self.text(MARGIN_MM, FOOTER_MM - 5.4, scale, size=7, color=MUTED, va="top")
         self._notes: list[str] = []
         if cut:
             self.note(f"trace cut at ±{LIMIT_MV:g} mV")
 
     def _pulse(self, panel: Panel) -> None:
         """Draw the calibration pulse: 1 mV for 200 ms."""
-        width, height = 0.2 * self.scale.speed_mm_s, self.scale.gain_mm_mv
+        width, height = 0.2 * self.speed(panel), self.scale.gain_mm_mv
         zero = self.y_mm(panel, 0.0)
         xs = MARGIN_MM + np.array([1.5, 2.5, 2.5, 2.5 + width, 2.5 + width, 3.5 + width])
         ys = zero + np.array([0.0, 0.0, height, height, 0.0, 0.0])
@@ -237,6 +279,17 @@ class EcgFigure:
     def mark_samples(self, lead: str, first: int, stop: int, colour: str = TRUTH) -> None:
         """Draw a bar as `mark_span`, from one sample of the strip up to another."""
         self.mark_span(lead, self.time_of(first), self.time_of(stop), colour)
+
+    def mark_moment(self, time_s: float, text: str = "", lead: str | None = None, colour: str = TRUTH) -> None:
+        """Draw a line across the rows that show a moment (of one lead), with a word at its top."""
+        for panel in self.showing(time_s, lead):
+            x, (low, high) = self.x_mm(panel, time_s), self.row_mm(panel)
+            self.axes.plot([x, x], [low, high], color=colour, linewidth=0.8, linestyle=(0, (3, 2)), zorder=2.8)
+            self.text(x + 0.6, high - 0.6, text, size=6.5, color=colour, va="top", zorder=4)
+
+    def mark_sample(self, sample: int, text: str = "", lead: str | None = None, colour: str = TRUTH) -> None:
+        """Draw a line as `mark_moment`, at a sample of the strip."""
+        self.mark_moment(self.time_of(sample), text, lead, colour)
 
     def note(self, text: str) -> None:
         """Add a note to the last line of the footer."""

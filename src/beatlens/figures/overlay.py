@@ -18,7 +18,6 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from beatlens.figures.ecg import FOOTER_MM, LIMIT_MV, MARGIN_MM, EcgFigure
 from beatlens.figures.layout import Panel
 from beatlens.figures.style import INK, MUTED, NEGATIVE, PAPER, POSITIVE, TRUTH
-from beatlens.leads import canonical_lead
 
 if TYPE_CHECKING:
     from beatlens.explain.attribution import Attribution
@@ -100,10 +99,10 @@ def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, styl
     if not limit > 0:
         raise ValueError(f"colour limit {limit}; expected > 0")
     values = displayed(attribution)
-    rows = {canonical_lead(lead): k for k, lead in enumerate(attribution.leads)}
+    rows = {figure.leads.standard(lead): k for k, lead in enumerate(attribution.leads)}
     seen = np.zeros(values.shape, dtype=bool)
     for panel in figure.panels:
-        row = rows.get(canonical_lead(panel.lead))
+        row = rows.get(figure.leads.standard(panel.lead))
         if row is None:
             continue
         first, stop = _overlap(panel, attribution)
@@ -173,13 +172,13 @@ def _band(figure: EcgFigure, panel: Panel, half_mm: float) -> Array:
     known = np.flatnonzero(np.isfinite(millivolts))
     filled = np.interp(np.arange(len(millivolts)), known, millivolts[known]) if len(known) else np.zeros(len(times))
     y = figure.y_mm(panel, 0.0) + np.clip(filled, -LIMIT_MV, LIMIT_MV) * figure.scale.gain_mm_mv
-    reach = 2 * int(np.ceil(half_mm / 2 / figure.scale.speed_mm_s * figure.strip.fs)) + 1
+    reach = 2 * int(np.ceil(half_mm / 2 / figure.speed(panel) * figure.strip.fs)) + 1
     low, high = figure.row_mm(panel)
     step = max(1, reach // 8)  # an outline finer than this can't be seen and makes large SVGs
     chosen = np.unique(np.append(np.arange(0, len(y), step), len(y) - 1))
     upper = np.minimum(maximum_filter1d(y, reach)[chosen] + half_mm, high)
     lower = np.maximum(minimum_filter1d(y, reach)[chosen] - half_mm, low)
-    x = figure.x_mm(panel, 0.0) + times[chosen] * figure.scale.speed_mm_s
+    x = figure.x_mm(panel, 0.0) + times[chosen] * figure.speed(panel)
     return np.concatenate([np.column_stack([x, upper]), np.column_stack([x, lower])[::-1]])
 
 
