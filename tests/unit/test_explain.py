@@ -18,7 +18,7 @@ from beatlens.explain.cases import CaseSettings, WindowSettings, select_cases
 from beatlens.explain.fusion import FusionSettings, fuse
 from beatlens.explain.payload import from_payload, lead_spans, to_payload, top_leads
 from beatlens.explain.players import cell_players, lead_players, refined_players, segment_edges, segment_players
-from beatlens.explain.refine import explain_refined
+from beatlens.explain.refine import explain_refined, screen
 from beatlens.explain.settings import ExplainSettings
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +96,7 @@ def test_refinement_finds_a_planted_cell_and_the_rhythm():
     np.testing.assert_allclose(dense[0, 30:40].sum(), -0.5, atol=1e-8)
     np.testing.assert_allclose(np.abs(dense).sum(), 2.5, atol=1e-6)
     np.testing.assert_allclose(refined.solution.values[refined.players.rhythm], 1.0, atol=1e-8)
-    assert refined.n_evaluations == 300 + 2**8  # 3 segments x 2 leads, rest, rhythm: exact
+    assert refined.n_evaluations == 2 * 41 + 2 + 2**8  # screening; 3 segments x 2 leads, rest, rhythm: exact
 
 
 def test_attribution_file(tmp_path):
@@ -302,3 +302,11 @@ def test_no_cases_and_unlabelled_records():
     assert set(choose(own, records, outcomes=["unlabelled"])["outcome"]) == {"unlabelled"}
     with pytest.raises(ValueError, match="record table"):
         choose(beats, records.iloc[1:])
+
+
+def test_screening_takes_what_is_needed_and_what_suffices():
+    """Both parts of an AND are needed, either part of an OR suffices, and a part without effect has none."""
+    players = segment_players(LEADS, segment_edges(0, 50, 10), rhythm=False)
+    solution = screen(lambda masks, _: (masks[:, 0] & masks[:, 1]) * 2.0 + (masks[:, 2] | masks[:, 3]), players)
+    np.testing.assert_allclose(solution.values, [1.0, 1.0, 0.5, 0.5, 0.0])
+    assert solution.n_evaluations == 12

@@ -1,4 +1,4 @@
-"""From events to leads: events over all leads first, then the leads inside the strongest events."""
+"""From events to leads: events over all leads are screened, then the leads inside the strongest ones explained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from beatlens.explain.lime import solve_lime
 from beatlens.explain.players import Players, split_leads
 from beatlens.explain.sampling import shapley_coalitions, uniform_coalitions
 from beatlens.explain.settings import ExplainSettings
-from beatlens.explain.solution import Solution
+from beatlens.explain.solution import Solution, check_targets
 from beatlens.seeds import derive_seed
 
 Value = Callable[[npt.NDArray[np.bool_], Players], npt.NDArray[np.float64]]
@@ -71,11 +71,33 @@ def solve(value: Value, players: Players, method: str, settings: ExplainSettings
     return solve_kernelshap(coalitions, value(coalitions.masks, players))
 
 
-def explain_refined(value: Value, events: Players, method: str, settings: ExplainSettings, seed: int) -> Refined:
-    """Explain events over all leads, then the leads of the strongest ones with the rest pooled as one player.
+def screen(value: Value, events: Players) -> Solution:
+    """Return each event's mean contribution as the last to join all others and as the first to join none.
 
-    The strongest events are those of largest absolute value; equal ones in time order. Nothing but their values
-    enters the choice. With one lead the second stage parts the strongest events from the pooled rest.
+    The two ends of the Shapley value's mean over coalitions: what is needed shows in the one, what suffices in the
+    other. Nothing is drawn, so that the same events are chosen whatever the seed and the method.
+
+    Parameters
+    ----------
+    value
+        Target under masks.
+    events
+        Players.
+    """
+    n = len(events)
+    ends = np.array([[True] * n, [False] * n])
+    alone = np.eye(n, dtype=bool)
+    y = check_targets(value(np.concatenate([ends, ~alone, alone]), events), 2 * n + 2, "screening")
+    full, empty = float(y[0]), float(y[1])
+    values = 0.5 * ((full - y[2 : n + 2]) + (y[n + 2 :] - empty))
+    return Solution(values, np.zeros(n), full, empty, len(y))
+
+
+def explain_refined(value: Value, events: Players, method: str, settings: ExplainSettings, seed: int) -> Refined:
+    """Screen events over all leads, then explain the leads of the strongest ones with the rest pooled as one player.
+
+    The strongest events are those of largest absolute value in the screening; equal ones in time order. Nothing but
+    their values enters the choice. With one lead the second stage parts the strongest events from the pooled rest.
 
     Parameters
     ----------
@@ -86,7 +108,7 @@ def explain_refined(value: Value, events: Players, method: str, settings: Explai
     method, settings, seed
         As for `solve`.
     """
-    event_solution = solve(value, events, method, settings, seed)
+    event_solution = screen(value, events)
     n_events = len(events) - (events.rhythm is not None)
     strongest = np.argsort(-np.abs(event_solution.values[:n_events]), kind="stable")[: settings.top_segments]
     players = split_leads(events, strongest.tolist())

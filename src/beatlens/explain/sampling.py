@@ -157,17 +157,20 @@ def _sample_pairs(
     pairs: list[int] = []
     pair = 0
     while len(rows) < wanted and len(sizes):
-        size = int(rng.choice(sizes, p=chance))
-        mask = np.zeros(n_players, dtype=bool)
-        mask[rng.permutation(n_players)[:size]] = True
-        for one in (mask, ~mask):
-            key = np.packbits(one).tobytes()
-            if key in found:
-                counts[found[key]] += 1
-            elif len(rows) < wanted:
-                found[key] = len(rows)
-                rows.append(one)
-                counts.append(1.0)
-                pairs.append(pair)
-        pair += 1
+        drawn = rng.choice(sizes, size=(wanted - len(rows) + 1) // 2, p=chance)
+        order = rng.random((len(drawn), n_players)).argsort(axis=1).argsort(axis=1)
+        masks = order < drawn[:, None]
+        both = np.stack([masks, ~masks], axis=1)
+        packed = np.packbits(both, axis=2)
+        for one, keys in zip(both, packed, strict=True):
+            for mask, bits in zip(one, keys, strict=True):
+                key = bits.tobytes()
+                if key in found:
+                    counts[found[key]] += 1
+                elif len(rows) < wanted:
+                    found[key] = len(rows)
+                    rows.append(mask)
+                    counts.append(1.0)
+                    pairs.append(pair)
+            pair += 1
     return np.array(rows, dtype=bool).reshape(-1, n_players), np.array(counts), np.array(pairs, dtype=np.int64)
