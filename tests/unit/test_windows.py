@@ -52,6 +52,7 @@ def test_windows_by_hand():
     assert first["probability"] == pytest.approx(1 - 0.95**9 * 0.1)
     assert (first["start_s"], first["end_s"]) == (pytest.approx(-1.2), pytest.approx(9.2))
     assert window_table(beats(8), CLASSES, 8.0).empty  # 6.4 s
+    assert window_table(beats(10, pred=[(k, "V") for k in range(10)]), CLASSES, 8.0).empty  # everywhere
     unknown = beats(pred=[(3, "V")]).assign(label="")
     assert window_table(unknown, CLASSES, 8.0)[["outcome", "label"]].values.tolist() == [["unlabelled", ""]]
     wrong = window_table(beats(pred=[(3, "V")], label=[(5, "none")]), CLASSES, 8.0).iloc[0]

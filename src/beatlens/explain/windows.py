@@ -22,8 +22,8 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
     """Cut records into windows and say what is found in each.
 
     Windows follow one another from the record's start; what is left at its end is no window. A class is found in a
-    window where a beat of it is predicted; its probability is 1 - prod(1 - p) over the window's beats. The first class,
-    the reference, isn't looked for.
+    window where some of the beats, and not all of them, are predicted so: else it is everywhere. Its probability is
+    1 - prod(1 - p) over the window's beats. The first class, the reference, isn't looked for.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
             continue
         for name in classes[1:]:
             found = part[part["pred"] == name]
-            if found.empty:
+            if found.empty or len(found) == len(part):
                 continue
             labels = sorted(set(part["label"]))
             known = "correct" if name in labels else "wrong" if any(labels) else "unlabelled"

@@ -22,7 +22,7 @@ METRIC_WORDS = {
     "relevance_mass": ("Relevance mass", "how much of the map lies on the truth?"),
     "lead_auc": ("Lead AUC", "do the right leads have more?"),
     "time_auc": ("Time AUC", "do the right moments have more?"),
-    "joint_auc": ("Joint AUC", "do the right moments of the right leads have more?"),
+    "joint_auc": ("Joint AUC", "right moments of the right leads?"),
     "deletion": ("Deletion", "0: random order, 1: best order found"),
     "insertion": ("Insertion", "0: random order, 1: best order found"),
     "rhythm_share": ("Rhythm share", "how much is rhythm: neither good nor bad"),
@@ -33,6 +33,7 @@ TRUTHS = ("planted", "annotated beats", "regions, strict", "regions, lenient")
 """Truths that explanations are held against, the surest first."""
 ABSOLUTE = frozenset({"deletion_auc", "insertion_auc"})
 """Areas of which the deletion and insertion scores are the normalised form."""
+ONLY_IN_TABLES = ABSOLUTE | {"joint_auc"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def scores_figure(metrics: pd.DataFrame) -> Figure:
     rows = [
         row
         for row in score_rows(metrics)
-        if math.isfinite(row.value) and row.metric not in ABSOLUTE and not row.truth.startswith("regions")
+        if math.isfinite(row.value) and row.metric not in ONLY_IN_TABLES and not row.truth.startswith("regions")
     ]
     names = list(dict.fromkeys(row.name for row in rows))
     if not names:
@@ -167,7 +168,7 @@ def _panel(axes: Axes, rows: Sequence[ScoreRow]) -> None:
     )
     axes.set(xlim=(lowest - 0.03, 1.03), ylim=(-0.5, len(rows) - 0.35))
     axes.set_yticks(range(len(rows)), [row.method for row in reversed(rows)])
-    axes.set_title(rows[0].name)
+    axes.set_title(rows[0].name, fontsize=9 if len(rows[0].name) < 24 else 7.5)
     axes.set_xlabel(metric_words(metric)[1], fontsize=7, color=MUTED)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
