@@ -7,7 +7,7 @@ from pathlib import Path
 from beatlens import programs
 from beatlens.artefacts import read_json, read_table, sha256_of, write_text
 from beatlens.report.build import FIGURE_NAMES, render_report
-from beatlens.report.inputs import ReportInputs, load_image, package_versions
+from beatlens.report.inputs import TABLES, ReportInputs, load_image, package_versions
 
 
 def main() -> None:
@@ -15,12 +15,7 @@ def main() -> None:
     for name in ("records", "status", "bundle-json", "config", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name, text in {
-        "metrics": "metrics/classification.csv",
-        "explanations": "metrics/explanations.csv",
-        "cohort": "metrics/cohort.csv",
-        "record-table": "predictions/records.parquet",
-        "alerts": "alerts/alerts.csv",
-        "clusters": "alerts/clusters.csv",
+        **{name: text for name, (_, text) in TABLES.items()},
         "cases": "directory of the drawn cases, with facts.csv",
         **{f"{name}-figure": f"figure {name}.svg" for name in FIGURE_NAMES},
     }.items():
@@ -29,9 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
     programs.start(arguments)
     settings, given = arguments.settings, vars(arguments)
-    names = ("metrics", "explanations", "cohort", "record_table", "alerts", "clusters")
-    tables = {name: read_table(given[name]) if given[name] else None for name in names}
-    fields = {"explanations": "explanation_metrics", "record_table": "record_predictions"}
+    tables = {field: read_table(path) for name, (field, _) in TABLES.items() if (path := given[name.replace("-", "_")])}
     facts = read_table(arguments.cases / "facts.csv") if arguments.cases else None
     cases = [] if facts is None else facts["case"].tolist()
     inputs = ReportInputs(
@@ -46,7 +39,7 @@ def main() -> None:
         config=arguments.config.read_text(encoding="utf-8"),
         versions=package_versions(),
         facts=facts,
-        **{fields.get(name, name): table for name, table in tables.items()},
+        **tables,
         probes=[read_table(path) for path in arguments.probes],
         figures={name: load_image(path) for name in FIGURE_NAMES if (path := given[f"{name}_figure"])},
         cases={

@@ -1,30 +1,37 @@
-"""Draw the prototype gallery and the training history."""
+"""Draw the prototype gallery, the map of training beats and prototypes, and the training history."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from beatlens import programs
-from beatlens.artefacts import read_table
+from beatlens.artefacts import read_arrays, read_table
 from beatlens.figures.prototypes import prototype_figure
 from beatlens.figures.scale import PaperScale
+from beatlens.figures.space import space_figure
 from beatlens.figures.style import save_figure
 from beatlens.figures.training import training_figure
 from beatlens.prototypes.library import PrototypeLibrary
+from beatlens.prototypes.space import FeatureSpace
 
 
 def main() -> None:
     parser = programs.parser(__doc__)
     parser.add_argument("--library", type=Path, required=True, help="prototypes/library.csv")
     parser.add_argument("--waves", type=Path, required=True, help="prototypes/waves.npz")
+    parser.add_argument("--space", type=Path, required=True, help="prototypes/space.npz")
     parser.add_argument("--history", type=Path, required=True, help="model/history.csv")
     parser.add_argument("--gallery", type=Path, required=True, help="figure to write (.svg, .png or .pdf)")
+    parser.add_argument("--map", type=Path, required=True, help="figure to write")
     parser.add_argument("--training", type=Path, required=True, help="figure to write")
     arguments = parser.parse_args()
     programs.start(arguments)
     scale = PaperScale(**arguments.settings["report"])
     library = PrototypeLibrary.load(arguments.library, arguments.waves)
     save_figure(prototype_figure(library, arguments.settings["classes"], scale), arguments.gallery)
+    space = FeatureSpace.load(arguments.space)
+    drawn = space_figure(library, space, read_arrays(arguments.space), arguments.settings["classes"])
+    save_figure(drawn, arguments.map)
     save_figure(training_figure(read_table(arguments.history)), arguments.training)
 
 

@@ -1,13 +1,17 @@
-"""Mine the prototype library from the beats of training patients."""
+"""Mine the prototype library and the label-free view of the beats, from training patients alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from beatlens import programs
-from beatlens.artefacts import read_table
+from beatlens.artefacts import read_table, write_table
 from beatlens.beats import BeatSettings
+from beatlens.dataset import records_of_split, split_beats
+from beatlens.inputs import InputSpec, prepare_record
 from beatlens.prototypes.mining import PrototypeSettings, mine
+from beatlens.prototypes.space import LibrarySettings, beat_map, cluster_table, fit_space, sample_beats
+from beatlens.prototypes.validation import summarise, validate
 from beatlens.shards import BeatGeometry, Shard
 
 
@@ -17,22 +21,36 @@ def main() -> None:
     parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
     parser.add_argument("--library", type=Path, required=True, help="table to write, one row a prototype")
     parser.add_argument("--waves", type=Path, required=True, help="arrays to write")
+    for name in ("validation", "summary", "clusters", "space"):
+        parser.add_argument(f"--{name}", type=Path, required=True, help="to write")
     arguments = parser.parse_args()
     programs.start(arguments)
     settings = arguments.settings
 
     beats = BeatSettings(**settings["beats"])
+    geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
+    shards, records = [Shard(path) for path in arguments.shards], read_table(arguments.records)
+    seed, limits = settings["split"]["seed"], LibrarySettings(**settings["library"])
     library = mine(
-        [Shard(path) for path in arguments.shards],
-        read_table(arguments.records),
+        shards,
+        records,
         tuple(settings["classes"]),
         tuple(settings["leads"]),
-        BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s),
+        geometry,
         beats,
         PrototypeSettings(**settings["prototypes"]),
-        settings["split"]["seed"],
+        seed,
     )
     library.save(arguments.library, arguments.waves)
+    validation = validate(library.table, limits)
+    write_table(arguments.validation, validation)
+    write_table(arguments.summary, summarise(library.table, validation, settings["classes"]))
+    spec = InputSpec(library.bank.classes, library.bank.leads, geometry, beats, library.bank)
+    tables = split_beats(shards, records_of_split(records, "train"))
+    sample = sample_beats((prepare_record(shard, table, spec) for shard, table in tables), limits, seed)
+    space = fit_space(sample, limits, seed)
+    write_table(arguments.clusters, cluster_table(space, sample))
+    space.save(arguments.space, **beat_map(space, sample, seed))
 
 
 if __name__ == "__main__":

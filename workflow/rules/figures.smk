@@ -1,19 +1,27 @@
 # Figures of the model and of the predictions: the prototype bank, training, confusion, reliability, patients.
 FIGURES = [f"<results>/figures/{name}" for name in ("cases.tsv", "scores.svg", "alerts.svg")]
 
+MODEL_FIGURES = ("prototypes", "prototype_map", "training")
+
 if not CONFIG["bundle"]:
-    FIGURES += ["<results>/figures/prototypes.svg", "<results>/figures/training.svg"]
+    FIGURES += [f"<results>/figures/{name}.svg" for name in MODEL_FIGURES]
 
     rule draw_model:
         """Draw the prototype bank, to scale, and loss and scores over the epochs."""
         input:
             library="<results>/prototypes/library.csv",
             waves="<results>/prototypes/waves.npz",
+            space="<results>/prototypes/space.npz",
             history="<results>/model/history.csv",
         output:
             gallery=report(
                 ensure("<results>/figures/prototypes.svg", non_empty=True),
                 caption="../report/prototypes.rst",
+                category="Model",
+            ),
+            prototype_map=report(
+                ensure("<results>/figures/prototype_map.svg", non_empty=True),
+                caption="../report/prototype_map.rst",
                 category="Model",
             ),
             training=report(
@@ -36,7 +44,8 @@ if not CONFIG["bundle"]:
             code=code("draw_model"),
             settings=settings("classes", "report.speed_mm_s", "report.gain_mm_mv"),
         shell:
-            "{params.program} --library {input.library:q} --waves {input.waves:q} --history {input.history:q}"
+            "{params.program} --library {input.library:q} --waves {input.waves:q} --space {input.space:q}"
+            " --history {input.history:q} --map {output.prototype_map:q}"
             " --settings {params.settings:q} --gallery {output.gallery:q} --training {output.training:q} --log {log:q}"
 
 

@@ -1,4 +1,9 @@
 # The prototype bank: typical beats of each class, mined from the training patients.
+PROTOTYPES = [
+    f"<results>/prototypes/{name}"
+    for name in ("library.csv", "waves.npz", "validation.csv", "summary.csv", "clusters.csv", "space.npz")
+]
+
 if not CONFIG["bundle"]:
 
     rule mine_prototypes:
@@ -13,6 +18,10 @@ if not CONFIG["bundle"]:
                 category="Model",
             ),
             waves=ensure("<results>/prototypes/waves.npz", non_empty=True),
+            validation=ensure("<results>/prototypes/validation.csv", non_empty=True),
+            summary=ensure("<results>/prototypes/summary.csv", non_empty=True),
+            clusters=ensure("<results>/prototypes/clusters.csv", non_empty=True),
+            space=ensure("<results>/prototypes/space.npz", non_empty=True),
         log:
             "<logs>/prototypes.log",
         benchmark:
@@ -26,8 +35,9 @@ if not CONFIG["bundle"]:
         params:
             program=program("mine_prototypes"),
             code=code("mine_prototypes"),
-            settings=settings("prototypes", "classes", "leads", "signal", "beats", "split.seed"),
+            settings=settings("prototypes", "library", "classes", "leads", "signal", "beats", "split.seed"),
             shards=folders("shards"),
         shell:
             "{params.program} --shards {params.shards:q} --records {input.records:q} --settings {params.settings:q}"
-            " --library {output.library:q} --waves {output.waves:q} --log {log:q}"
+            " --library {output.library:q} --waves {output.waves:q} --validation {output.validation:q}"
+            " --summary {output.summary:q} --clusters {output.clusters:q} --space {output.space:q} --log {log:q}"

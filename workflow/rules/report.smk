@@ -33,6 +33,7 @@ rule build_report:
         record_table="<results>/predictions/records.parquet",
         alerts="<results>/alerts/alerts.csv",
         clusters="<results>/alerts/clusters.csv",
+        prototypes=[] if CONFIG["bundle"] else PROTOTYPES[2:4],
         explanations="<results>/metrics/explanations.csv",
         cohort="<results>/metrics/cohort.csv",
         classification="<results>/metrics/classification.csv" if LABELLED else [],
@@ -65,6 +66,7 @@ rule build_report:
         # A run without labels has no scores, one with a given bundle no training.
         optional=lambda wildcards, input: " ".join(
             [f"--metrics {shlex.quote(file)}" for file in as_list(input.classification)]
+            + [f"--prototype-{Path(file).stem} {shlex.quote(file)}" for file in as_list(input.prototypes)]
             + [f"--{Path(file).stem}-figure {shlex.quote(file)}" for file in as_list(input.figures)]
         ),
     shell:

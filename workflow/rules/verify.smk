@@ -8,7 +8,7 @@ rule manifest:
         write_config="<results>/run_config.yaml",
         preprocess_shard=every_shard(*SHARD_FILES),
         split=["<results>/records.tsv", "<results>/status.tsv"],
-        mine_prototypes=["<results>/prototypes/library.csv", "<results>/prototypes/waves.npz"] if TRAINED else [],
+        mine_prototypes=PROTOTYPES if TRAINED else [],
         train_network=(
             [
                 "<results>/model/training/weights.npz",
@@ -32,7 +32,7 @@ rule manifest:
         draw_cases="<results>/figures/cases.tsv",
         draw_explanations="<results>/figures/scores.svg",
         find_alerts=[*ALERTS, "<results>/figures/alerts.svg"],
-        draw_model=["<results>/figures/prototypes.svg", "<results>/figures/training.svg"] if TRAINED else [],
+        draw_model=[f"<results>/figures/{name}.svg" for name in MODEL_FIGURES if TRAINED],
         draw_classification=[
             f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED
         ],

@@ -32,6 +32,7 @@ LIBRARY_COLUMNS = {
     "purity": "share of those neighbours with its label, NaN without neighbours",
     "purity_lo": "lower end of the 95 % Wilson interval",
     "purity_hi": "upper end",
+    "noise_ratio": "share of training beats nearest to it that are annotated noise or doubted by a quality rule",
     "label_mix": "labels of the neighbours with their counts, most frequent first, as in 'N:12;V:1'",
     "mean_rr_before_s": "mean RR interval before the beats of the cluster",
     "mean_rr_after_s": "mean RR interval after them",
@@ -88,14 +89,14 @@ class PrototypeLibrary:
         import pandas as pd
 
         text = {"corpus": str, "record": str, "patient": str, "class": str, "beat_id": str}
-        table = pd.read_csv(library, dtype=text, keep_default_na=False, na_values={"purity": [""]})
+        table = pd.read_csv(library, dtype=text, keep_default_na=False, na_values={"purity": [""], "noise_ratio": [""]})
         arrays = read_arrays(waves)
         bank = PrototypeBank.from_arrays(arrays)
         if table["beat_id"].tolist() != bank.beat_ids.tolist():
             raise ValueError(
                 f"{library} and {waves} hold other prototypes ({len(table)} and {len(bank)}); expected one"
             )
-        for name in ("purity", "purity_lo", "purity_hi"):
+        for name in ("purity", "purity_lo", "purity_hi", "noise_ratio"):
             table[name] = pd.to_numeric(table[name], errors="coerce")
         return cls(bank, table, arrays["median"], arrays["scale"], float(arrays["fs"]), int(arrays["before"]))
 

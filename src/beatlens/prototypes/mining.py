@@ -152,10 +152,14 @@ def _describe(
     import pandas as pd
 
     nearest: list[list[str]] = [[] for _ in chosen]
+    noise = np.zeros((len(chosen), 2), dtype=np.int64)  # noisy beats, all beats
     for inputs in loaded:
         similarities = record_similarities(inputs.waves, inputs.leads, bank, inputs.patient)
         labels = inputs.beats["label"].to_numpy()
-        known = np.isin(labels, ["", "none"], invert=True) & np.isfinite(similarities).any(axis=1)
+        seen = np.isfinite(similarities).any(axis=1)
+        noisy = ~_clean(inputs.beats)[seen]
+        np.add.at(noise, similarities[seen].argmax(axis=1), np.stack([noisy, np.ones_like(noisy)], axis=1))
+        known = np.isin(labels, ["", "none"], invert=True) & seen
         for prototype, label in zip(similarities[known].argmax(axis=1).tolist(), labels[known].tolist(), strict=True):
             nearest[prototype].append(label)
     median, scale = np.zeros_like(bank.waves), np.zeros(bank.present.shape, dtype=np.float32)
@@ -180,6 +184,7 @@ def _describe(
                 "purity": hits / n if n else float("nan"),
                 "purity_lo": low,
                 "purity_hi": high,
+                "noise_ratio": noise[p, 0] / noise[p, 1] if noise[p, 1] else float("nan"),
                 "label_mix": label_mix(nearest[p]),
                 "mean_rr_before_s": cluster.mean_rr[0],
                 "mean_rr_after_s": cluster.mean_rr[1],

@@ -1,4 +1,4 @@
-"""The report's sections on new-pattern alerts and on conformal sets."""
+"""The report's sections on new-pattern alerts, conformal sets and the prototype bank."""
 
 from __future__ import annotations
 
@@ -71,3 +71,34 @@ def conformal_section(inputs: ReportInputs) -> dict[str, Any] | None:
         "single": percent(float(rows["all", "conformal_single"][0])),
         "short": listing(name for name, row in covered.items() if row[0] < wanted - SHORT_BY),
     }
+
+
+SUSPICIONS = {
+    "small": "of few beats",
+    "impure": "nearest to beats of other classes",
+    "noisy": "nearest to noise",
+    "lonely": "nearest to no beat of another patient",
+}
+
+
+def prototype_section(inputs: ReportInputs) -> dict[str, Any] | None:
+    """Return the bank by class and how many prototypes are suspicious, why; None for a run with a given bundle."""
+    table, suspects = inputs.prototypes, inputs.suspects
+    if table is None or suspects is None:
+        return None
+    names = table.rename(columns={"class": "name"}).itertuples(index=False)
+    rows = [
+        {
+            "name": row.name,
+            "prototypes": count(row.prototypes),
+            "patients": count(row.patients),
+            "beats": count(row.beats),
+            "median": score(row.median_purity),
+            "least": score(row.least_purity),
+            "noise": percent(row.noise_ratio),
+            "suspicious": count(row.suspicious),
+        }
+        for row in names
+    ]
+    found = Counter(name for text in suspects["suspicious"] for name in text.split(";") if name)
+    return {"rows": rows, "suspects": listing(f"{found[n]} {text}" for n, text in SUSPICIONS.items() if found[n])}

@@ -10,7 +10,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from beatlens.report.alerts import alert_section, conformal_section
+from beatlens.report.alerts import alert_section, conformal_section, prototype_section
 from beatlens.report.cases import case_sections
 from beatlens.report.cohort import cohort_section
 from beatlens.report.inputs import ReportInputs
@@ -61,6 +61,7 @@ def render_report(inputs: ReportInputs) -> str:
         predicted=prediction_section(inputs),
         conformal=conformal_section(inputs),
         alerted=alert_section(inputs),
+        bank=prototype_section(inputs),
         model={"sentence": model_sentence(inputs.bundle)},
         groups=case_sections(inputs),
         paper=f"{config['report']['speed_mm_s']:g} mm/s and {config['report']['gain_mm_mv']:g} mm/mV",
@@ -73,7 +74,10 @@ def render_report(inputs: ReportInputs) -> str:
     )
 
 
-FIGURE_NAMES = ("prototypes", "training", "confusion", "reliability", "patients", "scores", "cohort", "alerts")
+FIGURE_NAMES = (
+    *("prototypes", "prototype_map", "training", "confusion", "reliability", "patients"),
+    *("scores", "cohort", "alerts"),
+)
 
 
 def shared_patients(inputs: ReportInputs) -> str:

@@ -20,6 +20,18 @@ _TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 _SVG_WIDTH = re.compile(rb'<svg[^>]*?\swidth="([\d.]+)pt"')
 MM_PER_POINT = 25.4 / 72
 
+TABLES = {
+    "metrics": ("metrics", "metrics/classification.csv"),
+    "explanations": ("explanation_metrics", "metrics/explanations.csv"),
+    "cohort": ("cohort", "metrics/cohort.csv"),
+    "record-table": ("record_predictions", "predictions/records.parquet"),
+    "alerts": ("alerts", "alerts/alerts.csv"),
+    "clusters": ("clusters", "alerts/clusters.csv"),
+    "prototype-summary": ("prototypes", "prototypes/summary.csv"),
+    "prototype-validation": ("suspects", "prototypes/validation.csv"),
+}
+"""Option of the program -> attribute of `ReportInputs` and the file it takes."""
+
 
 @dataclass(frozen=True)
 class Image:
@@ -65,6 +77,8 @@ class ReportInputs:
         One row a case (`beatlens.figures.cases.FACT_COLUMNS`).
     alerts, clusters
         New-pattern alerts, and all clusters with what they lack to be one.
+    prototypes, suspects
+        Summary of the prototypes by class, and what is suspicious of each prototype.
     probes
         Tests of sanity and stability of the explanations (`beatlens.evaluate.probes.PROBE_COLUMNS`).
     figures
@@ -90,6 +104,8 @@ class ReportInputs:
     facts: pd.DataFrame | None = None
     alerts: pd.DataFrame | None = None
     clusters: pd.DataFrame | None = None
+    prototypes: pd.DataFrame | None = None
+    suspects: pd.DataFrame | None = None
     probes: Sequence[pd.DataFrame] = ()
     figures: Mapping[str, Image] = field(default_factory=dict)
     cases: Mapping[str, Image] = field(default_factory=dict)

@@ -1,0 +1,106 @@
+"""Seed mining: the beats most similar to given ones, in all records of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from beatlens.dataset import split_beats
+from beatlens.inputs import InputSpec, prepare_record, record_similarities
+from beatlens.prototypes.similarity import PrototypeBank
+from beatlens.shards import Shard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOUND_COLUMNS = (
+    *("seed", "seed_label", "rank", "similarity"),
+    *("beat_id", "corpus", "record", "patient", "r_time_s", "label", "reason"),
+)
+
+
+def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> PrototypeBank:
+    """Return the seeds as a bank to compare with.
+
+    Parameters
+    ----------
+    shards
+        All shards.
+    seeds
+        beat_id and label.
+    spec
+        How inputs are made.
+
+    Raises
+    ------
+    ValueError
+        Where columns are missing, a seed comes twice, or is no detected beat of the shards.
+    """
+    missing = [name for name in ("beat_id", "label") if name not in seeds]
+    if missing or not len(seeds):
+        raise ValueError(f"seeds: {len(seeds)} rows with columns {list(seeds)}; expected some, with beat_id and label")
+    wanted = dict(zip(seeds["beat_id"], seeds["label"].astype(str), strict=True))
+    if len(wanted) != len(seeds):
+        raise ValueError(f"seeds: {len(seeds)} rows, {len(wanted)} beats; expected each beat once")
+    waves = np.zeros((len(wanted), len(spec.leads), spec.geometry.length), dtype=np.float32)
+    present = np.zeros((len(wanted), len(spec.leads)), dtype=bool)
+    patients = np.full(len(wanted), "", dtype=object)
+    place = {beat: k for k, beat in enumerate(wanted)}
+    records = {tuple(beat.split("/")[:2]) for beat in wanted}
+    found = set()
+    for shard, table in split_beats(shards, {(c[0], c[1]) for c in records if len(c) == 2}):
+        inputs = prepare_record(shard, table, spec)
+        columns = [spec.leads.index(lead) for lead in inputs.leads]
+        for row, beat in enumerate(table["beat_id"]):
+            if beat in place:
+                waves[place[beat], columns], present[place[beat], columns] = inputs.waves[row], True
+                patients[place[beat]] = inputs.patient
+                found.add(beat)
+    lost = sorted(set(wanted) - found)
+    if lost:
+        raise ValueError(f"seeds: {len(lost)} are no detected beat of this run, such as {lost[0]!r}")
+    labels = np.array(list(wanted.values()), dtype=np.str_)
+    classes = tuple(sorted(set(labels.tolist())))
+    ids = np.array(list(wanted), dtype=np.str_)
+    return PrototypeBank(waves, present, spec.leads, classes, labels, patients.astype(np.str_), ids, 1)
+
+
+def similar_beats(shards: Sequence[Shard], bank: PrototypeBank, spec: InputSpec, top: int) -> pd.DataFrame:
+    """Return the most similar beats of each seed, the seed itself left out (`FOUND_COLUMNS`).
+
+    Parameters
+    ----------
+    shards
+        All shards; one record in memory at a time.
+    bank
+        Of `seed_bank`.
+    spec
+        How inputs are made.
+    top
+        Beats a seed.
+    """
+    import pandas as pd
+
+    if top < 1:
+        raise ValueError(f"top {top}; expected >= 1")
+    best: list[list[tuple[float, str, dict[str, Any]]]] = [[] for _ in range(len(bank))]
+    records = {(row.corpus, row.record) for shard in shards for row in shard.records.itertuples(index=False)}
+    columns = list(FOUND_COLUMNS[4:])
+    for shard, table in split_beats(shards, records):
+        inputs = prepare_record(shard, table, spec)
+        similarity = record_similarities(inputs.waves, inputs.leads, bank, "")
+        ids = table["beat_id"].to_numpy(dtype=np.str_)
+        rows = table[columns]
+        for k, seed in enumerate(bank.beat_ids):
+            scores = np.where(ids == seed, -np.inf, similarity[:, k])
+            own = np.argsort(-scores, kind="stable")[:top]
+            kept = [(-float(scores[i]), ids[i], rows.iloc[i].to_dict()) for i in own if np.isfinite(scores[i])]
+            best[k] = sorted(best[k] + kept, key=lambda entry: entry[:2])[:top]
+    found = [
+        {"seed": str(seed), "seed_label": str(label), "rank": rank, "similarity": -negative, **row}
+        for seed, label, own in zip(bank.beat_ids, bank.labels, best, strict=True)
+        for rank, (negative, _, row) in enumerate(own, start=1)
+    ]
+    return pd.DataFrame(found, columns=list(FOUND_COLUMNS))

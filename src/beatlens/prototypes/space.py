@@ -1,0 +1,237 @@
+"""The label-free view of the training beats: principal components of one lead with RR ratios, and global clusters.
+
+Nothing here looks at a label but to describe what was found: whether beats that look alike are called alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.artefacts import read_arrays, write_arrays
+from beatlens.prototypes.library import label_mix, wilson_interval
+from beatlens.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from beatlens.inputs import RecordInputs
+
+FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+RR_COLUMNS = ("log_before_long", "log_before_after")
+"""RR features of the space: how early a beat comes, and whether a pause follows."""
+CLUSTER_COLUMNS = {
+    "cluster": "number, the row of space.npz",
+    "size": "training beats of the sample in it",
+    "patients": "their patients",
+    "main_label": "most frequent label, '' where no beat has one",
+    "purity": "share of the labelled beats with that label, NaN without any",
+    "purity_lo": "lower end of the 95 % Wilson interval",
+    "purity_hi": "upper end",
+    "label_mix": "labels with their counts, most frequent first",
+    "noise_ratio": "share of beats that are annotated noise or doubted by a quality rule",
+    "mean_rr_before_s": "mean RR interval before the beats",
+    "beat_id": "the beat nearest to the centre",
+}
+MAP_BEATS = 3000
+"""Beats of the map at most."""
+
+
+@dataclass(frozen=True)
+class LibrarySettings:
+    """The section ``library`` of the configuration.
+
+    Attributes
+    ----------
+    components
+        Principal components of a beat's wave.
+    clusters
+        Global clusters; fewer where there are fewer than ten beats for each.
+    max_patient_beats
+        Beats of one patient that the space is fitted on; a random sample of more.
+    min_size, min_purity, max_noise_ratio
+        A prototype beyond one of these is called suspicious.
+    """
+
+    components: int
+    clusters: int
+    max_patient_beats: int
+    min_size: int
+    min_purity: float
+    max_noise_ratio: float
+
+    def __post_init__(self) -> None:
+        for name in ("components", "clusters", "max_patient_beats", "min_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"library.{name}: {getattr(self, name)}; expected >= 1")
+        for name in ("min_purity", "max_noise_ratio"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"library.{name}: {getattr(self, name)}; expected a share")
+
+
+@dataclass(frozen=True)
+class BeatSample:
+    """Beats as the space sees them: `waves` (n, T) of one lead, `rr` (n, 2) of `RR_COLUMNS`, and their table."""
+
+    waves: FloatArray
+    rr: FloatArray
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class FeatureSpace:
+    """Mean, components and scale of waves and RR ratios, and the centres of the global clusters.
+
+    Attributes
+    ----------
+    mean, axes
+        (T,) and (C, T) of waves scaled to norm 1.
+    rr_mean, scale
+        (2,) mean of the RR ratios, and (C + 2,) by which features are divided: the first component's deviation for all
+        components, so that they keep their weights, and each ratio's own.
+    centres
+        (K, C + 2).
+    """
+
+    mean: Float64Array
+    axes: Float64Array
+    rr_mean: Float64Array
+    scale: Float64Array
+    centres: Float64Array
+
+    def project(self, waves: FloatArray, rr: FloatArray) -> Float64Array:
+        """Return the features (n, C + 2) of waves (n, T) and RR ratios (n, 2)."""
+        components = (_unit(waves) - self.mean) @ self.axes.T
+        return np.concatenate([components, rr - self.rr_mean], axis=1) / self.scale
+
+    def assign(self, features: Float64Array) -> IntArray:
+        """Return the nearest global cluster of each row of features."""
+        square = (self.centres**2).sum(axis=1) - 2 * features @ self.centres.T
+        nearest: IntArray = square.argmin(axis=1).astype(np.int64)
+        return nearest
+
+    def save(self, path: str | Path, **further: npt.NDArray[Any]) -> None:
+        """Write an npz file, with further arrays."""
+        write_arrays(path, {**vars(self), **further})
+
+    @classmethod
+    def load(cls, path: str | Path) -> FeatureSpace:
+        """Read what `save` wrote; further arrays are ignored."""
+        arrays = read_arrays(path)
+        return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+
+
+def _unit(waves: FloatArray) -> Float64Array:
+    values = waves.astype(np.float64)
+    unit: Float64Array = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
+    return unit
+
+
+def sample_beats(loaded: Iterable[RecordInputs], settings: LibrarySettings, seed: int) -> BeatSample:
+    """Sample beats record by record, each in the first of the model's leads that its record has.
+
+    Parameters
+    ----------
+    loaded
+        Inputs of records, of training patients only.
+    settings
+        Section ``library``.
+    seed
+        Each record's sample has a seed of its own.
+    """
+    import pandas as pd
+
+    from beatlens.beats import RR_FEATURES
+
+    columns = [RR_FEATURES.index(name) for name in RR_COLUMNS]
+    waves, rr, tables = [], [], []
+    taken: dict[str, int] = {}
+    for inputs in loaded:
+        left = settings.max_patient_beats - taken.get(inputs.patient, 0)
+        rows = np.arange(len(inputs))
+        if len(rows) > left:
+            rng = np.random.default_rng(derive_seed(seed, "space", inputs.corpus, inputs.record))
+            rows = np.sort(rng.choice(rows, max(left, 0), replace=False))
+        taken[inputs.patient] = taken.get(inputs.patient, 0) + len(rows)
+        waves.append(inputs.waves[rows, 0])
+        rr.append(inputs.rr[rows][:, columns])
+        names = ["beat_id", "corpus", "patient", "label", "reason", "annotated_noise", "rr_before_s"]
+        tables.append(inputs.beats[names].iloc[rows])
+    if not tables or not sum(map(len, tables)):
+        raise ValueError("no training beat; expected some to make the label-free space from")
+    return BeatSample(np.concatenate(waves), np.concatenate(rr), pd.concat(tables, ignore_index=True))
+
+
+def fit_space(sample: BeatSample, settings: LibrarySettings, seed: int) -> FeatureSpace:
+    """Fit components and clusters (mini-batch k-means; Sculley 2010) on a sample of training beats."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    unit = _unit(sample.waves)
+    mean = unit.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(unit - mean, rowvar=False, bias=True))
+    order = np.argsort(values)[::-1][: settings.components]
+    axes = vectors[:, order].T
+    axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
+    rr_mean, rr_std = sample.rr.mean(axis=0, dtype=np.float64), sample.rr.std(axis=0, dtype=np.float64)
+    first = np.sqrt(max(float(values[order[0]]), 1e-12))
+    scale = np.concatenate([np.full(len(axes), first), np.where(rr_std > 1e-6, rr_std, 1.0)])
+    space = FeatureSpace(mean, axes, rr_mean, scale, np.zeros((0, len(scale))))
+    features = space.project(sample.waves, sample.rr)
+    k = max(1, min(settings.clusters, len(features) // 10))
+    seed = derive_seed(seed, "space", "clusters") % 2**32
+    model = MiniBatchKMeans(k, n_init=5, batch_size=1024, random_state=seed).fit(features)
+    return FeatureSpace(mean, axes, rr_mean, scale, model.cluster_centers_.astype(np.float64))
+
+
+def cluster_table(space: FeatureSpace, sample: BeatSample) -> pd.DataFrame:
+    """Describe the global clusters by the labels of their beats (`CLUSTER_COLUMNS`)."""
+    import pandas as pd
+
+    features = space.project(sample.waves, sample.rr)
+    assigned = space.assign(features)
+    noisy = (sample.table["reason"] != "") | sample.table["annotated_noise"]
+    rows = []
+    for cluster, centre in enumerate(space.centres):
+        members = np.flatnonzero(assigned == cluster)
+        own = sample.table.iloc[members]
+        known = own.loc[~own["label"].isin(["", "none"]), "label"].tolist()
+        mix = label_mix(known)
+        main = mix.partition(":")[0]
+        hits = known.count(main)
+        low, high = wilson_interval(hits, len(known))
+        nearest = members[np.linalg.norm(features[members] - centre, axis=1).argmin()] if len(members) else None
+        rows.append(
+            {
+                "cluster": cluster,
+                "size": len(own),
+                "patients": len(own[["corpus", "patient"]].drop_duplicates()),
+                "main_label": main,
+                "purity": hits / len(known) if known else float("nan"),
+                "purity_lo": low,
+                "purity_hi": high,
+                "label_mix": mix,
+                "noise_ratio": float(noisy.to_numpy()[members].mean()) if len(members) else float("nan"),
+                "mean_rr_before_s": float(own["rr_before_s"].mean()) if len(members) else float("nan"),
+                "beat_id": "" if nearest is None else sample.table["beat_id"].iloc[nearest],
+            }
+        )
+    return pd.DataFrame(rows, columns=list(CLUSTER_COLUMNS))
+
+
+def beat_map(space: FeatureSpace, sample: BeatSample, seed: int) -> dict[str, npt.NDArray[Any]]:
+    """Return ``map`` (n, 2), the two leading components of some beats, and ``map_label`` (n,)."""
+    rows = np.arange(len(sample.table))
+    if len(rows) > MAP_BEATS:
+        rng = np.random.default_rng(derive_seed(seed, "space", "map"))
+        rows = np.sort(rng.choice(rows, MAP_BEATS, replace=False))
+    features = space.project(sample.waves[rows], sample.rr[rows])[:, :2]
+    labels = sample.table["label"].to_numpy()[rows].astype(np.str_)
+    return {"map": np.pad(features, ((0, 0), (0, 2 - min(2, features.shape[1])))), "map_label": labels}

@@ -1,0 +1,149 @@
+"""The label-free space, the validation of prototypes, seed mining and the small functions to look at a library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from beatlens.beats import BeatSettings
+from beatlens.figures.space import space_figure
+from beatlens.inputs import InputSpec, prepare_record
+from beatlens.prototypes.inspect import describe, of_label, open_library, plot_label
+from beatlens.prototypes.mining import PrototypeSettings, mine
+from beatlens.prototypes.seeds import seed_bank, similar_beats
+from beatlens.prototypes.space import BeatSample, FeatureSpace, LibrarySettings, beat_map, cluster_table, fit_space
+from beatlens.prototypes.space import sample_beats as take_sample
+from beatlens.prototypes.validation import summarise, validate
+from beatlens.shards import BeatGeometry
+
+ROOT = Path(__file__).parents[2]
+CLASSES = ("N", "S", "V")
+
+
+@pytest.fixture(scope="module")
+def settings(config):
+    return LibrarySettings(**config["library"])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, plant_shards, config):
+    folder = tmp_path_factory.mktemp("run")
+    leads = ("II", "V1")
+    beats = BeatSettings(**config["beats"])
+    shards = plant_shards(folder / "preprocess", {str(k): leads for k in range(5)}, beats)
+    records = pd.concat([shard.records for shard in shards], ignore_index=True).assign(split="train")
+    geometry = BeatGeometry.from_seconds(100, beats.before_s, beats.after_s)
+    chosen = PrototypeSettings(**config["prototypes"])
+    library = mine(shards, records, CLASSES, leads, geometry, beats, chosen, 1)
+    library.save(folder / "prototypes" / "library.csv", folder / "prototypes" / "waves.npz")
+    run = config | {"classes": list(CLASSES), "leads": list(leads), "signal": config["signal"] | {"fs": 100}}
+    (folder / "run_config.yaml").write_text(yaml.safe_dump(run))
+    return folder, shards, library, InputSpec(CLASSES, leads, geometry, beats, library.bank)
+
+
+def loaded(world):
+    _, shards, _, spec = world
+    return [prepare_record(s, t, spec) for s in shards for _, t in s.beats().groupby("record", sort=False)]
+
+
+def test_global_clusters_find_the_shapes_without_labels(world, settings):
+    sample = take_sample(loaded(world), settings, 1)
+    clean = ~sample.table["annotated_noise"].to_numpy()
+    quiet = BeatSample(sample.waves[clean], sample.rr[clean], sample.table[clean].reset_index(drop=True))
+    space = fit_space(quiet, settings, 1)
+    table = cluster_table(space, quiet)
+    assert table["size"].sum() == clean.sum()
+    assert np.average(table["purity"], weights=table["size"]) > 0.95  # S by its early beat, V by its width
+    assert set(table["main_label"]) == set(CLASSES)
+    blind = BeatSample(quiet.waves, quiet.rr, quiet.table.assign(label=""))
+    np.testing.assert_array_equal(fit_space(blind, settings, 1).centres, space.centres)
+
+
+def test_components_are_those_of_a_singular_value_decomposition(settings):
+    rng = np.random.default_rng(0)
+    waves = (rng.standard_normal((300, 12)) * np.linspace(3, 0.1, 12)).astype(np.float32)
+    table = pd.DataFrame({"beat_id": "b", "corpus": "c", "patient": "p", "label": "", "reason": "",
+                          "annotated_noise": False, "rr_before_s": 1.0}, index=range(300))  # fmt: skip
+    sample = BeatSample(waves, rng.standard_normal((300, 2)).astype(np.float32), table)
+    space = fit_space(sample, settings, 1)
+    unit = waves / np.linalg.norm(waves, axis=1, keepdims=True)
+    _, values, axes = np.linalg.svd(unit - unit.mean(axis=0), full_matrices=False)
+    np.testing.assert_allclose(np.abs((space.axes * axes[:8]).sum(axis=1)), 1, atol=1e-5)
+    assert space.scale[0] == pytest.approx(values[0] / np.sqrt(300), rel=1e-5)
+    features = space.project(waves, sample.rr)
+    brute = np.linalg.norm(features[:, None] - space.centres[None], axis=2).argmin(axis=1)
+    np.testing.assert_array_equal(space.assign(features), brute)
+
+
+def test_a_patients_share_of_the_sample_is_limited(world, config):
+    few = LibrarySettings(**config["library"] | {"max_patient_beats": 7})
+    sample = take_sample(loaded(world), few, 1)
+    assert sample.table.groupby("patient").size().tolist() == [7] * 5
+
+
+def test_the_space_is_saved_and_drawn(world, settings, tmp_path):
+    sample = take_sample(loaded(world), settings, 1)
+    space = fit_space(sample, settings, 1)
+    arrays = beat_map(space, sample, 1)
+    space.save(tmp_path / "space.npz", **arrays)
+    for name, value in vars(FeatureSpace.load(tmp_path / "space.npz")).items():
+        np.testing.assert_array_equal(value, getattr(space, name))
+    figure = space_figure(world[2], space, arrays, CLASSES)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Beats and prototypes", "Purity against size"]
+
+
+def test_suspicious_prototypes_are_named(settings):
+    library = pd.DataFrame(
+        {
+            "prototype": range(5), "class": "V", "beat_id": list("abcde"), "corpus": "c", "patient": "p",
+            "size": [50, 1, 50, 50, 50], "neighbours": [40, 40, 40, 40, 0], "purity": [0.9, 0.9, 0.1, 0.45, np.nan],
+            "purity_lo": [0.8, 0.8, 0.04, 0.3, 0.0], "purity_hi": [0.95, 0.95, 0.2, 0.6, 1.0],
+            "noise_ratio": [0.0, 0.0, 0.0, 0.9, np.nan],
+        }
+    )  # fmt: skip
+    table = validate(library, settings)
+    assert table["suspicious"].tolist() == ["", "small", "impure", "noisy", "lonely"]
+    summary = summarise(library, table, ["V", "F"]).set_index("class")
+    assert summary.loc["V", ["prototypes", "suspicious", "beats"]].tolist() == [5, 4, 201]
+    assert summary.loc["V", "noise_ratio"] == pytest.approx(0.225)
+    assert summary.loc["F", "prototypes"] == 0
+
+
+def test_seeds_find_beats_of_their_kind_and_never_themselves(world, tmp_path):
+    folder, shards, _, spec = world
+    beats = shards[0].beats()
+    clean = beats[~beats["annotated_noise"]]
+    chosen = [clean.loc[clean["label"] == name, "beat_id"].iloc[3] for name in ("N", "V")]
+    pd.DataFrame({"beat_id": chosen, "label": ["N", "V"]}).to_csv(tmp_path / "seeds.csv", index=False)
+    command = [sys.executable, str(ROOT / "scripts" / "mine_seeds.py"), "--run", str(folder), "--top", "20"]
+    files = ["--seeds", str(tmp_path / "seeds.csv"), "--output", str(tmp_path / "found.csv")]
+    subprocess.run([*command, *files], check=True, env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True)
+    found = pd.read_csv(tmp_path / "found.csv")
+    assert found.groupby("seed").size().tolist() == [20, 20]
+    assert not (found["seed"] == found["beat_id"]).any()
+    assert (found.loc[found["seed_label"] == "V", "label"] == "V").all()
+    assert set(found.loc[found["seed_label"] == "N", "label"]) <= {"N", "S"}  # one shape, told apart by rhythm
+    assert found.groupby("seed")["similarity"].apply(lambda values: (values.diff().dropna() <= 0).all()).all()
+    bank = seed_bank(shards, pd.DataFrame({"beat_id": chosen, "label": ["N", "V"]}), spec)
+    assert similar_beats(shards, bank, spec, 20)["beat_id"].tolist() == found["beat_id"].tolist()
+    with pytest.raises(ValueError, match="no detected beat"):
+        seed_bank(shards, pd.DataFrame({"beat_id": ["planted/r1/1"], "label": ["N"]}), spec)
+
+
+def test_a_library_can_be_looked_at(world):
+    library = open_library(world[0])
+    narrow = of_label(library, "V")
+    assert set(narrow.table["class"]) == {"V"}
+    assert len(narrow.bank) == len(narrow.table) == len(narrow.median) > 0
+    facts = describe(library, 0)
+    assert set(facts["wave_mv"]) == set(facts["leads"].split(";"))
+    np.testing.assert_allclose(facts["wave_mv"]["II"], library.bank.waves[0, 0] * library.scale[0, 0])
+    assert plot_label(library, "V").axes
+    with pytest.raises(ValueError, match="expected one of N, S, V"):
+        of_label(library, "X")
