@@ -190,8 +190,15 @@ def test_contrast_is_the_records_most_frequent_other_class_or_a_prototype(tmp_pa
     found = find_contrast(scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bundle.bank)
     assert (found.label, found.source) == ("N", "prototypes")
     np.testing.assert_allclose(found.wave, bundle.bank.waves[:2].mean(axis=0) * scene.lead_scale[:, None], rtol=1e-5)
+    few = np.array([*"NNSSSSVVVVVV"], dtype=object)  # too few of the reference: prototypes before another class
+    found = find_contrast(scene, "V", few, review, np.array([0.1, 0.9]), CLASSES, bundle.bank)
+    assert (found.label, found.source) == ("N", "prototypes")
+    found = find_contrast(scene, "N", few, review, np.array([0.9, 0.1]), CLASSES, bundle.bank)
+    assert (found.label, found.source) == ("V", "record")
     bank = replace(bundle.bank, present=np.array([[True, False]] * 4))
     assert find_contrast(scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bank) is None
+    found = find_contrast(scene, "V", few, review, np.array([0.1, 0.9]), CLASSES, bank)
+    assert (found.label, found.source) == ("S", "record")
 
 
 def test_no_case_is_legal(tmp_path, bundle):

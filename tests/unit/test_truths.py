@@ -1,0 +1,66 @@
+"""Which truth a case has: its own class alone, what the model sees, and within the window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from beatlens.evaluate.regions import read_regions
+from beatlens.evaluate.truths import ANNOTATED, LENIENT, PLANTED, STRICT, Labels, case_truths, seen_samples
+from beatlens.shards import BeatGeometry
+
+REGIONS = read_regions(Path(__file__).parents[2] / "config/diagnostic_regions.csv")
+SCENE = SimpleNamespace(
+    leads=("II", "V1"), geometry=BeatGeometry(100.0, 25, 40), r_index=np.array([125, 225, 325]), start=100, stop=365,
+    start_s=1.0,
+)  # fmt: skip
+BEATS = pd.DataFrame(
+    {
+        "beat_id": ["a", "b", "c", "d"], "r_index": [125, 225, 325, 425], "label": ["N", "V", "V", "V"],
+        "matched": [True, True, False, True], "matched_r_sample": [125, 225, -1, 425],
+    }
+)  # fmt: skip
+SPANS = pd.DataFrame(
+    [("V1", 2.2, 2.3, "V", 225), ("V1", 2.6, 2.8, "V", 225), ("II", 3.2, 3.3, "V", 325), ("II", 2.2, 2.3, "S", 225)],
+    columns=["lead", "start_s", "end_s", "label", "r_sample"],
+)
+
+
+def case(**changes):
+    base = {"target": "beat", "beat_id": "b", "case_class": "V", "label": "V"}
+    return SimpleNamespace(**base | changes)
+
+
+def test_planted_truth_is_of_the_beat_and_of_what_the_model_sees():
+    seen = seen_samples(SCENE)
+    assert np.flatnonzero(~seen).tolist() == [*range(65, 100), *range(165, 200)]
+    truths = case_truths(case(), SCENE, Labels(BEATS, SPANS, REGIONS))
+    assert set(truths) == {PLANTED, STRICT, LENIENT}
+    planted = truths[PLANTED]
+    assert np.flatnonzero(planted.inside[1]).tolist() == [*range(120, 130), *range(160, 165)]  # the rest isn't seen
+    assert not planted.inside[0].any()
+    assert not planted.counted[0, 220:230].any()  # another beat of the class
+    assert not planted.counted[:, ~seen].any()
+    assert np.flatnonzero(truths[STRICT].inside[1]).tolist() == list(range(120, 145))
+    assert not truths[STRICT].inside[0].any()
+    assert truths[LENIENT].inside[0].any()
+
+
+def test_a_wrong_or_unmatched_beat_has_no_truth():
+    labels = Labels(BEATS, SPANS, REGIONS)
+    assert case_truths(case(label="N"), SCENE, labels) == {}
+    assert case_truths(case(beat_id="c"), SCENE, labels) == {}
+    alone = case_truths(case(), SCENE, Labels(BEATS, SPANS.iloc[:0], []))
+    assert alone == {}
+
+
+def test_a_window_has_the_spans_of_its_beats():
+    window = case(target="window", window_start_s=1.0, window_end_s=3.2)
+    truths = case_truths(window, SCENE, Labels(BEATS, SPANS, REGIONS))
+    truth = truths.pop(ANNOTATED)
+    assert truths == {}
+    assert np.flatnonzero(truth.inside[0]).tolist() == [*range(100, 165), *range(200, 220)]
+    assert not truth.counted[:, 220:].any()
