@@ -228,6 +228,9 @@ def test_payload_round_trip():
     np.testing.assert_allclose(again.values, np.where(values >= 0.2, values, 0), rtol=1e-6)
     with pytest.raises(ValueError, match=r"other\.mat"):
         from_payload(payload, own, "other.mat")
+    broken = payload | {"perlead_spans": {"II": [[1.525, 1.55, float("nan")]]}}
+    with pytest.raises(ValueError, match="not finite"):
+        from_payload(broken, own, "r.mat")
     assert lead_spans(attribution(-np.ones((2, 30))))["II"] == []
 
 

@@ -22,7 +22,7 @@ from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.archive import gather_archives, load_case, write_archive
 from beatlens.explain.cases import CASE_COLUMNS, CaseSettings, WindowSettings, select_cases
 from beatlens.explain.contrast import find_contrast
-from beatlens.explain.explainer import explain_shard
+from beatlens.explain.explainer import case_engine, case_rows, explain_shard
 from beatlens.explain.scene import make_scene
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inference import predict_beats
@@ -207,3 +207,59 @@ def test_no_case_is_legal(tmp_path, bundle):
     table = run(tmp_path, shards, read_table(tmp_path / "cases.csv"), bundle)
     assert table.empty
     assert list((tmp_path / "lime").iterdir()) == []
+
+
+def test_no_beats_is_an_error_that_names_record_and_case(tmp_path, bundle):
+    shard = write_shard(tmp_path / "s", {"one": RECORDS["one"]})
+    case = next(case_rows(choose([shard], bundle)))
+    with pytest.raises(ValueError, match=rf"no beats of c/one.*{case.case}"):
+        case_engine(case, shard, shard.beats().iloc[:0], bundle, bundle.network(), EXPLAIN)
+    with pytest.raises(ValueError, match="expected one of"):
+        case_engine(case._replace(case_class="X"), shard, shard.beats(), bundle, bundle.network(), EXPLAIN)
+
+
+def test_all_in_review(tmp_path, bundle):
+    """Every beat is under review: cases say so, and a class is contrasted with prototypes, not with reviewed beats."""
+    strict = replace(bundle, thresholds=Thresholds(1.1, 1.1, -1.1))
+    shards = [write_shard(tmp_path / "s", {"both": RECORDS["both"]})]
+    cases = choose(shards, strict)
+    assert set(cases["outcome"]) == {"review"}
+    run(tmp_path, shards, cases, strict)
+    meta = load_case(tmp_path / "kernelshap", cases["case"][0]).meta
+    assert meta["contrast"].endswith("(prototypes)")
+
+
+def test_a_class_that_is_never_predicted_and_a_constant_model(tmp_path, bundle):
+    """All beats are N, whatever the signal: nothing is attributed, and a class that no beat has can be asked for."""
+    weights = {name: value * 0 if name.startswith("head.4") else value for name, value in bundle.weights.items()}
+    assert weights.keys() == bundle.weights.keys()
+    constant = replace(bundle, weights=weights, calibration=Calibration(1.0, (2.0, 0.0), 1.0, 0.0))
+    shards = [write_shard(tmp_path / "s", {"both": RECORDS["both"]})]
+    cases = choose(shards, constant)
+    assert set(cases["class"]) == {"N"}
+    table = run(tmp_path, shards, cases, constant)
+    own = load_case(tmp_path / "kernelshap", cases["case"][0])
+    assert np.abs(own.values).max() < 1e-6
+    assert own.meta["completeness_error"] == pytest.approx(0.0, abs=1e-9)
+    assert np.isfinite(table.loc[table["metric"] == "deletion_auc", "value"]).all()
+    asked = cases.assign(**{"class": "V"})
+    found = next(explain_shard(asked, shards[0], constant, "kernelshap", EXPLAIN, 1))
+    assert found.meta["class"] == "V"
+    assert found.meta["full"] == pytest.approx(-2.0, abs=1e-5)  # log odds of the calibration's offsets
+
+
+def test_a_damaged_attribution_file_is_refused_by_name(tmp_path, bundle):
+    shards = [write_shard(tmp_path / "s", {"one": RECORDS["one"]})]
+    cases = choose(shards, bundle)
+    run(tmp_path, shards, cases, bundle)
+    path = tmp_path / "lime" / f"{cases['case'][0]}.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["values"][0, 3] = np.nan
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match=rf"{path.name}.*1 values that are not finite"):
+        load_case(tmp_path / "lime", cases["case"][0])
+    other = tmp_path / "lime" / "other.npz"
+    other.write_bytes((tmp_path / "kernelshap" / path.name).read_bytes())
+    with pytest.raises(ValueError, match="holds case"):
+        load_case(tmp_path / "lime", "other")

@@ -98,9 +98,9 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Grad
 
     The last feature map of a beat's lead is weighted by the target's gradient, averaged over positions, and
     interpolated to samples; where beats overlap, their maps are averaged. It keeps its sign: what a rectified map of
-    two networks shares is that something is there. Guided: the rectified map times what guided backpropagation
-    (Springenberg et al. 2015) gives each sample. What sees no feature map is held: the prototype branch and the
-    comparison with the typical beat.
+    two networks shares is that something is there. Guided: times the size of what guided backpropagation (Springenberg
+    et al. 2015) gives each sample; with the sign of that, which random weights hardly change, the rectified product of
+    the paper fails the test of randomised weights. The prototype branch, which sees no feature map, is held.
 
     Parameters
     ----------
@@ -122,12 +122,11 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Grad
     weighted = (gradient.mean(dim=4, keepdim=True) * maps).sum(3)[0].detach()  # (B, L, positions)
     n_beats, n_leads, _ = weighted.shape
     length = waves.shape[3]
-    shown = weighted.relu() if guided else weighted
-    fine = nn.functional.interpolate(shown.flatten(0, 1)[:, None], size=length, mode="linear")
+    fine = nn.functional.interpolate(weighted.flatten(0, 1)[:, None], size=length, mode="linear")
     values = _overlay(model, fine.view(n_beats, n_leads, length))
     passes = 3
     if guided:
-        values = values * _guided(model, signal, rr)
+        values = values * _guided(model, signal, rr).abs()
         passes += 1
     start = model.tensor(fill_signal(scene, baseline))
     full, empty = _ends(model, signal[0], rr[0], start, rr[0])
