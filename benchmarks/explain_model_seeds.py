@@ -1,0 +1,75 @@
+"""Do networks that differ in nothing but their seed explain alike? Agreement between every two of several runs.
+
+    PYTHONPATH=src python benchmarks/explain_model_seeds.py results/demo results/demo2 ... [--cases 30]
+
+Each run has its own seed of training (`snakemake --config run=demo2 seed=2`) on the same corpora and split. Beats,
+classes and signals are those of the first run's cases; each run's bundle explains them with the first run's settings
+and one seed of the explainer. Printed are means over cases and pairs of runs, all pairs and those in which both networks
+give the explained class the highest probability.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from beatlens.artefacts import read_table
+from beatlens.bundle import Bundle
+from beatlens.evaluate.agreement import agreement
+from beatlens.evaluate.probes import cell_values, probe_cases
+from beatlens.explain.settings import ExplainSettings
+from beatlens.explain.target import Target
+from beatlens.shards import Shard
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+", help="results/<run> of each seed, the first one's cases")
+    parser.add_argument("--cases", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    first = arguments.runs[0]
+    config = yaml.safe_load((first / "run_config.yaml").read_text(encoding="utf-8"))
+    settings, top_share = ExplainSettings(**config["explain"]), config["probes"]["top_share"]
+    cases = read_table(first / "explanations" / "cases.csv").head(arguments.cases)
+    shards = [Shard(path) for path in sorted((first / "preprocess").iterdir()) if path.is_dir()]
+    values: dict[str, list[list[np.ndarray]]] = {method: [] for method in settings.methods}
+    predicted: list[list[bool]] = []
+    for run in arguments.runs:
+        bundle = Bundle.load(run / "model" / "bundle")
+        own: dict[str, list[np.ndarray]] = {method: [] for method in settings.methods}
+        likely = []
+        for probe in probe_cases(cases, shards, bundle, settings, config["seed"], "cpu"):
+            for method in settings.methods:
+                own[method].append(cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed))
+            on = np.ones((1, len(probe.engine.scene.leads), len(probe.edges) - 1), dtype=bool)
+            full = [
+                probe.engine.cell_values(on, np.ones(1, bool), probe.edges, Target(probe.target.kind, k, "probability"))
+                for k in range(len(bundle.classes))
+            ]
+            likely.append(int(np.argmax(full)) == probe.target.class_index)
+        predicted.append(likely)
+        for method in settings.methods:
+            values[method].append(own[method])
+        print(f"{run}: {len(likely)} cases, class kept in {sum(likely)}; load {os.getloadavg()[0]:.1f}", flush=True)
+    for method in settings.methods:
+        for name, agreed in (("all", False), ("class kept by both", True)):
+            rows = [
+                agreement(values[method][a][k], values[method][b][k], top_share)
+                for a, b in combinations(range(len(arguments.runs)), 2)
+                for k in range(len(cases))
+                if not agreed or (predicted[a][k] and predicted[b][k])
+            ]
+            means = {metric: np.nanmean([row[metric] for row in rows]) for metric in rows[0]} if rows else {}
+            print(f"{method}, {name}, {len(rows)} pairs:", ", ".join(f"{k} {v:.3f}" for k, v in means.items()))
+
+
+if __name__ == "__main__":
+    main()
