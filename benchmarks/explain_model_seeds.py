@@ -4,8 +4,8 @@
 
 Each run has its own seed of training (`snakemake --config run=demo2 seed=2`) on the same corpora and split. Beats,
 classes and signals are those of the first run's cases; each run's bundle explains them with the first run's settings
-and one seed of the explainer. Printed are means over cases and pairs of runs, all pairs and those in which both networks
-give the explained class the highest probability.
+and one seed of the explainer. Printed are means over cases and pairs of runs, all pairs and those in which both
+networks give the explained class the highest probability.
 """
 
 from __future__ import annotations

@@ -93,6 +93,7 @@ def make_scene(leads: tuple[str, ...], n_beats: int, targets: list[int]) -> Scen
         leads,
         np.array([lead_id(lead) for lead in leads]),
         np.ones(len(leads), dtype=np.float32),
+        rng.normal(size=(len(leads), GEOMETRY.length)).astype(np.float32),
         GEOMETRY,
         r_index,
         rng.normal(size=(n_beats, len(RR_FEATURES))).astype(np.float32),
