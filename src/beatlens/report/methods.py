@@ -62,11 +62,18 @@ def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[s
         "a score that rests on one patient has none.",
         f"Explanations. {methods} {verb} off parts of the signal, {explain['segment_s'] * 1000:.0f} ms of a lead at "
         f"finest, filled with {fill}{rhythm} and see how the {explain['target']} of the predicted class changes. "
+        + (
+            "LIME and KernelSHAP take the mean of that and of whole beats in their leads. "
+            if explain["beat_scale"]
+            else ""
+        )
+        + "A part's value is spread over its samples by how far the filling changes each. "
         f"Fusion takes the {fusion['aggregate']} where the methods match; for differing signs its rule is "
         f"'{fusion['sign']}'. "
         "No knowledge of where a class should show enters any step.",
         "Tests of the explanations. Where a corpus says which samples make a class, maps are scored against them. "
         "Deletion and insertion [8] remove or restore parts in the map's order, scaled so that a random order gives 0 "
         "and a greedy search 1. Every score stands beside nulls: empty, uniform and random maps, the size of the "
-        "signal itself, R peaks, the target beat alone.",
+        "signal itself, R peaks, the target beat alone, how far the signal is from the filling, and the map of another "
+        "class. For windows of several beats the truth is where annotated beats of the class are.",
     ]
