@@ -200,6 +200,16 @@ def test_stability_rows(shard, bundle):
         rows += seed_to_seed(probe, settings, PROBES)
         rows += under_noise(probe, settings, PROBES, bundle.signal | {"band_hz": [0.5, 40]})
         rows += inserted_beat(probe, settings, PROBES, BEATS)
+    several = make_probes(shard, bundle)[0]
+    scene = several.engine.scene
+    both = replace(
+        scene,
+        windows=np.repeat(scene.windows, 2, axis=0),
+        lengths=np.repeat(scene.lengths, 2),
+        positions=scene.positions + np.array([0, 1]),
+    )
+    several.engine.scene = both  # a target of two beats
+    assert list(inserted_beat(several, settings, PROBES, BEATS)) == []
     table = probe_table(rows, EVALUATE, 1, "digest").set_index(["test", "method", "metric"])
     assert table.loc[("seed", "integrated_gradients", "spearman"), "value"] == pytest.approx(1.0)
     assert table.loc[("seed", "integrated_gradients", "rbo"), "value"] == pytest.approx(1.0)

@@ -76,8 +76,10 @@ def inserted_beat(
     """Explain again with the beat before the target there twice; cells are matched by the insertion's index map.
 
     Only cells that both windows show are compared, and the rhythm. Nothing is yielded where no beat precedes the target
-    in its window.
+    in its window, nor for a target of several beats, one of which might be the copied one.
     """
+    if len(probe.engine.scene.positions) != 1:
+        return
     found = insert_beat(probe.engine.scene, probe.table["stretch"].to_numpy(dtype=np.int64), beats)
     if found is None:
         return
