@@ -38,7 +38,8 @@ rule find_alerts:
     params:
         program=program("find_alerts"),
         draw=program("draw_alerts"),
-        code=[code("find_alerts"), code("draw_alerts")],
+        code=code("find_alerts"),
+        drawing=code("draw_alerts"),
         settings=settings("alerts", "seed", "device", "compute_threads"),
         paper=settings("report.speed_mm_s", "report.gain_mm_mv"),
         run=CONFIG["run"],
