@@ -34,6 +34,10 @@ BoolArray = npt.NDArray[np.bool_]
 HELD_OUT = "calibrate"
 """Split whose patients a network is run on without having seen them."""
 
+ENOUGH_NOISY_BEATS = 50
+MAX_NOISE_PASSES = 20
+"""Beats are run again with other noise until so many are noisy, at most so often."""
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -160,11 +164,14 @@ def noisy_gate(
     rng = np.random.default_rng(derive_seed(seed, "calibration", "noise"))
     scores, wanted = [], []
     with torch.inference_mode():
-        for batch in labelled.batches(512, rng, noise, Augmentation(noise_settings)):
-            _, gate = forward(network, to_tensors(batch, device), batch.n_beats)
-            known = ~np.isnan(batch.gate)
-            scores.append(gate.cpu().numpy()[known])
-            wanted.append(batch.gate[known] == 1)
+        for _ in range(MAX_NOISE_PASSES):
+            for batch in labelled.batches(512, rng, noise, Augmentation(noise_settings)):
+                _, gate = forward(network, to_tensors(batch, device), batch.n_beats)
+                known = ~np.isnan(batch.gate)
+                scores.append(gate.cpu().numpy()[known])
+                wanted.append(batch.gate[known] == 1)
+            if sum(int(noisy.sum()) for noisy in wanted) >= ENOUGH_NOISY_BEATS:
+                break
     return np.concatenate(scores), np.concatenate(wanted)
 
 
