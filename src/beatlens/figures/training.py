@@ -41,7 +41,9 @@ def training_figure(history: pd.DataFrame) -> Figure:
         left, right = figure.subplots(1, 2)
         for name in losses:
             label, colour = LOSSES[name]
-            left.plot(epochs, history[name], color=colour, label=label, linewidth=1.2, marker="o", markersize=2.5)
+            left.plot(
+                epochs, history[name].to_numpy(), color=colour, label=label, linewidth=1.2, marker="o", markersize=2.5
+            )
         left.set(xlabel="epoch", ylabel="loss", title="Loss on training patients")
         left.set_ylim(bottom=0)
         left.legend()
