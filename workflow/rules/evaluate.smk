@@ -1,4 +1,5 @@
 # Scores of predictions against labels and of explanations against their nulls. Truth is read here and nowhere else.
+REGIONS = "config/diagnostic_regions.csv"
 METRICS = ["<results>/metrics/explanations.csv"]
 if LABELLED:
     METRICS += ["<results>/metrics/classification.csv", "<results>/metrics/confusion.csv"]
@@ -47,7 +48,6 @@ rule evaluate_explanations:
         bundle=BUNDLE_FILES,
         indexes=expand("<results>/explanations/{method}.tsv", method=[*METHODS, "fused"]),
         folders=ancient(expand("<results>/explanations/{method}", method=[*METHODS, "fused"])),
-        regions=str(find_file("config/diagnostic_regions.csv", PLACES)),
     output:
         metrics=report(
             ensure("<results>/metrics/explanations.csv", non_empty=True),
@@ -76,7 +76,9 @@ rule evaluate_explanations:
         shards=folders("shards"),
         bundle=folders("bundle"),
         methods=by_method("folders"),
+        regions_content=file_digest(REGIONS),
+        regions=option("--regions", REGIONS),
     shell:
         "{params.program} --cases {input.cases:q} --shards {params.shards:q} --bundle {params.bundle:q}"
-        " {params.methods} --regions {input.regions:q} --settings {params.settings:q}"
+        " {params.methods} {params.regions} --settings {params.settings:q}"
         " --output {output.metrics:q} --cohort {output.cohort:q} --log {log:q}"

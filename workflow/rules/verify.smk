@@ -13,6 +13,7 @@ rule manifest:
             [
                 "<results>/model/training/weights.npz",
                 "<results>/model/training/model.json",
+                "<results>/model/training/held_out.npz",
                 "<results>/model/history.csv",
             ]
             if TRAINED
@@ -28,9 +29,9 @@ rule manifest:
         gather_explanations=expand("<results>/explanations/{method}.tsv", method=METHODS),
         fuse="<results>/explanations/fused.tsv",
         evaluate_classification=METRICS[1:],
-        evaluate_explanations=METRICS[0],
+        evaluate_explanations=[METRICS[0], "<results>/metrics/cohort.csv"],
         draw_cases="<results>/figures/cases.tsv",
-        draw_explanations="<results>/figures/scores.svg",
+        draw_explanations=["<results>/figures/scores.svg", "<results>/figures/cohort.svg"],
         find_alerts=[*ALERTS, "<results>/figures/alerts.svg"],
         draw_model=[f"<results>/figures/{name}.svg" for name in MODEL_FIGURES if TRAINED],
         draw_classification=[
