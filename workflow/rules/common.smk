@@ -1,6 +1,4 @@
 # The configuration, the record sheet, and the functions that rules use.
-import hashlib
-import json
 import os
 import shlex
 import sys
@@ -41,32 +39,6 @@ BUNDLE = CONFIG["bundle"] or f"{RESULTS}/model/bundle"
 if CONFIG["bundle"] and not Path(BUNDLE).exists():
     BUNDLE = str(find_file(BUNDLE, PLACES))
 BUNDLE_FILES = [f"{BUNDLE}/{name}" for name in ("bundle.json", "weights.npz", "prototypes.npz")]
-
-
-def settings(*names):
-    """Return a params function: sections of the configuration as JSON, so that no other section reruns the rule."""
-    return lambda wildcards: sections(CONFIG, *names)
-
-
-def code(program):
-    """Return the hash of what a program runs; see beatlens.fingerprint."""
-    return fingerprint(ROOT / "scripts" / f"{program}.py", ROOT / "src" / "beatlens")
-
-
-def file_digest(path):
-    """Return the digest of a file that the configuration names: its content, since a clone's time stamps are new."""
-    return "" if path is None else hashlib.sha256(find_file(path, PLACES).read_bytes()).hexdigest()[:16]
-
-
-def tables(key):
-    """Return the digests of the label or patient tables, corpus by corpus."""
-    return [f"{name} {file_digest(corpus.get(key))}" for name, corpus in CORPORA.items()]
-
-
-def named_tables(key):
-    """Return (corpus, file) of the label or patient tables that corpora name."""
-    named = [(name, corpus.get(key)) for name, corpus in CORPORA.items()]
-    return [(name, find_file(table, PLACES)) for name, table in named if table]
 
 
 # Snakemake leaves params functions that take `input` out of what reruns a job: the right place for paths of this

@@ -3,14 +3,6 @@
 # folder of explanations (names and sha256) is what later rules depend on, since Snakemake has no checksum of a folder.
 
 
-def explain_settings(method):
-    """Return the settings of one explainer: what all share, and its own section."""
-    own = {"methods"} | {name for name, value in CONFIG["explain"].items() if isinstance(value, dict)}
-    shared = [f"explain.{name}" for name in CONFIG["explain"] if name not in own]
-    section = [f"explain.{method}"] if method in CONFIG["explain"] else []
-    return sections(CONFIG, *shared, *section, "seed", "device", "compute_threads")
-
-
 rule select_cases:
     """Choose the predictions to explain: some of each class that are correct, wrong and sent to review."""
     input:

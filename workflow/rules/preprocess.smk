@@ -1,13 +1,6 @@
 # From record files to conditioned signals and beats, a shard a job, and who is in which split.
 
 
-def strip_settings():
-    """Return what corpora of strips don't say of themselves, by corpus, as JSON."""
-    names = ("fs", "duration_s", "lead", "units_per_mv")
-    strips = {name: corpus for name, corpus in CORPORA.items() if corpus["format"] == "strips"}
-    return json.dumps({n: {k: c[k] for k in names if c.get(k) is not None} for n, c in strips.items()}, sort_keys=True)
-
-
 rule make_corpus:
     """Make the embedded corpus: WFDB files with annotations and the truth that was planted in them."""
     output:

@@ -1,12 +1,6 @@
 # The run's configuration as it was, and the report: one HTML page that needs no network.
 
 
-def probe_tables():
-    """Return the tables of the target sanity that have been made."""
-    files = [f"{RESULTS}/metrics/{name}.csv" for name in ("sanity", "stability")]
-    return [file for file in files if Path(file).exists()]
-
-
 rule write_config:
     """Write the merged configuration of this run; it can be given to --configfile again."""
     output:

@@ -1,15 +1,6 @@
 # The network, and the bundle of all that inference needs. A configured bundle is used as it is.
 TRAINING_SECTIONS = ("model", "training", "beats", "classes", "leads", "signal", "seed", "device", "compute_threads")
 
-
-def training_key():
-    """Return a digest of all that a trained network depends on, which its epoch state must match."""
-    parts = [code(name) for name in ("make_corpus", "preprocess", "split", "mine_prototypes", "train")]
-    parts += [sections(CONFIG, *CONFIG), *tables("labels"), *tables("patients"), file_digest(CONFIG["split"]["table"])]
-    parts += [shard_digest(record_rows(), 0, 1)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
 if not CONFIG["bundle"]:
 
     rule train_network:

@@ -1,0 +1,58 @@
+# Beside its inputs, what a job depends on - sections of the configuration, code, and tables by their content.
+import hashlib
+import json
+
+
+def settings(*names):
+    """Return a params function: sections of the configuration as JSON, so that no other section reruns the rule."""
+    return lambda wildcards: sections(CONFIG, *names)
+
+
+def code(program):
+    """Return the hash of what a program runs; see beatlens.fingerprint."""
+    return fingerprint(ROOT / "scripts" / f"{program}.py", ROOT / "src" / "beatlens")
+
+
+def file_digest(path):
+    """Return the digest of a file that the configuration names: its content, since a clone's time stamps are new."""
+    return "" if path is None else hashlib.sha256(find_file(path, PLACES).read_bytes()).hexdigest()[:16]
+
+
+def tables(key):
+    """Return the digests of the label or patient tables, corpus by corpus."""
+    return [f"{name} {file_digest(corpus.get(key))}" for name, corpus in CORPORA.items()]
+
+
+def probe_tables():
+    """Return the tables of the target sanity that have been made."""
+    files = [f"{RESULTS}/metrics/{name}.csv" for name in ("sanity", "stability")]
+    return [file for file in files if Path(file).exists()]
+
+
+def named_tables(key):
+    """Return (corpus, file) of the label or patient tables that corpora name."""
+    named = [(name, corpus.get(key)) for name, corpus in CORPORA.items()]
+    return [(name, find_file(table, PLACES)) for name, table in named if table]
+
+
+def strip_settings():
+    """Return what corpora of strips don't say of themselves, by corpus, as JSON."""
+    names = ("fs", "duration_s", "lead", "units_per_mv")
+    strips = {name: corpus for name, corpus in CORPORA.items() if corpus["format"] == "strips"}
+    return json.dumps({n: {k: c[k] for k in names if c.get(k) is not None} for n, c in strips.items()}, sort_keys=True)
+
+
+def explain_settings(method):
+    """Return the settings of one explainer: what all share, and its own section."""
+    own = {"methods"} | {name for name, value in CONFIG["explain"].items() if isinstance(value, dict)}
+    shared = [f"explain.{name}" for name in CONFIG["explain"] if name not in own]
+    section = [f"explain.{method}"] if method in CONFIG["explain"] else []
+    return sections(CONFIG, *shared, *section, "seed", "device", "compute_threads")
+
+
+def training_key():
+    """Return a digest of all that a trained network depends on, which its epoch state must match."""
+    parts = [code(name) for name in ("make_corpus", "preprocess", "split", "mine_prototypes", "train")]
+    parts += [sections(CONFIG, *CONFIG), *tables("labels"), *tables("patients"), file_digest(CONFIG["split"]["table"])]
+    parts += [shard_digest(record_rows(), 0, 1)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
