@@ -143,8 +143,8 @@ def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings
     first = np.flatnonzero(np.concatenate([[True], ~within]))
     start = np.repeat(first, np.diff(np.append(first, n)))
     total = np.concatenate([[0.0], np.cumsum(np.where(exists[:n], before, 0.0))])
-    log_step = np.where(exists[:n], np.log(before / previous), 0.0) ** 2
-    steps = np.concatenate([[0.0], np.cumsum(log_step)])
+    log_step = np.log(before / previous)
+    steps = np.concatenate([[0.0], np.cumsum(np.where(exists[:n], log_step, 0.0) ** 2)])
 
     def causal_mean(beats: int) -> Float64Array:
         # Intervals that end at beats low..position-1; beat `start` ends none.
@@ -152,7 +152,7 @@ def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings
         count = position - low
         return np.where(count > 0, (total[position] - total[low]) / np.maximum(count, 1), before)
 
-    step_size = np.where(two, np.abs(np.log(before / previous)), np.nan)
+    step_size = np.where(two, np.abs(log_step), np.nan)
     short, long_, mean = _variation(step_size, first, settings)
     low = np.maximum(start + 2, position - settings.short_mean_beats + 1)  # steps need two intervals
     count = np.maximum(position + 1 - low, 1)
@@ -175,17 +175,46 @@ def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings
 def _variation(
     step: Float64Array, first: IntArray, settings: BeatSettings
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return running medians and mean of steps (n,) around each beat of each stretch, NaN left out, 0 where all are."""
+    """Return running medians and mean of steps (n,) around each beat of each stretch, 0 where there are none.
+
+    `first` are the stretches' first beats; the first two of a stretch have no step (NaN).
+    """
     import pandas as pd
 
-    parts = []
-    for own in np.split(step, first[1:]):
-        series = pd.Series(own)
-        short = series.rolling(settings.short_variation_beats, center=True, min_periods=1).median()
-        wide = series.rolling(settings.long_variation_beats, center=True, min_periods=1)
-        parts.append(np.nan_to_num(np.stack([short, wide.median(), wide.mean()])))
-    joined = np.concatenate(parts, axis=1)
-    return joined[0], joined[1], joined[2]
+    means = [
+        pd.Series(own).rolling(settings.long_variation_beats, center=True, min_periods=1).mean().to_numpy()
+        for own in np.split(step, first[1:])
+    ]
+    return (
+        _running_median(step, first, settings.short_variation_beats),
+        _running_median(step, first, settings.long_variation_beats),
+        np.nan_to_num(np.concatenate(means)),
+    )
+
+
+def _running_median(step: Float64Array, first: IntArray, width: int) -> Float64Array:
+    """Return the median of the steps (n,) that a stretch has in `width` beats around each, 0 where there are none.
+
+    Places without a step, such as the margins between stretches, hold minus and plus infinity in turn. As many of one
+    as of the other leave a window's median as it is; one more of either gives the lower or the upper of its two
+    middle values, so that the mean of both ways round is the median, and one filter does for all windows.
+    """
+    from scipy.ndimage import median_filter
+
+    half = width // 2
+    n = len(step)
+    place = np.arange(half, n + half)
+    for k in first[1:]:
+        place[k:] += half
+    laid = np.full(place[-1] + half + 1, np.nan)
+    laid[place] = step
+    empty = np.flatnonzero(np.isnan(laid))
+    laid[empty[0::2]], laid[empty[1::2]] = -np.inf, np.inf
+    swapped = laid.copy()
+    swapped[empty] *= -1
+    low, high = median_filter(np.concatenate([laid, swapped]), width, mode="nearest").reshape(2, -1)[:, place]
+    some = np.isfinite(low) & np.isfinite(high)
+    return np.asarray(0.5 * np.add(low, high, out=np.zeros(n), where=some), dtype=np.float64)
 
 
 def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: BeatSettings) -> FloatArray:
@@ -205,23 +234,12 @@ def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: 
     before, after, previous, following, short, long_, *variation = (
         np.asarray(table[name], dtype=np.float64) for name in list(RR_COLUMNS)[:10]
     )
-    ratios = np.log(
-        np.stack(
-            [
-                before / short,
-                after / short,
-                before / long_,
-                after / long_,
-                before / after,
-                before / previous,
-                after / following,
-            ],
-            axis=1,
-        )
-    )
-    ratios = np.clip(ratios, -settings.max_log_ratio, settings.max_log_ratio)
-    rest = np.minimum(np.stack(variation, axis=1), settings.max_log_ratio)
-    return np.concatenate([ratios, rest], axis=1).astype(np.float32)
+    numerator = np.stack([before, after, before, after, before, before, after])
+    ratios = np.log(numerator / np.stack([short, short, long_, long_, after, previous, following]))
+    features = np.empty((len(before), len(RR_FEATURES)), dtype=np.float32)
+    features[:, : len(ratios)] = np.clip(ratios, -settings.max_log_ratio, settings.max_log_ratio).T
+    features[:, len(ratios) :] = np.minimum(np.stack(variation), settings.max_log_ratio).T
+    return features
 
 
 def constant_rhythm_features() -> FloatArray:

@@ -17,7 +17,7 @@ from beatlens.corpora.registry import read_record
 from beatlens.corpora.strips import StripSettings
 from beatlens.labels import LabelTable
 from beatlens.leads import canonical_lead
-from beatlens.quality import QualitySettings, assess, lead_scale
+from beatlens.quality import QualitySettings, RecordSignals, assess, lead_scale
 from beatlens.records import Record, RecordFault
 from beatlens.rpeaks import RPeakSettings, detect
 from beatlens.shards import BeatGeometry, ShardWriter
@@ -141,17 +141,9 @@ def preprocess_record(
         beats["label_source"] = "record"
         beats["label" if weak != NOISE else "annotated_noise"] = weak if weak != NOISE else True
     scale = lead_scale(conditioned.signal, beats["r_index"].to_numpy(), fs)
+    signals = RecordSignals(raw, record.fs, conditioned.signal, conditioned.missing, fs)
     for table in (beats, annotated):
-        quality = assess(
-            raw,
-            record.fs,
-            conditioned.signal,
-            conditioned.missing,
-            table["r_index"].to_numpy(),
-            scale,
-            geometry,
-            settings.quality,
-        )
+        quality = assess(signals, table["r_index"].to_numpy(), scale, geometry, settings.quality)
         table["reason"] = np.array(quality.reasons(), dtype=object)
         for name, values in quality.columns().items():
             table[name] = values
@@ -207,8 +199,8 @@ def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> 
     finite = np.isfinite(signal)
     if not finite.any():
         raise RecordFault("all_nan", f"{where}: no finite sample in leads {[names[k] for k in kept]}")
-    highest = np.where(finite, signal, -np.inf).max(axis=1)
-    lowest = np.where(finite, signal, np.inf).min(axis=1)
+    highest = signal.max(axis=1, where=finite, initial=-np.inf)
+    lowest = signal.min(axis=1, where=finite, initial=np.inf)
     if not (highest > lowest).any():
         raise RecordFault("flat", f"{where}: leads {[names[k] for k in kept]} are constant")
     return signal, tuple(names[k] for k in kept)

@@ -100,7 +100,11 @@ def lead_energy(signal: FloatArray, fs: float, step: int) -> Float64Array:
     sections = butter(2, (BAND_HZ[0], min(BAND_HZ[1], 0.45 * fs)), "bandpass", fs=fs, output="sos")
     filtered = sosfiltfilt(sections, signal, axis=1, padtype="even", padlen=min(n_samples - 1, round(fs)))
     padded = np.pad(filtered**2, ((0, 0), (0, n_blocks * step - n_samples)), mode="edge")
-    power = padded.reshape(n_leads, n_blocks, step).mean(axis=2)
+    blocks = padded.reshape(n_leads, n_blocks, step)
+    power = blocks[..., 0].copy()
+    for k in range(1, step):  # few and long sums: blocks are short
+        power += blocks[..., k]
+    power /= step
     smooth = uniform_filter1d(power, max(round(SMOOTH_S * fs / step), 1), axis=1)
     return np.asarray(np.sqrt(np.maximum(smooth, 0)), dtype=np.float64)
 
@@ -208,7 +212,7 @@ def best_sequence(time: list[float], score: list[float], rr: list[float], end_s:
     from math import log
 
     n = len(time)
-    best, back = [0.0] * n, [-1] * n
+    best, back, highest = [0.0] * n, [-1] * n, [0.0] * n  # highest: of `best` up to here
     for j in range(n):
         now, usual = time[j], rr[j]
         value, before = -LONG_WEIGHT * max(now / usual - 1, 0.0), -1  # j is the first beat
@@ -221,13 +225,17 @@ def best_sequence(time: list[float], score: list[float], rr: list[float], end_s:
                 penalty = LONG_WEIGHT * (ratio - 1) if ratio > 1 else -EARLY_WEIGHT * log(ratio)
                 if step < SHORT_S:
                     penalty += SHORT_WEIGHT * (SHORT_S - step) / (SHORT_S - REFRACTORY_S)
+                elif ratio > 1 and highest[i] - penalty <= value:
+                    break  # further back the penalty only grows
                 if best[i] - penalty > value:
                     value, before = best[i] - penalty, i
                 elif time[i] <= earliest:
                     break
             i -= 1
         best[j], back[j] = value + score[j], before
-    last = max(range(n), key=lambda k: best[k] - LONG_WEIGHT * max((end_s - time[k]) / rr[k] - 1, 0.0))
+        highest[j] = max(highest[j - 1], best[j]) if j else best[j]
+    time_s = np.array(time)
+    last = int(np.argmax(np.array(best) - LONG_WEIGHT * np.maximum((end_s - time_s) / np.array(rr) - 1, 0.0)))
     chosen = []
     while last >= 0:
         chosen.append(last)

@@ -7,6 +7,7 @@ ruled out by being unlike the others (a PVC's slope, bradycardia's RR).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from beatlens.shards import BeatGeometry, cut_beats
 
 FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
@@ -108,11 +110,75 @@ class Quality:
         return {f"quality_{rule}": best.get(rule, np.min)(self.scores[rule], axis=1) for rule in RULES}
 
 
+@dataclass(frozen=True)
+class RecordSignals:
+    """A record's signals as the rules see them; what doesn't depend on the beats is made once for all beat tables.
+
+    Attributes
+    ----------
+    raw
+        (n_leads, n) mV at the file's rate `fs_file`, gaps filled.
+    fs_file
+        Rate of `raw` in Hz.
+    signal, missing
+        (n_leads, n_samples) conditioned mV and gaps.
+    fs
+        Their rate in Hz.
+    """
+
+    raw: FloatArray
+    fs_file: float
+    signal: FloatArray
+    missing: BoolArray
+    fs: float
+
+    @cached_property
+    def holes(self) -> list[IntArray]:
+        """Samples of `missing` in each lead."""
+        return [np.flatnonzero(lead) for lead in self.missing]
+
+    @cached_property
+    def extremes(self) -> list[IntArray]:
+        """Samples of `raw` at each lead's lowest or highest value: a converter at its rail repeats it."""
+        return [np.flatnonzero((lead == lead.min()) | (lead == lead.max())) for lead in self.raw]
+
+    @cached_property
+    def block(self) -> int:
+        """Samples of `raw` that are averaged to one of the baseline: about 0.1 s."""
+        return max(round(self.fs_file / 10), 1)
+
+    @cached_property
+    def baseline(self) -> Float64Array:
+        """What is under about 0.7 Hz, (n_leads, n_blocks) mV."""
+        from scipy.signal import butter, sosfiltfilt
+
+        n_leads, n = self.raw.shape
+        whole = n // self.block
+        parts = [self.raw[:, : whole * self.block].reshape(n_leads, whole, self.block)]
+        if n > whole * self.block:
+            rest = self.raw[:, whole * self.block :]
+            parts.append(np.pad(rest, ((0, 0), (0, self.block - rest.shape[1])), mode="edge")[:, None])
+        coarse = np.concatenate([part.mean(axis=2, dtype=np.float64) for part in parts], axis=1)
+        level = coarse.mean(axis=1, keepdims=True)
+        sections = butter(2, 0.7, fs=self.fs_file / self.block, output="sos")
+        padding = min(coarse.shape[1] - 1, 50)
+        return np.asarray(
+            sosfiltfilt(sections, coarse - level, axis=1, padtype="even", padlen=padding), dtype=np.float64
+        )
+
+    @cached_property
+    def high_frequency_power(self) -> Float64Array:
+        """Squared second differences over 5 ms, which see what is above about 20 Hz: (n_leads, n_samples) mV^2."""
+        lag = max(round(0.005 * self.fs), 1)
+        power = np.zeros(self.signal.shape, dtype=np.float64)
+        if self.signal.shape[1] > 2 * lag:
+            first, middle, last = self.signal[:, : -2 * lag], self.signal[:, lag:-lag], self.signal[:, 2 * lag :]
+            np.square(last - 2 * middle + first, dtype=np.float64, out=power[:, lag:-lag])
+        return power
+
+
 def assess(
-    raw: FloatArray,
-    fs_file: float,
-    signal: FloatArray,
-    missing: BoolArray,
+    signals: RecordSignals,
     r_index: IntArray,
     scale: FloatArray,
     geometry: BeatGeometry,
@@ -122,14 +188,10 @@ def assess(
 
     Parameters
     ----------
-    raw
-        (n_leads, n) mV at the file's rate `fs_file`, gaps filled.
-    fs_file
-        Rate of `raw` in Hz.
-    signal, missing
-        (n_leads, n_samples) conditioned mV and gaps, at the rate of `geometry`.
+    signals
+        Of the record; conditioned at the rate of `geometry`.
     r_index
-        (n_beats,) R peaks in samples of `signal`.
+        (n_beats,) R peaks in samples of the conditioned signal.
     scale
         (n_leads,) amplitudes in mV (`lead_scale`).
     geometry
@@ -137,20 +199,21 @@ def assess(
     settings
         Section ``quality`` of the configuration.
     """
-    shape = (len(r_index), signal.shape[0])
-    low = np.clip(r_index - geometry.before, 0, signal.shape[1] - 1)
-    high = np.clip(r_index + geometry.after, low + 1, signal.shape[1])
-    waves = cut_beats(signal, r_index, geometry)
-    peak_to_peak = np.ptp(waves, axis=2) if len(r_index) else np.zeros(shape, dtype=np.float32)
-    unseen = _share(missing, low, high) > 0.5
-    to_file = fs_file / geometry.fs
-    file_low = np.clip(np.rint(low * to_file).astype(np.int64), 0, raw.shape[1] - 1)
-    file_high = np.clip(np.rint(high * to_file).astype(np.int64), file_low + 1, raw.shape[1])
+    n_leads, n_samples = signals.signal.shape
+    low = np.clip(r_index - geometry.before, 0, n_samples - 1)
+    high = np.clip(r_index + geometry.after, low + 1, n_samples)
+    waves = cut_beats(signals.signal, r_index, geometry)
+    peak_to_peak = np.ptp(waves, axis=2) if len(r_index) else np.zeros((0, n_leads), dtype=np.float32)
+    unseen = _share(signals.holes, low, high) > 0.5
+    to_file = signals.fs_file / geometry.fs
+    n_file = signals.raw.shape[1]
+    file_low = np.clip(np.rint(low * to_file).astype(np.int64), 0, n_file - 1)
+    file_high = np.clip(np.rint(high * to_file).astype(np.int64), file_low + 1, n_file)
     scores = {
         "flat": np.where(unseen, 0, peak_to_peak),
-        "saturated": _share(_at_extreme(raw), file_low, file_high),
-        "baseline": _baseline_excursion(raw, fs_file, file_low, file_high),
-        "high_frequency": _high_frequency(signal, geometry.fs, r_index, low, high) / scale,
+        "saturated": _share(signals.extremes, file_low, file_high),
+        "baseline": _baseline_excursion(signals, file_low, file_high),
+        "high_frequency": _high_frequency(signals, r_index, low, high) / scale,
         "template": _template_correlation(waves),
     }
     failed = {
@@ -163,50 +226,34 @@ def assess(
     return Quality({rule: np.asarray(value, dtype=np.float32) for rule, value in scores.items()}, failed)
 
 
-def _share(mask: BoolArray, low: IntArray, high: IntArray) -> FloatArray:
-    """Return the (n_beats, n_leads) share of True in samples low..high-1."""
-    total = np.concatenate([np.zeros((mask.shape[0], 1), dtype=np.int64), np.cumsum(mask, axis=1)], axis=1)
-    return np.asarray(((total[:, high] - total[:, low]) / (high - low)).T, dtype=np.float32)
+def _share(found: list[IntArray], low: IntArray, high: IntArray) -> FloatArray:
+    """Return the (n_beats, n_leads) share of samples low..high-1 that are among each lead's ascending `found`."""
+    counts = np.stack([np.searchsorted(lead, high) - np.searchsorted(lead, low) for lead in found], axis=1)
+    return np.asarray(counts / (high - low)[:, None], dtype=np.float32)
 
 
-def _at_extreme(raw: FloatArray) -> BoolArray:
-    """Tell which samples stand at the lead's lowest or highest value: a converter at its rail repeats it."""
-    extreme: BoolArray = (raw == raw.min(axis=1, keepdims=True)) | (raw == raw.max(axis=1, keepdims=True))
-    return extreme
-
-
-def _baseline_excursion(raw: FloatArray, fs: float, low: IntArray, high: IntArray) -> FloatArray:
-    """Return the (n_beats, n_leads) range of the baseline (under about 0.7 Hz) inside each beat in mV."""
-    from scipy.signal import butter, sosfiltfilt
-
-    block = max(round(fs / 10), 1)
-    n_blocks = -(-raw.shape[1] // block)
-    padded = np.pad(raw, ((0, 0), (0, n_blocks * block - raw.shape[1])), mode="edge")
-    coarse = padded.reshape(raw.shape[0], n_blocks, block).mean(axis=2, dtype=np.float64)
-    level = coarse.mean(axis=1, keepdims=True)
-    sections = butter(2, 0.7, fs=fs / block, output="sos")
-    baseline = sosfiltfilt(sections, coarse - level, axis=1, padtype="even", padlen=min(n_blocks - 1, 50))
+def _baseline_excursion(signals: RecordSignals, low: IntArray, high: IntArray) -> FloatArray:
+    """Return the (n_beats, n_leads) range of the baseline inside samples low..high-1 of the file, in mV."""
+    baseline = signals.baseline
     # A beat spans some blocks of 0.1 s: the range over as many from its first on.
-    span = max(int(np.max(high - low, initial=1)) // block, 1) + 1
-    index = np.minimum((low // block)[:, None] + np.arange(span), n_blocks - 1)
+    span = max(int(np.max(high - low, initial=1)) // signals.block, 1) + 1
+    index = np.minimum((low // signals.block)[:, None] + np.arange(span), baseline.shape[1] - 1)
     if not len(low):
-        return np.zeros((0, raw.shape[0]), dtype=np.float32)
+        return np.zeros((0, len(baseline)), dtype=np.float32)
     return np.asarray(np.ptp(baseline[:, index], axis=2).T, dtype=np.float32)
 
 
-def _high_frequency(signal: FloatArray, fs: float, r_index: IntArray, low: IntArray, high: IntArray) -> FloatArray:
+def _high_frequency(signals: RecordSignals, r_index: IntArray, low: IntArray, high: IntArray) -> FloatArray:
     """Return the (n_beats, n_leads) RMS in mV of what is above about 20 Hz outside QRS complexes."""
-    lag = max(round(0.005 * fs), 1)
-    power = np.zeros(signal.shape, dtype=np.float64)
-    if signal.shape[1] > 2 * lag:
-        second_difference = signal[:, 2 * lag :] - 2 * signal[:, lag:-lag] + signal[:, : -2 * lag]
-        power[:, lag:-lag] = np.square(second_difference, dtype=np.float64)
-    edges = np.zeros(signal.shape[1] + 1, dtype=np.int64)
-    half = round(0.12 * fs)
+    power = signals.high_frequency_power
+    n_leads, n_samples = power.shape
+    edges = np.zeros(n_samples + 1, dtype=np.int64)
+    half = round(0.12 * signals.fs)
     np.add.at(edges, np.maximum(r_index - half, 0), 1)
-    np.add.at(edges, np.minimum(r_index + half, signal.shape[1]), -1)
+    np.add.at(edges, np.minimum(r_index + half, n_samples), -1)
     outside = np.cumsum(edges[:-1]) == 0
-    total = np.concatenate([np.zeros((signal.shape[0], 1)), np.cumsum(power * outside, axis=1)], axis=1)
+    total = np.zeros((n_leads, n_samples + 1))
+    np.cumsum(power * outside, axis=1, out=total[:, 1:])
     count = np.concatenate([[0], np.cumsum(outside)])
     mean = (total[:, high] - total[:, low]) / np.maximum(count[high] - count[low], 1)
     return np.asarray(np.sqrt(np.maximum(mean, 0)).T, dtype=np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.qrs import detect_beats
+from beatlens.signal import row_medians
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -113,7 +114,7 @@ def clearest_lead(signal: FloatArray, fs: float) -> int:
         return 0
     block = min(round(3 * fs), signal.shape[1])
     blocks = np.abs(signal[:, : signal.shape[1] // block * block]).reshape(len(signal), -1, block)
-    contrast = np.median(blocks.max(axis=2), axis=1) / np.maximum(np.median(blocks, axis=(1, 2)), 1e-3)
+    contrast = np.median(blocks.max(axis=2), axis=1) / np.maximum(row_medians(blocks.reshape(len(blocks), -1)), 1e-3)
     return int(np.flatnonzero(contrast >= CLEAR_SHARE * contrast.max())[0])
 
 

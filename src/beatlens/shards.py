@@ -15,7 +15,6 @@ Waveforms of beats are cut from the signals when they are asked for, so that the
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.artefacts import atomic_path, read_table, write_table
+from beatlens.artefacts import read_table, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,9 +117,17 @@ def cut_beats(signal: FloatArray, r_index: npt.NDArray[np.int64], geometry: Beat
     -------
     (n_beats, n_leads, geometry.length) float32
     """
-    index = r_index[:, None] + np.arange(-geometry.before, geometry.after)
-    index = np.clip(index, 0, signal.shape[1] - 1)
-    return np.ascontiguousarray(np.asarray(signal)[:, index].transpose(1, 0, 2), dtype=np.float32)
+    n_leads, n_samples = signal.shape
+    start = r_index - geometry.before
+    beats = np.empty((len(r_index), n_leads, geometry.length), dtype=np.float32)
+    whole = (start >= 0) & (start <= n_samples - geometry.length)
+    if whole.any():  # runs of samples, several times as fast to copy as one by one
+        runs = np.lib.stride_tricks.sliding_window_view(np.asarray(signal), geometry.length, axis=1)
+        beats[whole] = runs.transpose(1, 0, 2)[start[whole]]
+    if not whole.all():
+        index = np.clip(start[~whole, None] + np.arange(geometry.length), 0, n_samples - 1)
+        beats[~whole] = np.asarray(signal)[:, index].transpose(1, 0, 2)
+    return beats
 
 
 class Shard:
@@ -230,9 +237,16 @@ class ShardWriter:
     def __enter__(self) -> ShardWriter:
         """Open the temporary signal file."""
         self.path.mkdir(parents=True, exist_ok=True)
-        self._raw_path = self.path / ".signals.raw"
-        self._raw_file = self._raw_path.open("wb")
+        self._signal_path = self.path / ".signals.tmp.npy"
+        self._signal_file = self._signal_path.open("wb")
+        self._write_header()
+        self._data_start = self._signal_file.tell()
         return self
+
+    def _write_header(self) -> None:
+        # numpy leaves room in the header for the number of samples to grow.
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self._offset,)}
+        np.lib.format.write_array_header_1_0(self._signal_file, header)
 
     def add(
         self,
@@ -257,7 +271,7 @@ class ShardWriter:
         """
         if not np.isfinite(signal).all():
             raise ValueError(f"{row['corpus']}/{row['record']}: conditioned signal has samples that are not finite")
-        np.ascontiguousarray(signal, dtype=np.float32).tofile(self._raw_file)
+        np.ascontiguousarray(signal, dtype=np.float32).tofile(self._signal_file)
         n_leads, n_samples = signal.shape
         self._records.append({**row, "offset": self._offset, "n_leads": n_leads, "n_samples": n_samples})
         self._offset += signal.size
@@ -280,24 +294,22 @@ class ShardWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         """Write the tables and give every file its final name, or remove what was written."""
-        self._raw_file.close()
         try:
             if kind is None:
                 self._finish()
         finally:
-            self._raw_path.unlink(missing_ok=True)
+            self._signal_file.close()
+            self._signal_path.unlink(missing_ok=True)
 
     def _finish(self) -> None:
         import pandas as pd
 
-        with (
-            atomic_path(self.path / "signals.npy") as target,
-            target.open("wb") as file,
-            self._raw_path.open("rb") as raw,
-        ):
-            header = {"descr": "<f4", "fortran_order": False, "shape": (self._offset,)}
-            np.lib.format.write_array_header_1_0(file, header)
-            shutil.copyfileobj(raw, file, 1 << 24)
+        self._signal_file.seek(0)
+        self._write_header()
+        if self._signal_file.tell() != self._data_start:
+            raise AssertionError(f"{self.path}: header of signals.npy grew to {self._signal_file.tell()} bytes")
+        self._signal_file.close()
+        self._signal_path.replace(self.path / "signals.npy")
         write_table(self.path / "records.parquet", pd.DataFrame(self._records, columns=list(RECORD_COLUMNS)))
         for name, tables in self._beats.items():
             filled = (

@@ -21,6 +21,8 @@ MIN_FS, MAX_FS = 100.0, 4000.0
 _NYQUIST_SHARE = 0.9  # of the lower Nyquist frequency that a cut may reach
 _NOTCH_QUALITY = 30.0
 _MAX_DENOMINATOR = 100_000  # of the resampling ratio: rates of up to five digits are exact
+MANY, SAMPLE = 20_000, 2_000
+"""Values from which on a sample of so many of them speeds their median up."""
 logger = logging.getLogger(__name__)
 
 
@@ -166,11 +168,33 @@ def resample(signal: FloatArray, fs: float, target_fs: float) -> FloatArray:
     ratio = _ratio(fs, target_fs)
     if ratio == 1:
         return signal.astype(np.float32, copy=False)
-    level = np.median(signal, axis=1, keepdims=True).astype(np.float32)
+    level = row_medians(signal)[:, None].astype(np.float32)
     resampled = resample_poly(
         (signal - level).astype(np.float32), ratio.numerator, ratio.denominator, axis=1, padtype="symmetric"
     )
     return np.asarray(resampled + level, dtype=np.float32)
+
+
+def row_medians(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the median of each row of finite values (n, m): exactly np.median's, sooner where rows are long.
+
+    Two quantiles of a sample bound a band around the median; only what lies in the band is partitioned.
+    """
+    n, m = values.shape
+    if m < MANY:
+        return np.asarray(np.median(values, axis=1))
+    medians = np.empty(n, dtype=values.dtype)
+    low, high = (m - 1) // 2, m // 2  # the middle one, or the middle two
+    for k, row in enumerate(values):
+        sample = np.sort(row[:: m // SAMPLE])
+        bounds = sample[round(0.45 * len(sample))], sample[round(0.55 * len(sample))]
+        below = np.count_nonzero(row < bounds[0])
+        band = row[(row >= bounds[0]) & (row <= bounds[1])]
+        if below <= low and high < below + len(band):
+            medians[k] = np.partition(band, (low - below, high - below))[low - below : high - below + 1].mean()
+        else:
+            medians[k] = np.median(row)
+    return medians
 
 
 def _ratio(fs: float, target_fs: float) -> Fraction:

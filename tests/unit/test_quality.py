@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from beatlens.beats import BeatSettings
-from beatlens.quality import MIN_SCALE_MV, Quality, QualitySettings, assess, lead_scale
+from beatlens.quality import MIN_SCALE_MV, Quality, QualitySettings, RecordSignals, assess, lead_scale
 from beatlens.shards import BeatGeometry
 from beatlens.signal import SignalSettings, condition, fill_gaps
 
@@ -45,7 +45,8 @@ def quality(raw: np.ndarray) -> Quality:
     r_index = np.rint(R_TIMES * SIGNAL.fs).astype(np.int64)
     scale = lead_scale(conditioned.signal, r_index, SIGNAL.fs)
     filled, _ = fill_gaps(raw)
-    return assess(filled, FS, conditioned.signal, conditioned.missing, r_index, scale, GEOMETRY, SETTINGS)
+    signals = RecordSignals(filled, FS, conditioned.signal, conditioned.missing, SIGNAL.fs)
+    return assess(signals, r_index, scale, GEOMETRY, SETTINGS)
 
 
 def test_a_clean_record_with_ectopy_is_not_flagged() -> None:
@@ -129,6 +130,7 @@ def test_few_beats(n_beats: int) -> None:
     conditioned = condition(raw, FS, SIGNAL)
     r_index = np.rint(R_TIMES[:n_beats] * SIGNAL.fs).astype(np.int64)
     scale = lead_scale(conditioned.signal, r_index, SIGNAL.fs)
-    result = assess(raw, FS, conditioned.signal, conditioned.missing, r_index, scale, GEOMETRY, SETTINGS)
+    signals = RecordSignals(raw, FS, conditioned.signal, conditioned.missing, SIGNAL.fs)
+    result = assess(signals, r_index, scale, GEOMETRY, SETTINGS)
     assert result.reasons() == [""] * n_beats
     assert all(len(values) == n_beats for values in result.columns().values())

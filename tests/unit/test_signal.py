@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from beatlens.records import RecordFault
-from beatlens.signal import SignalSettings, condition, fill_gaps, resample
+from beatlens.signal import MANY, SignalSettings, condition, fill_gaps, resample, row_medians
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
 SETTINGS = SignalSettings(**CONFIG["signal"])
@@ -110,3 +110,22 @@ def test_what_cannot_be_conditioned_is_a_fault(fs: float, shape: tuple[int, int]
 def test_impossible_settings_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="signal"):
         SignalSettings(**(CONFIG["signal"] | change))
+
+
+@pytest.mark.parametrize("length", [5, MANY, 3 * MANY + 1])
+def test_medians_of_long_rows_are_those_of_numpy(length: int) -> None:
+    rng = np.random.default_rng(0)
+    rows = np.stack(
+        [
+            rng.normal(size=length),
+            np.sort(rng.normal(size=length)),
+            rng.integers(0, 3, length),  # many ties
+            np.where(
+                np.arange(length) % (length // 2_000 or 1) == 0, 5.0, rng.normal(size=length)
+            ),  # misleads the sample
+            np.zeros(length),
+        ]
+    ).astype(np.float32)
+    found = row_medians(rows)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, np.median(rows, axis=1))

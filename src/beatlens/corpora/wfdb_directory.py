@@ -145,14 +145,17 @@ def _read_signal(folder: Path, path: str, header: Header) -> tuple[FloatArray, f
         raise RecordFault("zero_length", f"{folder / path}: no samples")
     if values.shape[1] != len(header.signals):
         raise RecordFault("malformed_header", f"{folder / path}: {values.shape[1]} signals, not {len(header.signals)}")
-    factors = np.array([MILLIVOLTS[signal.units.lower()] for signal in header.signals])
+    signal = np.empty(values.T.shape, dtype=np.float32)
     with np.errstate(over="ignore"):
-        signal = np.ascontiguousarray((values * factors).T, dtype=np.float32)
+        for lead, column, entry in zip(signal, values.T, header.signals, strict=True):
+            lead[:] = column * MILLIVOLTS[entry.units.lower()]
     finite = np.isfinite(signal)
-    signal[~finite] = np.nan
+    if not finite.all():
+        signal[~finite] = np.nan
     if not finite.any():
         raise RecordFault("all_nan", f"{folder / path}: no valid sample in any lead")
-    if all(np.ptp(lead[valid]) == 0 for lead, valid in zip(signal, finite, strict=True) if valid.any()):
+    present = [lead if valid.all() else lead[valid] for lead, valid in zip(signal, finite, strict=True) if valid.any()]
+    if all(np.ptp(lead) == 0 for lead in present):
         raise RecordFault("flat", f"{folder / path}: every lead is constant")
     assert header.fs is not None
     return signal, header.fs
