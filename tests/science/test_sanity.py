@@ -19,6 +19,7 @@ from beatlens.evaluate.probes import PROBE_COLUMNS, ProbeSettings, probe_cases, 
 from beatlens.evaluate.sanity import CASCADE, class_sensitivity, randomisation, randomised
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.evaluate.stability import insert_beat, inserted_beat, seed_to_seed, under_noise
+from beatlens.explain.anatomy import scene_edges
 from beatlens.explain.cases import CASE_COLUMNS
 from beatlens.explain.scene import make_scene
 from beatlens.explain.settings import METHODS, ExplainSettings
@@ -185,6 +186,10 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
     # The window holds the copied beat twice, then the target in its middle, and the first beat has left it.
     assert new.r_index.tolist() == new.all_r_index[7:12].tolist()
     assert int(new.r_index[new.target_rows[0]]) == int(moved[old.r_index[old.target_rows[0]]])
+    # Segments of the target and of what follows are cut as they were, so that each has a partner.
+    edges = scene_edges(old, 0.05)
+    own_edges = edges[edges >= old.r_index[old.target_rows[0]]][:-1]
+    assert set(moved[own_edges].tolist()) <= set(scene_edges(new, 0.05).tolist())
     # Features of beats well before the insertion are as they were.
     np.testing.assert_allclose(
         rr_features(own, BEATS)[:7][:, :2], rr_features(own.iloc[:9], BEATS)[:7][:, :2], atol=1e-6

@@ -48,6 +48,19 @@ def test_segments_of_a_window():
         segment_edges(5, 5, 10)
 
 
+def test_segments_lie_alike_in_every_beat():
+    peaks = np.array([120, 161, 205])
+    edges = segment_edges(100, 240, 10, peaks)
+    # Beats meet at 141 and 183. From R - 5 on both sides by tens; remainders of less than 5 join their neighbours.
+    assert edges.tolist() == [
+        100, 105, 115, 125, 135, 141, 146, 156, 166, 176, 183, 190, 200, 210, 220, 230, 240
+    ]  # fmt: skip
+    later = segment_edges(141, 240, 10, peaks[1:])  # the window without its first beat: the others are cut as before
+    assert later.tolist() == edges[edges >= 141].tolist()
+    with pytest.raises(ValueError, match="expected ascending places from 100 to 240"):
+        segment_edges(100, 240, 10, peaks[::-1])
+
+
 @pytest.mark.parametrize(
     "players",
     [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from beatlens.explain.players import RHYTHM, Players, segment_edges, segment_players
+from beatlens.explain.players import RHYTHM, IntArray, Players, beat_bounds, segment_edges, segment_players
 from beatlens.explain.scene import Scene
 
 EVENT_SETS = ("segments", "waves", "beats")
@@ -19,8 +19,7 @@ BETWEEN = "TQ"
 def event_players(scene: Scene, kind: str, segment_s: float, rhythm: bool) -> Players:
     """Return the players of a set of `EVENT_SETS` over a case window."""
     if kind == "segments":
-        length = max(1, round(segment_s * scene.geometry.fs))
-        return segment_players(scene.leads, segment_edges(scene.start, scene.stop, length), rhythm)
+        return segment_players(scene.leads, scene_edges(scene, segment_s), rhythm)
     if kind == "waves":
         return wave_players(scene, rhythm)
     if kind == "beats":
@@ -28,9 +27,14 @@ def event_players(scene: Scene, kind: str, segment_s: float, rhythm: bool) -> Pl
     raise ValueError(f"explain.players: {kind!r}; expected one of {EVENT_SETS}")
 
 
+def scene_edges(scene: Scene, segment_s: float) -> IntArray:
+    """Return the segment edges of a case window, which follow its R peaks (`segment_edges`)."""
+    return segment_edges(scene.start, scene.stop, max(1, round(segment_s * scene.geometry.fs)), scene.r_index)
+
+
 def beat_players(scene: Scene, rhythm: bool) -> Players:
     """Each beat in play is a player, from half way to the beat before to half way to the beat after."""
-    firsts = [scene.start, *((scene.r_index[:-1] + scene.r_index[1:] + 1) // 2).tolist()]
+    firsts = beat_bounds(scene.start, scene.stop, scene.r_index)[:-1].tolist()
     return _players(scene, "beats", [(first, f"beat {k + 1}") for k, first in enumerate(firsts)], rhythm)
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.bundle import Bundle
+from beatlens.explain.anatomy import scene_edges
 from beatlens.explain.attribution import Attribution, rhythm_share
 from beatlens.explain.baselines import CONTRAST, INTERPOLATION
 from beatlens.explain.contrast import find_contrast
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.methods import explain
-from beatlens.explain.players import segment_edges
 from beatlens.explain.scene import Scene, make_scene
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.target import Target
@@ -91,8 +91,8 @@ def case_engine(
 
 
 def case_edges(scene: Scene, settings: ExplainSettings) -> npt.NDArray[np.int64]:
-    """Return the segment edges of a case: a uniform grid from the start of the case window."""
-    return segment_edges(scene.start, scene.stop, max(1, round(settings.segment_s * scene.geometry.fs)))
+    """Return the segment edges of a case, which follow its R peaks."""
+    return scene_edges(scene, settings.segment_s)
 
 
 def explain_case(

@@ -97,11 +97,41 @@ class Players:
         return np.repeat(density[cells], lengths, axis=1)
 
 
-def segment_edges(start: int, stop: int, length: int) -> IntArray:
-    """Cut samples ``start .. stop`` into segments of `length` samples; the last one may be shorter."""
+def beat_bounds(start: int, stop: int, peaks: IntArray) -> IntArray:
+    """Return where beats meet, half way between R peaks: the start, (n - 1) places between n beats, the end."""
+    between = (peaks[:-1] + peaks[1:] + 1) // 2
+    return np.concatenate([[start], between, [stop]]).astype(np.int64)
+
+
+def segment_edges(start: int, stop: int, length: int, peaks: IntArray | None = None) -> IntArray:
+    """Cut samples ``start .. stop`` into segments of `length` samples.
+
+    With `peaks`, segments lie alike in every beat: one is centred on R, the others follow on both sides up to where the
+    beats meet. So a segment shows the same part of a beat wherever the window begins: with a grid that counts from the
+    window's start, one beat more in the record would cut all beats anew. A remainder shorter than half a segment is
+    part of its neighbour.
+
+    Parameters
+    ----------
+    start, stop
+        First sample, and the end.
+    length
+        Samples of a segment, >= 1.
+    peaks
+        (n,) ascending R peaks between them; without any, the grid counts from `start`.
+    """
     if length < 1 or stop <= start:
         raise ValueError(f"segments of {length} samples from {start} to {stop}; expected >= 1 and stop > start")
-    return np.append(np.arange(start, stop, length, dtype=np.int64), np.int64(stop))
+    anchors = np.empty(0, dtype=np.int64) if peaks is None else np.asarray(peaks, dtype=np.int64)
+    if not ((anchors >= start) & (anchors < stop)).all() or (np.diff(anchors) < 1).any():
+        raise ValueError(f"R peaks {anchors.tolist()}; expected ascending places from {start} to {stop}")
+    bounds = beat_bounds(start, stop, anchors) if len(anchors) else np.array([start, stop], dtype=np.int64)
+    origins = anchors - length // 2 if len(anchors) else bounds[:1]
+    edges: list[int] = []
+    for first, end, origin in zip(bounds[:-1].tolist(), bounds[1:].tolist(), origins.tolist(), strict=True):
+        inner = range(origin - (origin - first) // length * length, end, length)
+        edges += [first, *(edge for edge in inner if 2 * (edge - first) >= length and 2 * (end - edge) >= length)]
+    return np.array([*edges, stop], dtype=np.int64)
 
 
 def _build(

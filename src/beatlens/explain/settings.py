@@ -109,7 +109,7 @@ class ExplainSettings:
         What perturbation methods switch off: ``segments``, ``waves`` or ``beats`` over all leads and then the leads of
         the strongest ones; or ``leads`` over the whole window; or ``cells``, each segment of each lead.
     segment_s
-        Length of a segment in seconds.
+        Length of a segment in seconds; one is centred on each R peak.
     baseline
         What a segment becomes where it is off.
     rhythm
