@@ -150,13 +150,13 @@ def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings
         # Intervals that end at beats low..position-1; beat `start` ends none.
         low = np.maximum(start + 1, position - beats)
         count = position - low
-        return np.where(count > 0, (total[position] - total[low]) / np.maximum(count, 1), before)
+        return np.where(count > 0, (total[:n] - total[low]) / np.maximum(count, 1), before)
 
     step_size = np.where(two, np.abs(log_step), np.nan)
     short, long_, mean = _variation(step_size, first, settings)
     low = np.maximum(start + 2, position - settings.short_mean_beats + 1)  # steps need two intervals
     count = np.maximum(position + 1 - low, 1)
-    spread = np.maximum(steps[position + 1] - steps[np.minimum(low, position + 1)], 0.0)
+    spread = np.maximum(steps[1:] - steps[np.minimum(low, position + 1)], 0.0)
     return {
         "rr_before_s": before,
         "rr_after_s": after,
@@ -202,19 +202,24 @@ def _running_median(step: Float64Array, first: IntArray, width: int) -> Float64A
     from scipy.ndimage import median_filter
 
     half = width // 2
-    n = len(step)
-    place = np.arange(half, n + half)
-    for k in first[1:]:
-        place[k:] += half
-    laid = np.full(place[-1] + half + 1, np.nan)
-    laid[place] = step
+    start = first + half * np.arange(1, len(first) + 1)
+    stop = start + np.diff(np.append(first, len(step)))
+    laid = np.full(stop[-1] + half, np.nan)
+    is_beat, at_end, around = np.zeros((3, len(laid)), dtype=bool)
+    for low, high in zip(start.tolist(), stop.tolist(), strict=True):
+        is_beat[low:high] = True
+        at_end[low : low + half + 2] = at_end[max(high - half, low) : high] = True
+        around[low - half : low + 2 * half + 2] = around[max(high - 2 * half, 0) : high + half] = True
+    laid[is_beat] = step
     empty = np.flatnonzero(np.isnan(laid))
     laid[empty[0::2]], laid[empty[1::2]] = -np.inf, np.inf
-    swapped = laid.copy()
-    swapped[empty] *= -1
-    low, high = median_filter(np.concatenate([laid, swapped]), width, mode="nearest").reshape(2, -1)[:, place]
-    some = np.isfinite(low) & np.isfinite(high)
-    return np.asarray(0.5 * np.add(low, high, out=np.zeros(n), where=some), dtype=np.float64)
+    middle = median_filter(laid, width, mode="nearest")
+    laid[empty] *= -1  # the other way round, which makes a difference at the ends of stretches
+    other = median_filter(laid[around], width, mode="nearest")[at_end[around]]
+    with np.errstate(invalid="ignore"):  # no step: -inf + inf
+        middle[at_end] = 0.5 * (middle[at_end] + other)
+    result = middle[is_beat]
+    return np.where(np.isfinite(result), result, 0.0)
 
 
 def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: BeatSettings) -> FloatArray:
