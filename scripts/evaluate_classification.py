@@ -1,14 +1,19 @@
-"""Score predictions against labels: metrics/classification.csv and metrics/confusion.csv."""
+"""Score predictions against labels, and look for leaks that would make the scores too good."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from beatlens import programs
-from beatlens.artefacts import read_table, write_table
+from beatlens.artefacts import read_arrays, read_table, write_table
+from beatlens.bundle import Bundle
 from beatlens.evaluate.classification import evaluate_classification
 from beatlens.evaluate.outcomes import check_splits
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.leaks.audit import audit
+from beatlens.leaks.run import Run
+from beatlens.shards import Shard
+from beatlens.splits import declared_overlaps
 
 
 def main() -> None:
@@ -16,13 +21,31 @@ def main() -> None:
     parser.add_argument("--beats", type=Path, required=True, help="predictions at detected beats")
     parser.add_argument("--annotated", type=Path, required=True, help="predictions at annotated beats")
     parser.add_argument("--records", type=Path, required=True, help="records.tsv, which says who is in which split")
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
+    parser.add_argument("--bundle", type=Path, required=True, help="bundle directory")
+    parser.add_argument("--history", type=Path, help="history of the training; left out where a bundle was given")
+    parser.add_argument("--held-out", type=Path, help="outputs that calibration rests on; left out likewise")
+    parser.add_argument("--table", type=Path, help="split table, which declares overlaps")
     parser.add_argument("--metrics", type=Path, required=True, help="table of scores to write")
     parser.add_argument("--confusion", type=Path, required=True, help="table of counts to write")
+    parser.add_argument("--leaks", type=Path, required=True, help="table of the checks for leaks to write")
     arguments = parser.parse_args()
     programs.start(arguments)
     settings = arguments.settings
     beats, annotated = read_table(arguments.beats), read_table(arguments.annotated)
-    check_splits(read_table(arguments.records), beats, annotated)
+    records = read_table(arguments.records)
+    check_splits(records, beats, annotated)
+    run = Run(
+        [Shard(path) for path in arguments.shards],
+        records,
+        beats,
+        annotated,
+        Bundle.load(arguments.bundle),
+        declared_overlaps(arguments.table, records) if arguments.table else (),
+        read_table(arguments.history) if arguments.history else None,
+        read_arrays(arguments.held_out)["patient"].tolist() if arguments.held_out else None,
+    )
+    write_table(arguments.leaks, audit(run))
     metrics, confusion = evaluate_classification(
         beats, annotated, settings["classes"], EvaluateSettings(**settings["evaluate"]), settings["seed"]
     )

@@ -12,7 +12,8 @@ from beatlens.inputs import InputSpec, prepare_record
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.prototypes.space import LibrarySettings, beat_map, cluster_table, fit_space, sample_beats
 from beatlens.prototypes.validation import summarise, validate
-from beatlens.shards import BeatGeometry, Shard
+from beatlens.sealed import sealed
+from beatlens.shards import BeatGeometry
 
 
 def main() -> None:
@@ -29,7 +30,8 @@ def main() -> None:
 
     beats = BeatSettings(**settings["beats"])
     geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
-    shards, records = [Shard(path) for path in arguments.shards], read_table(arguments.records)
+    records = read_table(arguments.records)
+    shards = sealed(arguments.shards, records)
     seed, limits = settings["split"]["seed"], LibrarySettings(**settings["library"])
     library = mine(
         shards,

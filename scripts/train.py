@@ -7,7 +7,7 @@ from pathlib import Path
 from beatlens import programs
 from beatlens.artefacts import read_table, write_arrays, write_json, write_table
 from beatlens.models.build import network_to_arrays
-from beatlens.shards import Shard
+from beatlens.sealed import sealed
 from beatlens.workbench import fold_state, history_table, input_spec, model_description, train_with_held_out
 
 
@@ -27,7 +27,8 @@ def main() -> None:
     programs.start(arguments)
     settings = arguments.settings
 
-    shards, records = [Shard(path) for path in arguments.shards], read_table(arguments.records)
+    records = read_table(arguments.records)
+    shards = sealed(arguments.shards, records)
     spec = input_spec(settings, arguments.library, arguments.waves)
     network, history, training, device, held_out = train_with_held_out(
         shards, records, spec, settings, arguments.state, arguments.key

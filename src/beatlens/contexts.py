@@ -16,12 +16,28 @@ IntArray = npt.NDArray[np.int64]
 def stretch_ids(table: pd.DataFrame) -> IntArray:
     """Return the (n,) id of each row's stretch over a whole table of many records, from 0 in row order.
 
-    Rows of a record must lie together, as in a shard.
+    Rows of a record must lie together, as in a shard, and in time order: in a table sorted by label, a beat's context
+    would tell its label.
+
+    Raises
+    ------
+    ValueError
+        Naming the record whose beats aren't in time order.
     """
     changed = np.zeros(len(table), dtype=bool)
-    for name in ("corpus", "record", "stretch"):
+    for name in ("corpus", "record"):
         values = table[name].to_numpy()
         changed[1:] |= values[1:] != values[:-1]
+    sample = table["r_sample"].to_numpy()
+    backwards = np.flatnonzero(~changed[1:] & (sample[1:] <= sample[:-1]))
+    if len(backwards):
+        first = table.iloc[backwards[0]]
+        raise ValueError(
+            f"{first['corpus']}/{first['record']}: R peak {sample[backwards[0] + 1]} after {sample[backwards[0]]}; "
+            "expected the beats of a record in time order"
+        )
+    stretch = table["stretch"].to_numpy()
+    changed[1:] |= stretch[1:] != stretch[:-1]
     return np.cumsum(changed, dtype=np.int64)
 
 

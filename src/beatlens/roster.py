@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -72,6 +73,23 @@ def gather(shards: Sequence[Path], classes: Sequence[str]) -> tuple[pd.DataFrame
         raise ValueError(f"{names[:5]} are in more than one shard; expected each record once")
     status = pd.concat(statuses, ignore_index=True) if statuses else pd.DataFrame(columns=list(STATUS_COLUMNS))
     return records, status.sort_values(["corpus", "record", "reason"], ignore_index=True)
+
+
+def split_listing(records: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the ``corpus/patient`` of each split, sorted."""
+    return {
+        str(split): sorted(
+            {f"{corpus}/{patient}" for corpus, patient in zip(own["corpus"], own["patient"], strict=True)}
+        )
+        for split, own in records[records["role"] != "noise"].groupby("split")
+    }
+
+
+def records_digest(records: pd.DataFrame) -> str:
+    """Return a sha256 of which records of which patients with how many beats were in which split."""
+    columns = ["corpus", "record", "patient", "role", "split", "n_beats", "duration_s"]
+    rows = records.sort_values(["corpus", "record"])[columns]
+    return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
 
 
 def check_complete(status: pd.DataFrame, sheet: Iterable[tuple[str, str]]) -> None:

@@ -96,7 +96,8 @@ def assign_splits(
     fixed = [_fixed_split(role, labelled) for role, labelled in zip(records["role"], records["labelled"], strict=True)]
     declared: set[tuple[str, str]] = set()
     if settings.scheme == "table":
-        result, declared = _from_table(records, fixed, Path(table or settings.table or ""))
+        path = Path(table or settings.table or "")
+        result, declared = _from_table(records, fixed, path), declared_overlaps(path, records)
     else:
         free = np.array([split == "" for split in fixed], dtype=bool)
         dealt = _deal_records(records[free], settings.fractions, classes, settings.seed)
@@ -114,7 +115,7 @@ def _fixed_split(role: str, labelled: bool) -> str:
     return "test" if role == "test" else ""
 
 
-def _from_table(records: pd.DataFrame, fixed: list[str], path: Path) -> tuple[list[str], set[tuple[str, str]]]:
+def _from_table(records: pd.DataFrame, fixed: list[str], path: Path) -> list[str]:
     table = read_table(path, comment="#")
     missing = [name for name in TABLE_COLUMNS if name not in table]
     if missing:
@@ -127,21 +128,34 @@ def _from_table(records: pd.DataFrame, fixed: list[str], path: Path) -> tuple[li
     if twice:
         raise ValueError(f"{path}: {twice} listed twice; expected each record once")
     of_key = dict(zip(keys, table["split"], strict=True))
-    overlap = table["declared_overlap"].astype(str) if "declared_overlap" in table else [""] * len(table)
-    overlapping = {key for key, note in zip(keys, overlap, strict=True) if note not in {"", "nan"}}
-    result, declared, unlisted = [], set(), []
-    for corpus, record, patient, split in zip(
-        records["corpus"], records["record"], records["patient"], fixed, strict=True
-    ):
+    result, unlisted = [], []
+    for corpus, record, split in zip(records["corpus"], records["record"], fixed, strict=True):
         key = (corpus, record)
         if split == "" and key not in of_key:
             unlisted.append(f"{corpus}/{record}")
         result.append(of_key.get(key, split or "none") if split != "none" else "none")
-        if key in overlapping:
-            declared.add((corpus, patient))
     if unlisted:
         logger.warning("%d records aren't in %s and get split none: %s", len(unlisted), path, ", ".join(unlisted[:10]))
-    return result, declared
+    return result
+
+
+def declared_overlaps(path: Path, records: pd.DataFrame) -> set[tuple[str, str]]:
+    """Return the (corpus, patient) whose records a split table declares to be in several splits.
+
+    Parameters
+    ----------
+    path
+        The split table, with or without the column declared_overlap.
+    records
+        One row a record: corpus, record, patient.
+    """
+    table = read_table(path, comment="#")
+    if "declared_overlap" not in table:
+        return set()
+    noted = table[~table["declared_overlap"].astype(str).isin(["", "nan"])]
+    keys = set(zip(noted["corpus"], noted["record"], strict=True))
+    columns = [records[name].tolist() for name in ("corpus", "record", "patient")]
+    return {(corpus, patient) for corpus, record, patient in zip(*columns, strict=True) if (corpus, record) in keys}
 
 
 def assert_disjoint(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import logging
 import platform
@@ -29,6 +28,7 @@ from beatlens.noise import NoiseSource, noise_sources
 from beatlens.objective import macro_f1
 from beatlens.prototypes.library import PrototypeLibrary
 from beatlens.review import ReviewSettings
+from beatlens.roster import records_digest, split_listing
 from beatlens.shards import BeatGeometry, Shard
 from beatlens.training import HISTORY_COLUMNS, TrainingSettings, summary, train
 
@@ -178,23 +178,6 @@ def history_table(history: Sequence[Mapping[str, float]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(list(history), columns=list(HISTORY_COLUMNS))
-
-
-def split_listing(records: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the ``corpus/patient`` of each split, sorted."""
-    return {
-        str(split): sorted(
-            {f"{corpus}/{patient}" for corpus, patient in zip(own["corpus"], own["patient"], strict=True)}
-        )
-        for split, own in records[records["role"] != "noise"].groupby("split")
-    }
-
-
-def records_digest(records: pd.DataFrame) -> str:
-    """Return a sha256 of which records of which patients with how many beats were in which split."""
-    columns = ["corpus", "record", "patient", "role", "split", "n_beats", "duration_s"]
-    rows = records.sort_values(["corpus", "record"])[columns]
-    return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
 
 
 def model_description(

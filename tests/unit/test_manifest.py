@@ -91,6 +91,13 @@ def test_a_read_of_the_test_split_counts_once_a_result(run):
     assert build(run)["test_reads"] == 2
 
 
+def test_checks_for_leaks_are_no_read_of_the_test_split(run):
+    before = build(run)["test_reads"]
+    (run / "leaks.csv").write_text("check,verdict\n")
+    artefacts = {"evaluate_classification": [run / "metrics.csv", run / "leaks.csv"]}
+    assert manifest.build(artefacts, "x", run, run)["test_reads"] == before
+
+
 @pytest.mark.parametrize(("text", "words"), [(None, "no manifest"), ("{", "damaged"), ("[]", "damaged")])
 def test_a_manifest_that_cannot_be_read_is_an_error(run, text, words):
     file = run / "manifest.json"

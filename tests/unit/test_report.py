@@ -127,6 +127,19 @@ def test_probes_of_this_model_are_shown_and_others_counted():
     assert "Sanity and stability" not in render_report(inputs())
 
 
+def test_a_leak_is_said_above_the_scores_and_checks_that_passed_are_counted():
+    row = {"check": "patients", "question": "Is a patient in two splits?", "verdict": "passed", "detail": "9 patients"}
+    found = row | {"check": "twins", "verdict": "leak", "detail": NASTY}
+    page = render_report(inputs(leaks=pd.DataFrame([row, found])))
+    assert "may have leaked: twins" in page
+    assert "1 of 2 checks for leaks passed" in page
+    assert NASTY not in page
+    page = render_report(inputs(leaks=pd.DataFrame([row])))
+    assert "may have leaked" not in page
+    assert "1 of 1 checks for leaks passed" in page
+    assert "checks for leaks" not in render_report(inputs())
+
+
 def explanation_scores(gain_lo: float) -> pd.DataFrame:
     rows = []
     for scope, name in (("all", ""), ("class", "V")):

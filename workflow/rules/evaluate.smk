@@ -2,14 +2,18 @@
 REGIONS = "config/diagnostic_regions.csv"
 METRICS = ["<results>/metrics/explanations.csv"]
 if LABELLED:
-    METRICS += ["<results>/metrics/classification.csv", "<results>/metrics/confusion.csv"]
+    METRICS += [f"<results>/metrics/{name}.csv" for name in ("classification", "confusion", "leaks")]
 
     rule evaluate_classification:
-        """Score predictions by class and split, with intervals over patients."""
+        """Score predictions by class and split, with intervals over patients, and look for leaks behind the scores."""
         input:
             beats="<results>/predictions/beats.parquet",
             annotated="<results>/predictions/beats_annotated.parquet",
             records="<results>/records.tsv",
+            shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "beats_annotated.parquet"),
+            bundle=BUNDLE_FILES,
+            history=[] if CONFIG["bundle"] else "<results>/model/history.csv",
+            held_out=[] if CONFIG["bundle"] else "<results>/model/training/held_out.npz",
         output:
             metrics=report(
                 ensure("<results>/metrics/classification.csv", non_empty=True),
@@ -19,6 +23,11 @@ if LABELLED:
             confusion=report(
                 ensure("<results>/metrics/confusion.csv", non_empty=True),
                 caption="../report/confusion.rst",
+                category="Classification",
+            ),
+            leaks=report(
+                ensure("<results>/metrics/leaks.csv", non_empty=True),
+                caption="../report/leaks.rst",
                 category="Classification",
             ),
         log:
@@ -35,9 +44,21 @@ if LABELLED:
             program=program("evaluate_classification"),
             code=code("evaluate_classification"),
             settings=settings("evaluate", "classes", "seed"),
+            shards=folders("shards"),
+            bundle=folders("bundle"),
+            table_content=file_digest(CONFIG["split"]["table"]),
+            table=option("--table", CONFIG["split"]["table"]),
+            # A run with a given bundle has no training of its own.
+            training=lambda wildcards, input: (
+                f"--history {shlex.quote(input.history)} --held-out {shlex.quote(input.held_out)}"
+                if input.history
+                else ""
+            ),
         shell:
             "{params.program} --beats {input.beats:q} --annotated {input.annotated:q} --records {input.records:q}"
-            " --settings {params.settings:q} --metrics {output.metrics:q} --confusion {output.confusion:q} --log {log:q}"
+            " --shards {params.shards:q} --bundle {params.bundle:q} {params.training} {params.table}"
+            " --settings {params.settings:q} --metrics {output.metrics:q} --confusion {output.confusion:q}"
+            " --leaks {output.leaks:q} --log {log:q}"
 
 
 rule evaluate_explanations:

@@ -66,7 +66,7 @@ def summarise(library: pd.DataFrame, validation: pd.DataFrame, classes: Sequence
                 "patients": len(own[["corpus", "patient"]].drop_duplicates()),
                 "beats": int(own["size"].sum()),
                 "median_size": float(own["size"].median()),
-                "median_purity": float(own["purity"].median()),
+                "median_purity": float(own["purity"].dropna().median()),
                 "least_purity": float(own["purity"].min()),
                 "noise_ratio": float(np.average(noise[known], weights=weights[known])) if known.any() else np.nan,
                 "suspicious": int((validation.loc[own.index, "suspicious"] != "").sum()),

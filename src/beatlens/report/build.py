@@ -21,6 +21,7 @@ from beatlens.report.sections import (
     classification_section,
     corpus_section,
     explanation_section,
+    leak_section,
     prediction_section,
     summary,
 )
@@ -56,6 +57,7 @@ def render_report(inputs: ReportInputs) -> str:
         corpus=corpus_section(inputs),
         declared=shared_patients(inputs),
         scored=scored,
+        leaks=leak_section(inputs),
         level=f"{100 * config['evaluate']['level']:g} %",
         thresholds={name: score(float(value)) for name, value in inputs.bundle["thresholds"].items()},
         predicted=prediction_section(inputs),

@@ -22,6 +22,7 @@ MM_PER_POINT = 25.4 / 72
 
 TABLES = {
     "metrics": ("metrics", "metrics/classification.csv"),
+    "leaks": ("leaks", "metrics/leaks.csv"),
     "explanations": ("explanation_metrics", "metrics/explanations.csv"),
     "cohort": ("cohort", "metrics/cohort.csv"),
     "record-table": ("record_predictions", "predictions/records.parquet"),
@@ -71,6 +72,8 @@ class ReportInputs:
         Versions of the packages that made the page.
     metrics, explanation_metrics, record_predictions
         Scores, and predictions by record.
+    leaks
+        What the checks for leaks found (`beatlens.leaks.audit.COLUMNS`).
     cohort
         What the model uses for each class (`beatlens.evaluate.cohort.COLUMNS`).
     facts
@@ -98,6 +101,7 @@ class ReportInputs:
     config: str
     versions: Mapping[str, str]
     metrics: pd.DataFrame | None = None
+    leaks: pd.DataFrame | None = None
     explanation_metrics: pd.DataFrame | None = None
     cohort: pd.DataFrame | None = None
     record_predictions: pd.DataFrame | None = None

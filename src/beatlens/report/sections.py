@@ -59,6 +59,20 @@ def corpus_section(inputs: ReportInputs) -> dict[str, Any]:
     }
 
 
+def leak_section(inputs: ReportInputs) -> dict[str, Any] | None:
+    """Return what the checks for leaks found, or None where there were none to make."""
+    table = inputs.leaks
+    if table is None or not len(table):
+        return None
+    found = table[table["verdict"] == "leak"]
+    return {
+        "rows": table.to_dict("records"),
+        "found": listing(found["check"]),
+        "n_passed": count(int((table["verdict"] == "passed").sum())),
+        "n": count(len(table)),
+    }
+
+
 class Scores:
     """Look-up of one split's scores by scope, class and metric."""
 

@@ -1,0 +1,111 @@
+"""Checks of the split and of the beats in it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from beatlens.evaluate.outcomes import check_splits
+from beatlens.leaks.run import TOLERANCE, LeakError, NotCheckedError, Run, out_of_order, record_names, some
+from beatlens.leaks.twins import NEIGHBOUR, find_twins, portraits
+from beatlens.sealed import LEARNING_SPLITS
+from beatlens.shards import cut_beats
+from beatlens.splits import DEALT_SPLITS, assert_disjoint
+
+
+def check_patients(run: Run) -> str:
+    """Look for patients in two splits, and for test patients among those that the model learnt from."""
+    corpus, patient, record, split = (run.records[name].tolist() for name in ("corpus", "patient", "record", "split"))
+    try:
+        assert_disjoint(corpus, patient, record, split, run.declared)
+    except ValueError as error:
+        raise LeakError(str(error)) from error
+    learnt = {name for where in LEARNING_SPLITS for name in run.origin["split"].get(where, [])}
+    both = sorted(learnt & run.patients("test"))
+    if both:
+        raise LeakError(f"{some(both)}: test patients that the model learnt from or was calibrated on")
+    known = ["/".join(key) for key in sorted(run.declared)]
+    but = f"; but for {some(known)}, as the split table declares" if known else ""
+    return f"{len(run.patients(*DEALT_SPLITS))} patients, each in one split{but}"
+
+
+def check_twins(run: Run) -> str:
+    """Look for one person under two names, by shape and amplitude of the beats."""
+    described = portraits(run.shards, run.records, run.bundle.geometry)
+    if len(set(described.splits)) < 2:
+        raise NotCheckedError("there are no two splits to compare")
+    found = find_twins(described)
+    if found:
+        pairs = [f"{pair.first} and {pair.second} (distance {pair.distance:.3f})" for pair in found]
+        raise LeakError(f"like one person: {some(pairs)}. If they are, they need one id (key patients of the corpus)")
+    n = len(set(described.patients))
+    few = "" if n > NEIGHBOUR else f"; with {NEIGHBOUR} patients or fewer only the same signal is found"
+    return f"no two of {n} patients look like one person{few}. The same person on another day may not be found"
+
+
+def check_beats(run: Run) -> str:
+    """Look for beats dealt apart from their record, and for training beats that no training patient has."""
+    try:
+        check_splits(run.records, run.beats, run.annotated)
+    except ValueError as error:
+        raise LeakError(str(error)) from error
+    counts = run.training_beats()["label"].value_counts()
+    for name, noted in run.origin["training"]["n_beats"].items():
+        there = int(counts.get(name, 0))
+        if there != noted:
+            raise LeakError(f"training counted {noted} beats of {name}; the training patients have {there}")
+    return f"the {int(counts.sum())} beats learnt from are those of the training patients, all of them"
+
+
+def check_copies(run: Run) -> str:
+    """Look for beats listed twice or in two splits: oversampling before the split puts copies on both sides."""
+    for table in (*run.tables.values(), run.beats, run.annotated):
+        keys = zip(table["corpus"], table["record"], table["r_sample"], strict=True)
+        own = np.array([f"{corpus}/{record}/{sample}" for corpus, record, sample in keys], dtype=object)
+        wrong = table["beat_id"].duplicated().to_numpy() | (table["beat_id"].to_numpy() != own)
+        if wrong.any():
+            raise LeakError(f"{some(table['beat_id'][wrong])}: listed twice, or under the id of another beat")
+    seen: dict[bytes, tuple[str, str, str]] = {}
+    copies: dict[str, int] = {}
+    n = 0
+    for digest, corpus, record, patient in _beat_digests(run):
+        own_split = run.split_of[corpus, record]
+        other, whose, split = seen.setdefault(digest, (f"{corpus}/{record}", f"{corpus}/{patient}", own_split))
+        if whose != f"{corpus}/{patient}" and split != own_split:
+            pair = f"{other} ({split}) and {corpus}/{record} ({own_split})"
+            copies[pair] = copies.get(pair, 0) + 1
+        n += 1
+    if copies:
+        raise LeakError(f"the same beats in {some(f'{pair}: {count}' for pair, count in copies.items())}")
+    return f"none of {n} clean beats is there twice"
+
+
+def _beat_digests(run: Run) -> Iterator[tuple[bytes, str, str, str]]:
+    """Yield a digest of the waveform of each clean beat of `DEALT_SPLITS`, with its corpus, record and patient."""
+    geometry = run.bundle.geometry
+    for shard in run.shards:
+        beats = shard.beats()
+        clean = beats[beats["reason"] == ""]
+        for (corpus, record), own in clean.groupby(["corpus", "record"], sort=False):
+            if run.split_of.get((corpus, record)) not in DEALT_SPLITS:
+                continue
+            patient = str(own["patient"].iloc[0])
+            for wave in cut_beats(shard.signal(corpus, record), own["r_index"].to_numpy(), geometry):
+                yield hashlib.blake2b(wave.tobytes(), digest_size=12).digest(), corpus, record, patient
+
+
+def check_order(run: Run) -> str:
+    """Look for beats out of time order: a sequence sorted by label tells the label."""
+    for table in (*run.tables.values(), run.beats, run.annotated):
+        backwards = out_of_order(table)
+        if backwards:
+            raise LeakError(f"{some(backwards)}: beats that aren't in time order")
+        if "stretch" not in table:
+            continue
+        interval = table.groupby(["corpus", "record", "stretch"], sort=False)["r_time_s"].diff()
+        wrong = (interval - table["rr_before_s"]).abs() > TOLERANCE
+        if wrong.any():
+            raise LeakError(f"{some(record_names(table[wrong]))}: RR intervals that aren't those to the beat before")
+    return "every beat stands between its neighbours in time"
