@@ -13,14 +13,13 @@
 
 from __future__ import annotations
 
-from measure import ROOT, Clock, machine, processes, seconds, show  # isort: split
+from measure import ROOT, Clock, Stages, machine, processes, seconds, show, stage_seconds  # isort: split
 
 import argparse
 import math
 import statistics
 import tempfile
 import warnings
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ from beatlens.sheet import SheetRow, shard_of, used_shards
 CONFIG = load_config(yaml.safe_load((ROOT / "config/mitdb.yaml").read_text(encoding="utf-8")), ROOT, ROOT)
 SETTINGS = PreprocessSettings.from_config(CONFIG)
 RR = SETTINGS.beats
-STAGES: dict[str, list[tuple[Any, str]]] = {
+STAGES: Stages = {
     "read": [(beatlens.preprocess, "read_record"), (beatlens.preprocess, "label_beats")],
     "conditioning": [(beatlens.preprocess, "condition")],
     "R peaks": [(beatlens.preprocess, "detect")],
@@ -49,7 +48,6 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "RR": [(beatlens.beats, "rr_columns"), (beatlens.beats, "stretches")],
     "write": [(beatlens.preprocess.ShardWriter, "add"), (beatlens.preprocess.ShardWriter, "_finish")],
 }
-"""Functions in which a stage's time is spent, as they are called."""
 
 
 def sheet_rows(folder: Path) -> list[SheetRow]:
@@ -73,31 +71,10 @@ def warm(folder: Path, output: Path) -> None:
 
 def one_shard(shard: int, n_shards: int, folder: Path, output: Path) -> dict[str, float]:
     """Write a shard; return the CPU seconds of each stage."""
-    spent = dict.fromkeys(STAGES, 0.0)
-
-    def counted(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any, **options: Any) -> Any:
-            clock = Clock()
-            try:
-                return function(*arguments, **options)
-            finally:
-                spent[stage] += clock.cpu
-
-        return run
-
     own = [row for row in sheet_rows(folder) if shard_of(row.corpus, row.record, n_shards) == shard]
-    originals = [(place, name, getattr(place, name)) for places in STAGES.values() for place, name in places]
-    for stage, places in STAGES.items():
-        for place, name in places:
-            setattr(place, name, counted(stage, getattr(place, name)))
-    clock = Clock()
-    try:
+    with stage_seconds(STAGES) as spent:
         preprocess(own, folder, output / f"{shard}of{n_shards}")
-    finally:
-        for place, name, function in originals:
-            setattr(place, name, function)
-    total = clock.cpu
-    return {**spent, "rest": total - sum(spent.values()), "all": total}
+    return spent
 
 
 def raw_to_beats(folder: Path, n_processes: int, repeats: int, output: Path) -> dict[str, list[float]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
@@ -60,6 +60,39 @@ class Clock:
     def cpu(self) -> float:
         """CPU seconds of all threads."""
         return time.process_time() - self._cpu
+
+
+Stages = Mapping[str, Sequence[tuple[Any, str]]]
+"""Stage to (module or class, name): the functions in which its time is spent, as they are called."""
+
+
+@contextmanager
+def stage_seconds(stages: Stages) -> Iterator[dict[str, float]]:
+    """Give a dictionary that takes the CPU seconds of each stage, of the rest and of all inside the block."""
+    spent = dict.fromkeys(stages, 0.0)
+
+    def counted(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **options: Any) -> Any:
+            clock = Clock()
+            try:
+                return function(*arguments, **options)
+            finally:
+                spent[stage] += clock.cpu
+
+        return run
+
+    originals = [(place, name, getattr(place, name)) for places in stages.values() for place, name in places]
+    for stage, places in stages.items():
+        for place, name in places:
+            setattr(place, name, counted(stage, getattr(place, name)))
+    clock = Clock()
+    try:
+        yield spent
+    finally:
+        total = clock.cpu
+        for place, name, function in originals:
+            setattr(place, name, function)
+        spent |= {"rest": total - sum(spent.values()), "all": total}
 
 
 def seconds(run: Callable[[], object], repeats: int) -> float:
