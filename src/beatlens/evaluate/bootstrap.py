@@ -157,6 +157,30 @@ def patient_bootstrap(
     return patient_bootstrap_many(totals, column, draws=draws, level=level, seed=seed, contributes=contributes).at(0)
 
 
+def patient_ratios(
+    numerators: npt.ArrayLike,
+    denominators: npt.ArrayLike,
+    patients: Sequence[str] | npt.NDArray[np.object_],
+    *,
+    draws: int,
+    level: float,
+    seed: int,
+) -> Intervals:
+    """Return what `patient_ratio` does, for the (n, m) columns of the numerators and one (n,) denominator, at once."""
+    above, below = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)[:, None]
+    known = np.isfinite(above) & np.isfinite(below)
+    parts = np.stack([np.where(known, above, 0.0), np.where(known, below, 0.0), known.astype(np.float64)], axis=2)
+    totals, _ = sum_by_patient(parts, patients)
+    return patient_bootstrap_many(
+        totals,
+        lambda sums: divide(sums[..., 0], sums[..., 1]),
+        draws=draws,
+        level=level,
+        seed=seed,
+        contributes=totals[..., 2] > 0,
+    )
+
+
 def patient_ratio(
     numerators: npt.ArrayLike,
     denominators: npt.ArrayLike,

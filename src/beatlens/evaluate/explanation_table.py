@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.evaluate.bootstrap import patient_mean, patient_ratio
+from beatlens.evaluate.bootstrap import patient_ratios
 from beatlens.evaluate.cohort import CaseParts
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.seeds import derive_seed
@@ -39,7 +39,7 @@ COLUMNS = (
 )
 """``gain`` is value minus null, turned so that more is better. lo, hi: of the value; gain_lo, gain_hi: of the gain."""
 
-LOWER_IS_BETTER = frozenset({"deletion_auc"})
+LOWER_IS_BETTER = frozenset({"deletion_auc", "infidelity", "token_count"})
 
 
 @dataclass(frozen=True)
@@ -137,24 +137,19 @@ def _wide_row(
     seed: int,
 ) -> dict[str, Any]:
     method, metric, truth, null_name = key
-    patients = [patient for patient, _ in pairs]
     scores = [score for _, score in pairs]
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-    options = {"draws": settings.bootstrap, "level": settings.level, "seed": derive_seed(seed, "bootstrap", *key)}
-    interval: Callable[[Array], Any]
-    if scores[0].denominator is None:
-
-        def interval(numbers: Array) -> Any:
-            return patient_mean(numbers, patients, **options)  # type: ignore[arg-type]
-
-    else:
-        below = np.array([score.denominator for score in scores])
-
-        def interval(numbers: Array) -> Any:
-            return patient_ratio(numbers, below, patients, **options)  # type: ignore[arg-type]
-
     values, nulls = np.array([(score.value, score.null_value) for score in scores]).T
-    value, null, gain = interval(values), interval(nulls), interval(sign * (values - nulls))
+    below = np.array([1.0 if score.denominator is None else score.denominator for score in scores])
+    found = patient_ratios(
+        np.stack([values, nulls, sign * (values - nulls)], axis=1),
+        below,
+        [patient for patient, _ in pairs],
+        draws=settings.bootstrap,
+        level=settings.level,
+        seed=derive_seed(seed, "bootstrap", *key),
+    )
+    value, null, gain = (found.at(k) for k in range(3))
     return {
         "scope": scope,
         "case": "",

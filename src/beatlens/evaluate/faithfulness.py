@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ class Areas:
     insertion: float
 
 
-def cell_sums(values: npt.NDArray[np.float32], lengths: IntArray) -> Array:
+def cell_sums(values: npt.NDArray[np.floating[Any]], lengths: IntArray) -> Array:
     """Sum (n_leads, n_samples) values over segments of the given lengths: (n_leads, n_segments)."""
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     return np.asarray(np.add.reduceat(values.astype(np.float64), starts, axis=1))

@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.explain.payload import SPAN_SHARE
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-METRICS = ("auprc", "pointing_game", "relevance_mass", "lead_auc", "time_auc", "joint_auc")
+METRICS = (
+    "auprc", "aup", "aur", "pointing_game", "precision_at_5", "relevance_rank", "relevance_mass", "span_f1", "lead_auc",
+    "time_auc", "joint_auc", "token_count",
+)  # fmt: skip
+TOP_CELLS = 5
+"""Cells of ``precision_at_5``."""
+MASS_SHARE = 0.9
+"""Share of the positive mass that the cells of ``token_count`` hold."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,7 @@ def beat_truth(
     return Truth(inside, np.ones_like(inside)) if inside.any() else None
 
 
-def localisation(values: npt.ArrayLike, truth: Truth) -> dict[str, float]:
+def localisation(values: npt.ArrayLike, truth: Truth, lengths: npt.NDArray[np.int64]) -> dict[str, float]:
     """Score values against a truth.
 
     Parameters
@@ -107,33 +116,99 @@ def localisation(values: npt.ArrayLike, truth: Truth) -> dict[str, float]:
         (n_leads, n_samples) signed; what speaks for the class is positive.
     truth
         On the same grid, with at least one sample inside.
+    lengths
+        (n_segments,) samples of the segments that make, with the leads, the cells.
 
     Returns
     -------
-    `METRICS`: ``auprc`` average precision over all samples x leads; ``pointing_game`` chance that a largest value lies
-    inside; ``relevance_mass`` share of the positive mass inside; ``lead_auc`` of the leads' positive sums, leads with
-    truth against those without (NaN where there is only one kind); ``time_auc`` inside against outside, mean over the
-    leads with truth; ``joint_auc`` inside against outside over all samples x leads.
+    `METRICS`. Over all samples x leads: ``auprc`` average precision; ``aup`` and ``aur`` mean precision and mean recall
+    over all thresholds from 0 to the largest value (Crabbe & van der Schaar 2021); ``pointing_game`` chance that a
+    largest value lies inside; ``relevance_rank`` share of the n largest values that lies inside, n the size of the
+    truth (Arras et al. 2022), at which precision, recall and F1 are one; ``relevance_mass`` share of the positive mass
+    inside; ``span_f1`` F1 of the samples in the spans that a payload shows; ``joint_auc`` inside against outside.
+    By lead: ``lead_auc`` of the leads' positive sums, leads with truth against those without (NaN where there is only
+    one kind); ``time_auc`` inside against outside, mean over the leads with truth. By cell: ``precision_at_5`` share of
+    truth in the cells of largest sum; ``token_count`` fewest cells that hold `MASS_SHARE` of the positive mass, which
+    says how short the explanation is and not whether it is right.
     """
     signed = np.asarray(values, dtype=np.float64)
     if signed.shape != truth.inside.shape:
         raise ValueError(f"values of shape {signed.shape} for a truth of shape {truth.inside.shape}")
     if not truth.inside.any():
         raise ValueError("truth without a sample; expected at least one")
+    if lengths.sum() != signed.shape[1]:
+        raise ValueError(f"segments of {lengths.sum()} samples for values of shape {signed.shape}")
     positive = np.where(truth.counted, np.maximum(signed, 0.0), 0.0)
     flat, inside = signed[truth.counted], truth.inside[truth.counted]
+    precision, recall = threshold_areas(flat, inside)
     right = truth.inside.any(axis=1)
     mass = positive.sum()
     within = [auc(signed[k][truth.counted[k]], truth.inside[k][truth.counted[k]]) for k in np.flatnonzero(right)]
     finite = [value for value in within if np.isfinite(value)]
     return {
         "auprc": average_precision(flat, inside),
-        "pointing_game": float(inside[flat == flat.max()].mean()),
+        "aup": precision,
+        "aur": recall,
+        "pointing_game": share_inside(flat, inside, 1),
+        "precision_at_5": _precision_of_cells(signed, truth, lengths),
+        "relevance_rank": share_inside(flat, inside, int(inside.sum())),
         "relevance_mass": float(positive[truth.inside].sum() / mass) if mass > 0 else 0.0,
+        "span_f1": span_f1(flat, inside),
         "lead_auc": auc(positive.sum(axis=1), right),
         "time_auc": float(np.mean(finite)) if finite else float("nan"),
         "joint_auc": auc(flat, inside),
+        "token_count": _cells_of_mass(positive, lengths),
     }
+
+
+def share_inside(scores: Array, weights: npt.ArrayLike, count: int) -> float:
+    """Return the mean weight (whether it lies inside) of the `count` largest scores, equal ones by chance."""
+    inside = np.asarray(weights, dtype=np.float64)
+    count = min(count, len(scores))
+    least = np.partition(scores, len(scores) - count)[len(scores) - count]
+    above, equal = scores > least, scores == least
+    return float((inside[above].sum() + (count - above.sum()) * inside[equal].mean()) / count)
+
+
+def threshold_areas(scores: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[float, float]:
+    """Return the means of precision and of recall of ``score >= t`` over thresholds t from 0 to the largest score.
+
+    Both 0 where no score is positive.
+    """
+    values, inside = np.asarray(scores, dtype=np.float64), np.asarray(truth, dtype=bool)
+    order = np.argsort(values, kind="stable")
+    ascending = values[order]
+    first = np.searchsorted(ascending, 0.0, side="right")
+    if first == len(values):
+        return 0.0, 0.0
+    hits = inside[order][::-1].cumsum()[::-1]  # of this score and all larger ones
+    levels, places = np.unique(ascending[first:], return_index=True)
+    places += first
+    step = np.diff(levels, prepend=0.0) / levels[-1]
+    precision, recall = hits[places] / (len(values) - places), hits[places] / inside.sum()
+    return float(step @ precision), float(step @ recall)
+
+
+def span_f1(scores: Array, inside: BoolArray) -> float:
+    """Return the F1 of the samples of at least `SPAN_SHARE` of the largest score; 0 where none is positive."""
+    shown = (scores > 0) & (scores >= SPAN_SHARE * scores.max())
+    return float(2 * (shown & inside).sum() / (shown.sum() + inside.sum()))
+
+
+def _precision_of_cells(values: Array, truth: Truth, lengths: npt.NDArray[np.int64]) -> float:
+    starts = np.cumsum(lengths) - lengths
+    sums, inside, counted = (
+        np.add.reduceat(part, starts, axis=1).ravel()
+        for part in (np.where(truth.counted, values, 0.0), truth.inside.astype(np.float64), truth.counted.astype(float))
+    )
+    seen = counted > 0
+    return share_inside(sums[seen], inside[seen] / counted[seen], TOP_CELLS)
+
+
+def _cells_of_mass(positive: Array, lengths: npt.NDArray[np.int64]) -> float:
+    cells = np.sort(np.add.reduceat(positive, np.cumsum(lengths) - lengths, axis=1).ravel())[::-1]
+    mass = np.cumsum(cells)
+    return float(np.searchsorted(mass, MASS_SHARE * mass[-1]) + 1) if mass[-1] > 0 else 0.0
 
 
 def average_precision(scores: npt.ArrayLike, truth: npt.ArrayLike) -> float:

@@ -140,21 +140,25 @@ class NullMaps:
             maps["wrong_class"] = [wrong]
         return cls(maps)
 
-    def scores(self, truth: Truth) -> dict[str, dict[str, float]]:
-        """Return null -> metric -> mean over the null's maps."""
+    def scores(self, truth: Truth, lengths: npt.NDArray[np.int64]) -> dict[str, dict[str, float]]:
+        """Return null -> metric -> mean over the null's maps, with the segments' lengths as for `localisation`."""
         result = {}
         for name, maps in self.maps.items():
-            each = [localisation(values, truth) for values in maps]
+            each = [localisation(values, truth, lengths) for values in maps]
             result[name] = {metric: float(np.mean([one[metric] for one in each])) for metric in METRICS}
         return result
 
 
 def localisation_scores(
-    attributions: Mapping[str, Attribution], name: str, truth: Truth, nulls: NullMaps
+    attributions: Mapping[str, Attribution],
+    name: str,
+    truth: Truth,
+    nulls: NullMaps,
+    lengths: npt.NDArray[np.int64],
 ) -> Iterator[Score]:
     """Score attributions of one case against a truth, and every null with them."""
-    null_scores = nulls.scores(truth)
+    null_scores = nulls.scores(truth, lengths)
     for method, attribution in attributions.items():
-        for metric, value in localisation(attribution.values, truth).items():
+        for metric, value in localisation(attribution.values, truth, lengths).items():
             for null_name, scores in null_scores.items():
                 yield Score(method, metric, name, value, null_name, scores[metric])

@@ -23,17 +23,30 @@ METRIC_WORDS = {
     "lead_auc": ("Lead AUC", "do the right leads have more?"),
     "time_auc": ("Time AUC", "do the right moments have more?"),
     "joint_auc": ("Joint AUC", "right moments of the right leads?"),
+    "aup": ("AUP", "mean precision over all thresholds"),
+    "aur": ("AUR", "mean recall over all thresholds"),
+    "precision_at_5": ("Precision at 5", "do the five largest cells lie on the truth?"),
+    "relevance_rank": ("Relevance rank", "do as many largest values as the truth has lie on it?"),
+    "span_f1": ("F1 of spans", "is what is shown as spans the truth?"),
+    "token_count": ("Cells", "how many hold nine tenths of the map: fewer is shorter, not truer"),
     "deletion": ("Deletion", "0: random order, 1: best order found"),
     "insertion": ("Insertion", "0: random order, 1: best order found"),
+    "span_deletion": ("Deletion of spans", "what the probability loses without what is shown as spans"),
+    "sensitivity_n": ("Sensitivity-n", "do sums of values go with what the model loses?"),
+    "infidelity": ("Infidelity", "how far are sums of values from what the model loses? 0 is best"),
     "rhythm_share": ("Rhythm share", "how much is rhythm: neither good nor bad"),
 }
 """Name and question of each metric, in the order in which they are shown."""
-METRICS_WITHOUT_VERDICT = frozenset({"rhythm_share"})
+METRICS_WITHOUT_VERDICT = frozenset({"rhythm_share", "token_count", "aur"})
+"""Neither good nor bad, or 1 for a constant map (mean recall, to be read with mean precision)."""
 TRUTHS = ("planted", "annotated beats", "regions, strict", "regions, lenient")
 """Truths that explanations are held against, the surest first."""
 ABSOLUTE = frozenset({"deletion_auc", "insertion_auc"})
 """Areas of which the deletion and insertion scores are the normalised form."""
-ONLY_IN_TABLES = ABSOLUTE | {"joint_auc"}
+ONLY_IN_TABLES = ABSOLUTE | {
+    "joint_auc", "aup", "aur", "precision_at_5", "relevance_rank", "span_f1", "token_count", "span_deletion",
+    "infidelity",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

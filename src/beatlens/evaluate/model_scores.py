@@ -1,0 +1,156 @@
+"""Scores of one case's explanations against the model itself, each beside what knows nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.evaluate.explanation_table import Score
+from beatlens.evaluate.faithfulness import (
+    Areas,
+    CellValue,
+    cell_sums,
+    deletion_insertion,
+    greedy_areas,
+    random_area,
+    ranked_cells,
+)
+from beatlens.evaluate.sensitivity import SUBSETS, infidelity, random_subsets, sensitivity_n, shown_cells, span_losses
+from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.evaluate.truths import NullMaps
+from beatlens.explain.attribution import Attribution
+from beatlens.explain.baselines import INTERPOLATION
+from beatlens.explain.engine import PerturbationEngine
+from beatlens.explain.target import Target
+from beatlens.seeds import derive_seed
+
+Array = npt.NDArray[np.float64]
+
+OTHER_FILLS = (INTERPOLATION, "zero")
+"""Fills that deletion and insertion are repeated with, beside the explanation's own baseline."""
+
+
+def model_scores(
+    attributions: Mapping[str, Attribution],
+    nulls: NullMaps,
+    engine: PerturbationEngine,
+    target: Target,
+    edges: npt.NDArray[np.int64],
+    settings: EvaluateSettings,
+    seed: int,
+    *,
+    greedy: bool,
+) -> Iterator[Score]:
+    """Change cells of the signal as the explanations say, and watch the target.
+
+    ``deletion_auc``, ``insertion_auc``: areas under the curves of the target's probability, beside the mean area of
+    random orders, with the explanation's baseline and with `OTHER_FILLS` (named in the truth). ``deletion``,
+    ``insertion``: how far from random (0) to greedy (1) the area comes, beside the orders of the null maps; greedy is
+    no bound, so that more than 1 is possible. ``span_deletion``: what the probability loses without the cells that the
+    explanation shows, beside random cells of equal duration. ``sensitivity_n``, ``infidelity``: whether sums of values
+    are what the target loses (`beatlens.evaluate.sensitivity`), in the units of the explanation.
+
+    Parameters
+    ----------
+    attributions
+        Method -> attribution.
+    nulls
+        Maps that know nothing of the model.
+    engine, target, edges
+        As the case was explained with.
+    settings
+        Section ``evaluate``.
+    seed
+        Of the case.
+    greedy
+        Whether a greedy search is made and the other fills are tried, which windows of many cells are too dear for:
+        without it there is no ``deletion`` and ``insertion``.
+    """
+    lengths = np.diff(edges)
+    own = {method: cell_sums(attribution.values, lengths) for method, attribution in attributions.items()}
+    blind = {name: cell_sums(maps[0], lengths) for name, maps in nulls.maps.items() if name not in {"empty", "random"}}
+    value = _probability(engine, target, edges)
+    yield from _curves(own, blind, value, settings, seed, "model", greedy=greedy)
+    for fill in OTHER_FILLS if greedy else ():
+        if fill != engine.baseline:
+            other = PerturbationEngine(
+                engine.scene, engine.network, engine.bank, engine.calibration, fill, engine.device
+            )
+            name = f"model, {fill.replace('_', ' ')}"
+            yield from _curves(own, {}, _probability(other, target, edges), settings, seed, name, greedy=False)
+    rng = np.random.default_rng(derive_seed(seed, "random spans"))
+    losses = span_losses(
+        value, [shown_cells(sums, lengths) for sums in own.values()], lengths, settings.random_draws, rng
+    )
+    for method, (loss, chance) in zip(own, losses, strict=True):
+        yield Score(method, "span_deletion", "model", loss, "random", chance)
+    yield from _subset_scores(own, blind, _values(engine, target, edges), seed)
+
+
+def _curves(
+    own: Mapping[str, Array],
+    blind: Mapping[str, Array],
+    value: CellValue,
+    settings: EvaluateSettings,
+    seed: int,
+    truth: str,
+    *,
+    greedy: bool,
+) -> Iterator[Score]:
+    if not own:
+        return
+    shape = next(iter(own.values())).shape
+    steps = settings.deletion_steps
+
+    def areas(sums: Array) -> Areas:
+        order = ranked_cells(sums, np.random.default_rng(derive_seed(seed, "ties")))
+        return deletion_insertion(value, order, (shape[0], shape[1]), steps)
+
+    rng = np.random.default_rng(derive_seed(seed, "random_orders"))
+    chance = random_area(value, (shape[0], shape[1]), steps, settings.random_draws, rng)
+    found = {method: areas(sums) for method, sums in own.items()}
+    for method, area in found.items():
+        yield Score(method, "deletion_auc", truth, area.deletion, "random", chance)
+        yield Score(method, "insertion_auc", truth, area.insertion, "random", chance)
+    if not greedy:
+        return
+    best = greedy_areas(value, (shape[0], shape[1]), steps)
+    known = {"random": Areas(chance, chance), **{name: areas(sums) for name, sums in blind.items()}}
+    for method, area in found.items():
+        for name, null in known.items():
+            yield Score(
+                method, "deletion", truth, chance - area.deletion, name, chance - null.deletion, chance - best.deletion
+            )
+            yield Score(
+                method, "insertion", truth, area.insertion - chance, name, null.insertion - chance,
+                best.insertion - chance,
+            )  # fmt: skip
+
+
+def _subset_scores(
+    own: Mapping[str, Array], blind: Mapping[str, Array], value: CellValue, seed: int
+) -> Iterator[Score]:
+    if not own:
+        return
+    shape = next(iter(own.values())).shape
+    rng = np.random.default_rng(derive_seed(seed, "subsets"))
+    subsets = random_subsets(value, (shape[0], shape[1]), SUBSETS, rng)
+    for metric, score in (("sensitivity_n", sensitivity_n), ("infidelity", infidelity)):
+        known = {name: score(sums, subsets) for name, sums in blind.items()}
+        for method, sums in own.items():
+            for name, null in known.items():
+                yield Score(method, metric, "model", score(sums, subsets), name, null)
+
+
+def _probability(engine: PerturbationEngine, target: Target, edges: npt.NDArray[np.int64]) -> CellValue:
+    return _values(engine, replace(target, units="probability"), edges)
+
+
+def _values(engine: PerturbationEngine, target: Target, edges: npt.NDArray[np.int64]) -> CellValue:
+    def value(cells_on: npt.NDArray[np.bool_]) -> Array:
+        return engine.cell_values(cells_on, np.ones(len(cells_on), dtype=bool), edges, target)
+
+    return value
