@@ -1,4 +1,4 @@
-"""Cases to scores on a made shard with a random network: shards change nothing, and edges are legal."""
+"""Cases to scores on a made shard with a random network: shards change nothing, and bad input is told."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from beatlens.explain.archive import gather_archives, load_case, write_archive
 from beatlens.explain.cases import CASE_COLUMNS, CaseSettings, WindowSettings, select_cases
 from beatlens.explain.contrast import find_contrast
 from beatlens.explain.explainer import case_engine, case_rows, explain_shard
+from beatlens.explain.fusion import FusionSettings, fuse
+from beatlens.explain.payload import from_payload, to_payload
 from beatlens.explain.scene import make_scene
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inference import predict_beats
@@ -166,15 +168,6 @@ def test_number_of_shards_changes_no_byte(tmp_path, bundle):
         assert abs(own.meta["completeness_error"]) < 1e-8
 
 
-def test_a_record_of_one_beat(tmp_path, bundle):
-    shards = [write_shard(tmp_path / "s", {"single": RECORDS["single"]})]
-    cases = choose(shards, bundle)
-    assert len(cases) == 1
-    table = run(tmp_path, shards, cases, bundle)
-    assert load_case(tmp_path / "kernelshap", cases["case"][0]).meta["baseline"] == "contrast_beat"
-    assert table["lo"].isna().all()  # one patient has no interval
-
-
 def test_contrast_is_the_records_most_frequent_other_class_or_a_prototype(tmp_path, bundle):
     shard = write_shard(tmp_path / "s", {"both": RECORDS["both"]})
     beats = shard.beats()
@@ -199,6 +192,18 @@ def test_contrast_is_the_records_most_frequent_other_class_or_a_prototype(tmp_pa
     assert find_contrast(scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bank) is None
     found = find_contrast(scene, "V", few, review, np.array([0.1, 0.9]), CLASSES, bank)
     assert (found.label, found.source) == ("S", "record")
+
+
+# ---------------------------------------------------------------- bad input: each a clear result or error
+
+
+def test_a_record_of_one_beat(tmp_path, bundle):
+    shards = [write_shard(tmp_path / "s", {"single": RECORDS["single"]})]
+    cases = choose(shards, bundle)
+    assert len(cases) == 1
+    table = run(tmp_path, shards, cases, bundle)
+    assert load_case(tmp_path / "kernelshap", cases["case"][0]).meta["baseline"] == "contrast_beat"
+    assert table["lo"].isna().all()  # one patient has no interval
 
 
 def test_no_case_is_legal(tmp_path, bundle):
@@ -263,3 +268,43 @@ def test_a_damaged_attribution_file_is_refused_by_name(tmp_path, bundle):
     other.write_bytes((tmp_path / "kernelshap" / path.name).read_bytes())
     with pytest.raises(ValueError, match="holds case"):
         load_case(tmp_path / "lime", "other")
+
+
+def test_a_single_lead(tmp_path, bundle):
+    """All parts work, and there is no score of leads where there are none to choose from."""
+    shards = [write_shard(tmp_path / "s", {"one": RECORDS["one"]})]
+    cases = choose(shards, bundle)
+    table = run(tmp_path, shards, cases, bundle)
+    own = load_case(tmp_path / "kernelshap", cases["case"][0])
+    assert own.leads == ("II",)
+    assert table.loc[table["metric"] == "lead_auc", "value"].isna().all()
+    assert table.loc[table["metric"] == "time_auc", "value"].notna().any()
+    again = fuse({"a": own, "b": own}, FusionSettings(**CONFIG["fusion"]))
+    assert again.values.shape == own.values.shape
+
+
+def test_a_record_without_beats_beside_another(tmp_path, bundle):
+    """It has no case, and the other record's cases are what they are without it."""
+    alone = write_shard(tmp_path / "a", {"both": RECORDS["both"]})
+    beside = write_shard(tmp_path / "b", {"both": RECORDS["both"], "none": (("II",), 0)})
+    cases = choose([alone], bundle)
+    pd.testing.assert_frame_equal(choose([beside], bundle), cases)
+    table = run(tmp_path, [beside], cases, bundle)
+    assert set(table.loc[table["scope"] == "case", "record"]) == {"c/both"}
+
+
+def test_a_payload_for_another_record_or_class(tmp_path, bundle):
+    shards = [write_shard(tmp_path / "s", {"both": RECORDS["both"]})]
+    cases = choose(shards, bundle)
+    first = next(explain_shard(cases, shards[0], bundle, "kernelshap", EXPLAIN, 1))
+    payload = to_payload(first, "c/both.mat")
+    with pytest.raises(ValueError, match=r"payload for 'c/both\.mat'.*expected 'c/other\.mat'"):
+        from_payload(payload, first, "c/other.mat")
+    with pytest.raises(ValueError, match=r"class 'X'; expected .*class"):
+        from_payload(payload | {"target_label": "X"}, first, "c/both.mat")
+    with pytest.raises(ValueError, match=r"lead 'V6'; expected one of \('II', 'V1'\)"):
+        from_payload(payload | {"perlead_spans": {"V6": [[0.0, 0.1, 1.0]]}}, first, "c/both.mat")
+    with pytest.raises(ValueError, match="outside the window"):
+        from_payload(payload | {"perlead_spans": {"II": [[900.0, 900.1, 1.0]]}}, first, "c/both.mat")
+    with pytest.raises(ValueError, match="payload without"):
+        from_payload({"mat_path": "c/both.mat"}, first, "c/both.mat")
