@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -135,6 +137,49 @@ def naive_outputs(scene, net, bank, baseline, players, masks):
         logits.append(logit.numpy())
         gates.append(gate.numpy())
     return np.array(logits), np.array(gates)
+
+
+def naive_absent(scene, cells):
+    """Return the scene without the leads that are wholly off, and their cells."""
+    kept = np.flatnonzero(cells.any(axis=1))
+    small = replace(
+        scene,
+        signal=scene.signal[kept],
+        leads=tuple(scene.leads[k] for k in kept),
+        lead_ids=scene.lead_ids[kept],
+        lead_scale=scene.lead_scale[kept],
+        typical=scene.typical[kept],
+        contrast=scene.contrast[kept],
+    )
+    return small, cells[kept]
+
+
+@pytest.mark.parametrize("baseline", ["interpolation", "contrast_beat"])
+def test_an_absent_lead_is_as_one_that_the_record_has_not_got(network, baseline):
+    rng = np.random.default_rng(5)
+    leads = ("II", "V1", "V5")
+    scene = make_scene(rng, leads, at_edges=False)
+    bank = make_bank(rng, leads)
+    engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline, lead_off="absent")
+    filled = PerturbationEngine(scene, network, bank, CALIBRATION, baseline)
+    edges = segment_edges(scene.start, scene.stop, 20, scene.r_index)
+    cells = rng.random((12, 3, len(edges) - 1)) < 0.7
+    cells[:4, 1] = cells[:2, 2] = False
+    rhythm = np.ones(12, dtype=bool)
+    logits, gates = engine.outputs(cells, rhythm, edges)
+    for k in range(12):
+        small, own = naive_absent(scene, cells[k])
+        players = cell_players(small.leads, edges, rhythm=False)
+        expected = naive_outputs(small, network, bank.for_leads(small.leads), baseline, players, own.reshape(1, -1))
+        np.testing.assert_allclose(logits[k], expected[0][0], atol=1e-5)
+        np.testing.assert_allclose(gates[k], expected[1][0], atol=1e-5)
+    as_filled = filled.outputs(cells, rhythm, edges)[0]
+    assert np.abs(as_filled[:4] - logits[:4]).max() > 1e-3
+    np.testing.assert_allclose(as_filled[4:], logits[4:], atol=1e-6)
+    nothing = np.zeros((1, *cells.shape[1:]), dtype=bool)  # no lead at all: beats without signal, still a number
+    assert np.isfinite(engine.outputs(nothing, rhythm[:1], edges)[0]).all()
+    with pytest.raises(ValueError, match="lead_off 'gone'"):
+        PerturbationEngine(scene, network, bank, CALIBRATION, baseline, lead_off="gone")
 
 
 def random_masks(rng, n, n_players):

@@ -192,7 +192,7 @@ def _explain(
     scene = replace(make_scene(record.shard, record.table, [beat], bundle.spec), signal=record.signal)
     if settings.baseline == CONTRAST:
         scene = replace(scene, contrast=median_beat(scene, ~record.spiked), contrast_name="without a spike (record)")
-    engine = PerturbationEngine(scene, network, bundle.bank, CALIBRATION, settings.baseline)
+    engine = PerturbationEngine(scene, network, bundle.bank, CALIBRATION, settings.baseline, lead_off=settings.lead_off)
     target = Target("beat", 1, settings.target)
     edges = case_edges(scene, settings)
     clean = prepare_record(record.shard, record.table, bundle.spec).waves[row]

@@ -76,9 +76,7 @@ def model_scores(
     yield from _curves(own, blind, value, settings, seed, "model", greedy=greedy)
     for fill in OTHER_FILLS if greedy else ():
         if fill != engine.baseline:
-            other = PerturbationEngine(
-                engine.scene, engine.network, engine.bank, engine.calibration, fill, engine.device
-            )
+            other = engine.of(baseline=fill)
             name = f"model, {fill.replace('_', ' ')}"
             yield from _curves(own, {}, _probability(other, target, edges), settings, seed, name, greedy=False)
     rng = np.random.default_rng(derive_seed(seed, "random spans"))

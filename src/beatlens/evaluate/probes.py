@@ -110,8 +110,7 @@ class ProbeCase:
 
     def with_network(self, network: HybridNet) -> PerturbationEngine:
         """Return an engine of the same scene and baseline with another network."""
-        own = self.engine
-        return PerturbationEngine(own.scene, network, own.bank, own.calibration, own.baseline, own.device)
+        return self.engine.of(network=network)
 
 
 def probe_cases(

@@ -14,7 +14,6 @@ from beatlens.contexts import context_windows
 from beatlens.evaluate.agreement import agreement
 from beatlens.evaluate.faithfulness import cell_sums
 from beatlens.evaluate.probes import Probe, ProbeCase, ProbeSettings, cell_values
-from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.methods import explain
 from beatlens.explain.scene import Scene
 from beatlens.explain.settings import ExplainSettings
@@ -51,7 +50,7 @@ def under_noise(
     noise = _band_noise(scene, signal, np.random.default_rng(derive_seed(probe.seed, "noise")))
     gain = scene.signal.std(axis=1, keepdims=True) * 10 ** (-probes.noise_snr_db / 20)
     noisy = replace(scene, signal=(scene.signal + gain * noise).astype(np.float32))
-    engine = _with_scene(probe.engine, noisy)
+    engine = probe.engine.of(scene=noisy)
     for method in settings.methods:
         first = cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed)
         again = cell_values(engine, probe.target, probe.edges, method, settings, probe.seed)
@@ -84,7 +83,7 @@ def inserted_beat(
     if found is None:
         return
     scene, moved = found
-    engine = _with_scene(probe.engine, scene)
+    engine = probe.engine.of(scene=scene)
     old = probe.engine.scene
     place = moved[old.start : old.stop] - scene.start
     seen = (place >= 0) & (place < scene.stop - scene.start)
@@ -156,10 +155,6 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
         ),
         moved,
     )
-
-
-def _with_scene(engine: PerturbationEngine, scene: Scene) -> PerturbationEngine:
-    return PerturbationEngine(scene, engine.network, engine.bank, engine.calibration, engine.baseline, engine.device)
 
 
 def _rows(test: str, detail: str, method: str, patient: str, values: Mapping[str, float]) -> Iterator[Probe]:

@@ -14,6 +14,9 @@ IntArray = npt.NDArray[np.int64]
 INTERPOLATION = "interpolation"
 CONTRAST = "contrast_beat"
 BASELINES = (INTERPOLATION, "lead_mean", "zero", "median_beat", CONTRAST)
+ABSENT = "absent"
+LEAD_OFF = ("baseline", ABSENT)
+"""What a lead becomes whose every cell is off: filled with the baseline, or taken out of the mix over leads."""
 
 
 def fill_signal(scene: Scene, baseline: str) -> FloatArray:

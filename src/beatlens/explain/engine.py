@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from beatlens.explain.baselines import BASELINES
+from beatlens.explain.baselines import ABSENT, BASELINES, LEAD_OFF
 from beatlens.explain.distinct import distinct_beats
 from beatlens.explain.network import EngineNetwork
 from beatlens.explain.players import Players
@@ -52,6 +52,8 @@ class PerturbationEngine:
         One of `BASELINES`.
     device
         ``cpu`` or ``cuda``.
+    lead_off
+        One of `LEAD_OFF`. A lead that is absent is as one that the record hasn't got: in no mix and no similarity.
     """
 
     def __init__(
@@ -62,16 +64,28 @@ class PerturbationEngine:
         calibration: Calibration,
         baseline: str,
         device: str = "cpu",
+        lead_off: str = "baseline",
     ) -> None:
-        if baseline not in BASELINES:
-            raise ValueError(f"explain.baseline: {baseline!r}; expected one of {BASELINES}")
+        if baseline not in BASELINES or lead_off not in LEAD_OFF:
+            raise ValueError(
+                f"explain: baseline {baseline!r}, lead_off {lead_off!r}; expected one of {BASELINES} and of {LEAD_OFF}"
+            )
         self.scene, self.network, self.calibration = scene, network, calibration
-        self.baseline, self.device = baseline, device
+        self.baseline, self.device, self.lead_off = baseline, device, lead_off
         self.n_evaluations = 0
         self.bank = bank.for_leads(scene.leads)
         self._fast = EngineNetwork(network, device)
         self._store = StateStore(scene, self._fast, self.bank, baseline)
         self._before, self._after = _runs(scene, network.rhythm.side)
+
+    def of(
+        self, *, scene: Scene | None = None, network: HybridNet | None = None, baseline: str | None = None
+    ) -> PerturbationEngine:
+        """Return a fresh engine with another scene, network or baseline, and all else the same."""
+        return PerturbationEngine(
+            scene or self.scene, network or self.network, self.bank, self.calibration, baseline or self.baseline,
+            self.device, self.lead_off,
+        )  # fmt: skip
 
     @property
     def n_encoded(self) -> int:
@@ -123,7 +137,10 @@ class PerturbationEngine:
 
     def _block(self, cells_on: BoolArray, rhythm_on: BoolArray, edges: IntArray) -> tuple[FloatArray, FloatArray]:
         scene, store, tensor = self.scene, self._store, self._store.tensor
-        rows, beats, index = distinct_beats(store.rows(cells_on, edges))
+        states = store.rows(cells_on, edges)
+        if self.lead_off == ABSENT:
+            states = np.where(np.any(cells_on, axis=2, keepdims=True).swapaxes(1, 2), states, -1)
+        rows, beats, index = distinct_beats(states)
         embeddings = self._fast.mix(store.hidden, store.score, tensor(rows))
         features = self._prototypes(rows, beats)
         # A beat with the rhythm off is another row with the same embedding.
@@ -159,7 +176,7 @@ class PerturbationEngine:
             return features
         wanted = np.flatnonzero(np.isin(beats, self.scene.target_rows))
         own = rows[wanted]
-        present = np.ones(own.shape, dtype=bool)
+        present, own = own >= 0, np.maximum(own, 0)
         similarity = combine(self._store.dots[own], self._store.norm2[own], present, self.bank, self.scene.patient)
         features[wanted] = class_features(similarity, self.bank)
         return features

@@ -86,7 +86,7 @@ def case_engine(
     if contrast:
         scene = replace(scene, contrast=contrast.wave, contrast_name=f"{contrast.label} ({contrast.source})")
     target = Target(case.target, bundle.classes.index(case.case_class), settings.target)
-    engine = PerturbationEngine(scene, network, bundle.bank, bundle.calibration, baseline, device)
+    engine = PerturbationEngine(scene, network, bundle.bank, bundle.calibration, baseline, device, settings.lead_off)
     return engine, target
 
 
@@ -130,6 +130,7 @@ def explain_case(
         "players": {**found.players, "segment_s": settings.segment_s},
         "baseline": engine.baseline,
         "contrast": scene.contrast_name,
+        "lead_off": engine.lead_off,
         "seed": own_seed,
         "n_evaluations": found.n_evaluations,
         "standard_error": found.standard_error,

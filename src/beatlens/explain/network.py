@@ -81,11 +81,10 @@ class EngineNetwork:
         return torch.cat([hidden for hidden, _ in parts]), torch.cat([score for _, score in parts])
 
     def mix(self, hidden: Tensor, score: Tensor, rows: Tensor) -> Tensor:
-        """Mix terms over all leads, for rows (n, L) of them: embeddings (n, D)."""
+        """Mix terms over leads, for rows (n, L) of them, -1 for a lead that is absent: embeddings (n, D)."""
         parts = []
         for chunk in _chunks(len(rows), 4 * self.chunk):
-            own = rows[chunk]
-            present = torch.ones(own.shape, dtype=torch.bool, device=self.device)
+            present, own = rows[chunk] >= 0, rows[chunk].clamp(min=0)
             parts.append(self.network.mix_terms(hidden[own], score[own], present))
         return torch.cat(parts)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from beatlens.explain.anatomy import EVENT_SETS
-from beatlens.explain.baselines import BASELINES
+from beatlens.explain.baselines import BASELINES, LEAD_OFF
 from beatlens.explain.target import UNITS
 
 METHODS = (
@@ -112,6 +112,9 @@ class ExplainSettings:
         Length of a segment in seconds; one is centred on each R peak.
     baseline
         What a segment becomes where it is off.
+    lead_off
+        What a lead becomes whose every segment is off: filled with its ``baseline``, or ``absent`` from the mix over
+        leads, as one that the record hasn't got. Gradient methods know no leads that are off.
     rhythm
         Whether the RR features are a player.
     beat_scale
@@ -128,6 +131,7 @@ class ExplainSettings:
     players: str
     segment_s: float
     baseline: str
+    lead_off: str
     rhythm: bool
     beat_scale: bool
     top_segments: int
@@ -149,6 +153,8 @@ class ExplainSettings:
                 f"explain: target {self.target!r}, baseline {self.baseline!r}; "
                 f"expected one of {UNITS} and one of {BASELINES}"
             )
+        if self.lead_off not in LEAD_OFF:
+            raise ValueError(f"explain.lead_off: {self.lead_off!r}; expected one of {LEAD_OFF}")
         if self.players not in PLAYERS:
             raise ValueError(f"explain.players: {self.players!r}; expected one of {PLAYERS}")
         if not self.segment_s > 0 or self.top_segments < 1:
