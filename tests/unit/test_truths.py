@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 
 from beatlens.evaluate.regions import read_regions
-from beatlens.evaluate.truths import ANNOTATED, LENIENT, PLANTED, STRICT, Labels, case_truths, seen_samples
+from beatlens.evaluate.truths import (
+    ANNOTATED,
+    LENIENT,
+    PLANTED,
+    RECORD_LENIENT,
+    RECORD_STRICT,
+    STRICT,
+    Labels,
+    case_truths,
+    seen_samples,
+)
 from beatlens.shards import BeatGeometry
 
 REGIONS = read_regions(Path(__file__).parents[2] / "config/diagnostic_regions.csv")
@@ -37,7 +47,7 @@ def case(**changes):
 def test_planted_truth_is_of_the_beat_and_of_what_the_model_sees():
     seen = seen_samples(SCENE)
     assert np.flatnonzero(~seen).tolist() == [*range(65, 100), *range(165, 200)]
-    truths = case_truths(case(), SCENE, Labels(BEATS, SPANS, REGIONS))
+    truths = case_truths(case(), SCENE, Labels(BEATS, SPANS, REGIONS, []))
     assert set(truths) == {PLANTED, STRICT, LENIENT}
     planted = truths[PLANTED]
     assert np.flatnonzero(planted.inside[1]).tolist() == [*range(120, 130), *range(160, 165)]  # the rest isn't seen
@@ -50,16 +60,28 @@ def test_planted_truth_is_of_the_beat_and_of_what_the_model_sees():
 
 
 def test_a_wrong_or_unmatched_beat_has_no_truth():
-    labels = Labels(BEATS, SPANS, REGIONS)
+    labels = Labels(BEATS, SPANS, REGIONS, [])
     assert case_truths(case(label="N"), SCENE, labels) == {}
     assert case_truths(case(beat_id="c"), SCENE, labels) == {}
-    alone = case_truths(case(), SCENE, Labels(BEATS, SPANS.iloc[:0], []))
+    alone = case_truths(case(), SCENE, Labels(BEATS, SPANS.iloc[:0], [], []))
     assert alone == {}
+
+
+def test_a_code_of_the_record_stands_in_where_beats_have_no_label():
+    unlabelled = BEATS.assign(label="", matched=False, matched_r_sample=-1)
+    labels = Labels(unlabelled, SPANS.iloc[:0], REGIONS, ["426783006", "17338001"])  # sinus rhythm; VPB is PVC
+    truths = case_truths(case(label=""), SCENE, labels)
+    assert set(truths) == {RECORD_STRICT, RECORD_LENIENT}
+    assert np.flatnonzero(truths[RECORD_STRICT].inside[1]).tolist() == list(range(120, 145))
+    assert case_truths(case(label="", case_class="S"), SCENE, labels) == {}  # no code of the record says so
+    assert case_truths(case(label="N"), SCENE, labels) == {}  # a beat's own label is surer
+    window = case(target="window", label="", window_start_s=1.0, window_end_s=3.2)
+    assert case_truths(window, SCENE, labels) == {}
 
 
 def test_a_window_has_the_spans_of_its_beats():
     window = case(target="window", window_start_s=1.0, window_end_s=3.2)
-    truths = case_truths(window, SCENE, Labels(BEATS, SPANS, REGIONS))
+    truths = case_truths(window, SCENE, Labels(BEATS, SPANS, REGIONS, []))
     truth = truths.pop(ANNOTATED)
     assert truths == {}
     assert np.flatnonzero(truth.inside[0]).tolist() == [*range(100, 165), *range(200, 220)]

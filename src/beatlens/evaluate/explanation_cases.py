@@ -83,7 +83,8 @@ def score_cases(
         )
         attributions = {name: load_case(folder, case.case) for name, folder in methods.items()}
         edges = case_edges(engine.scene, explain)
-        labels = Labels(own.reset_index(drop=True), spans, regions)
+        codes = str(shard.row(*key).dx).split(";")
+        labels = Labels(own.reset_index(drop=True), spans, regions, codes)
         wrong = partial(wrong_class, case, engine, target, explain, seed)
         yield score_case(case, attributions, engine, target, edges, labels, wrong, evaluate, seed)
 

@@ -26,6 +26,7 @@ Array = npt.NDArray[np.float64]
 
 PLANTED, ANNOTATED = "planted", "annotated beats"
 STRICT, LENIENT = "regions, strict", "regions, lenient"
+RECORD_STRICT, RECORD_LENIENT = f"{STRICT}, record label", f"{LENIENT}, record label"
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,14 @@ class Labels:
         Its planted truth; empty where there is none.
     regions
         Diagnostic regions.
+    codes
+        Its SNOMED CT codes.
     """
 
     beats: pd.DataFrame
     spans: pd.DataFrame
     regions: Sequence[Region]
+    codes: Sequence[str]
 
 
 def seen_samples(scene: Scene) -> npt.NDArray[np.bool_]:
@@ -73,9 +77,14 @@ def case_truths(case: Any, scene: Scene, labels: Labels) -> dict[str, Truth]:
     Returns
     -------
     `PLANTED` (beats of the embedded corpus), `STRICT` and `LENIENT` (beats whose class has a diagnostic region and
-    whose record has its leads), `ANNOTATED` (windows: spans of the annotated beats of the class).
+    whose record has its leads), `ANNOTATED` (windows: spans of the annotated beats of the class); `RECORD_STRICT` and
+    `RECORD_LENIENT`, which are weaker: the beat has no label, and a code of its record says the class.
     """
-    if case.label != case.case_class:
+    region = region_of(labels.regions, case.case_class)
+    by_record = case.label == "" and case.target == "beat"
+    if by_record and (region is None or not set(region.snomed) & set(labels.codes)):
+        return {}
+    if case.label != case.case_class and not by_record:
         return {}
     shape = (len(scene.leads), scene.stop - scene.start)
     grid = (scene.leads, scene.geometry.fs, scene.start_s, shape[1])
@@ -91,13 +100,14 @@ def case_truths(case: Any, scene: Scene, labels: Labels) -> dict[str, Truth]:
     else:
         row = int(np.flatnonzero((beats["beat_id"] == case.beat_id).to_numpy())[0])
         beat = beats.iloc[row]
-        if not beat["matched"]:
-            return {}
-        found[PLANTED] = planted_truth(labels.spans, int(beat["matched_r_sample"]), case.label, *grid)
-        region = region_of(labels.regions, case.label)
+        if not by_record:
+            if not beat["matched"]:
+                return {}
+            found[PLANTED] = planted_truth(labels.spans, int(beat["matched_r_sample"]), case.label, *grid)
         if region is not None and len(beats) > 1:
             r_times = beats["r_index"].to_numpy(dtype=np.float64) / scene.geometry.fs
-            for name, strict in ((STRICT, True), (LENIENT, False)):
+            names = (RECORD_STRICT, RECORD_LENIENT) if by_record else (STRICT, LENIENT)
+            for name, strict in zip(names, (True, False), strict=True):
                 found[name] = region_truth(region, r_times, [row], *grid, strict=strict)
     kept = {name: truth.within(seen) for name, truth in found.items() if truth is not None}
     return {name: truth for name, truth in kept.items() if truth is not None}

@@ -39,7 +39,10 @@ METRIC_WORDS = {
 """Name and question of each metric, in the order in which they are shown."""
 METRICS_WITHOUT_VERDICT = frozenset({"rhythm_share", "token_count", "aur"})
 """Neither good nor bad, or 1 for a constant map (mean recall, to be read with mean precision)."""
-TRUTHS = ("planted", "annotated beats", "regions, strict", "regions, lenient")
+TRUTHS = (
+    "planted", "annotated beats", "regions, strict", "regions, lenient", "regions, strict, record label",
+    "regions, lenient, record label",
+)  # fmt: skip
 """Truths that explanations are held against, the surest first."""
 ABSOLUTE = frozenset({"deletion_auc", "insertion_auc"})
 """Areas of which the deletion and insertion scores are the normalised form."""
