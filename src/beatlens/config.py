@@ -20,6 +20,11 @@ import yaml
 Problem = tuple[str, Any, str]
 """Dotted key, the value found, what is allowed."""
 
+CANDIDATE_SECTIONS = ("model", "training", "prototypes", "beats", "leads")
+"""What a candidate of the selection may change: what mining and training take from beats that are there already."""
+CANDIDATE_BEATS = ("before_s", "after_s", "context", "max_log_ratio")
+"""Keys of ``beats`` among these; the others shape the beat tables, which all candidates share."""
+
 
 class ConfigError(ValueError):
     """A configuration that can't be used; each problem names its key, the value found and what is allowed."""
@@ -63,6 +68,8 @@ def load_config(overlay: Mapping[str, Any], root: Path, work_dir: Path) -> dict[
     problems = list(schema_problems(config, schema))
     if not problems:
         problems = list(meaning_problems(config, [work_dir, root]))
+    if not problems:
+        problems = list(candidate_problems(config, schema, [work_dir, root]))
     if problems:
         raise ConfigError(problems)
     return config
@@ -150,8 +157,42 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
     yield from _corpus_problems(config, folders)
 
 
+def candidate_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the configuration as a candidate of ``select.candidates`` has it."""
+    changes = {candidate["name"]: candidate["change"] for candidate in config["select"]["candidates"]}
+    return merge(config, changes[name])
+
+
+def candidate_problems(
+    config: Mapping[str, Any], schema: Mapping[str, Any], folders: Sequence[Path]
+) -> Iterator[Problem]:
+    """Yield what is wrong with the candidates of ``select``; all else of `config` is as it should be."""
+    candidates = config["select"]["candidates"]
+    names = [candidate["name"] for candidate in candidates]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield "select.candidates", name, "each name once"
+    known = {name: schema["properties"][name] for name in CANDIDATE_SECTIONS}
+    whole = {"type": "object", "additionalProperties": False, "properties": known}
+    for number, candidate in enumerate(candidates):
+        change = candidate["change"]
+        changed = merge({key: config[key] for key in change if key in known}, change)
+        problems = list(schema_problems(changed, whole)) or list(_untaken(config, change))
+        for key, value, allowed in problems or meaning_problems(merge(config, change), folders):
+            yield f"select.candidates[{number}].change.{key}", value, allowed
+
+
+def _untaken(config: Mapping[str, Any], change: Mapping[str, Any]) -> Iterator[Problem]:
+    for key, value in change.get("beats", {}).items():
+        if key not in CANDIDATE_BEATS:
+            yield f"beats.{key}", value, f"one of the keys {', '.join(CANDIDATE_BEATS)}: all candidates share the beats"
+    if "folds" in change.get("training", {}):
+        yield "training.folds", change["training"]["folds"], "nothing: select.folds is that of all candidates"
+    if not set(change.get("leads", [])) <= set(config["leads"]):
+        yield "leads", change["leads"], f"some of the run's leads: {', '.join(config['leads'])}"
+
+
 def _path_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
-    wanted = [("split.table", config["split"]["table"]), ("bundle", config["bundle"])]
+    wanted = [(f"{name}.table", config[name]["table"]) for name in ("split", "select")] + [("bundle", config["bundle"])]
     for number, corpus in enumerate(config["corpora"]):
         wanted += [(f"corpora[{number}].{key}", corpus.get(key)) for key in ("labels", "patients")]
     for key, value in [*wanted, ("data_dir", config["data_dir"])]:

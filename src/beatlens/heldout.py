@@ -7,7 +7,7 @@ holds nobody of the fold (Stone 1974; Chernozhukov et al. 2018).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -121,22 +121,39 @@ def held_out_outputs(
     """
     check_held_out(records, spec.classes)
     parts = []
-    for shard, table in split_beats(shards, records_of_split(records, HELD_OUT)):
-        inputs = prepare_record(shard, table, spec)
-        logits, gate, nearest = network_outputs(inputs, spec, network, device)
-        labels = table["label"].to_numpy()
-        rows = np.flatnonzero(np.isin(labels, list(spec.classes)))
-        target = np.array([spec.classes.index(label) for label in labels[rows]], dtype=np.int64)
-        unflagged = table["reason"].to_numpy()[rows] == ""
-        clean = gate_labels(table)[rows] == 0
-        patient = np.full(len(rows), inputs.patient)
-        parts.append((logits[rows], gate[rows], nearest[rows], target, unflagged, clean, patient))
+    for beats, target, logits, gate, nearest in labelled_outputs(shards, records, spec, network, device):
+        unflagged, clean = beats["reason"].to_numpy() == "", gate_labels(beats) == 0
+        patient = (beats["corpus"] + "/" + beats["patient"]).to_numpy(dtype=np.str_)
+        parts.append((logits, gate, nearest, target, unflagged, clean, patient))
+    if not any(len(target) for *_, target, _, _, _ in parts):
+        raise ValueError(
+            f"calibration: beats of the classes {list(spec.classes)} are annotated in the split {HELD_OUT!r}, but none "
+            "lies within rpeaks.match_s of a detected one; expected annotations at R peaks"
+        )
     labelled = TrainingSet(shards, records, HELD_OUT, spec)
     logits, gate, nearest, target, unflagged, clean, patient = (
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
     noisy, is_noise = noisy_gate(labelled, network, noise, noise_settings, seed, device)
     return HeldOut(logits, gate, nearest, target, unflagged, clean, patient, noisy, is_noise)
+
+
+def labelled_outputs(
+    shards: Sequence[Shard], records: pd.DataFrame, spec: InputSpec, network: HybridNet, device: str
+) -> Iterator[tuple[pd.DataFrame, npt.NDArray[np.int64], FloatArray, FloatArray, FloatArray]]:
+    """Run a network over the patients of the split `HELD_OUT`, record by record.
+
+    Yields
+    ------
+    The n rows of a record's beats of known class, their class index (n,), logits (n, K), gate logits (n,) and
+    similarity to the nearest prototype (n,).
+    """
+    for shard, table in split_beats(shards, records_of_split(records, HELD_OUT)):
+        logits, gate, nearest = network_outputs(prepare_record(shard, table, spec), spec, network, device)
+        rows = np.flatnonzero(table["label"].isin(spec.classes))
+        beats = table.iloc[rows].reset_index(drop=True)
+        target = np.array([spec.classes.index(label) for label in beats["label"]], dtype=np.int64)
+        yield beats, target, logits[rows], gate[rows], nearest[rows]
 
 
 def check_held_out(records: pd.DataFrame, classes: Sequence[str]) -> None:
@@ -175,10 +192,13 @@ def noisy_gate(
     return np.concatenate(scores), np.concatenate(wanted)
 
 
-def fold_tables(records: pd.DataFrame, classes: Sequence[str], folds: int, seed: int) -> list[pd.DataFrame]:
+def fold_tables(
+    records: pd.DataFrame, classes: Sequence[str], folds: int, seed: int, option: str = "training.folds"
+) -> list[pd.DataFrame]:
     """Return the table of records for each fold: its patients are moved from the split train to `HELD_OUT`.
 
-    Patients are dealt so that each fold has its share of the patients of every class.
+    Patients are dealt so that each fold has its share of the patients of every class. `option` is the configuration's
+    name for `folds`, for what errors say.
 
     Raises
     ------
@@ -188,9 +208,9 @@ def fold_tables(records: pd.DataFrame, classes: Sequence[str], folds: int, seed:
     training = records[records["split"] == "train"]
     patients = sorted(set(zip(training["corpus"], training["patient"], strict=True)))
     if (records["split"] == HELD_OUT).any():
-        raise ValueError(f"training.folds is {folds}, but patients are set aside in the split {HELD_OUT!r}; expected 0")
+        raise ValueError(f"{option} is {folds}, but patients are set aside in the split {HELD_OUT!r}; expected 0")
     if len(patients) < 2 * folds:
-        raise ValueError(f"training.folds is {folds} with {len(patients)} training patients; expected two a fold")
+        raise ValueError(f"{option} is {folds} with {len(patients)} training patients; expected two a fold")
     row_of = {key: row for row, key in enumerate(patients)}
     has = np.zeros((len(patients), len(classes)), dtype=bool)
     keys = list(zip(training["corpus"], training["patient"], strict=True))

@@ -157,13 +157,17 @@ def fit_calibration(
         (m,) gate logits and whether the beat is noise, both kinds present.
     """
     slope, offset = _fit_gate(gate, gate_target)
-    plain = _fit_temperature(logits, target, with_bias=False)
-    offsets = _fit_temperature(logits, target, with_bias=True)
-    if _left_out_loss(logits, target, groups, True) < _left_out_loss(logits, target, groups, False):
-        temperature, bias = offsets
-    else:
-        temperature, bias = plain
+    temperature, bias = fit_class_calibration(logits, target, groups)
     return Calibration(temperature, tuple(bias.tolist()), slope, offset)
+
+
+def fit_class_calibration(
+    logits: npt.NDArray[Any], target: npt.NDArray[np.int64], groups: Sequence[str]
+) -> tuple[float, Float64Array]:
+    """Return the temperature and the class offsets (K,) of `fit_calibration`, which says what the arguments are."""
+    if _left_out_loss(logits, target, groups, True) < _left_out_loss(logits, target, groups, False):
+        return _fit_temperature(logits, target, with_bias=True)
+    return _fit_temperature(logits, target, with_bias=False)
 
 
 def _fit_temperature(
@@ -220,7 +224,10 @@ def _fit_gate(gate: npt.NDArray[Any], target: npt.NDArray[np.bool_]) -> tuple[fl
 
     values, wanted = np.asarray(gate, dtype=np.float64), np.asarray(target, dtype=np.float64)
     if not 0 < wanted.sum() < len(wanted):
-        raise ValueError(f"noise gate: {int(wanted.sum())} of {len(wanted)} calibration beats are noise; expected both")
+        raise ValueError(
+            f"noise gate: {int(wanted.sum())} of {len(wanted)} calibration beats are noise; expected both: "
+            "training.noise_fraction above 0, or noise that is annotated in those patients"
+        )
 
     def loss(parameters: Float64Array) -> tuple[float, Float64Array]:
         slope = np.exp(parameters[0])

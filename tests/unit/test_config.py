@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from beatlens.config import ConfigError, load_config, merge, sections
+from beatlens.config import ConfigError, candidate_config, load_config, merge, sections
 from beatlens.configdoc import document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +77,12 @@ def test_sections_take_single_entries():
     }
 
 
+def candidates(*changes):
+    """Return an overlay with candidates of a selection, the first of which changes nothing."""
+    listed = [{"name": "other", "change": change} for change in changes]
+    return {"select": {"candidates": [{"name": "first", "change": {}}, *listed]}}
+
+
 @pytest.mark.parametrize(
     ("overlay", "key", "words"),
     [
@@ -107,6 +113,18 @@ def test_sections_take_single_entries():
         ({"explain": {"methods": ["shap"]}}, "explain.methods[0]", "lime, kernelshap"),
         ({"fusion": {"weights": {"gradcam": 1}}}, "fusion.weights.gradcam", "one of explain.methods"),
         ({"corpora": []}, "corpora", "entries >= 1"),
+        ({"select": {"folds": 1}}, "select.folds", "integer, >= 2"),
+        ({"select": {"table": "no/such.csv"}}, "select.table", "a path that exists"),
+        ({"select": {"candidates": [{"name": "A b", "change": {}}]}}, "select.candidates[0].name", "matching"),
+        (candidates({"modl": {}}), "select.candidates[1].change.modl", "did you mean model?"),
+        (candidates({"signal": {"fs": 100}}), "select.candidates[1].change.signal", "one of the keys model, training"),
+        (candidates({"training": {"epoch": 3}}), "select.candidates[1].change.training.epoch", "did you mean epochs?"),
+        (candidates({"training": {"epochs": 0}}), "select.candidates[1].change.training.epochs", "integer, >= 1"),
+        (candidates({"training": {"folds": 3}}), "select.candidates[1].change.training.folds", "select.folds"),
+        (candidates({"model": None}), "select.candidates[1].change.model", "expected object"),
+        (candidates({"model": {"channels": [8]}}), "select.candidates[1].change.model.kernels", "as many as"),
+        (candidates({"beats": {"gap_s": 3}}), "select.candidates[1].change.beats.gap_s", "one of the keys before_s"),
+        (candidates({}, {}), "select.candidates", "each name once"),
     ],
 )
 def test_a_wrong_value_is_refused_with_key_value_and_what_is_allowed(overlay, key, words):
@@ -133,6 +151,15 @@ def test_a_wrong_corpus_is_refused(change, words):
     with pytest.raises(ConfigError, match="corpora") as error:
         load({"corpora": [{**DEFAULTS["corpora"][0], **change}]})
     assert words in str(error.value)
+
+
+def test_a_candidate_changes_what_it_names_with_leads_of_the_run_alone():
+    config = load(candidates({"model": {"name": "context"}, "leads": ["V1", "II"], "beats": {"context": 7}}))
+    changed = candidate_config(config, "other")
+    assert changed == merge(config, {"model": {"name": "context"}, "leads": ["V1", "II"], "beats": {"context": 7}})
+    assert candidate_config(config, "first") == config
+    with pytest.raises(ConfigError, match=r"candidates\[1\].change.leads: .*expected some of the run's leads: II, V1"):
+        load({**candidates({"leads": ["II", "V5"]}), "leads": ["II", "V1"]})
 
 
 def test_every_problem_is_named_at_once():

@@ -29,6 +29,7 @@ TARGETS = [
     "explain",
     "evaluate",
     "sanity",
+    "select",
     "figures",
     "report",
     "verify",

@@ -50,9 +50,26 @@ def explain_settings(method):
     return sections(CONFIG, *shared, *section, "seed", "device", "compute_threads")
 
 
-def training_key():
+def training_key(trainer="train", own=None):
     """Return a digest of all that a trained network depends on, which its epoch state must match."""
-    parts = [code(name) for name in ("make_corpus", "preprocess", "split", "mine_prototypes", "train")]
-    parts += [sections(CONFIG, *CONFIG), *tables("labels"), *tables("patients"), file_digest(CONFIG["split"]["table"])]
-    parts += [shard_digest(record_rows(), 0, 1)]
+    parts = [code(name) for name in ("make_corpus", "preprocess", "split", "mine_prototypes", trainer)]
+    parts += [own or sections(CONFIG, *CONFIG), *tables("labels"), *tables("patients")]
+    parts += [file_digest(CONFIG["split"]["table"]), shard_digest(record_rows(), 0, 1)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def candidate_settings(wildcards):
+    """Return what the networks of a candidate of the selection are trained with, as JSON."""
+    changed = {**candidate_config(CONFIG, wildcards.candidate), "seed": int(wildcards.seed)}
+    return sections(changed, *TRAINING_SECTIONS, "prototypes", "split", "select.folds")
+
+
+def candidate_predictions(wildcards):
+    """Return the predictions of every candidate and seed of the selection, in the order of the configuration."""
+    names = [candidate["name"] for candidate in CONFIG["select"]["candidates"]]
+    if not names:
+        raise WorkflowError(
+            "select.candidates is empty; expected candidates to choose from, as in config/mitdb-dev.yaml"
+        )
+    seeds = CONFIG["select"]["seeds"]
+    return [f"{RESULTS}/selection/held_out/{name}/{seed}.parquet" for name in names for seed in seeds]

@@ -1,0 +1,42 @@
+"""Score the candidates on the patients that their networks left out, and write the choice as an overlay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import read_table, write_table, write_text
+from beatlens.figures.selection import selection_figure
+from beatlens.figures.style import save_figure
+from beatlens.selection.choice import MEAN, TO_BEST, candidate_scores, choose, overlay_text
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--predictions", type=programs.named_path, nargs="+", required=True, help="CANDIDATE/SEED=FILE")
+    parser.add_argument("--scores", type=Path, required=True, help="table to write")
+    parser.add_argument("--choice", type=Path, required=True, help="overlay to write")
+    parser.add_argument(
+        "--figures", type=Path, nargs="+", required=True, help="the same figure in several formats, to write"
+    )
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = arguments.settings
+
+    changes = {candidate["name"]: candidate["change"] for candidate in settings["select"]["candidates"]}
+    files = dict(arguments.predictions)
+    seeds = settings["select"]["seeds"]
+    tables = {name: {seed: read_table(files[f"{name}/{seed}"]) for seed in seeds} for name in changes}
+    level = settings["evaluate"]["level"]
+    scores = candidate_scores(
+        tables, settings["classes"], draws=settings["evaluate"]["bootstrap"], level=level, seed=settings["seed"]
+    )
+    choice = choose(scores)
+    write_table(arguments.scores, scores)
+    write_text(arguments.choice, overlay_text(choice, scores, changes[choice.chosen], settings["run"], level))
+    for path in arguments.figures:
+        save_figure(selection_figure(scores, choice.chosen, MEAN, TO_BEST), path)
+
+
+if __name__ == "__main__":
+    main()

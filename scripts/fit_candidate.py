@@ -1,0 +1,39 @@
+"""Predict each fold of the training patients by networks of one candidate that were trained on the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import read_table, write_json, write_table
+from beatlens.sealed import sealed
+from beatlens.selection.crossfit import cross_fitted, learning_records
+from beatlens.workbench import fold_state
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
+    parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
+    parser.add_argument("--table", type=Path, help="split table to take in place of these splits")
+    parser.add_argument("--predictions", type=Path, required=True, help="predictions of left-out patients to write")
+    parser.add_argument("--provenance", type=Path, required=True, help="what they come from, to write")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="where states are kept between epochs; removed at the end"
+    )
+    parser.add_argument("--key", required=True, help="code, configuration and data that the states must be of")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = arguments.settings
+
+    records = learning_records(read_table(arguments.records), settings["split"], settings["classes"], arguments.table)
+    shards = sealed(arguments.shards, records)
+    predictions, provenance = cross_fitted(shards, records, settings, arguments.state, arguments.key)
+    write_table(arguments.predictions, predictions)
+    write_json(arguments.provenance, provenance)
+    for fold in range(settings["select"]["folds"]):
+        fold_state(arguments.state, fold).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

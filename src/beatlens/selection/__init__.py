@@ -1,0 +1,1 @@
+"""Choice of settings inside the training patients, by leaving patients out."""

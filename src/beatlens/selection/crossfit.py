@@ -1,0 +1,160 @@
+"""What networks of given settings say of training patients that they have not seen.
+
+Everything that is fitted sees the other folds' patients alone, as it would in a run: prototypes are mined, the network
+(with its scaler) is trained, and the class calibration rests on other patients' left-out outputs. A score of the
+predictions is thus one of the whole procedure, not of a part of it (Stone 1974; Cawley & Talbot 2010).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.beats import BeatSettings
+from beatlens.heldout import HELD_OUT, fold_tables, labelled_outputs
+from beatlens.inputs import InputSpec
+from beatlens.prototypes.mining import PrototypeSettings, mine
+from beatlens.review import fit_class_calibration
+from beatlens.roster import records_digest, split_listing
+from beatlens.sealed import SealedShard
+from beatlens.shards import BeatGeometry
+from beatlens.splits import SplitSettings, assign_splits
+from beatlens.workbench import fold_state, train_model, versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+BEAT_COLUMNS = ("beat_id", "corpus", "record", "patient", "label")
+"""Of the beat tables, what the table of predictions begins with; fold, pred and ``logit_<class>`` follow."""
+
+
+def learning_records(
+    records: pd.DataFrame, split: Mapping[str, Any], classes: Sequence[str], table: Path | None
+) -> pd.DataFrame:
+    """Return the table of records with the patients to choose by in the split ``train``, and all others in ``none``.
+
+    Parameters
+    ----------
+    records
+        The table ``records.tsv``.
+    split
+        Section ``split`` of the configuration.
+    classes
+        Class ids.
+    table
+        Split table to take in place of the run's own splits; its ``test`` records are as closed as the run's would be.
+    """
+    splits = records["split"].tolist()
+    if table is not None:
+        splits = assign_splits(records, SplitSettings(**{**split, "scheme": "table", "table": str(table)}), classes)
+    return records.assign(split=["train" if name == "train" else "none" for name in splits])
+
+
+def cross_fitted(
+    shards: Sequence[SealedShard],
+    records: pd.DataFrame,
+    settings: Mapping[str, Any],
+    state_path: Path | None,
+    key: str,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Predict each fold of the training patients by what was fitted on the others.
+
+    As in training, beats are those detected that match an annotated one of a class: what the detector misses or adds is
+    the same for all settings.
+
+    Parameters
+    ----------
+    shards
+        All shards, closed but for the records of `records` in the split train and noise records.
+    records
+        From `learning_records`.
+    settings
+        The sections `beatlens.workbench.TRAINING_SECTIONS` and ``prototypes``, ``split.seed`` (of mining, as in a run)
+        and ``select.folds``.
+    state_path, key
+        Where networks' states are kept between epochs, until the caller removes them, and what they must match.
+
+    Returns
+    -------
+    predictions
+        A row a beat: `BEAT_COLUMNS`, fold, pred and ``logit_<class>``.
+    provenance
+        JSON object: settings, patients of each fold, records opened, versions.
+
+    Raises
+    ------
+    ValueError
+        With fewer than two training patients a fold, or where a closed record is read.
+    """
+    import pandas as pd
+
+    classes, folds = tuple(settings["classes"]), settings["select"]["folds"]
+    tables = fold_tables(records, classes, folds, settings["seed"], "select.folds")
+    parts, patients, device = [], [], ""
+    for fold, table in enumerate(tables):
+        spec = mined_spec(shards, table, settings)
+        state = fold_state(state_path, fold) if state_path is not None else None
+        logger.info("network without fold %d of %d", fold + 1, folds)
+        network, _, _, device = train_model(shards, table, spec, settings, state, f"{key} fold {fold}")
+        for beats, _, logits, _, _ in labelled_outputs(shards, table, spec, network, device):
+            columns = {f"logit_{name}": logits[:, k] for k, name in enumerate(classes)}
+            parts.append(beats[list(BEAT_COLUMNS)].assign(fold=fold, **columns))
+        patients.append(split_listing(table)[HELD_OUT])
+    result = pd.concat(parts, ignore_index=True).sort_values("beat_id", ignore_index=True)
+    logits = result[[f"logit_{name}" for name in classes]].to_numpy()
+    target = result["label"].map({name: k for k, name in enumerate(classes)}).to_numpy(dtype=np.int64)
+    who = (result["corpus"] + "/" + result["patient"]).tolist()
+    predicted = calibrated_classes(logits, target, who, result["fold"].to_numpy())
+    result.insert(len(BEAT_COLUMNS) + 1, "pred", np.array(classes, dtype=object)[predicted])
+    provenance = {
+        "settings": dict(settings),
+        "device": device,
+        "folds": patients,
+        "records_opened": sorted({f"{corpus}/{record}" for shard in shards for corpus, record in shard.opened}),
+        "records_digest": records_digest(records),
+        "versions": versions(),
+    }
+    return result, provenance
+
+
+def mined_spec(shards: Sequence[SealedShard], records: pd.DataFrame, settings: Mapping[str, Any]) -> InputSpec:
+    """Return how inputs are made, with prototypes of the patients of the split train."""
+    beats = BeatSettings(**settings["beats"])
+    geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
+    classes, leads = tuple(settings["classes"]), tuple(settings["leads"])
+    prototypes, seed = PrototypeSettings(**settings["prototypes"]), settings["split"]["seed"]
+    bank = mine(shards, records, classes, leads, geometry, beats, prototypes, seed).bank
+    return InputSpec(classes, leads, geometry, beats, bank)
+
+
+def calibrated_classes(
+    logits: npt.NDArray[Any], target: npt.NDArray[np.int64], patients: Sequence[str], fold: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return the class of each beat by calibrated probability, each fold calibrated on the others' patients.
+
+    A run's predictions go through class offsets fitted on left-out patients (`beatlens.review.fit_calibration`), which
+    make up for most of what class weights do: to compare bare logits would be to compare what no run predicts.
+
+    Parameters
+    ----------
+    logits, target, patients, fold
+        (n, K), (n,) class index, (n,) patient and (n,) fold of each beat.
+
+    Returns
+    -------
+    (n,) class index
+    """
+    result = np.empty(len(target), dtype=np.int64)
+    groups = np.array(patients)
+    for own in np.unique(fold):
+        out = fold == own
+        temperature, offsets = fit_class_calibration(logits[~out], target[~out], groups[~out].tolist())
+        result[out] = (logits[out].astype(np.float64) / temperature + offsets).argmax(axis=1)
+    return result
