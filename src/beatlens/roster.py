@@ -132,7 +132,7 @@ def check_bad_fraction(status: pd.DataFrame, max_bad_fraction: float) -> None:
     for reason, count in bad["reason"].value_counts().head(3).items():
         rows = bad[bad["reason"] == reason].head(3)
         examples = ", ".join(f"{row.corpus}/{row.record}" for row in rows.itertuples())
-        worst.append(f"{reason} ({count}: {examples})")
+        worst.append(f"{reason} ({count}: {examples}), such as: {rows['detail'].iloc[0]}")
     summary = f"{len(bad)} of {len(status)} records can't be used: {'; '.join(worst)}"
     if share > max_bad_fraction or len(bad) == len(status):
         raise ValueError(f"{summary}. At most {max_bad_fraction:.0%} are allowed (max_bad_fraction)")

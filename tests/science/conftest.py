@@ -62,13 +62,12 @@ def make_record(
     time = np.arange(int((peaks[-1] + 0.8) * fs)) / fs
     signal = noise * here.standard_normal((len(leads), len(time)))
     for peak, symbol in zip(peaks, symbols, strict=True):
-        wide = 4.0 if symbol == "V" else 1.0
+        shape = {"A": (0, 1, 1, 1, 1), "V": (0, 0, 1.6, 1.6, -1.3)}.get(symbol, (1, 1, 1, 1, 1))  # P Q R S T
+        wide = (1, 1, 2, 2, 1) if symbol == "V" else (1, 1, 1, 1, 1)
         for row, lead in enumerate(leads):
             for k, (centre, spread) in enumerate(zip(place, width, strict=True)):
-                if symbol != "N" and k in ((0,) if symbol == "A" else (0, 1, 3)):
-                    continue  # no P wave; a V beat has one wide QRS wave
-                bump = np.exp(-0.5 * ((time - peak - centre) / (spread * (wide if k == 2 else 1.0))) ** 2)
-                signal[row] += (-1.3 if symbol == "V" and k == 4 else 1.0) * height[lead][k] * bump
+                bump = np.exp(-0.5 * ((time - peak - centre * wide[k]) / (spread * wide[k])) ** 2)
+                signal[row] += shape[k] * height[lead][k] * bump
     write(
         folder, name, signal, fs, leads, symbols if labelled else None, np.rint(peaks * fs).astype(int),
         comments=comments, gain=1000,
@@ -163,13 +162,14 @@ class Chain:
         """Arguments that name the tables of predictions."""
         return ["--beats", self.results / "beats.parquet", "--annotated", self.results / "annotated.parquet"]
 
-    def evaluate(self) -> None:
+    def evaluate(self, bundle: Path | None = None) -> None:
         """Score the predictions and look for leaks."""
         table = self.config["split"]["table"]
+        training = ["--history", *self.path("history.csv"), "--held-out", *self.path("held_out.npz")]
         self.call(
             "evaluate_classification", *self.predictions, "--records", *self.path("records.tsv"),
-            "--shards", self.shards, "--bundle", *self.path("bundle"), "--history", *self.path("history.csv"),
-            "--held-out", *self.path("held_out.npz"), *(["--table", self.folder / table] if table else []),
+            "--shards", self.shards, "--bundle", bundle or self.results / "bundle", [] if bundle else training,
+            *(["--table", self.folder / table] if table else []),
             "--metrics", *self.path("classification.csv"), "--confusion", *self.path("confusion.csv"),
             "--leaks", *self.path("leaks.csv"),
         )  # fmt: skip

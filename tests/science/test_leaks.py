@@ -122,28 +122,28 @@ def test_beats_dealt_instead_of_patients(chain, monkeypatch):
     assert "predictions put made/r" in leaks(run_of(chain, beats=shuffled))["beats"]
 
     original = beatlens.batches.split_beats
+    everybody = {("made", f"r{k}") for k in range(PEOPLE + 1)}
 
-    def random_beats(shards, wanted):
-        everybody = {("made", record) for shard in shards for record in shard.records["record"]}
-        for shard, table in original(shards, everybody):
-            yield shard, table[rng.random(len(table)) < 0.5].reset_index(drop=True)
+    def half_of(wanted):
+        def dealt(shards, own):
+            tables = original(shards, wanted or own)
+            return ((shard, table[rng.random(len(table)) < 0.5].reset_index(drop=True)) for shard, table in tables)
 
-    monkeypatch.setattr(beatlens.batches, "split_beats", random_beats)
-    with pytest.raises(ValueError, match="is sealed while a model learns"):
-        chain.train()
-    own = original
+        return dealt
 
-    def random_training_beats(shards, wanted):
-        yield from ((shard, table[rng.random(len(table)) < 0.5]) for shard, table in own(shards, wanted))
-
-    monkeypatch.setattr(beatlens.batches, "split_beats", random_training_beats)
-    training = beatlens.batches.TrainingSet(
-        sealed(chain.shards, chain.table("records.tsv")), chain.table("records.tsv"), "train", run_of(chain).bundle.spec
-    )
-    bundle = run_of(chain).bundle
+    with monkeypatch.context() as patch:  # beats of all patients, test patients among them
+        patch.setattr(beatlens.batches, "split_beats", half_of(everybody))
+        with pytest.raises(ValueError, match="is sealed while a model learns"):
+            chain.train()
+    records, bundle = chain.table("records.tsv"), run_of(chain).bundle
+    with monkeypatch.context() as patch:  # half of the training patients' beats; the others could be held out
+        patch.setattr(beatlens.batches, "split_beats", half_of(None))
+        training = beatlens.batches.TrainingSet(sealed(chain.shards, records), records, "train", bundle.spec)
     counts = dict(zip(bundle.classes, training.class_counts.tolist(), strict=True))
     noted = with_provenance(bundle, training={**bundle.provenance["training"], "n_beats": counts})
-    assert "the training patients have" in leaks(run_of(chain, bundle=noted))["beats"]
+    found = leaks(run_of(chain, bundle=noted))
+    assert set(found) == {"beats"}
+    assert "the training patients have" in found["beats"]
 
 
 def test_test_patients_of_this_run_in_the_training_of_a_given_bundle(chain):

@@ -102,7 +102,7 @@ def check_order(run: Run) -> str:
         backwards = out_of_order(table)
         if backwards:
             raise LeakError(f"{some(backwards)}: beats that aren't in time order")
-        if "stretch" not in table:
+        if "rr_before_s" not in table:
             continue
         interval = table.groupby(["corpus", "record", "stretch"], sort=False)["r_time_s"].diff()
         wrong = (interval - table["rr_before_s"]).abs() > TOLERANCE

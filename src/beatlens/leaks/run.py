@@ -67,7 +67,11 @@ class Run:
         """Beat tables of all shards, by `PEAKS`."""
         import pandas as pd
 
-        return {peaks: pd.concat([shard.beats(peaks) for shard in self.shards], ignore_index=True) for peaks in PEAKS}
+        found = {}
+        for peaks in PEAKS:
+            tables = [shard.beats(peaks) for shard in self.shards]
+            found[peaks] = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+        return found
 
     @cached_property
     def split_of(self) -> dict[tuple[str, str], str]:

@@ -81,8 +81,14 @@ def mine(
             logger.warning("class %s has %d clean training beats, hence no prototype", name, totals[name])
         chosen += choose(found[name], settings.per_class, settings.max_per_patient)
     if not chosen:
+        training = records[records["split"] == "train"]
+        unlabelled = int((~records["labelled"].astype(bool) & (records["role"] == "train")).sum())
+        annotated = int(sum(training[f"n_{name}"].sum() for name in classes))
         raise ValueError(
-            f"no clean training beat of the classes {list(classes)}; expected some to mine prototypes from"
+            f"no clean beat of the classes {list(classes)} in the {len(training)} records of the split 'train': "
+            f"{annotated} are annotated there, of which none was detected or quality rules doubt all; {unlabelled} "
+            "records of role train have no labels, and so no split. Expected annotations at R peaks, with symbols "
+            "that the label table of the corpus turns into these classes"
         )
     bank = _bank(chosen, classes, leads, geometry, settings.top_similar)
     return _describe(chosen, bank, (prepare_record(shard, table, spec) for shard, table in tables), geometry)
