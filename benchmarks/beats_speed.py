@@ -33,6 +33,7 @@ from beatlens.artefacts import read_table
 from beatlens.beats import DEFAULT_RR_S, BeatSettings, rr_columns, rr_features, stretches
 from beatlens.config import load_config
 from beatlens.corpora.registry import read_patients
+from beatlens.intervals import SPREAD_FLOOR
 from beatlens.labels import LabelTable
 from beatlens.preprocess import PreprocessSettings, preprocess_shard
 from beatlens.sheet import SheetRow, shard_of, used_shards
@@ -121,8 +122,24 @@ class PlainIntervals:
         following = rr[k + 2] if k < last - 1 else after
         return before, after, previous, following
 
+    def usual(self, median: Any) -> list[dict[int, tuple[float, float]]]:
+        """Return usual interval and spread at each beat, a width at a time; `median` of a list of numbers."""
+        found: list[dict[int, tuple[float, float]]] = [{} for _ in range(self.n)]
+        for width in (self.settings.short_usual_beats, self.settings.long_usual_beats):
+            around = [
+                range(max(first + 1, k - width // 2), min(last, k + width // 2) + 1)
+                for k, (first, last) in enumerate(zip(self.first.tolist(), self.last.tolist(), strict=True))
+            ]
+            rr = self.intervals.tolist()
+            usual = [median([rr[i] for i in own]) if own else self.median for own in around]
+            for k, own in enumerate(around):
+                spread = median([abs(math.log(rr[i] / usual[i])) for i in own]) if own else 0.0
+                found[k][width] = (usual[k], spread)
+        return found
+
     def with_numpy(self) -> np.ndarray:
         """Return the features (n, R), numpy calls for each beat's windows."""
+        usual = self.usual(np.median)
         rr, limit, rows = self.intervals, self.settings.max_log_ratio, []
         for k, (first, last) in enumerate(zip(self.first, self.last, strict=True)):
             before, after, previous, following = self.neighbours(rr, k, first, last)
@@ -140,11 +157,15 @@ class PlainIntervals:
             rest.append(size.mean() if len(size) else 0.0)
             ratios = [before / short, after / short, before / long_, after / long_]
             ratios += [before / after, before / previous, after / following]
-            rows.append(np.concatenate([np.clip(np.log(ratios), -limit, limit), np.minimum(rest, limit)]))
+            rest += [spread for _, spread in usual[k].values()]
+            strange = [np.log([before / u, after / u]) / (s + SPREAD_FLOOR) for u, s in usual[k].values()]
+            parts = [np.clip(np.log(ratios), -limit, limit), np.minimum(rest, limit), *np.arcsinh(strange)]
+            rows.append(np.concatenate(parts))
         return np.array(rows, dtype=np.float32)
 
     def with_lists(self) -> np.ndarray:
         """Return the features (n, R) with lists, math and statistics."""
+        usual = self.usual(statistics.median)
         rr, limit, rows = self.intervals.tolist(), self.settings.max_log_ratio, []
         for k, (first, last) in enumerate(zip(self.first.tolist(), self.last.tolist(), strict=True)):
             before, after, previous, following = self.neighbours(rr, k, first, last)
@@ -164,7 +185,11 @@ class PlainIntervals:
             ratios = [before / short, after / short, before / long_, after / long_]
             ratios += [before / after, before / previous, after / following]
             row = [min(max(math.log(ratio), -limit), limit) for ratio in ratios]
-            rows.append(row + [min(value, limit) for value in rest])
+            rest += [spread for _, spread in usual[k].values()]
+            row += [min(value, limit) for value in rest]
+            for u, s in usual[k].values():
+                row += [math.asinh(math.log(interval / u) / (s + SPREAD_FLOOR)) for interval in (before, after)]
+            rows.append(row)
         return np.array(rows, dtype=np.float32)
 
 

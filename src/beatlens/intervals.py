@@ -28,6 +28,10 @@ RR_COLUMNS = {
     "rr_variation_short": "median size of the log ratios of successive intervals, beats.short_variation_beats around",
     "rr_variation_long": "the same over beats.long_variation_beats",
     "rr_variation_mean": "their mean in place of the median: rises with ectopy, the median with an irregular rhythm",
+    "rr_usual_short_s": "median of the intervals, beats.short_usual_beats around",
+    "rr_usual_long_s": "the same over beats.long_usual_beats",
+    "rr_spread_short": "median size of the log ratios of intervals to rr_usual_short_s, over the same beats",
+    "rr_spread_long": "the same for rr_usual_long_s over beats.long_usual_beats",
     "rr_filled": "an interval that doesn't exist (first or last beat of a stretch) is the record's median",
 }
 """RR columns of a beat table; every RR feature follows from them, row by row."""
@@ -44,8 +48,17 @@ RR_FEATURES = (
     "variation_short",
     "variation_long",
     "variation_mean",
+    "spread_short",
+    "spread_long",
+    "before_usual_short",
+    "after_usual_short",
+    "before_usual_long",
+    "after_usual_long",
 )
 """Names of the columns of `rr_features`: all are 0 where the rhythm is constant, whatever its rate."""
+
+SPREAD_FLOOR = 0.03
+"""Spread of log RR that counts as none: a heart's own variation at rest."""
 
 DEFAULT_RR_S = 0.8
 """RR interval in seconds of a record that has none (a single beat)."""
@@ -65,6 +78,8 @@ class BeatSettings:
         Intervals in the causal means of RR.
     short_variation_beats, long_variation_beats
         Beats around each, odd, over which the variation of RR is taken.
+    short_usual_beats, long_usual_beats
+        Beats around each, odd, whose median RR and spread say what is usual there.
     gap_s
         RR interval in seconds above which a record falls into stretches.
     max_log_ratio
@@ -78,6 +93,8 @@ class BeatSettings:
     long_mean_beats: int
     short_variation_beats: int
     long_variation_beats: int
+    short_usual_beats: int
+    long_usual_beats: int
     gap_s: float
     max_log_ratio: float
 
@@ -89,7 +106,7 @@ class BeatSettings:
                 f"beats.short_mean_beats is {self.short_mean_beats}, long_mean_beats {self.long_mean_beats}; "
                 "expected 1 <= short <= long"
             )
-        for name in ("short_variation_beats", "long_variation_beats"):
+        for name in ("short_variation_beats", "long_variation_beats", "short_usual_beats", "long_usual_beats"):
             value = getattr(self, name)
             if value < 1 or value % 2 == 0:
                 raise ValueError(f"beats.{name} is {value}; expected an odd number of beats")
@@ -156,6 +173,9 @@ def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings
     short, long_, mean = _variation(step_size, first, settings)
     low = np.maximum(start + 2, position - settings.short_mean_beats + 1)  # steps need two intervals
     count = np.maximum(position + 1 - low, 1)
+    interval_before = np.where(exists[:n], before, np.nan)
+    usual_short, spread_short = _usual(interval_before, first, settings.short_usual_beats, median)
+    usual_long, spread_long = _usual(interval_before, first, settings.long_usual_beats, median)
     spread = np.maximum(steps[1:] - steps[np.minimum(low, position + 1)], 0.0)
     return {
         "rr_before_s": before,
@@ -168,6 +188,10 @@ def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings
         "rr_variation_short": short,
         "rr_variation_long": long_,
         "rr_variation_mean": mean,
+        "rr_usual_short_s": usual_short,
+        "rr_usual_long_s": usual_long,
+        "rr_spread_short": spread_short,
+        "rr_spread_long": spread_long,
         "rr_filled": ~(exists[:n] & exists[1:]),
     }
 
@@ -190,6 +214,16 @@ def _variation(
         _running_median(step, first, settings.long_variation_beats),
         np.nan_to_num(np.concatenate(means)),
     )
+
+
+def _usual(interval: Float64Array, first: IntArray, width: int, median: float) -> tuple[Float64Array, Float64Array]:
+    """Return running median of intervals (n,) and the running median size of the log ratios to it.
+
+    Intervals that don't exist are NaN; where a window has none, the usual interval is `median` and the spread 0.
+    """
+    usual = _running_median(interval, first, width)
+    usual = np.where(usual > 0, usual, median)
+    return usual, _running_median(np.abs(np.log(interval / usual)), first, width)
 
 
 def _running_median(step: Float64Array, first: IntArray, width: int) -> Float64Array:
@@ -234,16 +268,23 @@ def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: 
 
     Returns
     -------
-    (n_beats, len(RR_FEATURES)) float32: log ratios of intervals, and how irregular the rhythm around is
+    (n_beats, len(RR_FEATURES)) float32: log ratios of intervals, how irregular the rhythm is, and how
+    many spreads an interval is from the usual one (inverse hyperbolic sine)
     """
-    before, after, previous, following, short, long_, *variation = (
-        np.asarray(table[name], dtype=np.float64) for name in list(RR_COLUMNS)[:10]
+    before, after, previous, following, short, long_, *variation, usual_short, usual_long, spread_short, spread_long = (
+        np.asarray(table[name], dtype=np.float64) for name in list(RR_COLUMNS)[:14]
     )
     numerator = np.stack([before, after, before, after, before, before, after])
     ratios = np.log(numerator / np.stack([short, short, long_, long_, after, previous, following]))
     features = np.empty((len(before), len(RR_FEATURES)), dtype=np.float32)
     features[:, : len(ratios)] = np.clip(ratios, -settings.max_log_ratio, settings.max_log_ratio).T
-    features[:, len(ratios) :] = np.minimum(np.stack(variation), settings.max_log_ratio).T
+    sizes = np.stack([*variation, spread_short, spread_long])
+    features[:, len(ratios) : len(ratios) + len(sizes)] = np.minimum(sizes, settings.max_log_ratio).T
+    # How many spreads from the usual: a beat a little early stands out in a regular rhythm, not in an irregular one.
+    usual = np.stack([usual_short, usual_short, usual_long, usual_long])
+    spread = np.stack([spread_short, spread_short, spread_long, spread_long])
+    deviation = np.log(np.stack([before, after, before, after]) / usual) / (spread + SPREAD_FLOOR)
+    features[:, len(ratios) + len(sizes) :] = np.arcsinh(deviation).T
     return features
 
 

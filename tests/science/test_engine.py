@@ -31,10 +31,11 @@ CONTEXT = 5
 
 @pytest.fixture(scope="module", params=["hybrid", "context"])
 def network(request):
-    settings = ModelSettings(request.param, True, True, (6, 8), (5, 3), 3, 10, 4, 9, 12, 0.1)
+    settings = ModelSettings(request.param, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1)
     n_similarity = 2 * len(CLASSES) if request.param == "hybrid" else 0
     torch.manual_seed(3)
     net = HybridNet(NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, CONTEXT))
+    torch.nn.init.normal_(net.mixer.leads.weight)
     for module in net.modules():  # batch norm that does something
         if isinstance(module, torch.nn.BatchNorm1d):
             module.running_mean.uniform_(-0.3, 0.3)

@@ -48,9 +48,10 @@ SETTINGS = ExplainSettings(**EXPLAIN)
 
 def make_network(name="hybrid"):
     torch.manual_seed(3)
-    settings = ModelSettings(name, True, True, (6, 8), (5, 3), 3, 10, 4, 9, 12, 0.1)
+    settings = ModelSettings(name, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1)
     n_similarity = 2 * len(CLASSES) if name == "hybrid" else 0
     net = HybridNet(NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, 5))
+    torch.nn.init.normal_(net.mixer.leads.weight)
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             module.running_mean.uniform_(-0.3, 0.3)
@@ -313,7 +314,7 @@ def test_a_player_without_influence_has_nothing_but_chance(method):
         ]
         assert abs(found.rhythm) <= 4 * sum(errors)
         values.append(abs(found.rhythm))
-    assert values[1] < 3e-4
+    assert values[1] < 1e-3
     assert values[1] < values[0] / 5
 
 

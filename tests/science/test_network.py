@@ -22,6 +22,8 @@ def network(request, config):
     torch.manual_seed(0)
     network = HybridNet(NetworkConfig(settings, N_CLASSES, LENGTH, N_RR, 6, 5))
     network.set_scaler(torch.tensor([0.1, -0.2, 0.3, 1.0]), torch.tensor([0.5, 1.0, 2.0, 0.0]))
+    assert not network.mixer.leads.weight.any()  # a lead without training patients stays without influence
+    torch.nn.init.normal_(network.mixer.leads.weight)
     network.train()
     # Running statistics that do something.
     network.encode_leads(torch.randn(64, LENGTH) * 2 + 0.5, torch.randn(64, LENGTH))
@@ -98,21 +100,26 @@ def test_beats_encoded_once_give_what_each_window_on_its_own_gives(network):
 
 def test_rhythm_branch_is_torchs_bidirectional_lstm_read_out_at_the_target():
     torch.manual_seed(4)
-    branch, reference = RhythmBranch(6, 8, 5), torch.nn.LSTM(6, 8, bidirectional=True, batch_first=True)
+    branch, reference = RhythmBranch(4, 3, 2, 8, 5), torch.nn.LSTM(5, 8, bidirectional=True, batch_first=True)
     order = torch.cat([torch.arange(0, 16), torch.arange(24, 32), torch.arange(16, 24)])  # input, forget, cell, output
     with torch.no_grad():
         for direction, suffix in ((branch.before, ""), (branch.after, "_reverse")):
-            getattr(reference, f"weight_ih_l0{suffix}")[:] = direction.input.weight[order]
-            getattr(reference, f"bias_ih_l0{suffix}")[:] = direction.input.bias[order]
+            getattr(reference, f"weight_ih_l0{suffix}")[:] = direction.input.gates.weight[order]
+            getattr(reference, f"bias_ih_l0{suffix}")[:] = direction.input.gates.bias[order]
             getattr(reference, f"bias_hh_l0{suffix}").zero_()
             getattr(reference, f"weight_hh_l0{suffix}")[:] = direction.recurrent.weight[order]
         beats_in = torch.randn(20, 6)
         stretch = np.repeat([0, 1, 2, 3], [1, 2, 4, 13])
         windows, lengths, positions = (torch.from_numpy(part) for part in context_windows(stretch, 5))
         found = branch(beats_in, windows, lengths, positions)
+        narrowed = [
+            torch.cat([torch.relu(direction.input.narrow(beats_in[:, :4])), beats_in[:, 4:]], dim=1)
+            for direction in (branch.before, branch.after)
+        ]
         for i in range(20):
-            out, _ = reference(beats_in[windows[i, : lengths[i]]][None])
-            torch.testing.assert_close(found[i], out[0, positions[i]], atol=1e-6, rtol=1e-5)
+            for half, own in zip((slice(0, 8), slice(8, 16)), narrowed, strict=True):
+                out, _ = reference(own[windows[i, : lengths[i]]][None])
+                torch.testing.assert_close(found[i, half], out[0, positions[i], half], atol=1e-6, rtol=1e-5)
 
 
 def test_the_context_model_has_no_prototype_branch(network):

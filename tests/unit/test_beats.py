@@ -48,6 +48,17 @@ def table_of(r_sample: list[int], fs: float = 100.0, **changes: object):
     return beat_table(**(arguments | changes))  # type: ignore[arg-type]
 
 
+def naive_usual(rr: list[float], median: float, width: int) -> list[tuple[float, float]]:
+    """Return the usual interval and the spread at each beat of a stretch with intervals `rr`."""
+    half, n = width // 2, len(rr) + 1
+    around = [range(max(k - half, 1), min(k + half, n - 1) + 1) for k in range(n)]  # interval j ends at beat j
+    usual = [float(np.median([rr[j - 1] for j in own])) if own else median for own in around]
+    return [
+        (usual[k], float(np.median([abs(np.log(rr[j - 1] / usual[j])) for j in own])) if own else 0.0)
+        for k, own in enumerate(around)
+    ]
+
+
 def naive_rr(times: np.ndarray, gap_s: float, short: int, long_: int) -> list[dict[str, float]]:
     """Loop over beats with lists of intervals, stretch by stretch."""
     runs: list[list[float]] = [[times[0]]]
@@ -60,6 +71,7 @@ def naive_rr(times: np.ndarray, gap_s: float, short: int, long_: int) -> list[di
     rows = []
     for run in runs:
         rr = [b - a for a, b in itertools.pairwise(run)]
+        usual = {n: naive_usual(rr, median, n) for n in (SETTINGS.short_usual_beats, SETTINGS.long_usual_beats)}
         for k in range(len(run)):
             before = rr[k - 1] if k > 0 else median
             after = rr[k] if k < len(rr) else median
@@ -82,6 +94,8 @@ def naive_rr(times: np.ndarray, gap_s: float, short: int, long_: int) -> list[di
             row["rr_variation_short"] = float(np.median(around[SETTINGS.short_variation_beats]))
             row["rr_variation_long"] = float(np.median(around[SETTINGS.long_variation_beats]))
             row["rr_variation_mean"] = float(np.mean(around[SETTINGS.long_variation_beats]))
+            row["rr_usual_short_s"], row["rr_spread_short"] = usual[SETTINGS.short_usual_beats][k]
+            row["rr_usual_long_s"], row["rr_spread_long"] = usual[SETTINGS.long_usual_beats][k]
             row["rr_irregularity"] = float(np.sqrt(np.mean(steps))) if steps else 0.0
             rows.append(row)
     return rows

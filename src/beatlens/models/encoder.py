@@ -112,6 +112,7 @@ class LeadMixer(nn.Module):
     def __init__(self, settings: ModelSettings, features: int) -> None:
         super().__init__()
         self.leads = nn.Embedding(len(STANDARD_LEADS) + 1, settings.lead_embedding)
+        nn.init.zeros_(self.leads.weight)  # a lead that no training patient has says nothing, instead of anything
         self.project = nn.Linear(features, settings.embedding)
         self.project_lead = nn.Linear(settings.lead_embedding, settings.embedding, bias=False)
         self.score = nn.Linear(settings.embedding, 1)

@@ -35,7 +35,9 @@ class HybridNet(nn.Module):
         self.uses_prototypes = settings.name == "hybrid"
         self.encoder = LeadEncoder(settings, config.beat_length)
         self.mixer = LeadMixer(settings, self.encoder.size)
-        self.rhythm = RhythmBranch(settings.embedding + config.n_rr, settings.lstm_hidden, config.context)
+        self.rhythm = RhythmBranch(
+            settings.embedding, settings.lstm_embedding, config.n_rr, settings.lstm_hidden, config.context
+        )
         fused = 2 * settings.lstm_hidden + settings.embedding + config.n_rr
         fused += config.n_similarity if self.uses_prototypes else 0
         self.head = nn.Sequential(

@@ -2,8 +2,34 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+
+
+class GateInput(nn.Module):
+    """A beat's part of the gates: its embedding narrowed to a few numbers, and its RR features.
+
+    What a neighbour says about the target is mostly when it came and whether it looked unlike the rest; a whole
+    embedding for each of many neighbours would let the branch learn its patients by heart.
+
+    Parameters
+    ----------
+    embedding, narrowed, n_rr, hidden
+        Sizes.
+    """
+
+    def __init__(self, embedding: int, narrowed: int, n_rr: int, hidden: int) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.narrow = nn.Linear(embedding, narrowed)
+        self.gates = nn.Linear(narrowed + n_rr, 4 * hidden)
+
+    def forward(self, beats: Tensor) -> Tensor:
+        """Return (n, 4 hidden) for beats (n, embedding + n_rr)."""
+        narrowed = torch.relu(self.narrow(beats[:, : self.embedding]))
+        return cast(Tensor, self.gates(torch.cat([narrowed, beats[:, self.embedding :]], dim=1)))
 
 
 class TowardsTarget(nn.Module):
@@ -16,20 +42,20 @@ class TowardsTarget(nn.Module):
 
     Parameters
     ----------
-    inputs, hidden
+    embedding, narrowed, n_rr, hidden
         Sizes.
     """
 
-    def __init__(self, inputs: int, hidden: int) -> None:
+    def __init__(self, embedding: int, narrowed: int, n_rr: int, hidden: int) -> None:
         super().__init__()
         self.hidden = hidden
-        self.input = nn.Linear(inputs, 4 * hidden)
+        self.input = GateInput(embedding, narrowed, n_rr, hidden)
         self.recurrent = nn.Linear(hidden, 4 * hidden, bias=False)
         with torch.no_grad():  # gates in the order input, forget, output, candidate; remember at first
-            self.input.bias[hidden : 2 * hidden] += 1.0
+            self.input.gates.bias[hidden : 2 * hidden] += 1.0
 
     def forward(self, beats: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-        """Run over beats (n_beats, inputs) in the order of index (n, steps), where valid; return (n, hidden)."""
+        """Run over beats (n_beats, embedding + n_rr) in the order of index (n, steps) where valid: (n, hidden)."""
         return self.follow(self.input(beats), index, valid)
 
     def follow(self, gates_of_beats: Tensor, index: Tensor, valid: Tensor) -> Tensor:
@@ -52,17 +78,17 @@ class RhythmBranch(nn.Module):
 
     Parameters
     ----------
-    inputs, hidden
-        Size of a beat's input and of each direction's state.
+    embedding, narrowed, n_rr, hidden
+        Sizes of a beat's embedding, of what is left of it, of its RR features and of each direction's state.
     context
         Beats of a window, odd.
     """
 
-    def __init__(self, inputs: int, hidden: int, context: int) -> None:
+    def __init__(self, embedding: int, narrowed: int, n_rr: int, hidden: int, context: int) -> None:
         super().__init__()
         self.side = context // 2
-        self.before = TowardsTarget(inputs, hidden)
-        self.after = TowardsTarget(inputs, hidden)
+        self.before = TowardsTarget(embedding, narrowed, n_rr, hidden)
+        self.after = TowardsTarget(embedding, narrowed, n_rr, hidden)
 
     def forward(self, beats: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor) -> Tensor:
         """Read out at the targets.
@@ -70,7 +96,7 @@ class RhythmBranch(nn.Module):
         Parameters
         ----------
         beats
-            (n_beats, inputs).
+            (n_beats, embedding + n_rr).
         windows
             (n, W) long, rows of `beats`, left-aligned in time order; slots from the length on are never read.
         lengths, positions

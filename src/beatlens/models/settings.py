@@ -29,6 +29,8 @@ class ModelSettings:
         Size of a beat's embedding.
     lead_embedding
         Size of a lead's embedding.
+    lstm_embedding
+        Numbers to which a beat's embedding is narrowed before the rhythm branch.
     lstm_hidden
         Hidden units of each direction of the rhythm branch.
     head_hidden
@@ -45,6 +47,7 @@ class ModelSettings:
     time_bins: int
     embedding: int
     lead_embedding: int
+    lstm_embedding: int
     lstm_hidden: int
     head_hidden: int
     dropout: float
