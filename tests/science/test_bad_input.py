@@ -200,7 +200,8 @@ def test_patient_ids_are_text(write, chain):
 
 def test_no_labels_at_all_is_an_error_where_something_is_to_be_learnt(write, chain, make_chain, tmp_path):
     write(labelled=False)
-    with pytest.raises(ValueError, match=r"no clean beat.*in the 0 records.*8 records of role train have no labels"):
+    words = r"no clean training beat.*in the 0 records.*8 records of role train have no labels"
+    with pytest.raises(ValueError, match=words):
         chain()
     with pytest.raises(ConfigError, match=r"labels: null; expected a label table, since the role is train"):
         make_chain(tmp_path, corpora=[{"name": "made", "format": "wfdb", "role": "train"}])

@@ -223,9 +223,10 @@ def test_too_many_bad_records_fail_naming_the_worst_reasons() -> None:
     reasons = ["", "", "", "", "flat", "flat", "all_nan"]
     status = pd.DataFrame(
         {"corpus": "c", "record": list("abcdefg"), "used": [r == "" for r in reasons], "reason": reasons}
-    )
+    ).assign(detail=["", "", "", "", "leads II are constant", "V1", "nothing finite"])
     roster.check_bad_fraction(status, 0.5)
-    with pytest.raises(ValueError, match=r"3 of 7 records can't be used: flat \(2: c/e, c/f\); all_nan \(1: c/g\)"):
+    flat, nan = r"flat \(2: c/e, c/f\), such as: leads II are constant", r"all_nan \(1: c/g\), such as: nothing finite"
+    with pytest.raises(ValueError, match=rf"3 of 7 records can't be used: {flat}; {nan}"):
         roster.check_bad_fraction(status, 0.4)
 
 

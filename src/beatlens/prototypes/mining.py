@@ -83,12 +83,12 @@ def mine(
     if not chosen:
         training = records[records["split"] == "train"]
         unlabelled = int((~records["labelled"].astype(bool) & (records["role"] == "train")).sum())
-        annotated = int(sum(training[f"n_{name}"].sum() for name in classes))
+        annotated = int(sum(np.sum(training.get(f"n_{name}", 0)) for name in classes))
         raise ValueError(
-            f"no clean beat of the classes {list(classes)} in the {len(training)} records of the split 'train': "
-            f"{annotated} are annotated there, of which none was detected or quality rules doubt all; {unlabelled} "
-            "records of role train have no labels, and so no split. Expected annotations at R peaks, with symbols "
-            "that the label table of the corpus turns into these classes"
+            f"no clean training beat of the classes {list(classes)} in the {len(training)} records of the split "
+            f"'train': {annotated} are annotated there, of which none was detected or quality rules doubt all; "
+            f"{unlabelled} records of role train have no labels, and so no split. Expected annotations at R peaks, "
+            "with symbols that the label table of the corpus turns into these classes"
         )
     bank = _bank(chosen, classes, leads, geometry, settings.top_similar)
     return _describe(chosen, bank, (prepare_record(shard, table, spec) for shard, table in tables), geometry)
