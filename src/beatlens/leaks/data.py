@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from beatlens.evaluate.outcomes import check_splits
-from beatlens.leaks.run import TOLERANCE, LeakError, NotCheckedError, Run, out_of_order, record_names, some
+from beatlens.leaks.run import TOLERANCE, LeakError, NotCheckedError, Run, counted, out_of_order, record_names, some
 from beatlens.leaks.twins import NEIGHBOUR, find_twins, portraits
 from beatlens.sealed import LEARNING_SPLITS
 from beatlens.shards import cut_beats
@@ -28,7 +28,7 @@ def check_patients(run: Run) -> str:
         raise LeakError(f"{some(both)}: test patients that the model learnt from or was calibrated on")
     known = ["/".join(key) for key in sorted(run.declared)]
     but = f"; but for {some(known)}, as the split table declares" if known else ""
-    return f"{len(run.patients(*DEALT_SPLITS))} patients, each in one split{but}"
+    return f"{counted(len(run.patients(*DEALT_SPLITS)), 'patient')}, each in one split{but}"
 
 
 def check_twins(run: Run) -> str:
@@ -56,7 +56,7 @@ def check_beats(run: Run) -> str:
         there = int(counts.get(name, 0))
         if there != noted:
             raise LeakError(f"training counted {noted} beats of {name}; the training patients have {there}")
-    return f"the {int(counts.sum())} beats learnt from are those of the training patients, all of them"
+    return f"{counted(int(counts.sum()), 'beat')} learnt from, which are those of the training patients, all of them"
 
 
 def check_copies(run: Run) -> str:
@@ -79,7 +79,7 @@ def check_copies(run: Run) -> str:
         n += 1
     if copies:
         raise LeakError(f"the same beats in {some(f'{pair}: {count}' for pair, count in copies.items())}")
-    return f"none of {n} clean beats is there twice"
+    return f"none of {counted(n, 'clean beat')} is there twice"
 
 
 def _beat_digests(run: Run) -> Iterator[tuple[bytes, str, str, str]]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from beatlens.batches import TrainingSet
 from beatlens.beats import rr_features
 from beatlens.inputs import record_similarities, used_leads
-from beatlens.leaks.run import TOLERANCE, LeakError, NotCheckedError, Run, out_of_order, some
+from beatlens.leaks.run import TOLERANCE, LeakError, NotCheckedError, Run, counted, out_of_order, some
 from beatlens.prototypes.similarity import best_similarity, class_features
 from beatlens.shards import Shard
 
@@ -35,7 +35,7 @@ def check_scaler(run: Run) -> str:
             f"the scaler of the RR features is up to {off:.3g} standard deviations off that of the training "
             "patients: it was fitted on other beats"
         )
-    return f"fitted on the {len(rr)} beats learnt from"
+    return f"fitted on {counted(len(rr), 'beat')}, those learnt from"
 
 
 def check_epoch(run: Run) -> str:
@@ -43,8 +43,9 @@ def check_epoch(run: Run) -> str:
     saved, planned = run.origin["saved_epoch"], run.origin["training_settings"]["epochs"]
     if saved != planned:
         raise LeakError(f"the weights are those of epoch {saved} of {planned}: it was chosen, by some score")
+    last = f"the weights are those after all of {counted(planned, 'epoch')}"
     if run.history is None:
-        return f"the weights are those of the last of {planned} epochs, as the bundle says"
+        return f"{last}, as the bundle says"
     epochs, scores = run.history["epoch"].tolist(), {name for name in run.history if name.endswith("f1")}
     if epochs != list(range(1, planned + 1)) or scores - HISTORY_SCORES:
         raise LeakError(
@@ -53,14 +54,14 @@ def check_epoch(run: Run) -> str:
         )
     noted = float(run.history["select_macro_f1"].iloc[-1])
     if np.isnan(noted):
-        return f"the weights are those of the last of {planned} epochs, as the bundle says; no patients were looked at"
+        return f"{last}, as the bundle says; no patients were looked at on the way"
     found = _select_score(run)
     if not abs(found - noted) <= TOLERANCE:
         raise LeakError(
             f"the history ends with macro-F1 {noted:.4f} on the split select; the saved weights reach {found:.4f} "
             "there: they are those of another epoch"
         )
-    return f"the weights are those of the last of {planned} epochs: they score what the history's last row says"
+    return f"{last}: on the split select they score what the history's last row says"
 
 
 def _select_score(run: Run) -> float:
@@ -104,7 +105,7 @@ def check_prototypes(run: Run) -> str:
             n += len(own)
     if not n:
         raise NotCheckedError("no prototype is a beat of this run")
-    return f"{len(bank)} prototypes, all of training patients; {n} of them are compared with other patients' alone"
+    return f"{counted(len(bank), 'prototype')} of training patients; {n} compared with those of other patients alone"
 
 
 def _without_own(run: Run, shard: Shard, own: pd.DataFrame) -> FloatArray:
@@ -137,4 +138,4 @@ def check_calibration(run: Run) -> str:
     if wrong:
         raise LeakError(f"{some(wrong)}: not of the split {split}, yet calibration rests on them")
     by = f"through {folds} networks that left them out" if folds else "whom the network hasn't seen"
-    return f"rests on {len(set(run.held_out))} patients of the split {split}, {by}"
+    return f"rests on {counted(len(set(run.held_out)), 'patient')} of the split {split}, {by}"

@@ -112,6 +112,11 @@ def record_names(table: pd.DataFrame) -> list[str]:
     return [f"{corpus}/{record}" for corpus, record in zip(table["corpus"], table["record"], strict=True)]
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where there isn't one."""
+    return f"{n} {noun}" + ("" if n == 1 else "s")
+
+
 def some(names: Iterable[str]) -> str:
     """Return the first few of some names, and how many more there are."""
     listed = list(dict.fromkeys(names))
