@@ -14,6 +14,7 @@ from beatlens.artefacts import atomic_directory, read_arrays, read_json, sha256_
 from beatlens.beats import BeatSettings
 from beatlens.conformal import ConformalSets
 from beatlens.inputs import InputSpec
+from beatlens.look_alikes import LookAlikeSettings
 from beatlens.models.settings import NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.review import Calibration, Thresholds
@@ -22,7 +23,7 @@ from beatlens.shards import BeatGeometry
 if TYPE_CHECKING:
     from beatlens.models.hybrid import HybridNet
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class Bundle:
                     "leads": list(self.leads),
                     "geometry": asdict(self.geometry),
                     "beats": asdict(self.spec.beats),
+                    "look_alikes": asdict(self.spec.look_alikes) if self.spec.look_alikes else None,
                     "signal": dict(self.signal),
                     "network": self.model_config,
                     "calibration": asdict(self.calibration) | {"bias": list(self.calibration.bias)},
@@ -144,6 +146,7 @@ class Bundle:
             geometry=BeatGeometry(**value["geometry"]),
             beats=BeatSettings(**value["beats"]),
             bank=PrototypeBank.from_arrays(read_arrays(folder / "prototypes.npz")),
+            look_alikes=LookAlikeSettings(**value["look_alikes"]) if value["look_alikes"] else None,
         )
         return cls(
             spec=spec,

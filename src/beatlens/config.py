@@ -20,7 +20,7 @@ import yaml
 Problem = tuple[str, Any, str]
 """Dotted key, the value found, what is allowed."""
 
-CANDIDATE_SECTIONS = ("model", "training", "prototypes", "beats", "leads")
+CANDIDATE_SECTIONS = ("model", "training", "look_alikes", "prototypes", "beats", "leads")
 """What a candidate of the selection may change: what mining and training take from beats that are there already."""
 CANDIDATE_BEATS = ("before_s", "after_s", "context", "max_log_ratio")
 """Keys of ``beats`` among these; the others shape the beat tables, which all candidates share."""

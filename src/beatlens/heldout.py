@@ -149,11 +149,11 @@ def labelled_outputs(
     similarity to the nearest prototype (n,).
     """
     for shard, table in split_beats(shards, records_of_split(records, HELD_OUT)):
-        logits, gate, nearest = network_outputs(prepare_record(shard, table, spec), spec, network, device)
+        found = network_outputs(prepare_record(shard, table, spec), spec, network, device)
         rows = np.flatnonzero(table["label"].isin(spec.classes))
         beats = table.iloc[rows].reset_index(drop=True)
         target = np.array([spec.classes.index(label) for label in beats["label"]], dtype=np.int64)
-        yield beats, target, logits[rows], gate[rows], nearest[rows]
+        yield beats, target, found.logits[rows], found.gates[rows], found.nearest[rows]
 
 
 def check_held_out(records: pd.DataFrame, classes: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from beatlens.bundle import Bundle
 from beatlens.inputs import InputSpec, RecordInputs, prepare, prepare_record, prototype_features
+from beatlens.look_alikes import look_alike_shift
 from beatlens.review import reasons
 from beatlens.shards import Shard
 
@@ -25,12 +27,35 @@ FloatArray = npt.NDArray[np.float32]
 CHUNK_BEATS = 512
 """Targets in one pass of the network: larger batches drown in page faults with the default allocator."""
 
-__all__ = ["CHUNK_BEATS", "network_outputs", "predict_beats", "prediction_columns", "prepare", "prepare_record"]
+__all__ = [
+    "CHUNK_BEATS", "NetworkOutputs", "network_outputs", "predict_beats", "predict_record", "prediction_columns",
+    "prepare", "prepare_record",
+]  # fmt: skip
 
 
-def network_outputs(
-    inputs: RecordInputs, spec: InputSpec, network: HybridNet, device: str = "cpu"
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+@dataclass(frozen=True)
+class NetworkOutputs:
+    """What a network says of a record's beats.
+
+    Attributes
+    ----------
+    logits
+        (n, K) class logits, look-alikes included.
+    shift
+        (n, K) what look-alikes added to them (`beatlens.look_alikes`).
+    gates
+        (n,) logits of the noise gate.
+    nearest
+        (n,) similarity to the nearest prototype.
+    """
+
+    logits: FloatArray
+    shift: FloatArray
+    gates: FloatArray
+    nearest: FloatArray
+
+
+def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, device: str = "cpu") -> NetworkOutputs:
     """Run the network over a record; each chunk also encodes the neighbours that its targets' windows reach.
 
     Parameters
@@ -44,9 +69,6 @@ def network_outputs(
     device
         ``cpu`` or ``cuda``.
 
-    Returns
-    -------
-    logits (n, K), gate logits (n,), similarity to the nearest prototype (n,)
     """
     import torch
 
@@ -78,7 +100,8 @@ def network_outputs(
             gates[start:stop] = gate.cpu().numpy()
     if not np.isfinite(logits).all():
         raise ValueError(f"{inputs.corpus}/{inputs.record}: logits that are not finite; expected finite inputs")
-    return logits, gates, nearest
+    shift = look_alike_shift(logits, inputs.waves, spec.geometry, spec.classes, spec.look_alikes)
+    return NetworkOutputs(logits + shift, shift, gates, nearest)
 
 
 def prediction_columns(classes: tuple[str, ...]) -> list[str]:
@@ -128,8 +151,7 @@ def predict_beats(
             raise ValueError(
                 f"{shard.path}: {inputs.corpus}/{inputs.record} is not in the record table; expected a split"
             )
-        logits, gates, nearest = network_outputs(inputs, bundle.spec, network, device)
-        parts.append(_table(inputs, split, logits, gates, nearest, bundle))
+        parts.append(predict_record(inputs, split, bundle, network, device)[0])
     if not parts:
         parts = [_empty_table(beats, bundle.classes)]
     result = pd.concat(parts, ignore_index=True)
@@ -139,12 +161,14 @@ def predict_beats(
     return result
 
 
-def _table(
-    inputs: RecordInputs, split: str, logits: FloatArray, gates: FloatArray, nearest: FloatArray, bundle: Bundle
-) -> pd.DataFrame:
-    probability = bundle.calibration.probabilities(logits)
-    noise = bundle.calibration.noise(gates)
-    reason = reasons(probability, noise, nearest, inputs.beats["reason"].tolist(), bundle.thresholds)
+def predict_record(
+    inputs: RecordInputs, split: str, bundle: Bundle, network: HybridNet, device: str = "cpu"
+) -> tuple[pd.DataFrame, NetworkOutputs]:
+    """Predict one record's beats: their table, as `predict_beats` gives it, and the network's outputs behind it."""
+    found = network_outputs(inputs, bundle.spec, network, device)
+    probability = bundle.calibration.probabilities(found.logits)
+    noise = bundle.calibration.noise(found.gates)
+    reason = reasons(probability, noise, found.nearest, inputs.beats["reason"].tolist(), bundle.thresholds)
     known = ["beat_id", "corpus", "record", "patient", "r_sample", "r_time_s", "label", "matched", "label_source"]
     table = inputs.beats[known].copy()
     table["split"] = split
@@ -154,9 +178,9 @@ def _table(
     table["pred"] = np.array(bundle.classes, dtype=object)[probability.argmax(axis=1)]
     table["review"] = reason != ""
     table["reason"] = reason
-    table["similarity"] = nearest
+    table["similarity"] = found.nearest
     table["conformal_set"] = bundle.conformal.sets(probability, bundle.classes)
-    return table[prediction_columns(bundle.classes)]
+    return table[prediction_columns(bundle.classes)], found
 
 
 def _empty_table(beats: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from beatlens.beats import BeatSettings, context_windows, rr_features, stretch_ids
 from beatlens.leads import lead_id
+from beatlens.look_alikes import LookAlikeSettings
 from beatlens.prototypes.similarity import (
     PrototypeBank,
     best_similarity,
@@ -46,6 +47,8 @@ class InputSpec:
         Section ``beats`` of the configuration.
     bank
         Prototypes.
+    look_alikes
+        How beats of one shape share evidence; None where they don't.
     """
 
     classes: tuple[str, ...]
@@ -53,6 +56,7 @@ class InputSpec:
     geometry: BeatGeometry
     beats: BeatSettings
     bank: PrototypeBank
+    look_alikes: LookAlikeSettings | None = None
 
     def __post_init__(self) -> None:
         if self.bank.leads != self.leads or self.bank.classes != self.classes:

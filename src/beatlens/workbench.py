@@ -21,6 +21,7 @@ from beatlens.dataset import records_of_split, split_beats
 from beatlens.heldout import HeldOut, check_held_out, fold_tables, held_out_outputs, spec_without
 from beatlens.inference import network_outputs
 from beatlens.inputs import InputSpec, prepare_record
+from beatlens.look_alikes import LookAlikeSettings
 from beatlens.models.build import choose_device, make_deterministic
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TRAINING_SECTIONS = ("model", "training", "beats", "classes", "leads", "signal", "seed", "device", "compute_threads")
+TRAINING_SECTIONS = (
+    "model", "training", "look_alikes", "beats", "classes", "leads", "signal", "seed", "device", "compute_threads",
+)  # fmt: skip
 """Sections of the configuration that training takes and that ``model.json`` hands on to the bundle."""
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "torch")
 
@@ -51,6 +54,7 @@ def input_spec(settings: Mapping[str, Any], library: Path, waves: Path) -> Input
         geometry=BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s),
         beats=beats,
         bank=PrototypeLibrary.load(library, waves).bank,
+        look_alikes=LookAlikeSettings(**settings["look_alikes"]),
     )
 
 
@@ -75,7 +79,8 @@ class SelectScorer:
         """Score a network in evaluation mode."""
         targets, predictions = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
         for shard, table in self.tables:
-            logits, _, _ = network_outputs(prepare_record(shard, table, self.spec), self.spec, network, self.device)
+            inputs = prepare_record(shard, table, self.spec)
+            logits = network_outputs(inputs, self.spec, network, self.device).logits
             labels = table["label"].to_numpy()
             rows = np.flatnonzero(np.isin(labels, list(self.spec.classes)))
             targets.append(np.array([self.spec.classes.index(label) for label in labels[rows]], dtype=np.int64))

@@ -190,6 +190,20 @@ def random_masks(rng, n, n_players):
     return masks
 
 
+def test_what_look_alikes_add_stays_under_every_mask(network):
+    rng = np.random.default_rng(5)
+    leads, targets = ("II", "V1"), (1, 2)
+    scene, bank = make_scene(rng, leads, at_edges=False, targets=targets), make_bank(rng, leads)
+    shift = rng.normal(size=(2, len(CLASSES))).astype(np.float32)
+    players = segment_players(leads, segment_edges(scene.start, scene.stop, 7), rhythm=True)
+    masks = random_masks(rng, 12, len(players))
+    arguments = players.cells_on(masks), players.rhythm_on(masks), players.edges
+    plain = PerturbationEngine(scene, network, bank, CALIBRATION, "zero")
+    shifted = plain.of(scene=replace(scene, shift=shift))
+    np.testing.assert_allclose(shifted.outputs(*arguments)[0], plain.outputs(*arguments)[0] + shift, atol=1e-6)
+    np.testing.assert_array_equal(shifted.outputs(*arguments)[1], plain.outputs(*arguments)[1])
+
+
 @pytest.mark.parametrize("baseline", BASELINES)
 @pytest.mark.parametrize("at_edges", [False, True])
 @pytest.mark.parametrize(("leads", "targets"), [(("II",), (2,)), (("II", "V1", "X9"), (1, 2, 4))])

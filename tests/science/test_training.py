@@ -407,7 +407,8 @@ def test_a_bundle_reads_as_written_without_torch_and_refuses_damage(bundle, tmp_
     (tmp_path / "bundle" / "weights.npz").write_bytes(bytes(data))
     with pytest.raises(ValueError, match=r"weights\.npz: sha256"):
         Bundle.load(tmp_path / "bundle")
-    assert read_json(tmp_path / "bundle" / "bundle.json")["schema_version"] == 2
+    assert read_json(tmp_path / "bundle" / "bundle.json")["schema_version"] == 3
+    assert loaded.spec.look_alikes == bundle.spec.look_alikes is not None
 
 
 def test_a_shard_without_beats_gives_an_empty_table(tmp_path, plant_shards, records, bundle, settings):

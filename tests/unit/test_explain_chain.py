@@ -29,6 +29,7 @@ from beatlens.explain.scene import make_scene
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inference import predict_beats
 from beatlens.inputs import InputSpec
+from beatlens.look_alikes import LookAlikeSettings
 from beatlens.models.build import network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
@@ -85,6 +86,7 @@ def write_shard(path, records):
     return Shard(path)
 
 
+LOOK_ALIKES = LookAlikeSettings(**CONFIG["look_alikes"] | {"min_similarity": 0.2})  # signals are noise
 RECORDS = {"one": (("II",), 6), "single": (("II", "V1"), 1), "both": (LEADS, 12)}
 
 
@@ -99,7 +101,7 @@ def bundle():
     labels = np.array(["N", "N", "V", "V"])
     bank = PrototypeBank(waves, np.ones((4, 2), dtype=bool), LEADS, CLASSES, labels, text, text, 2)
     return Bundle(
-        InputSpec(CLASSES, LEADS, GEOMETRY, BEATS, bank),
+        InputSpec(CLASSES, LEADS, GEOMETRY, BEATS, bank, LOOK_ALIKES),
         config,
         network_to_arrays(HybridNet(config)),
         Calibration(0.2, (0.0, 2.0), 1.0, 0.0),  # V, the class with planted truth, is what most beats are taken for
@@ -166,6 +168,8 @@ def test_number_of_shards_changes_no_byte(tmp_path, bundle):
         total = own.values.sum(dtype=np.float64) + own.rhythm + own.meta["unassigned"]
         assert total == pytest.approx(own.meta["full"] - own.meta["empty"], abs=1e-4)
         assert abs(own.meta["completeness_error"]) < 1e-8
+        # What is explained is what was predicted, look-alikes included.
+        assert own.meta["full"] == pytest.approx(np.log(case.probability / (1 - case.probability)), abs=2e-4)
 
 
 def test_contrast_is_the_records_most_frequent_other_class_or_a_prototype(tmp_path, bundle):

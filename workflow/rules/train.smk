@@ -1,5 +1,16 @@
 # The network, and the bundle of all that inference needs. A configured bundle is used as it is.
-TRAINING_SECTIONS = ("model", "training", "beats", "classes", "leads", "signal", "seed", "device", "compute_threads")
+TRAINING_SECTIONS = (
+    "model",
+    "training",
+    "look_alikes",
+    "beats",
+    "classes",
+    "leads",
+    "signal",
+    "seed",
+    "device",
+    "compute_threads",
+)
 
 if not CONFIG["bundle"]:
 

@@ -96,7 +96,10 @@ class SignalModel:
             self._lengths.repeat(m),
             self._positions.repeat(m),
         )
-        return self._target(logits.view(m, n_targets, -1).double(), gates.view(m, n_targets).double())
+        logits = logits.view(m, n_targets, -1)
+        if self.scene.shift is not None:
+            logits = logits + self.tensor(self.scene.shift)
+        return self._target(logits.double(), gates.view(m, n_targets).double())
 
     def _typical_of(self, waves: Tensor) -> Tensor:
         """Return the typical beat beside each of waves (m, B, L, T): (m * B * L, T)."""

@@ -21,7 +21,7 @@ from beatlens.explain.scene import Scene, make_scene
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.target import Target
 from beatlens.explain.windows import target_beats
-from beatlens.inference import predict_beats
+from beatlens.inference import predict_record, prepare_record
 from beatlens.seeds import derive_seed
 from beatlens.shards import Shard
 
@@ -68,10 +68,11 @@ def case_engine(
         raise ValueError(f"{shard.path}: no beats of {case.corpus}/{case.record}; expected those of case {case.case}")
     if case.case_class not in bundle.classes:
         raise ValueError(f"case {case.case}: class {case.case_class!r}; expected one of {bundle.classes}")
-    scene, baseline = make_scene(shard, own, target_beats(case, own), bundle.spec), settings.baseline
-    contrast = None
+    targets, baseline, contrast = target_beats(case, own), settings.baseline, None
+    scene = make_scene(shard, own, targets, bundle.spec)
+    table, found = predict_record(prepare_record(shard, own, bundle.spec), "", bundle, network, device)
+    scene = replace(scene, shift=found.shift[np.flatnonzero(own["beat_id"].isin(targets))])
     if baseline == CONTRAST:
-        table = predict_beats(shard, own, {(case.corpus, case.record): ""}, bundle, network, device)
         at_target = table.loc[table["beat_id"] == case.beat_id, [f"p_{name}" for name in bundle.classes]]
         contrast = find_contrast(
             scene,

@@ -51,6 +51,8 @@ class Scene:
         (L, T) mV, a beat of another class that the target is contrasted with, or None.
     contrast_name
         Its class and where it comes from, "" where there is none.
+    shift
+        (n_targets, K) what the targets' look-alikes add to their logits, or None: other beats, which stay as they are.
     """
 
     corpus: str
@@ -71,6 +73,7 @@ class Scene:
     all_r_index: IntArray
     contrast: FloatArray | None = None
     contrast_name: str = ""
+    shift: FloatArray | None = None
 
     @property
     def start(self) -> int:

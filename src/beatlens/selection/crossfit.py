@@ -18,6 +18,7 @@ import numpy.typing as npt
 from beatlens.beats import BeatSettings
 from beatlens.heldout import HELD_OUT, fold_tables, labelled_outputs
 from beatlens.inputs import InputSpec
+from beatlens.look_alikes import LookAlikeSettings
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.review import fit_class_calibration
 from beatlens.roster import records_digest, split_listing
@@ -131,7 +132,7 @@ def mined_spec(shards: Sequence[SealedShard], records: pd.DataFrame, settings: M
     classes, leads = tuple(settings["classes"]), tuple(settings["leads"])
     prototypes, seed = PrototypeSettings(**settings["prototypes"]), settings["split"]["seed"]
     bank = mine(shards, records, classes, leads, geometry, beats, prototypes, seed).bank
-    return InputSpec(classes, leads, geometry, beats, bank)
+    return InputSpec(classes, leads, geometry, beats, bank, LookAlikeSettings(**settings["look_alikes"]))
 
 
 def calibrated_classes(

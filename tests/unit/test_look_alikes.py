@@ -1,0 +1,79 @@
+"""Evidence shared among beats of one shape, against a loop over beats and by what it must never do."""
+
+import numpy as np
+import pytest
+
+from beatlens.look_alikes import LookAlikeSettings, look_alike_shift, shape_groups
+from beatlens.shards import BeatGeometry
+
+CLASSES = ("N", "S", "V", "F")
+GEOMETRY = BeatGeometry(fs=100.0, before=25, after=40)
+
+
+@pytest.fixture
+def settings(config):
+    return LookAlikeSettings(**config["look_alikes"])
+
+
+def record(seed=0, n=60, leads=2):
+    """Beats of three shapes with noise, in turn, and the logits of a network that errs."""
+    rng = np.random.default_rng(seed)
+    shape = np.arange(n) % 3
+    waves = rng.normal(size=(3, leads, GEOMETRY.length))[shape] + 0.1 * rng.normal(size=(n, leads, GEOMETRY.length))
+    return shape, waves.astype(np.float32), (2 * rng.normal(size=(n, len(CLASSES)))).astype(np.float32)
+
+
+def probabilities(logits):
+    power = np.exp(logits.astype(np.float64))
+    return power / power.sum(axis=1, keepdims=True)
+
+
+def test_it_is_the_mean_over_beats_of_the_same_shape(settings):
+    shape, waves, logits = record()
+    shift = look_alike_shift(logits, waves, GEOMETRY, CLASSES, settings)
+    p = probabilities(logits)
+    evidence = np.log(np.stack([p[:, 0] + p[:, 1], p[:, 2], p[:, 3]], axis=1))
+    for row in range(len(logits)):
+        alike = np.flatnonzero(shape == shape[row])  # 20 of 60: as many as `beats`
+        change = settings.weight * (evidence[alike].mean(axis=0) - evidence[row])
+        np.testing.assert_allclose(shift[row], change[[0, 0, 1, 2]], atol=1e-5)
+
+
+def test_what_rhythm_tells_apart_is_the_beats_own(settings):
+    _, waves, logits = record()
+    shifted = logits + look_alike_shift(logits, waves, GEOMETRY, CLASSES, settings)
+    np.testing.assert_allclose(shifted[:, 0] - shifted[:, 1], logits[:, 0] - logits[:, 1], atol=1e-5)
+    assert np.abs(shifted[:, 2] - shifted[:, 0] - logits[:, 2] + logits[:, 0]).max() > 1
+    assert shape_groups(CLASSES, settings).tolist() == [0, 0, 2, 1]
+
+
+def test_a_beat_unlike_all_others_keeps_its_own_evidence(settings):
+    _, waves, logits = record()
+    waves[7] = np.random.default_rng(9).normal(size=waves[7].shape)
+    changed = look_alike_shift(logits, waves, GEOMETRY, CLASSES, settings)
+    np.testing.assert_allclose(changed[7], 0, atol=1e-6)
+    assert np.abs(changed[8]).max() > 0.1
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_records_of_hardly_any_beat(settings, n):
+    _, waves, logits = record(n=3)
+    shift = look_alike_shift(logits[:n], waves[:n], GEOMETRY, CLASSES, settings)
+    np.testing.assert_allclose(shift, np.zeros((n, len(CLASSES))), atol=1e-6)
+
+
+def test_flat_beats_and_certain_logits_stay_finite(settings):
+    _, waves, logits = record()
+    waves[:20] = 0.0
+    logits[:, 0] = 500.0
+    assert np.isfinite(look_alike_shift(logits, waves, GEOMETRY, CLASSES, settings)).all()
+
+
+def test_references_stand_for_a_long_record(config):
+    shape, waves, logits = record(n=900)
+    few = LookAlikeSettings(**config["look_alikes"] | {"references": 100, "beats": 30})
+    shift = look_alike_shift(logits, waves, GEOMETRY, CLASSES, few)
+    evidence = np.log(probabilities(logits)[:, 2])
+    smoothed = evidence + shift[:, 2]
+    for k in range(3):  # all beats of a shape tend to one value
+        assert smoothed[shape == k].std() < 0.35 * evidence[shape == k].std()
