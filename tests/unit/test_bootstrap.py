@@ -9,6 +9,7 @@ from beatlens.evaluate.bootstrap import (
     patient_bootstrap_many,
     patient_mean,
     patient_ratio,
+    patient_ratios,
     sum_by_patient,
 )
 
@@ -39,6 +40,18 @@ def test_ratio_is_a_ratio_of_means() -> None:
     assert patient_ratio([1, 9], [1, 90], ["a", "b"], **OPTIONS).value == pytest.approx(10 / 91)
     assert patient_ratio([1, np.nan, 9], [1, 5, 90], ["a", "a", "b"], **OPTIONS).value == pytest.approx(10 / 91)
     assert np.isnan(patient_ratio([np.nan], [1.0], ["a"], **OPTIONS).value)
+
+
+def test_many_ratios_at_once_are_each_the_ratio() -> None:
+    rng = np.random.default_rng(4)
+    above, below = rng.normal(size=(30, 3)), rng.uniform(1, 2, 30)
+    above[5, 0] = above[:, 2] = np.nan
+    above[1:, 2][:1] = 1.0  # one patient alone has a number there
+    patients = [f"p{k % 7}" for k in range(30)]
+    found = patient_ratios(above, below, patients, **OPTIONS)
+    for k in range(3):
+        np.testing.assert_allclose(found.at(k), patient_ratio(above[:, k], below, patients, **OPTIONS), atol=0.02)
+    assert np.isnan([found.lo[2], found.hi[2]]).all()
 
 
 def test_fewer_than_two_patients_have_no_interval() -> None:

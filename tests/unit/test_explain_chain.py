@@ -17,6 +17,7 @@ from beatlens.bundle import Bundle
 from beatlens.conformal import ConformalSets
 from beatlens.evaluate.explanation_cases import score_cases
 from beatlens.evaluate.explanation_table import scores_table
+from beatlens.evaluate.localisation import METRICS
 from beatlens.evaluate.regions import read_regions
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.archive import gather_archives, load_case, write_archive
@@ -153,7 +154,15 @@ def test_number_of_shards_changes_no_byte(tmp_path, bundle):
             assert first == second
     pd.testing.assert_frame_equal(*tables)
     table = tables[0]
-    assert {"auprc", "rhythm_share", "deletion", "insertion", "deletion_auc"} <= set(table["metric"])
+    assert {*METRICS, "rhythm_share", "deletion", "insertion", "span_deletion", "sensitivity_n", "infidelity"} <= set(
+        table["metric"]
+    )
+    own = table[table["metric"] == "deletion_auc"]
+    assert set(own["truth"]) == {"model", "model, interpolation", "model, zero"}
+    # What a null's order reaches stands beside what the explanation's reaches.
+    own = table[(table["metric"] == "deletion") & (table["scope"] == "all")]
+    assert {"random", "signal", "target_change", "uniform"} <= set(own["null_name"])
+    assert (own.loc[own["null_name"] == "random", "null_value"] == 0).all()
     assert set(table[table["metric"] == "auprc"]["null_name"]) == {
         "empty", "random", "uniform", "signal", "r_peak", "target_beat", "change", "target_change", "wrong_class",
     }  # fmt: skip
