@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from beatlens import programs
-from beatlens.artefacts import read_table, write_table
+from beatlens.artefacts import TableWriter, read_table
 from beatlens.bundle import Bundle
 from beatlens.inference import predict_beats
 from beatlens.models.build import choose_device, make_deterministic
@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--annotated", type=Path, required=True, help="predictions at annotated peaks, to write")
     arguments = parser.parse_args()
     programs.start(arguments)
+    programs.forget_primitives()
     settings = arguments.settings
 
     device = choose_device(settings["device"])
@@ -32,7 +33,9 @@ def main() -> None:
     splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
     network = bundle.network(device)
     for peaks, path in (("detected", arguments.beats), ("annotated", arguments.annotated)):
-        write_table(path, predict_beats(shard, shard.beats(peaks), splits, bundle, network, device))
+        with TableWriter(path) as writer:
+            for beats in shard.beat_groups(peaks):
+                writer.add(predict_beats(shard, beats, splits, bundle, network, device))
 
 
 if __name__ == "__main__":

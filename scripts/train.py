@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--key", default="", help="code, configuration and data that the state must be of")
     arguments = parser.parse_args()
     programs.start(arguments)
+    programs.forget_primitives()
     settings = arguments.settings
 
     records = read_table(arguments.records)

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,64 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
             table.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",", lineterminator="\n")
         else:
             raise ValueError(f"{path}: ending {path.suffix!r}; expected .parquet, .tsv or .csv")
+
+
+GROUP_ROWS = 20_000
+"""Rows from which on a `TableWriter` writes what it holds."""
+
+
+class TableWriter:
+    """Write a Parquet table part by part, so that memory holds a few parts; it gets its name when the block ends well.
+
+    The first part says which columns there are, and text columns hold text also where a part has no rows. A part is
+    never cut: it lies in one row group.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._pending: list[pd.DataFrame] = []
+        self._writer: Any = None
+
+    def __enter__(self) -> TableWriter:
+        """Open a temporary file beside the path."""
+        self._stack = ExitStack()
+        self._temporary = self._stack.enter_context(atomic_path(self.path))
+        return self
+
+    def add(self, part: pd.DataFrame) -> None:
+        """Add rows, with the columns of the first part."""
+        self._pending.append(part)
+        if sum(map(len, self._pending)) >= GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pandas as pd
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        first = self._pending[0]
+        if self._writer is None:
+            types = [pa.string() if dtype.kind == "O" else pa.from_numpy_dtype(dtype) for dtype in first.dtypes]
+            columns = pa.schema(list(zip(first.columns, types, strict=True)))
+            empty = pa.Table.from_pandas(first.iloc[:0], schema=columns, preserve_index=False)
+            attributes = {"PANDAS_ATTRS": json.dumps(first.attrs)} if first.attrs else {}  # as pandas writes them
+            self._schema = empty.schema.with_metadata({**empty.schema.metadata, **attributes})
+            self._writer = self._stack.enter_context(pq.ParquetWriter(self._temporary, self._schema))
+        filled = [part for part in self._pending if len(part)] or [first]
+        table = pa.Table.from_pandas(pd.concat(filled, ignore_index=True), schema=self._schema, preserve_index=False)
+        self._writer.write_table(table.replace_schema_metadata(self._schema.metadata), max(len(table), 1))
+        self._pending = []
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        """Write the rest and give the file its name, or remove what was written."""
+        if kind is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            if self._pending:
+                self._flush()
+            if self._writer is None:
+                raise ValueError(f"{self.path}: no part of the table was given; expected one, if only its columns")
 
 
 def read_table(path: str | Path, columns: list[str] | None = None, **options: Any) -> pd.DataFrame:

@@ -35,8 +35,10 @@ class LabelledRecord:
         Identifiers; `patient` is ``corpus/patient``.
     leads
         Leads used, in the model's order; `lead_index` (L,) is their place among the model's leads.
-    signal
-        (L, n_samples) mV, scaled by `scale` (L,) when beats are cut.
+    signal, rows
+        (leads, n_samples) mV, a view of the file, and which of its rows `leads` are (L,).
+    scale
+        (L,) mV by which beats are divided when they are cut.
     amplitude
         (L,) peak-to-peak QRS amplitude in units of the scale.
     typical_wide
@@ -57,6 +59,7 @@ class LabelledRecord:
     leads: tuple[str, ...]
     lead_index: IntArray
     signal: FloatArray
+    rows: IntArray
     scale: FloatArray
     amplitude: FloatArray
     typical_wide: FloatArray
@@ -70,7 +73,8 @@ class LabelledRecord:
 
     def waves(self, low: int, high: int, spec: InputSpec, shift: IntArray | int = 0) -> FloatArray:
         """Cut and scale the beats low..high-1, each `shift` samples late: (high - low, L, T)."""
-        return cut_beats(self.signal, self.r_index[low:high] + shift, spec.geometry) / self.scale[:, None]
+        cut = cut_beats(self.signal, self.r_index[low:high] + shift, spec.geometry)
+        return cut[:, self.rows] / self.scale[:, None]
 
     def typical(self, spec: InputSpec, shift: int = 0) -> FloatArray:
         """Return the record's typical beat (L, T), as if each R lay `shift` samples late."""
@@ -96,18 +100,15 @@ def load_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> LabelledR
     corpus, record = first["corpus"], first["record"]
     leads = used_leads(shard, corpus, record, spec)
     own = shard.leads(corpus, record)
-    index = [own.index(lead) for lead in leads]
-    signal = shard.signal(corpus, record)
-    if index == list(range(index[0], index[0] + len(index))):
-        signal = signal[index[0] : index[0] + len(index)]  # a view of the file
-    else:
-        signal = signal[index]
+    index = np.array([own.index(lead) for lead in leads], dtype=np.int64)
+    first_row = int(index.min())
+    signal, rows = shard.signal(corpus, record)[first_row : int(index.max()) + 1], index - first_row
     scale = shard.lead_scale(corpus, record)[index]
     if not (scale > 0).all():
         raise ValueError(f"{shard.path}: {corpus}/{record} has lead scales {scale}; expected > 0")
     r_index = beats["r_index"].to_numpy(dtype=np.int64)
     sample = np.unique(np.linspace(0, len(beats) - 1, AMPLITUDE_BEATS).astype(int))
-    amplitude = qrs_amplitude(cut_beats(signal, r_index[sample], spec.geometry), spec.geometry) / scale
+    amplitude = qrs_amplitude(cut_beats(signal, r_index[sample], spec.geometry)[:, rows], spec.geometry) / scale
     wide = replace(spec.geometry, before=spec.geometry.before + MAX_SHIFT, after=spec.geometry.after + MAX_SHIFT)
     class_index = {name: k for k, name in enumerate(spec.classes)}
     windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
@@ -118,9 +119,10 @@ def load_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> LabelledR
         leads=leads,
         lead_index=np.array([spec.leads.index(lead) for lead in leads], dtype=np.int64),
         signal=signal,
+        rows=rows,
         scale=scale,
         amplitude=amplitude,
-        typical_wide=typical_beats(cut_beats(signal, r_index, wide)) / scale[:, None],
+        typical_wide=typical_beats(cut_beats(signal, r_index, wide)[:, rows]) / scale[:, None],
         r_index=r_index,
         rr=rr_features(beats, spec.beats),
         target=np.array([class_index.get(label, -1) for label in beats["label"]], dtype=np.int64),
@@ -138,12 +140,10 @@ def records_of_split(records: pd.DataFrame, split: str) -> set[tuple[str, str]]:
 
 
 def split_beats(shards: Sequence[Shard], wanted: set[tuple[str, str]]) -> Iterator[tuple[Shard, pd.DataFrame]]:
-    """Yield shard and detected beats of each wanted record, sorted by corpus and record, whatever the shards."""
-    entries = []
-    for shard in shards:
-        beats = shard.beats()
-        for key, rows in beats.groupby(["corpus", "record"], sort=False).indices.items():
-            if key in wanted:
-                entries.append((key, shard, beats.iloc[np.sort(rows)].reset_index(drop=True)))
-    for _, shard, table in sorted(entries, key=lambda entry: entry[0]):
-        yield shard, table
+    """Yield shard and detected beats of each wanted record, sorted by corpus and record, whatever the shards.
+
+    One record's beats are in memory at a time, and the part of each shard's table that it lies in.
+    """
+    entries = [(key, shard) for shard in shards for key in shard.beat_records() if key in wanted]
+    for key, shard in sorted(entries, key=lambda entry: entry[0]):
+        yield shard, shard.beats_of(*key)

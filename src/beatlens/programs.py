@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -49,6 +50,14 @@ def start(arguments: argparse.Namespace) -> None:
             logger.error("%s", error, exc_info=(kind, error, trace))
 
     sys.excepthook = report
+
+
+def forget_primitives() -> None:
+    """Keep torch's convolutions from holding a compiled primitive of each batch size; call it before the first one.
+
+    oneDNN keeps up to 1,024 of them, some MB a batch size: memory would grow with the number of batches.
+    """
+    os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "0"
 
 
 def progress(items: Iterable[Item], total: int, what: str, every_s: float = 5.0) -> Iterator[Item]:

@@ -15,7 +15,8 @@ Waveforms of beats are cut from the signals when they are asked for, so that the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.artefacts import read_table, write_table
+from beatlens.artefacts import TableWriter, read_table, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +68,7 @@ BEAT_COLUMNS = {
     "reason": "quality reasons, joined by ';', '' where clean",
 }
 """Columns every beat table has; RR features (``rr_*``) and quality scores (``quality_*``) follow."""
+BEAT_TABLES = {"detected": "beats.parquet", "annotated": "beats_annotated.parquet"}
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ class Shard:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._places: dict[str, dict[tuple[str, str], int]] = {}
+        self._kept: tuple[tuple[str, int], pd.DataFrame, Any] | None = None
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -151,10 +155,54 @@ class Shard:
         """Planted truth; only the evaluation of explanations may read it."""
         return read_table(self.path / "truth.parquet")
 
-    def beats(self, peaks: str = "detected") -> pd.DataFrame:
+    def beats(self, peaks: str = "detected", columns: list[str] | None = None) -> pd.DataFrame:
         """Return the beat table at ``"detected"`` or ``"annotated"`` R peaks, in record and time order."""
-        names = {"detected": "beats.parquet", "annotated": "beats_annotated.parquet"}
-        return read_table(self.path / names[peaks])
+        return read_table(self.path / BEAT_TABLES[peaks], columns)
+
+    def beat_groups(self, peaks: str = "detected") -> Iterator[pd.DataFrame]:
+        """Yield the beat table in parts of whole records, as they were written: at least one, if without rows."""
+        for group in range(max(self._groups(peaks), 1)):
+            yield self._group(peaks, group)
+
+    def beats_of(self, corpus: str, record: str, peaks: str = "detected") -> pd.DataFrame:
+        """Return a record's rows of the beat table; cheap for records asked for in the table's order."""
+        group = self._group_of(peaks).get((corpus, record))
+        if group is None:
+            return self._group(peaks, 0).iloc[:0]
+        if self._kept is None or self._kept[0] != (peaks, group):
+            table = self._group(peaks, group)
+            places = table.groupby(["corpus", "record"], sort=False).indices
+            self._kept = ((peaks, group), table, places)
+        _, table, places = self._kept
+        return table.iloc[np.sort(places[corpus, record])].reset_index(drop=True)
+
+    def beat_records(self, peaks: str = "detected") -> list[tuple[str, str]]:
+        """Return the ``(corpus, record)`` that have beats, in the table's order."""
+        return list(self._group_of(peaks))
+
+    def _groups(self, peaks: str) -> int:
+        from pyarrow.parquet import ParquetFile
+
+        with ParquetFile(self.path / BEAT_TABLES[peaks]) as file:
+            return int(file.num_row_groups)
+
+    def _group(self, peaks: str, group: int, columns: list[str] | None = None) -> pd.DataFrame:
+        from pyarrow.parquet import ParquetFile
+
+        with ParquetFile(self.path / BEAT_TABLES[peaks]) as file:
+            if not file.num_row_groups:
+                return self.beats(peaks, columns)
+            return file.read_row_group(group, columns=columns).to_pandas()
+
+    def _group_of(self, peaks: str) -> dict[tuple[str, str], int]:
+        """Return the part of the beat table in which each record's beats are."""
+        if peaks not in self._places:
+            places: dict[tuple[str, str], int] = {}
+            for group in range(self._groups(peaks)):
+                keys = self._group(peaks, group, ["corpus", "record"]).drop_duplicates()
+                places |= dict.fromkeys(zip(keys["corpus"], keys["record"], strict=True), group)
+            self._places[peaks] = places
+        return self._places[peaks]
 
     @cached_property
     def _signals(self) -> FloatArray:
@@ -229,7 +277,6 @@ class ShardWriter:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._records: list[dict[str, Any]] = []
-        self._beats: dict[str, list[pd.DataFrame]] = {"beats": [], "beats_annotated": []}
         self._truth: list[dict[str, Any]] = []
         self._status: list[dict[str, Any]] = []
         self._offset = 0
@@ -237,6 +284,10 @@ class ShardWriter:
     def __enter__(self) -> ShardWriter:
         """Open the temporary signal file."""
         self.path.mkdir(parents=True, exist_ok=True)
+        self._stack = ExitStack()
+        self._tables = {
+            peaks: self._stack.enter_context(TableWriter(self.path / name)) for peaks, name in BEAT_TABLES.items()
+        }
         self._signal_path = self.path / ".signals.tmp.npy"
         self._signal_file = self._signal_path.open("wb")
         self._write_header()
@@ -275,8 +326,8 @@ class ShardWriter:
         n_leads, n_samples = signal.shape
         self._records.append({**row, "offset": self._offset, "n_leads": n_leads, "n_samples": n_samples})
         self._offset += signal.size
-        self._beats["beats"].append(beats)
-        self._beats["beats_annotated"].append(annotated)
+        self._tables["detected"].add(beats)
+        self._tables["annotated"].add(annotated)
         self._truth.extend(dict(entry) for entry in truth)
 
     def set_status(self, corpus: str, record: str, role: str, reason: str = "", detail: str = "") -> None:
@@ -295,7 +346,9 @@ class ShardWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         """Write the tables and give every file its final name, or remove what was written."""
         try:
-            if kind is None:
+            with self._stack:
+                if error is not None:
+                    raise error
                 self._finish()
         finally:
             self._signal_file.close()
@@ -311,10 +364,8 @@ class ShardWriter:
         self._signal_file.close()
         self._signal_path.replace(self.path / "signals.npy")
         write_table(self.path / "records.parquet", pd.DataFrame(self._records, columns=list(RECORD_COLUMNS)))
-        for name, tables in self._beats.items():
-            filled = (
-                [table for table in tables if len(table)] or tables[:1] or [pd.DataFrame(columns=list(BEAT_COLUMNS))]
-            )
-            write_table(self.path / f"{name}.parquet", pd.concat(filled, ignore_index=True))
+        if not self._records:
+            for table in self._tables.values():
+                table.add(pd.DataFrame(columns=list(BEAT_COLUMNS)))
         write_table(self.path / "truth.parquet", pd.DataFrame(self._truth, columns=list(TRUTH_COLUMNS)))
         write_table(self.path / "status.tsv", pd.DataFrame(self._status, columns=list(STATUS_COLUMNS)))

@@ -73,12 +73,12 @@ class SelectScorer:
 
     def __init__(self, shards: Sequence[Shard], records: pd.DataFrame, spec: InputSpec, device: str) -> None:
         self.spec, self.device = spec, device
-        self.tables = list(split_beats(shards, records_of_split(records, "select")))
+        self.shards, self.wanted = shards, records_of_split(records, "select")
 
     def __call__(self, network: HybridNet) -> float:
         """Score a network in evaluation mode."""
         targets, predictions = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-        for shard, table in self.tables:
+        for shard, table in split_beats(self.shards, self.wanted):
             inputs = prepare_record(shard, table, self.spec)
             logits = network_outputs(inputs, self.spec, network, self.device).logits
             labels = table["label"].to_numpy()

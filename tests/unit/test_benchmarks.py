@@ -1,0 +1,69 @@
+"""The plain implementations that benchmarks compare with give the same numbers, and the benchmarks can be imported."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    before = dict(os.environ)
+    yield importlib.import_module
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    os.environ.update(before)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.py")))
+def test_every_benchmark_can_be_imported(name: str, load: Callable[[str], ModuleType]) -> None:
+    assert load(name).__doc__
+
+
+def test_plain_intervals_are_ours(load: Callable[[str], ModuleType]) -> None:
+    module, rng = load("beats_speed"), np.random.default_rng(0)
+    for share in (0.0, 0.1, 0.6):
+        times = np.cumsum(np.where(rng.random(250) < share, rng.uniform(4.1, 9, 250), rng.uniform(0.4, 1.4, 250)))
+        plain, ours = module.PlainIntervals(times, module.RR), module.our_features(times)
+        np.testing.assert_allclose(plain.with_numpy(), ours, atol=1e-6)
+        np.testing.assert_allclose(plain.with_lists(), ours, atol=1e-6)
+
+
+def test_windows_of_their_own_beats_give_the_same_logits(load: Callable[[str], ModuleType]) -> None:
+    import torch
+    import yaml
+
+    from beatlens.batches import Batch
+    from beatlens.contexts import context_windows
+    from beatlens.models.hybrid import HybridNet
+    from beatlens.models.settings import ModelSettings, NetworkConfig
+    from beatlens.objective import forward, to_tensors
+
+    module, rng = load("training_speed"), np.random.default_rng(0)
+    config = yaml.safe_load((FOLDER.parent / "config/config.yaml").read_text(encoding="utf-8"))
+    n, length, n_rr = 9, 130, 11
+    windows, lengths, positions = context_windows(np.repeat([0, 1], [6, 3]), 5)
+    row, column = np.nonzero(np.array([[1, 1]] * 5 + [[1, 0]] * 2 + [[0, 1]] * 2))  # leads that differ
+    random = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
+    batch = Batch(
+        random(len(row), length), random(len(row), length), row, column, np.array([1, 6]), n, random(n, n_rr),
+        random(n, 6), windows, lengths, positions, np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.float32),
+    )  # fmt: skip
+    other = module.each_window_anew(batch)
+    assert other.n_beats == lengths.sum()
+    torch.manual_seed(0)
+    network = HybridNet(NetworkConfig(ModelSettings(**config["model"]), 3, length, n_rr, 6, 5)).eval()
+    with torch.inference_mode():
+        own, anew = (forward(network, to_tensors(b, "cpu"), b.n_beats) for b in (batch, other))
+    for expected, found in zip(own, anew, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    assert float(own[0].std()) > 1e-3
