@@ -1,6 +1,6 @@
 """The model of a run trained again with several seeds: mean and spread of its scores on the test patients.
 
-    snakemake --configfile config/mitdb.yaml --until predict --cores 2
+    snakemake --cores 2 results/mitdb/{prototypes/library.csv,run_config.yaml} --configfile config/mitdb.yaml
     PYTHONPATH=src python benchmarks/model_seeds.py results/mitdb [--seeds 1 2 3 4 5] [--jobs 2] [--output FILE]
 
 Everything but the seed is that of the run: shards, splits, prototypes, settings. Each seed has networks of its own for

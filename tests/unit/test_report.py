@@ -30,6 +30,7 @@ def bundle() -> dict[str, Any]:
         "signal": {"fs": 200, "band_hz": [0.5, 45], "notch_hz": None, "order": 3},
         "beats": {"before_s": 0.25, "after_s": 0.4, "context": 5},
         "network": {"settings": {"name": "hybrid"}},
+        "look_alikes": {"weight": 0.8, "rhythm_classes": ["N", "S"]},
         "calibration": {"temperature": 1.1},
         "thresholds": {"confidence": 0.9, "noise": 0.5, "similarity": 0.7},
         "provenance": {"seed": 1, "versions": {"numpy": "2"}, "corpora_digest": "abc", "training": {}},

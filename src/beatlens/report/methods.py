@@ -28,6 +28,17 @@ BASELINE_WORDS = {
 }
 
 
+def _look_alikes(settings: Mapping[str, Any] | None) -> str:
+    if settings is None or not settings["weight"]:
+        return ""
+    together = listing(settings["rhythm_classes"])
+    own = f"; {together}, which rhythm tells apart, count as one there" if together else ""
+    return (
+        f" Before that, beats of a record that have the same shape share {100 * settings['weight']:g} % of their log "
+        f"probabilities{own}. What other beats add stays as it is in an explanation."
+    )
+
+
 def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[str]:
     """Return the paragraphs of the section on methods.
 
@@ -55,8 +66,8 @@ def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[s
         f"come from the detector '{peaks['detector']}'; a detection within {peaks['match_s'] * 1000:.0f} ms of an "
         "annotated beat is that beat.",
         f"Classes. A network over {branches} gives each class a probability, calibrated by a temperature [2] on "
-        "patients that took no part in training. Where a label table groups annotations into N, S, V, F and Q, "
-        "it follows [1].",
+        f"patients that took no part in training.{_look_alikes(bundle['look_alikes'])} Where a label table groups "
+        "annotations into N, S, V, F and Q, it follows [1].",
         "Scores. Precision, recall, F1, AUROC [6] and risk against coverage [7] are taken over beats. Intervals "
         f"({100 * evaluate['level']:g} %) come from {evaluate['bootstrap']} resamples of patients, never of beats [5]; "
         "a score that rests on one patient has none.",
