@@ -5,8 +5,9 @@
 The run's bundle and the detected beats of its records, of which the bundle is given one lead; processes of one thread,
 as the workflow predicts its shards (one process on a GPU). A prediction is everything from the shard's tables in memory
 to the table of predictions: cutting beats, RR features, similarity to prototypes, network, calibration, reasons.
-``network`` has its multiplications beside those of a square float32 matmul by the same processes in the same run, per
-CPU second, so that other work on the machine weighs on both alike. Rates per CPU second are times the processes.
+What the stages leave is the network and the making of the table. Its rate of the network's multiplications stands
+beside that of a square float32 matmul by the same processes in the same run, per CPU second, so that other work on the
+machine weighs on both alike. Rates per CPU second are times the processes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from beatlens.shards import Shard
 STAGES: Stages = {
     "beats and RR features": [(beatlens.inputs, "prepare_record")],
     "prototypes": [(beatlens.inference, "prototype_features")],
-    "table": [(beatlens.inference, "_table")],
+    "look-alikes": [(beatlens.inference, "look_alike_shift")],
+    "reasons": [(beatlens.inference, "reasons")],
 }
 SIZE, PRODUCTS = 1024, 20
 """Of the matrices, and how many products are timed."""
@@ -144,7 +146,10 @@ def main() -> None:
         [
             ("beats a wall second", "1,000,000" if gpu else "40,000", "", f"{beats / middle['wall']:,.0f}"),
             *([] if gpu else [("beats a CPU second, times processes", "40,000", "", f"{rate:,.0f}")]),
-            *((f"  {name.replace('rest', 'network')}, CPU us a beat", "", "", f"{micro[name]:.1f}") for name in micro),
+            *(
+                (f"  {name.replace('rest', 'network and table')}, CPU us a beat", "", "", f"{micro[name]:.1f}")
+                for name in micro
+            ),
             ("beats a second by the network alone", "", "", f"{network / flops:,.0f}"),
             ("network, MFLOP a beat", "", "", f"{flops / 1e6:.2f}"),
             ("network, GFLOP/s", "", "", f"{network / 1e9:.0f}"),
