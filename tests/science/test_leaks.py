@@ -230,6 +230,8 @@ def test_oversampling_before_the_split(chain, tmp_path):
 
     found = leaks(run_of(chain, shards=copied_shards(chain, oversampled)))
     assert "listed twice" in found["copies"]
+    predictions = chain.table("beats.parquet")
+    assert "listed twice" in leaks(run_of(chain, beats=oversampled(predictions)))["copies"]
     shard, records = with_copy(chain, tmp_path / "copy", "smote", "P99")
     found = leaks(run_of(chain, shards=[*run_of(chain).shards, shard], records=records))
     assert set(found) == {"copies", "twins"}

@@ -85,7 +85,7 @@ def check_prototypes(run: Run) -> str:
         raise LeakError(f"prototypes of {some(strangers)}, who aren't training patients")
     if out_of_order(run.tables["detected"]):
         raise NotCheckedError("there are beats out of time order, which nothing can be computed from")
-    predicted = run.beats.set_index("beat_id")["similarity"]
+    predicted = run.beats.drop_duplicates("beat_id").set_index("beat_id")["similarity"]
     n = 0
     for shard in run.shards:
         beats = shard.beats()
