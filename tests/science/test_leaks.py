@@ -247,7 +247,8 @@ def test_oversampling_before_the_split(chain, tmp_path):
 
 def test_a_scaler_fitted_on_test_patients(chain, monkeypatch):
     run = run_of(chain)
-    rr = rr_features(run.tables["detected"], BeatSettings(**chain.config["beats"])).astype(np.float64)
+    everybody = pd.concat(run.tables("detected"), ignore_index=True)
+    rr = rr_features(everybody, BeatSettings(**chain.config["beats"])).astype(np.float64)
     weights = {**run.bundle.weights, "rr_mean": rr.mean(axis=0), "rr_std": rr.std(axis=0)}
     found = leaks(run_of(chain, bundle=dataclasses.replace(run.bundle, weights=weights)))
     assert set(found) == {"scaler"}

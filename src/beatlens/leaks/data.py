@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 
 from beatlens.evaluate.outcomes import check_splits
 from beatlens.leaks.run import TOLERANCE, LeakError, NotCheckedError, Run, counted, out_of_order, record_names, some
@@ -51,54 +53,59 @@ def check_beats(run: Run) -> str:
         check_splits(run.records, run.beats, run.annotated)
     except ValueError as error:
         raise LeakError(str(error)) from error
-    counts = run.training_beats()["label"].value_counts()
+    counts = Counter(label for table in run.training_tables() for label in table["label"])
     for name, noted in run.origin["training"]["n_beats"].items():
-        there = int(counts.get(name, 0))
-        if there != noted:
-            raise LeakError(f"training counted {noted} beats of {name}; the training patients have {there}")
-    return f"{counted(int(counts.sum()), 'beat')} learnt from, which are those of the training patients, all of them"
+        if counts[name] != noted:
+            raise LeakError(f"training counted {noted} beats of {name}; the training patients have {counts[name]}")
+    return f"{counted(counts.total(), 'beat')} learnt from, which are those of the training patients, all of them"
 
 
 def check_copies(run: Run) -> str:
     """Look for beats listed twice or in two splits: oversampling before the split puts copies on both sides."""
-    for table in (*run.tables.values(), run.beats, run.annotated):
+    for table in chain(run.tables(), (run.beats, run.annotated)):
         keys = zip(table["corpus"], table["record"], table["r_sample"], strict=True)
         own = np.array([f"{corpus}/{record}/{sample}" for corpus, record, sample in keys], dtype=object)
         wrong = table["beat_id"].duplicated().to_numpy() | (table["beat_id"].to_numpy() != own)
         if wrong.any():
             raise LeakError(f"{some(table['beat_id'][wrong])}: listed twice, or under the id of another beat")
-    seen: dict[bytes, tuple[str, str, str]] = {}
-    copies: dict[str, int] = {}
-    n = 0
-    for digest, corpus, record, patient in _beat_digests(run):
-        own_split = run.split_of[corpus, record]
-        other, whose, split = seen.setdefault(digest, (f"{corpus}/{record}", f"{corpus}/{patient}", own_split))
-        if whose != f"{corpus}/{patient}" and split != own_split:
-            pair = f"{other} ({split}) and {corpus}/{record} ({own_split})"
-            copies[pair] = copies.get(pair, 0) + 1
-        n += 1
+    digest, owner, names = _beat_digests(run)
+    order = np.argsort(digest, kind="stable")
+    digest, owner = digest[order], owner[order]
+    copies: Counter[str] = Counter()
+    for place in np.flatnonzero(digest[1:] == digest[:-1]):
+        first, second = names[owner[place]], names[owner[place + 1]]
+        if first[1] != second[1] and first[2] != second[2]:
+            copies[f"{first[0]} ({first[2]}) and {second[0]} ({second[2]})"] += 1
     if copies:
         raise LeakError(f"the same beats in {some(f'{pair}: {count}' for pair, count in copies.items())}")
-    return f"none of {counted(n, 'clean beat')} is there twice"
+    return f"none of {counted(len(digest), 'clean beat')} is there twice"
 
 
-def _beat_digests(run: Run) -> Iterator[tuple[bytes, str, str, str]]:
-    """Yield a digest of the waveform of each clean beat of `DEALT_SPLITS`, with its corpus, record and patient."""
-    geometry = run.bundle.geometry
+def _beat_digests(run: Run) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], list[tuple[str, str, str]]]:
+    """Return a digest (n,) of the waveform of each clean beat of `DEALT_SPLITS`, the row (n,) of its record in a list.
+
+    The list gives ``corpus/record``, ``corpus/patient`` and split of each record.
+    """
+    digests: list[int] = []
+    owner: list[int] = []
+    names: list[tuple[str, str, str]] = []
     for shard in run.shards:
         beats = shard.beats()
         clean = beats[beats["reason"] == ""]
         for (corpus, record), own in clean.groupby(["corpus", "record"], sort=False):
-            if run.split_of.get((corpus, record)) not in DEALT_SPLITS:
+            split = run.split_of.get((corpus, record), "none")
+            if split not in DEALT_SPLITS:
                 continue
-            patient = str(own["patient"].iloc[0])
-            for wave in cut_beats(shard.signal(corpus, record), own["r_index"].to_numpy(), geometry):
-                yield hashlib.blake2b(wave.tobytes(), digest_size=12).digest(), corpus, record, patient
+            waves = cut_beats(shard.signal(corpus, record), own["r_index"].to_numpy(), run.bundle.geometry)
+            digests += [int.from_bytes(hashlib.blake2b(wave.tobytes(), digest_size=8).digest()) for wave in waves]
+            owner += [len(names)] * len(own)
+            names.append((f"{corpus}/{record}", f"{corpus}/{own['patient'].iloc[0]}", split))
+    return np.array(digests, dtype=np.uint64), np.array(owner, dtype=np.int64), names
 
 
 def check_order(run: Run) -> str:
     """Look for beats out of time order: a sequence sorted by label tells the label."""
-    for table in (*run.tables.values(), run.beats, run.annotated):
+    for table in chain(run.tables(), (run.beats, run.annotated)):
         backwards = out_of_order(table)
         if backwards:
             raise LeakError(f"{some(backwards)}: beats that aren't in time order")

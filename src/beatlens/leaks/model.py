@@ -25,7 +25,8 @@ HISTORY_SCORES = frozenset({"train_macro_f1", "select_macro_f1"})
 
 def check_scaler(run: Run) -> str:
     """Compare the scaler of the RR features with mean and deviation over the training patients' beats."""
-    rr = rr_features(run.training_beats(), run.bundle.spec.beats).astype(np.float64)
+    features = [rr_features(table, run.bundle.spec.beats) for table in run.training_tables() if len(table)]
+    rr = np.concatenate(features).astype(np.float64)
     mean, std = rr.mean(axis=0), rr.std(axis=0)
     std = np.where(std > 1e-6, std, 1.0)
     found = np.stack([run.bundle.weights["rr_mean"], run.bundle.weights["rr_std"]])
@@ -83,7 +84,7 @@ def check_prototypes(run: Run) -> str:
     strangers = sorted(set(bank.patients.tolist()) - set(run.origin["split"].get("train", [])))
     if strangers:
         raise LeakError(f"prototypes of {some(strangers)}, who aren't training patients")
-    if out_of_order(run.tables["detected"]):
+    if any(out_of_order(table) for table in run.tables("detected")):
         raise NotCheckedError("there are beats out of time order, which nothing can be computed from")
     predicted = run.beats.drop_duplicates("beat_id").set_index("beat_id")["similarity"]
     n = 0

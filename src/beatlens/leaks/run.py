@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -62,16 +62,11 @@ class Run:
         """What the bundle says of its training."""
         return self.bundle.provenance
 
-    @cached_property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Beat tables of all shards, by `PEAKS`."""
-        import pandas as pd
-
-        found = {}
-        for peaks in PEAKS:
-            tables = [shard.beats(peaks) for shard in self.shards]
-            found[peaks] = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-        return found
+    def tables(self, *peaks: str) -> Iterator[pd.DataFrame]:
+        """Yield the beat tables of the shards, one in memory at a time; of all `PEAKS` where none are named."""
+        for kind in peaks or PEAKS:
+            for shard in self.shards:
+                yield shard.beats(kind)
 
     @cached_property
     def split_of(self) -> dict[tuple[str, str], str]:
@@ -85,8 +80,8 @@ class Run:
         found = set(zip(own["corpus"], own["patient"], strict=True)) - set(self.declared)
         return {f"{corpus}/{patient}" for corpus, patient in found}
 
-    def training_beats(self) -> pd.DataFrame:
-        """Return the detected beats that the network learnt classes from.
+    def training_tables(self) -> Iterator[pd.DataFrame]:
+        """Yield the detected beats that the network learnt classes from, shard by shard.
 
         Raises
         ------
@@ -95,10 +90,10 @@ class Run:
         """
         if self.origin["corpora_digest"] != records_digest(self.records):
             raise NotCheckedError("the model was trained on other records than this run's")
-        table = self.tables["detected"]
-        keys = zip(table["corpus"], table["record"], strict=True)
-        learnt = np.array([self.split_of.get(key) == "train" for key in keys], dtype=bool)
-        return table[learnt & table["label"].isin(self.bundle.classes).to_numpy()]
+        for table in self.tables("detected"):
+            keys = zip(table["corpus"], table["record"], strict=True)
+            learnt = np.array([self.split_of.get(key) == "train" for key in keys], dtype=bool)
+            yield table[learnt & table["label"].isin(self.bundle.classes).to_numpy()]
 
 
 def out_of_order(table: pd.DataFrame) -> list[str]:
