@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from beatlens.figures.classification import headline_split
-from beatlens.figures.scores import ABSOLUTE, METRICS_WITHOUT_VERDICT, metric_words, score_rows
+from beatlens.figures.scores import ABSOLUTE, METRICS_WITHOUT_VERDICT, ONLY_IN_TABLES, metric_words, score_rows
 from beatlens.records import REASONS
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import count, duration, interval, listing, percent, plural, score
@@ -239,6 +239,7 @@ def explanation_section(inputs: ReportInputs) -> dict[str, Any] | None:
             "gain": interval(row.nulls[0].gain, row.nulls[0].gain_lo, row.nulls[0].gain_hi),
             "n": count(row.n),
             "judged": row.metric not in METRICS_WITHOUT_VERDICT,
+            "headline": row.metric not in ONLY_IN_TABLES and not row.truth.startswith("regions"),
             "beats_all": row.beats_all,
             "above_all": row.above_all,
             "fused": row.method == "fused",
@@ -246,7 +247,7 @@ def explanation_section(inputs: ReportInputs) -> dict[str, Any] | None:
         for row in score_rows(metrics)
         if math.isfinite(row.value) and row.metric not in ABSOLUTE
     ]
-    judged = [row for row in rows if row["judged"]]
+    judged = [row for row in rows if row["judged"] and row["headline"]]  # the others stand in the table alone
     shown = [row for row in judged if row["fused"]] or judged
     return {
         "groups": [[row for row in rows if row["metric"] == name] for name in dict.fromkeys(r["metric"] for r in rows)],
