@@ -11,6 +11,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 
 EXAMPLES = 5
+LEAD_PROTOTYPES = 2
+"""Prototypes of a class that a lead has first claim to: two, so that a beat's own patient may be left out."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,12 @@ def clusters_of(
 
 
 def choose(clusters: Sequence[Cluster], quota: int, max_per_patient: int) -> list[Cluster]:
-    """Choose clusters of one class: every patient's largest first, then the second ones, until the quota is full."""
+    """Choose clusters of one class: every patient's largest first, then the second ones, until the quota is full.
+
+    Clusters that a lead needs go before others, so that each lead the class is seen in has `LEAD_PROTOTYPES` as far as
+    the quota goes: in a lead without any, a beat would be compared with no prototype of its class, and long records of
+    two leads would leave no room for short ones of twelve.
+    """
     ranked: dict[tuple[str, str], list[Cluster]] = {}
     for cluster in sorted(clusters, key=lambda entry: (-entry.size, entry.beat_ids[0])):
         ranked.setdefault((cluster.corpus, cluster.patient), []).append(cluster)
@@ -142,4 +149,12 @@ def choose(clusters: Sequence[Cluster], quota: int, max_per_patient: int) -> lis
     for turn in range(max_per_patient):
         candidates = [own[turn] for own in ranked.values() if len(own) > turn]
         result += sorted(candidates, key=lambda entry: (-entry.size, entry.beat_ids[0]))
-    return result[:quota]
+    count: dict[str, int] = {}
+    needed: list[int] = []
+    for place, cluster in enumerate(result):
+        if any(count.get(lead, 0) < LEAD_PROTOTYPES for lead in cluster.leads):
+            needed.append(place)
+            for lead in cluster.leads:
+                count[lead] = count.get(lead, 0) + 1
+    others = [place for place in range(len(result)) if place not in needed]
+    return [result[place] for place in sorted([*needed, *others][:quota])]
