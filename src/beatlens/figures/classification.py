@@ -74,7 +74,7 @@ def confusion_figure(confusion: pd.DataFrame, classes: Sequence[str], scope: str
             axes.axhline(len(classes) - 0.5, color=INK, linewidth=0.8)
         axes.set_xlabel("predicted")
         axes.set_ylabel("truth (beats)")
-        axes.set_title(f"Where the beats of each class went, {split} patients")
+        axes.set_title(f"Where the beats of each class went\n({split} patients)")
         return figure
 
 

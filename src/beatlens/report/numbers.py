@@ -24,11 +24,12 @@ def interval(value: float, lo: float, hi: float) -> str:
 
 
 def percent(value: float) -> str:
-    """Whole percent, one decimal below ten, a dash where undefined."""
+    """Whole percent, one decimal below ten and where a whole number would claim all, a dash where undefined."""
     if not math.isfinite(value):
         return DASH
     number = 100 * value
-    return f"{number:.1f}\u00a0%" if 0 < abs(number) < 9.95 else f"{number:.0f}\u00a0%"
+    fine = 0 < abs(number) < 9.95 or 99.5 <= abs(number) < 99.95
+    return f"{number:.1f}\u00a0%" if fine else f"{number:.0f}\u00a0%"
 
 
 def count(value: float) -> str:
