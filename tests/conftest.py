@@ -117,7 +117,8 @@ def _plant_shards(
     import pandas as pd
 
     from beatlens.beats import beat_table
-    from beatlens.shards import Shard, ShardWriter
+    from beatlens.shard_writer import ShardWriter
+    from beatlens.shards import Shard
 
     fs = 100.0
     names = list(patients)

@@ -114,6 +114,7 @@ class TableWriter:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._columns: list[str] | None = None
         self._pending: list[pd.DataFrame] = []
         self._writer: Any = None
 
@@ -125,6 +126,10 @@ class TableWriter:
 
     def add(self, part: pd.DataFrame) -> None:
         """Add rows, with the columns of the first part."""
+        if self._columns is None:
+            self._columns = list(part.columns)
+        if list(part.columns) != self._columns:
+            raise ValueError(f"{self.path}: a part with the columns {list(part.columns)}; expected {self._columns}")
         self._pending.append(part)
         if sum(map(len, self._pending)) >= GROUP_ROWS:
             self._flush()

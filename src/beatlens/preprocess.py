@@ -20,7 +20,8 @@ from beatlens.leads import canonical_lead
 from beatlens.quality import QualitySettings, RecordSignals, assess, lead_scale
 from beatlens.records import Record, RecordFault
 from beatlens.rpeaks import RPeakSettings, detect
-from beatlens.shards import BeatGeometry, ShardWriter
+from beatlens.shard_writer import ShardWriter
+from beatlens.shards import BeatGeometry
 from beatlens.sheet import SheetRow
 from beatlens.signal import SignalSettings, condition, fill_gaps
 

@@ -26,7 +26,8 @@ from beatlens.leaks.run import Run
 from beatlens.leaks.twins import find_twins, portraits
 from beatlens.preprocess import PreprocessSettings, preprocess_record
 from beatlens.sealed import sealed
-from beatlens.shards import Shard, ShardWriter
+from beatlens.shard_writer import ShardWriter
+from beatlens.shards import Shard
 from beatlens.splits import SplitSettings, assign_splits, declared_overlaps
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,6 +188,7 @@ def test_a_patient_under_two_names(chain):
     found = leaks(run_of(chain, records=renamed))
     assert f"made/r0 (train) and made/r{PEOPLE} (test)" in found["twins"]
     assert found["twins"].count(" and ") == 1
+    assert leaks(run_of(chain, records=renamed, shards=run_of(chain).shards[::-1]))["twins"] == found["twins"]
     # Few patients tell little: the same person stays unknown, the same signal doesn't.
     few = renamed[renamed["record"].isin(["r0", "r1", "r2", f"r{PEOPLE}"])]
     geometry = run_of(chain).bundle.geometry
@@ -367,9 +369,14 @@ def test_sealed_shards_open_learning_and_noise_records_only(chain):
             for record in shard.records["record"]:
                 if record not in refused:
                     assert shard.signal("made", record).size
+                    assert set(shard.beats_of("made", record)["record"]) == {record}
                     continue
-                with pytest.raises(ValueError, match=f"made/{record} is sealed while a model learns"):
-                    shard.signal("made", record)
+                for read in (shard.signal, shard.beats_of):
+                    with pytest.raises(ValueError, match=f"made/{record} is sealed while a model learns"):
+                        read("made", record)
+            for read_all in (shard.beats, shard.beat_groups):
+                with pytest.raises(ValueError, match="a whole beat table while a model learns"):
+                    read_all()
 
 
 @pytest.mark.real_data

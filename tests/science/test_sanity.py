@@ -29,7 +29,8 @@ from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.review import Calibration, Thresholds
-from beatlens.shards import BeatGeometry, Shard, ShardWriter
+from beatlens.shard_writer import ShardWriter
+from beatlens.shards import BeatGeometry, Shard
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 CLASSES, LEADS, FS = ("N", "V"), ("II", "V1"), 100.0

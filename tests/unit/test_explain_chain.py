@@ -36,7 +36,8 @@ from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.review import Calibration, Thresholds
-from beatlens.shards import BeatGeometry, Shard, ShardWriter, cut_beats
+from beatlens.shard_writer import ShardWriter
+from beatlens.shards import BeatGeometry, Shard, cut_beats
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 REGIONS = read_regions(Path(__file__).parents[2] / "config/diagnostic_regions.csv")

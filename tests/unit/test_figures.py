@@ -20,7 +20,8 @@ from beatlens.figures.style import save_figure
 from beatlens.figures.training import training_figure
 from beatlens.prototypes.library import PrototypeLibrary
 from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.shards import BeatGeometry, Shard, ShardWriter
+from beatlens.shard_writer import ShardWriter
+from beatlens.shards import BeatGeometry, Shard
 
 SCALE = PaperScale(speed_mm_s=25, gain_mm_mv=10)
 CLASSES = ("N", "V", "X$y")

@@ -18,7 +18,8 @@ from beatlens.noise import (
     qrs_amplitude,
     synthetic_noise,
 )
-from beatlens.shards import BeatGeometry, Shard, ShardWriter
+from beatlens.shard_writer import ShardWriter
+from beatlens.shards import BeatGeometry, Shard
 
 GEOMETRY = BeatGeometry(100.0, 25, 40)
 

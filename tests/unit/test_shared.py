@@ -21,7 +21,8 @@ from beatlens.leads import UNKNOWN_LEAD_ID, canonical_lead, lead_id
 from beatlens.programs import named_path, progress
 from beatlens.records import Record, RecordFault, check_name
 from beatlens.seeds import derive_seed
-from beatlens.shards import BEAT_COLUMNS, BeatGeometry, Shard, ShardWriter, cut_beats
+from beatlens.shard_writer import ShardWriter
+from beatlens.shards import BEAT_COLUMNS, BeatGeometry, Shard, cut_beats
 
 
 @pytest.mark.parametrize(

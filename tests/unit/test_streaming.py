@@ -68,6 +68,18 @@ def test_a_table_without_rows_keeps_its_types(tmp_path: Path) -> None:
     assert [len(group) for group in Shard(tmp_path).beat_groups()] == [0]
 
 
+@pytest.mark.parametrize("change", [{"score": None}, {"more": 1}])
+def test_a_part_with_other_columns_is_refused(tmp_path: Path, change: dict[str, int | None]) -> None:
+    other = rows_of("b", 2)
+    for name, value in change.items():
+        other = other.drop(columns=name) if value is None else other.assign(**{name: value})
+    with TableWriter(tmp_path / "t.parquet") as writer:
+        writer.add(rows_of("a", 3))
+        with pytest.raises(ValueError, match="a part with the columns"):
+            writer.add(other)
+    assert read_table(tmp_path / "t.parquet")["record"].tolist() == ["a"] * 3
+
+
 def test_a_table_broken_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(artefacts, "GROUP_ROWS", 1)
 

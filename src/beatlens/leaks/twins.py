@@ -209,6 +209,7 @@ def find_twins(described: Portraits) -> list[Twins]:
     for first, second, size in near:
         limit = min(reference[first], reference[second])
         if size <= max(min(ISOLATION * limit, max(spread[first], spread[second]), FARTHEST), SAME):
-            one, other = ("/".join(described.keys[k]) + f" ({described.splits[k]})" for k in (first, second))
+            pair = sorted((first, second), key=lambda k: described.keys[k])  # whatever the order of the shards
+            one, other = ("/".join(described.keys[k]) + f" ({described.splits[k]})" for k in pair)
             found.append(Twins(one, other, size, float(size / limit) if limit > 0 else float("nan")))
-    return sorted(found, key=lambda pair: pair.distance)
+    return sorted(found, key=lambda pair: (pair.distance, pair.first, pair.second))
