@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--key", required=True, help="code, configuration and data that the states must be of")
     arguments = parser.parse_args()
     programs.start(arguments)
+    programs.forget_primitives()
     settings = arguments.settings
 
     records = learning_records(read_table(arguments.records), settings["split"], settings["classes"], arguments.table)

@@ -133,6 +133,9 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
         yield "signal.notch_hz", signal["notch_hz"], f"less than {nyquist:g} Hz (half of signal.fs), or null"
     if beats["context"] % 2 == 0:
         yield "beats.context", beats["context"], "an odd number, with the target beat in the middle"
+    for name in ("before_s", "after_s"):
+        if config["look_alikes"][name] > beats[name]:
+            yield f"look_alikes.{name}", config["look_alikes"][name], f"at most beats.{name}, {beats[name]:g}"
     if not beats["short_mean_beats"] < beats["long_mean_beats"]:
         yield (
             "beats.short_mean_beats",

@@ -69,6 +69,10 @@ def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, d
     device
         ``cpu`` or ``cuda``.
 
+    Raises
+    ------
+    ValueError
+        For logits that are not finite.
     """
     import torch
 

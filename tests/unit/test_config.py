@@ -100,6 +100,12 @@ def candidates(*changes):
         ({"classes": ["N", "N"]}, "classes", "each once"),
         ({"beats": {"context": 4}}, "beats.context", "odd"),
         ({"beats": {"short_mean_beats": 90}}, "beats.short_mean_beats", "less than beats.long_mean_beats, 80"),
+        ({"look_alikes": {"before_s": 0.3}}, "look_alikes.before_s", "0.3; expected at most beats.before_s, 0.25"),
+        (
+            candidates({"beats": {"after_s": 0.1}}),
+            "select.candidates[1].change.look_alikes.after_s",
+            "beats.after_s, 0.1",
+        ),
         ({"split": {"fractions": {"train": 0.9}}}, "split.fractions", "add up to 1.4"),
         ({"split": {"scheme": "table"}}, "split.table", "a file with the scheme table"),
         ({"model": {"kernels": [7, 4, 3]}}, "model.kernels", "odd numbers"),

@@ -1,8 +1,9 @@
 """What networks of given settings say of training patients that they have not seen.
 
-Everything that is fitted sees the other folds' patients alone, as it would in a run: prototypes are mined, the network
-(with its scaler) is trained, and the class calibration rests on other patients' left-out outputs. A score of the
-predictions is thus one of the whole procedure, not of a part of it (Stone 1974; Cawley & Talbot 2010).
+Prototypes are mined and the network (with its scaler) is trained on the other folds' patients alone, as they would be
+in a run. The class calibration rests on the other folds' left-out outputs: the networks behind these have seen the
+fold's patients, but all that is fitted is a temperature and an offset a class. A score of the predictions is thus one
+of the whole procedure, not of a part of it (Stone 1974; Cawley & Talbot 2010).
 """
 
 from __future__ import annotations
