@@ -52,7 +52,8 @@ class Scene:
     contrast_name
         Its class and where it comes from, "" where there is none.
     shift
-        (n_targets, K) what the targets' look-alikes add to their logits, or None: other beats, which stay as they are.
+        (n_targets, K) what look-alikes added to the targets' logits, or None. It stays as it is under a perturbation,
+        although the target's own evidence has a part in it (`beatlens.look_alikes`).
     """
 
     corpus: str
