@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from beatlens.bundle import Bundle
 from beatlens.inputs import InputSpec, RecordInputs, prepare, prepare_record, prototype_features
-from beatlens.look_alikes import look_alike_shift
+from beatlens.look_alikes import SharedEvidence, shared_evidence
 from beatlens.review import reasons
 from beatlens.shards import Shard
 
@@ -41,8 +41,8 @@ class NetworkOutputs:
     ----------
     logits
         (n, K) class logits, look-alikes included.
-    shift
-        (n, K) what look-alikes added to them (`beatlens.look_alikes`).
+    shared
+        What the beats' look-alikes say; None where nothing is shared.
     gates
         (n,) logits of the noise gate.
     nearest
@@ -50,7 +50,7 @@ class NetworkOutputs:
     """
 
     logits: FloatArray
-    shift: FloatArray
+    shared: SharedEvidence | None
     gates: FloatArray
     nearest: FloatArray
 
@@ -104,8 +104,8 @@ def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, d
             gates[start:stop] = gate.cpu().numpy()
     if not np.isfinite(logits).all():
         raise ValueError(f"{inputs.corpus}/{inputs.record}: logits that are not finite; expected finite inputs")
-    shift = look_alike_shift(logits, inputs.waves, spec.geometry, spec.classes, spec.look_alikes)
-    return NetworkOutputs(logits + shift, shift, gates, nearest)
+    shared = shared_evidence(logits, inputs.waves, spec.geometry, spec.classes, spec.look_alikes)
+    return NetworkOutputs(logits if shared is None else logits + shared.shift(logits), shared, gates, nearest)
 
 
 def prediction_columns(classes: tuple[str, ...]) -> list[str]:

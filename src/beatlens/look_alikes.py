@@ -9,7 +9,8 @@ two a beat is stays what the network says of it alone. No labels enter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from beatlens.shards import BeatGeometry
 
 FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 
 STEP_S = 0.01
 """Distance in seconds of the samples that are compared: conditioned signals hold nothing faster."""
@@ -77,14 +79,52 @@ def shapes(waves: FloatArray, geometry: BeatGeometry, settings: LookAlikeSetting
     return result
 
 
-def look_alike_shift(
+def shape_evidence(logits: npt.NDArray[Any], group: npt.NDArray[np.int64]) -> Float64Array:
+    """Return the log probability of each group of classes (..., G) for class logits (..., K)."""
+    power = np.exp((logits - logits.max(axis=-1, keepdims=True)).astype(np.float64))
+    mass = power @ np.eye(group.max() + 1)[group]
+    total = power.sum(axis=-1, keepdims=True)
+    result: Float64Array = np.log(np.maximum(mass, np.finfo(np.float64).tiny)) - np.log(total)
+    return result
+
+
+@dataclass(frozen=True)
+class SharedEvidence:
+    """What the look-alikes of beats say, and what that adds to the beats' own logits.
+
+    Attributes
+    ----------
+    group
+        (K,) group of each class.
+    weight
+        Share of the look-alikes.
+    mean
+        (n, G) mean log probability of each group over a beat's look-alikes; NaN where it has none.
+    """
+
+    group: npt.NDArray[np.int64]
+    weight: float
+    mean: Float64Array
+
+    def shift(self, logits: npt.NDArray[Any]) -> FloatArray:
+        """Return what is added to the logits (..., n, K) of the n beats: (..., n, K) float32, 0 without look-alikes."""
+        change = self.weight * (self.mean - shape_evidence(logits, self.group))
+        result: FloatArray = np.nan_to_num(change)[..., self.group].astype(np.float32)
+        return result
+
+    def of(self, rows: npt.NDArray[np.int64]) -> SharedEvidence:
+        """Return that of some of the beats."""
+        return replace(self, mean=self.mean[rows])
+
+
+def shared_evidence(
     logits: FloatArray,
     waves: FloatArray,
     geometry: BeatGeometry,
     classes: tuple[str, ...],
     settings: LookAlikeSettings | None,
-) -> FloatArray:
-    """Return what look-alikes add to the class logits of a record's beats.
+) -> SharedEvidence | None:
+    """Return what the look-alikes of a record's beats say, each beat left out of its own.
 
     Parameters
     ----------
@@ -96,29 +136,25 @@ def look_alike_shift(
         Extent of a beat; class ids in the order of the logits.
     settings
         Section ``look_alikes``; None for no sharing.
-
-    Returns
-    -------
-    (n, K) float32; 0 for a beat without look-alikes
     """
-    shift = np.zeros(logits.shape, dtype=np.float32)
-    if settings is None or settings.weight == 0 or not len(logits):
-        return shift
+    if settings is None or settings.weight == 0:
+        return None
     group = shape_groups(classes, settings)
-    top = logits.max(axis=1, keepdims=True)
-    power = np.exp((logits - top).astype(np.float64))
-    mass = power @ np.eye(group.max() + 1)[group]
-    evidence = np.log(np.maximum(mass, np.finfo(np.float64).tiny)) - np.log(power.sum(axis=1, keepdims=True))
+    mean = np.full((len(logits), group.max() + 1), np.nan)
+    if not len(logits):
+        return SharedEvidence(group, settings.weight, mean)
+    evidence = shape_evidence(logits, group)
     own = shapes(waves, geometry, settings)
     references = np.unique(np.linspace(0, len(own) - 1, min(settings.references, len(own))).astype(np.int64))
     count = min(settings.beats, len(references))
     for start in range(0, len(own), BLOCK_BEATS):
-        rows = slice(start, start + BLOCK_BEATS)
-        similarity = own[rows] @ own[references].T
+        part = own[start : start + BLOCK_BEATS]
+        similarity = part @ own[references].T
+        here = np.flatnonzero((references >= start) & (references < start + len(part)))
+        similarity[references[here] - start, here] = -np.inf
         nearest = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
         alike = np.take_along_axis(similarity, nearest, axis=1) >= settings.min_similarity
-        n_alike = alike.sum(axis=1)[:, None]
         total = np.einsum("nk,nkg->ng", alike.astype(np.float64), evidence[references[nearest]])
-        change = np.where(n_alike > 0, settings.weight * (total / np.maximum(n_alike, 1) - evidence[rows]), 0.0)
-        shift[rows] = change[:, group]
-    return shift
+        some = alike.any(axis=1)
+        mean[start : start + len(part)][some] = total[some] / alike.sum(axis=1)[some, None]
+    return SharedEvidence(group, settings.weight, mean)

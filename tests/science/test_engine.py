@@ -16,6 +16,7 @@ from beatlens.explain.scene import Scene
 from beatlens.explain.target import Target
 from beatlens.inputs import record_similarities
 from beatlens.leads import lead_id
+from beatlens.look_alikes import SharedEvidence
 from beatlens.models.build import network_from_arrays, network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
@@ -190,18 +191,23 @@ def random_masks(rng, n, n_players):
     return masks
 
 
-def test_what_look_alikes_add_stays_under_every_mask(network):
+def test_look_alikes_stay_and_the_beat_counts_with_its_own_share(network):
     rng = np.random.default_rng(5)
     leads, targets = ("II", "V1"), (1, 2)
     scene, bank = make_scene(rng, leads, at_edges=False, targets=targets), make_bank(rng, leads)
-    shift = rng.normal(size=(2, len(CLASSES))).astype(np.float32)
+    group = np.array([0, 0, 1])
+    mean = np.log(np.array([[0.3, 0.7], [np.nan, np.nan]]))  # the second target has no look-alike
     players = segment_players(leads, segment_edges(scene.start, scene.stop, 7), rhythm=True)
     masks = random_masks(rng, 12, len(players))
     arguments = players.cells_on(masks), players.rhythm_on(masks), players.edges
     plain = PerturbationEngine(scene, network, bank, CALIBRATION, "zero")
-    shifted = plain.of(scene=replace(scene, shift=shift))
-    np.testing.assert_allclose(shifted.outputs(*arguments)[0], plain.outputs(*arguments)[0] + shift, atol=1e-6)
-    np.testing.assert_array_equal(shifted.outputs(*arguments)[1], plain.outputs(*arguments)[1])
+    sharing = plain.of(scene=replace(scene, shared=SharedEvidence(group, 0.8, mean)))
+    before, after = plain.outputs(*arguments)[0], sharing.outputs(*arguments)[0]
+    np.testing.assert_array_equal(after[:, 1], before[:, 1])
+    power = np.exp(before[:, 0].astype(np.float64))
+    own = np.log(np.stack([power[:, 0] + power[:, 1], power[:, 2]], axis=1) / power.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(after[:, 0], before[:, 0] + (0.8 * (mean[0] - own))[:, group], atol=1e-5)
+    np.testing.assert_array_equal(sharing.outputs(*arguments)[1], plain.outputs(*arguments)[1])
 
 
 @pytest.mark.parametrize("baseline", BASELINES)

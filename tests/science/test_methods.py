@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from beatlens.explain.settings import METHODS, PLAYERS, ExplainSettings
 from beatlens.explain.target import Target
 from beatlens.explain.timeshap import explain_timeshap, prune
 from beatlens.leads import lead_id
+from beatlens.look_alikes import SharedEvidence
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
@@ -117,6 +119,8 @@ TARGETS = [
 @pytest.mark.parametrize("name", ["hybrid", "context"])
 def test_the_differentiable_target_is_the_engines(target, name):
     scene = make_scene(targets=(1, 2, 4) if target.kind == "window" else (2,))
+    mean = np.log(np.array([[0.4, 0.6], [np.nan, np.nan], [0.9, 0.1]]))  # the second of three has no look-alikes
+    scene = replace(scene, shared=SharedEvidence(np.array([0, 1, 0]), 0.8, mean[: len(scene.positions)]))
     engine = make_engine(scene, make_network(name))
     players = segment_players(scene.leads, segment_edges(scene.start, scene.stop, 9), rhythm=True)
     full, empty = engine.values(np.array([[True] * len(players), [False] * len(players)]), players, target)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from beatlens.look_alikes import LookAlikeSettings, look_alike_shift, shape_groups
+from beatlens.look_alikes import LookAlikeSettings, shape_groups, shared_evidence
 from beatlens.shards import BeatGeometry
 
 CLASSES = ("N", "S", "V", "F")
@@ -28,23 +28,38 @@ def probabilities(logits):
     return power / power.sum(axis=1, keepdims=True)
 
 
+def look_alike_shift(logits, waves, geometry, classes, settings):
+    return shared_evidence(logits, waves, geometry, classes, settings).shift(logits)
+
+
 def test_it_is_the_mean_over_beats_of_the_same_shape(settings):
     shape, waves, logits = record()
     shift = look_alike_shift(logits, waves, GEOMETRY, CLASSES, settings)
     p = probabilities(logits)
     evidence = np.log(np.stack([p[:, 0] + p[:, 1], p[:, 2], p[:, 3]], axis=1))
     for row in range(len(logits)):
-        alike = np.flatnonzero(shape == shape[row])  # 20 of 60: as many as `beats`
+        alike = np.flatnonzero(shape == shape[row])
+        alike = alike[alike != row]  # 19 of 60, and `beats` is 20
         change = settings.weight * (evidence[alike].mean(axis=0) - evidence[row])
         np.testing.assert_allclose(shift[row], change[[0, 0, 1, 2]], atol=1e-5)
 
 
 def test_what_rhythm_tells_apart_is_the_beats_own(settings):
     _, waves, logits = record()
-    shifted = logits + look_alike_shift(logits, waves, GEOMETRY, CLASSES, settings)
+    shared = shared_evidence(logits, waves, GEOMETRY, CLASSES, settings)
+    shifted = logits + shared.shift(logits)
+    rows = np.array([5, 2])
+    np.testing.assert_array_equal(shared.of(rows).shift(logits[rows]), shared.shift(logits)[rows])
     np.testing.assert_allclose(shifted[:, 0] - shifted[:, 1], logits[:, 0] - logits[:, 1], atol=1e-5)
     assert np.abs(shifted[:, 2] - shifted[:, 0] - logits[:, 2] + logits[:, 0]).max() > 1
     assert shape_groups(CLASSES, settings).tolist() == [0, 0, 2, 1]
+
+
+def test_without_weight_nothing_is_shared(config):
+    _, waves, logits = record()
+    none = LookAlikeSettings(**config["look_alikes"] | {"weight": 0})
+    assert shared_evidence(logits, waves, GEOMETRY, CLASSES, none) is None
+    assert shared_evidence(logits, waves, GEOMETRY, CLASSES, None) is None
 
 
 def test_a_beat_unlike_all_others_keeps_its_own_evidence(settings):

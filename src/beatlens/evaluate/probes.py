@@ -109,8 +109,8 @@ class ProbeCase:
         return self.engine.scene.patient
 
     def with_network(self, network: HybridNet) -> PerturbationEngine:
-        """Return an engine of the same scene and baseline with another network."""
-        return self.engine.of(network=network)
+        """Return an engine of the same scene and baseline with another network, which look-alikes tell nothing."""
+        return self.engine.of(network=network, scene=replace(self.engine.scene, shared=None))
 
 
 def probe_cases(

@@ -96,10 +96,19 @@ class SignalModel:
             self._lengths.repeat(m),
             self._positions.repeat(m),
         )
-        logits = logits.view(m, n_targets, -1)
-        if self.scene.shift is not None:
-            logits = logits + self.tensor(self.scene.shift)
-        return self._target(logits.double(), gates.view(m, n_targets).double())
+        logits = self._with_look_alikes(logits.view(m, n_targets, -1).double())
+        return self._target(logits, gates.view(m, n_targets).double())
+
+    def _with_look_alikes(self, logits: Tensor) -> Tensor:
+        """Do what `SharedEvidence.shift` does, on logits (m, n_targets, K), and add it."""
+        shared = self.scene.shared
+        if shared is None:
+            return logits
+        group, logs = self.tensor(shared.group), torch.log_softmax(logits, dim=2)
+        own = [torch.logsumexp(logs[:, :, group == g], dim=2) for g in range(int(shared.group.max()) + 1)]
+        mean = self.tensor(shared.mean)
+        change = shared.weight * (mean - torch.stack(own, dim=2))
+        return logits + torch.where(mean.isnan(), 0.0, change)[:, :, group]
 
     def _typical_of(self, waves: Tensor) -> Tensor:
         """Return the typical beat beside each of waves (m, B, L, T): (m * B * L, T)."""

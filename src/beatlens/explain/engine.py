@@ -131,8 +131,8 @@ class PerturbationEngine:
                 parts.append(self._block(cells_on[block], rhythm_on[block], edges))
         self.n_evaluations += len(rhythm_on)
         logits = np.concatenate([part[0] for part in parts])
-        if scene.shift is not None:
-            logits = logits + scene.shift
+        if scene.shared is not None:
+            logits = logits + scene.shared.shift(logits)
         if not np.isfinite(logits).all():
             raise ValueError(f"{scene.corpus}/{scene.record}: logits that are not finite under a perturbation")
         return logits, np.concatenate([part[1] for part in parts])

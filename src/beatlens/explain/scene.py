@@ -12,6 +12,7 @@ import numpy.typing as npt
 from beatlens.beats import constant_rhythm_features, context_windows, rr_features, stretch_ids
 from beatlens.inputs import InputSpec, typical_beats, used_leads
 from beatlens.leads import lead_id
+from beatlens.look_alikes import SharedEvidence
 from beatlens.shards import BeatGeometry, Shard
 
 if TYPE_CHECKING:
@@ -51,9 +52,8 @@ class Scene:
         (L, T) mV, a beat of another class that the target is contrasted with, or None.
     contrast_name
         Its class and where it comes from, "" where there is none.
-    shift
-        (n_targets, K) what look-alikes added to the targets' logits, or None. It stays as it is under a perturbation,
-        although the target's own evidence has a part in it (`beatlens.look_alikes`).
+    shared
+        What the look-alikes of the targets say, or None. They are other beats: it stays as it is under a perturbation.
     """
 
     corpus: str
@@ -74,7 +74,7 @@ class Scene:
     all_r_index: IntArray
     contrast: FloatArray | None = None
     contrast_name: str = ""
-    shift: FloatArray | None = None
+    shared: SharedEvidence | None = None
 
     @property
     def start(self) -> int:

@@ -35,8 +35,8 @@ def _look_alikes(settings: Mapping[str, Any] | None) -> str:
     own = f"; {together}, which rhythm tells apart, count as one there" if together else ""
     return (
         f" Before that, beats of a record that have the same shape share {100 * settings['weight']:g} % of their log "
-        f"probabilities{own}. An explanation holds what that adds to the logits as it is: it says what the network "
-        "takes from the signal."
+        f"probabilities{own}. What other beats say stays as it is "
+        "under a perturbation."
     )
 
 
