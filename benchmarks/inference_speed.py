@@ -37,7 +37,7 @@ from beatlens.shards import Shard
 STAGES: Stages = {
     "beats and RR features": [(beatlens.inputs, "prepare_record")],
     "prototypes": [(beatlens.inference, "prototype_features")],
-    "look-alikes": [(beatlens.inference, "look_alike_shift")],
+    "look-alikes": [(beatlens.inference, "shared_evidence")],
     "reasons": [(beatlens.inference, "reasons")],
 }
 SIZE, PRODUCTS = 1024, 20

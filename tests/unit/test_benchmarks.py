@@ -26,7 +26,11 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.py")))
 def test_every_benchmark_can_be_imported(name: str, load: Callable[[str], ModuleType]) -> None:
-    assert load(name).__doc__
+    module = load(name)
+    assert module.__doc__
+    for stage, functions in getattr(module, "STAGES", {}).items():
+        for owner, function in functions:
+            assert callable(getattr(owner, function)), stage
 
 
 def test_plain_intervals_are_ours(load: Callable[[str], ModuleType]) -> None:
