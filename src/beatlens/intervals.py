@@ -55,8 +55,10 @@ RR_FEATURES = (
     "before_usual_long",
     "after_usual_long",
 )
-"""Names of the columns of `rr_features`: all are 0 where the rhythm is constant, whatever its rate; but for the ends of a
-stretch that is faster or slower than the record, whose missing interval is the record's median."""
+"""Names of the columns of `rr_features`: all are 0 where the rhythm is constant, whatever its rate.
+
+But for the ends of a stretch that is faster or slower than the record, whose missing interval is the record's median.
+"""
 
 SPREAD_FLOOR = 0.03
 """Spread of log RR that counts as none: a heart's own variation at rest."""
