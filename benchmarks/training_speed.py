@@ -78,7 +78,7 @@ class Trainer:
         torch.manual_seed(0)
         self.network, self.settings = HybridNet(config), settings
         self.weights = torch.from_numpy(class_weights(counts, settings.class_weight_power))
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=1e-3, foreach=False)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=1e-3, fused=True)
 
     def step(self, batch: Batch) -> None:
         """Do a step of training."""

@@ -170,7 +170,7 @@ def train(
     network.set_scaler(torch.from_numpy(mean), torch.from_numpy(std))
     network.to(device)
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=False
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     n_rows = sum(len(record.r_index) for record in training.records)
     steps_per_epoch = max(1, round(n_rows / settings.batch_beats))

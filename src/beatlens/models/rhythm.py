@@ -37,7 +37,7 @@ class TowardsTarget(nn.Module):
 
     The output of a bidirectional LSTM at one position needs the forward direction up to it and the backward direction
     down to it, and no more; so each direction runs over half a window. The input's part of the gates is computed once
-    a beat and gathered. Slots outside the window leave the state as it is, hence padding can't change the output.
+    a beat and gathered. Slots outside the window come first and leave the state 0, hence padding can't change the output.
     Plain tensor operations: gradients work in evaluation mode on every device.
 
     Parameters
@@ -59,7 +59,11 @@ class TowardsTarget(nn.Module):
         return self.follow(self.input(beats), index, valid)
 
     def follow(self, gates_of_beats: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-        """Do what `forward` does, given the input's part of the gates of each beat, (n_beats, 4 hidden)."""
+        """Do what `forward` does, given the input's part of the gates of each beat, (n_beats, 4 hidden).
+
+        Slots that aren't valid must come before those that are.
+        """
+        inside = valid.to(gates_of_beats.dtype)
         state = memory = gates_of_beats.new_zeros(len(index), self.hidden)
         for step in range(index.shape[1]):
             gates = gates_of_beats.index_select(0, index[:, step])
@@ -67,9 +71,8 @@ class TowardsTarget(nn.Module):
                 gates = gates + self.recurrent(state)
             entry, forget, output = torch.sigmoid(gates[:, : 3 * self.hidden]).chunk(3, dim=1)
             candidate = torch.tanh(gates[:, 3 * self.hidden :])
-            inside = valid[:, step, None]
-            memory = torch.where(inside, forget * memory + entry * candidate, memory)
-            state = torch.where(inside, output * torch.tanh(memory), state)
+            memory = inside[:, step, None] * (forget * memory + entry * candidate)
+            state = output * torch.tanh(memory)
         return state
 
 
