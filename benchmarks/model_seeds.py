@@ -88,7 +88,7 @@ def unknown(annotated: pd.DataFrame) -> dict[str, float]:
     both = annotated[paced | known]
     group = paced[paced | known].to_numpy().astype(np.int64)
     confidence = both[[name for name in both if name.startswith("p_") and name != "p_noise"]].max(axis=1)
-    scores = {"distance": 1 - both["similarity"], "uncertainty": 1 - confidence, "p_noise": both["p_noise"]}
+    scores = {"distance": both["distance"], "uncertainty": 1 - confidence, "p_noise": both["p_noise"]}
     nobody = np.zeros(len(both), dtype=np.int64)
     return {
         f"paced auroc, {name}": float(auroc(rank_histogram(score.to_numpy(), group, 2, nobody, 1, None))[0])

@@ -33,7 +33,7 @@ EXAMPLES = 6
 RADIUS_QUANTILE = 0.9
 ALERT_COLUMNS = (
     "alert", "pattern", "seen_in", "n_beats", "n_patients", "n_records", "cohesion", "stability", "review_share",
-    "similarity", "mean_rr_before_s", "pred_mix", "label_mix", "reason_mix", "beat_id", "examples",
+    "distance", "mean_rr_before_s", "pred_mix", "label_mix", "reason_mix", "beat_id", "examples",
 )  # fmt: skip
 CLUSTER_COLUMNS = ("cluster", "n_beats", "n_patients", "review_share", "cohesion", "stability", "failed", "alert")
 BEAT_COLUMNS = (
@@ -239,7 +239,7 @@ def alert_tables(alerts: Alerts, known: Sequence[KnownPattern]) -> tuple[pd.Data
                 **size,
                 **worth,
                 "n_records": len(own[["corpus", "record"]].drop_duplicates()),
-                "similarity": float(own["similarity"].median()),
+                "distance": float(own["distance"].median()),
                 "mean_rr_before_s": float(own["rr_before_s"].mean()),
                 "pred_mix": label_mix(own["pred"].tolist()),
                 "label_mix": label_mix([label or "unknown" for label in own["label"]]),

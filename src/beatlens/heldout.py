@@ -49,8 +49,8 @@ class HeldOut:
         (n, K) class logits.
     gate
         (n,) gate logits.
-    similarity
-        (n,) to the nearest prototype.
+    distance
+        (n,) to the nearest prototype of another patient.
     target
         (n,) class index.
     unflagged
@@ -65,7 +65,7 @@ class HeldOut:
 
     logits: FloatArray
     gate: FloatArray
-    similarity: FloatArray
+    distance: FloatArray
     target: npt.NDArray[np.int64]
     unflagged: BoolArray
     clean: BoolArray
@@ -121,21 +121,21 @@ def held_out_outputs(
     """
     check_held_out(records, spec.classes)
     parts = []
-    for beats, target, logits, gate, nearest in labelled_outputs(shards, records, spec, network, device):
+    for beats, target, logits, gate, distance in labelled_outputs(shards, records, spec, network, device):
         unflagged, clean = beats["reason"].to_numpy() == "", gate_labels(beats) == 0
         patient = (beats["corpus"] + "/" + beats["patient"]).to_numpy(dtype=np.str_)
-        parts.append((logits, gate, nearest, target, unflagged, clean, patient))
+        parts.append((logits, gate, distance, target, unflagged, clean, patient))
     if not any(len(target) for *_, target, _, _, _ in parts):
         raise ValueError(
             f"calibration: beats of the classes {list(spec.classes)} are annotated in the split {HELD_OUT!r}, but none "
             "lies within rpeaks.match_s of a detected one; expected annotations at R peaks"
         )
     labelled = TrainingSet(shards, records, HELD_OUT, spec)
-    logits, gate, nearest, target, unflagged, clean, patient = (
+    logits, gate, distance, target, unflagged, clean, patient = (
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
     noisy, is_noise = noisy_gate(labelled, network, noise, noise_settings, seed, device)
-    return HeldOut(logits, gate, nearest, target, unflagged, clean, patient, noisy, is_noise)
+    return HeldOut(logits, gate, distance, target, unflagged, clean, patient, noisy, is_noise)
 
 
 def labelled_outputs(
@@ -146,14 +146,14 @@ def labelled_outputs(
     Yields
     ------
     The n rows of a record's beats of known class, their class index (n,), logits (n, K), gate logits (n,) and
-    similarity to the nearest prototype (n,).
+    distance to the nearest prototype (n,).
     """
     for shard, table in split_beats(shards, records_of_split(records, HELD_OUT)):
         found = network_outputs(prepare_record(shard, table, spec), spec, network, device)
         rows = np.flatnonzero(table["label"].isin(spec.classes))
         beats = table.iloc[rows].reset_index(drop=True)
         target = np.array([spec.classes.index(label) for label in beats["label"]], dtype=np.int64)
-        yield beats, target, found.logits[rows], found.gates[rows], found.nearest[rows]
+        yield beats, target, found.logits[rows], found.gates[rows], found.distance[rows]
 
 
 def check_held_out(records: pd.DataFrame, classes: Sequence[str]) -> None:

@@ -45,14 +45,14 @@ class NetworkOutputs:
         What the beats' look-alikes say; None where nothing is shared.
     gates
         (n,) logits of the noise gate.
-    nearest
-        (n,) similarity to the nearest prototype.
+    distance
+        (n,) to the nearest prototype of another patient.
     """
 
     logits: FloatArray
     shared: SharedEvidence | None
     gates: FloatArray
-    nearest: FloatArray
+    distance: FloatArray
 
 
 def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, device: str = "cpu") -> NetworkOutputs:
@@ -76,7 +76,7 @@ def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, d
     """
     import torch
 
-    features, nearest = prototype_features(inputs, spec.bank)
+    features, distance = prototype_features(inputs, spec.bank)
     half = spec.beats.context // 2
     logits = np.empty((len(inputs), len(spec.classes)), dtype=np.float32)
     gates = np.empty(len(inputs), dtype=np.float32)
@@ -105,7 +105,7 @@ def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, d
     if not np.isfinite(logits).all():
         raise ValueError(f"{inputs.corpus}/{inputs.record}: logits that are not finite; expected finite inputs")
     shared = shared_evidence(logits, inputs.waves, spec.geometry, spec.classes, spec.look_alikes)
-    return NetworkOutputs(logits if shared is None else logits + shared.shift(logits), shared, gates, nearest)
+    return NetworkOutputs(logits if shared is None else logits + shared.shift(logits), shared, gates, distance)
 
 
 def prediction_columns(classes: tuple[str, ...]) -> list[str]:
@@ -113,7 +113,7 @@ def prediction_columns(classes: tuple[str, ...]) -> list[str]:
     return [
         *("beat_id", "corpus", "record", "patient", "split", "r_sample", "r_time_s", "label"),
         *(f"p_{name}" for name in classes),
-        *("p_noise", "pred", "review", "reason", "matched", "similarity", "conformal_set", "label_source"),
+        *("p_noise", "pred", "review", "reason", "matched", "distance", "conformal_set", "label_source"),
     ]
 
 
@@ -172,7 +172,7 @@ def predict_record(
     found = network_outputs(inputs, bundle.spec, network, device)
     probability = bundle.calibration.probabilities(found.logits)
     noise = bundle.calibration.noise(found.gates)
-    reason = reasons(probability, noise, found.nearest, inputs.beats["reason"].tolist(), bundle.thresholds)
+    reason = reasons(probability, noise, found.distance, inputs.beats["reason"].tolist(), bundle.thresholds)
     known = ["beat_id", "corpus", "record", "patient", "r_sample", "r_time_s", "label", "matched", "label_source"]
     table = inputs.beats[known].copy()
     table["split"] = split
@@ -182,7 +182,7 @@ def predict_record(
     table["pred"] = np.array(bundle.classes, dtype=object)[probability.argmax(axis=1)]
     table["review"] = reason != ""
     table["reason"] = reason
-    table["similarity"] = found.nearest
+    table["distance"] = found.distance
     table["conformal_set"] = bundle.conformal.sets(probability, bundle.classes)
     return table[prediction_columns(bundle.classes)], found
 
@@ -198,6 +198,6 @@ def _empty_table(beats: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
             columns[name] = pd.Series([], dtype=object)
         else:
             columns[name] = pd.Series(
-                [], dtype=bool if name == "review" else np.float32 if name == "similarity" else float
+                [], dtype=bool if name == "review" else np.float32 if name == "distance" else float
             )
     return pd.DataFrame(columns)

@@ -12,13 +12,7 @@ import numpy.typing as npt
 from beatlens.beats import BeatSettings, context_windows, rr_features, stretch_ids
 from beatlens.leads import lead_id
 from beatlens.look_alikes import LookAlikeSettings
-from beatlens.prototypes.similarity import (
-    PrototypeBank,
-    best_similarity,
-    class_features,
-    combine,
-    lead_products,
-)
+from beatlens.prototypes.similarity import PrototypeBank, class_features, combine, lead_products, nearest_distance
 from beatlens.shards import BeatGeometry, Shard
 
 if TYPE_CHECKING:
@@ -26,6 +20,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 TYPICAL_BEATS = 301
 """Beats, evenly spread over a record, whose median is its typical beat."""
@@ -176,17 +171,24 @@ def prepare(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> Iterator[Reco
 
 def record_similarities(waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank, patient: str) -> FloatArray:
     """Return similarities (n, P) of a record's scaled waves (n, L, T), own-patient prototypes at -inf."""
+    return combine(*record_products(waves, leads, bank), patient)
+
+
+def record_products(
+    waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank
+) -> tuple[FloatArray, FloatArray, BoolArray, PrototypeBank]:
+    """Return what `combine` and `nearest_distance` take for a record's scaled waves (n, L, T)."""
     own = bank.for_leads(leads)
     parts = [lead_products(waves[:, k], k, own) for k in range(len(leads))]
     dots = np.stack([dot for dot, _ in parts], axis=1)
     norm2 = np.stack([norm for _, norm in parts], axis=1)
-    return combine(dots, norm2, np.ones(norm2.shape, dtype=bool), own, patient)
+    return dots, norm2, np.ones(norm2.shape, dtype=bool), own
 
 
 def prototype_features(inputs: RecordInputs, bank: PrototypeBank) -> tuple[FloatArray, FloatArray]:
-    """Return a record's prototype features (n, S) and best similarities (n,)."""
-    similarities = record_similarities(inputs.waves, inputs.leads, bank, inputs.patient)
-    return class_features(similarities, bank), best_similarity(similarities)
+    """Return a record's prototype features (n, S) and the distance to the nearest prototype of another patient (n,)."""
+    products = record_products(inputs.waves, inputs.leads, bank)
+    return class_features(combine(*products, inputs.patient), bank), nearest_distance(*products, inputs.patient)
 
 
 __all__ = [
@@ -195,6 +197,7 @@ __all__ = [
     "prepare",
     "prepare_record",
     "prototype_features",
+    "record_products",
     "record_similarities",
     "typical_beats",
     "used_leads",

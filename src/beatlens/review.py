@@ -77,11 +77,11 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """A beat goes to review below `confidence`, above `noise`, below `similarity`."""
+    """A beat goes to review below `confidence`, above `noise`, above `distance`."""
 
     confidence: float
     noise: float
-    similarity: float
+    distance: float
 
 
 def softmax(values: Float64Array) -> Float64Array:
@@ -100,7 +100,7 @@ def sigmoid(values: Float64Array) -> Float64Array:
 def reasons(
     probabilities: Float64Array,
     noise: Float64Array,
-    similarity: npt.NDArray[Any],
+    distance: npt.NDArray[Any],
     quality: Sequence[str],
     thresholds: Thresholds,
 ) -> npt.NDArray[np.object_]:
@@ -112,8 +112,8 @@ def reasons(
         (n, K) calibrated.
     noise
         (n,) calibrated probability of noise.
-    similarity
-        (n,) to the nearest prototype.
+    distance
+        (n,) to the nearest prototype, infinite where there is none.
     quality
         (n,) reasons of the quality rules, joined by ``;``.
     thresholds
@@ -127,7 +127,7 @@ def reasons(
     flags = {
         "low_confidence": probabilities.max(axis=1) < thresholds.confidence,
         "noise": noise > thresholds.noise,
-        "far_from_prototypes": np.asarray(similarity, dtype=np.float64) < thresholds.similarity,
+        "far_from_prototypes": np.asarray(distance, dtype=np.float64) > thresholds.distance,
     }
     for i, rules in enumerate(quality):
         parts = [name for name, flag in flags.items() if flag[i]]
@@ -244,7 +244,7 @@ def _fit_gate(gate: npt.NDArray[Any], target: npt.NDArray[np.bool_]) -> tuple[fl
 def fit_thresholds(
     probabilities: Float64Array,
     noise: Float64Array,
-    similarity: npt.NDArray[Any],
+    distance: npt.NDArray[Any],
     target: npt.NDArray[np.int64],
     unflagged: BoolArray,
     clean: BoolArray,
@@ -253,12 +253,12 @@ def fit_thresholds(
     """Choose the review thresholds on calibration beats.
 
     confidence: the lowest at which the error among accepted beats is at most ``max_error``; where none reaches it
-    while accepting half of the beats, the one of least error that does. noise, similarity: as strict as possible while
+    while accepting half of the beats, the one of least error that does. noise, distance: as strict as possible while
     no class loses more than its allowed share of clean beats; classes too small to lose one beat are taken together.
 
     Parameters
     ----------
-    probabilities, noise, similarity, target
+    probabilities, noise, distance, target
         (n, K), (n,), (n,) and (n,) class index of labelled calibration beats without injected noise.
     unflagged
         (n,) passed by the quality rules: the beats whose error counts.
@@ -269,12 +269,14 @@ def fit_thresholds(
     """
     confidence = probabilities.max(axis=1)
     wrong = probabilities.argmax(axis=1) != target
+    far = np.asarray(distance, dtype=np.float64)
+    comparable = clean & np.isfinite(far)  # a beat without any prototype is far whatever the limit
     if not unflagged.any() or not clean.any():
         raise ValueError("review thresholds: no clean labelled beat of a calibration patient; expected some")
     return Thresholds(
         confidence=_confidence_threshold(confidence[unflagged], wrong[unflagged], settings.max_error),
         noise=_class_limit(noise, target, clean, settings.max_clean_loss),
-        similarity=-_class_limit(-np.asarray(similarity, dtype=np.float64), target, clean, settings.max_distance_loss),
+        distance=_class_limit(far, target, comparable, settings.max_distance_loss) if comparable.any() else 0.0,
     )
 
 

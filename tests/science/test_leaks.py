@@ -316,7 +316,7 @@ def test_an_epoch_that_was_chosen(chain, monkeypatch, tmp_path):
 
 
 def test_prototypes_of_the_own_patient_in_predictions(chain, monkeypatch, tmp_path):
-    original = beatlens.inputs.combine
+    originals = {name: getattr(beatlens.inputs, name) for name in ("combine", "nearest_distance")}
     other = copy.copy(chain)
     other.results = tmp_path
     for file in chain.results.iterdir():
@@ -324,7 +324,8 @@ def test_prototypes_of_the_own_patient_in_predictions(chain, monkeypatch, tmp_pa
     for name in ("beats.parquet", "annotated.parquet", "strips.parquet", "records.parquet"):
         (tmp_path / name).unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(beatlens.inputs, "combine", lambda *arguments: original(*arguments[:4]))
+        for name, original in originals.items():
+            patch.setattr(beatlens.inputs, name, lambda *arguments, call=original: call(*arguments[:4]))
         other.predict()
     found = leaks(run_of(other))
     assert set(found) <= {"prototypes", "epoch"}  # the scores on the split select change with the features

@@ -270,7 +270,7 @@ def test_predictions_depend_neither_on_chunks_nor_on_shards(
     monkeypatch.setattr(beatlens.inference, "CHUNK_BEATS", 17)
     other = plant_shards(tmp_path, LEADS, BeatSettings(**settings["beats"]), n_shards=3, n_beats=90)
     found = predictions(other, records, bundle).set_index("beat_id").loc[expected.index]
-    numbers = ["p_N", "p_S", "p_V", "p_noise", "similarity"]
+    numbers = ["p_N", "p_S", "p_V", "p_noise", "distance"]
     np.testing.assert_allclose(found[numbers], expected[numbers], atol=1e-6)
     assert found[["pred", "review", "reason"]].equals(expected[["pred", "review", "reason"]])
 

@@ -32,7 +32,7 @@ def bundle() -> dict[str, Any]:
         "network": {"settings": {"name": "hybrid"}},
         "look_alikes": {"weight": 0.8, "rhythm_classes": ["N", "S"]},
         "calibration": {"temperature": 1.1},
-        "thresholds": {"confidence": 0.9, "noise": 0.5, "similarity": 0.7},
+        "thresholds": {"confidence": 0.9, "noise": 0.5, "distance": 0.7},
         "provenance": {"seed": 1, "versions": {"numpy": "2"}, "corpora_digest": "abc", "training": {}},
         "sha256": {"weights.npz": "f" * 64},
     }

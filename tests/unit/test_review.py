@@ -52,11 +52,12 @@ def test_thresholds_keep_their_promises(rng):
     n = 4000
     target = rng.choice(3, p=[0.9, 0.08, 0.02], size=n)
     probability = softmax(rng.normal(size=(n, 3)) + 3 * np.eye(3)[target])
-    noise, similarity = rng.random(n), rng.random(n)
+    noise, distance = rng.random(n), rng.random(n)
     unflagged = rng.random(n) < 0.95
     clean = unflagged & (rng.random(n) < 0.95)
     settings = ReviewSettings(0.02, 0.03, 0.05, 0.1)
-    found = fit_thresholds(probability, noise, similarity, target, unflagged, clean, settings)
+    distance[:50] = np.inf
+    found = fit_thresholds(probability, noise, distance, target, unflagged, clean, settings)
     confidence, wrong = probability.max(1), probability.argmax(1) != target
     accepted = unflagged & (confidence >= found.confidence)
     assert wrong[unflagged].mean() > 0.02 >= wrong[accepted].mean()
@@ -64,8 +65,9 @@ def test_thresholds_keep_their_promises(rng):
     assert wrong[more].mean() > 0.019
     for k in range(3):
         own = clean & (target == k)
+        compared = own & np.isfinite(distance)
         assert (noise[own] > found.noise).mean() <= 0.03
-        assert (similarity[own] < found.similarity).mean() <= 0.05
+        assert (distance[compared] > found.distance).mean() <= 0.05
 
 
 def test_without_errors_every_beat_is_confident_enough():
@@ -82,7 +84,7 @@ def test_reasons_are_named_in_a_fixed_order():
     found = reasons(
         probability,
         np.array([0.1, 0.9, 0.1]),
-        np.array([0.9, 0.1, 0.9]),
+        np.array([0.2, 0.9, 0.3]),
         ["", "", "flat;baseline"],
         Thresholds(0.6, 0.5, 0.3),
     )

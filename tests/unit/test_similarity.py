@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from beatlens.prototypes.similarity import PrototypeBank, best_similarity, class_features, combine, lead_products
+from beatlens.prototypes.similarity import PrototypeBank, class_features, combine, lead_products, nearest_distance
 
 CLASSES = ("N", "S", "V")
 
@@ -25,10 +25,13 @@ def rng():
     return np.random.default_rng(5)
 
 
-def similarities(waves, present, bank, patient=None):
+def products(waves, bank):
     parts = [lead_products(waves[:, k], k, bank) for k in range(waves.shape[1])]
-    dots, norm2 = np.stack([p[0] for p in parts], 1), np.stack([p[1] for p in parts], 1)
-    return combine(dots, norm2, present, bank, patient)
+    return np.stack([p[0] for p in parts], 1), np.stack([p[1] for p in parts], 1)
+
+
+def similarities(waves, present, bank, patient=None):
+    return combine(*products(waves, bank), present, bank, patient)
 
 
 def naive(waves, present, bank):
@@ -51,6 +54,25 @@ def test_similarity_is_the_cosine_over_the_shared_leads(bank, rng):
     np.testing.assert_allclose(found, naive(waves, present, bank), atol=1e-6)
     assert (found[3] == 0).all()
     assert (found[:, 0] == 0).all()
+
+
+def test_distance_is_the_relative_difference_to_the_nearest_over_the_shared_leads(bank, rng):
+    waves = rng.normal(size=(6, 3, 20)).astype(np.float32)
+    waves[3], waves[4] = 0.0, bank.waves[5]
+    present = rng.random((6, 3)) < 0.7
+    present[4], present[5] = True, False
+    patients = np.array(["c/b", "c/a", "e/x", "e/x", "e/x", "e/x"])
+    found = nearest_distance(*products(waves, bank), present, bank, patients)
+    for i in range(6):
+        ratios = []
+        for p in np.flatnonzero(bank.patients != patients[i]):
+            shared = present[i] & bank.present[p]
+            if shared.any():
+                size = np.linalg.norm(bank.waves[p][shared])
+                ratios.append(np.linalg.norm(waves[i][shared] - bank.waves[p][shared]) / size)
+        assert found[i] == pytest.approx(min(ratios, default=np.inf), abs=2e-3)
+    assert found[4] < 2e-3
+    assert found[5] == np.inf  # no lead, hence no prototype
 
 
 def test_a_bank_of_fewer_leads_gives_the_same_as_absent_leads(bank, rng):
@@ -76,7 +98,7 @@ def test_prototypes_of_the_own_patient_are_out_of_every_feature(bank, rng):
             assert features[i, k] == pytest.approx(values[0] if values else 0.0)
             assert features[i, 3 + k] == pytest.approx(np.mean(values[:2]) if values else 0.0, abs=1e-6)
     assert features[0].max() < 0.99
-    assert best_similarity(found)[0] < 0.99
+    assert nearest_distance(*products(waves, bank), np.ones((3, 3), bool), bank, patients)[0] > 0.1
 
 
 def test_class_features_obey_what_is_allowed(bank, rng):

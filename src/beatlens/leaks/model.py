@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from beatlens.batches import TrainingSet
 from beatlens.beats import rr_features
-from beatlens.inputs import record_similarities, used_leads
+from beatlens.inputs import record_products, used_leads
 from beatlens.leaks.run import TOLERANCE, LeakError, NotCheckedError, Run, counted, out_of_order, some
-from beatlens.prototypes.similarity import best_similarity, class_features
+from beatlens.prototypes.similarity import class_features, combine, nearest_distance
 from beatlens.shards import Shard
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def check_prototypes(run: Run) -> str:
         raise LeakError(f"prototypes of {some(strangers)}, who aren't training patients")
     if any(out_of_order(table) for table in run.tables("detected")):
         raise NotCheckedError("there are beats out of time order, which nothing can be computed from")
-    predicted = run.beats.drop_duplicates("beat_id").set_index("beat_id")["similarity"]
+    predicted = run.beats.drop_duplicates("beat_id").set_index("beat_id")["distance"]
     n = 0
     for shard in run.shards:
         beats = shard.beats()
@@ -96,12 +96,12 @@ def check_prototypes(run: Run) -> str:
             if not len(rows):
                 continue
             own = table.iloc[rows]
-            expected = _without_own(run, shard, own)
-            off = {"prediction": predicted.loc[own["beat_id"]].to_numpy() - best_similarity(expected)}
+            features, distance = _without_own(run, shard, own)
+            pairs = {"prediction": (predicted.loc[own["beat_id"]].to_numpy(), distance)}
             if run.split_of.get((corpus, record)) == "train":
-                off["training"] = _in_training(run, shard, corpus, record, rows) - class_features(expected, bank)
-            for where, difference in off.items():
-                if np.abs(difference).max() > TOLERANCE:
+                pairs["training"] = _in_training(run, shard, corpus, record, rows), features
+            for where, (found, expected) in pairs.items():
+                if not np.isclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE).all():
                     raise LeakError(f"{some(own['beat_id'])}: compared with prototypes of their own patient in {where}")
             n += len(own)
     if not n:
@@ -109,16 +109,16 @@ def check_prototypes(run: Run) -> str:
     return f"{counted(len(bank), 'prototype')} of training patients; {n} compared with those of other patients alone"
 
 
-def _without_own(run: Run, shard: Shard, own: pd.DataFrame) -> FloatArray:
-    """Return similarities (n, P) of beats of one record, -inf to the prototypes of its patient."""
+def _without_own(run: Run, shard: Shard, own: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    """Return prototype features (n, S) and distances (n,) of beats of one record, by a bank without their patient."""
     corpus, record, patient = own[["corpus", "record", "patient"]].iloc[0]
     leads = used_leads(shard, corpus, record, run.bundle.spec)
     listed = shard.leads(corpus, record)
     scale = shard.lead_scale(corpus, record)[[listed.index(lead) for lead in leads]]
     waves = shard.waveforms(own, leads, run.bundle.geometry) / scale[:, None]
-    similarity = record_similarities(waves, leads, run.bundle.bank, "")  # nobody is left out here
-    similarity[:, run.bundle.bank.patients == f"{corpus}/{patient}"] = -np.inf
-    return similarity
+    bank = run.bundle.bank
+    products = record_products(waves, leads, bank.subset(bank.patients != f"{corpus}/{patient}"))
+    return class_features(combine(*products), products[-1]), nearest_distance(*products)
 
 
 def _in_training(run: Run, shard: Shard, corpus: str, record: str, rows: npt.NDArray[np.int64]) -> FloatArray:

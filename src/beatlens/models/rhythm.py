@@ -37,7 +37,7 @@ class TowardsTarget(nn.Module):
 
     The output of a bidirectional LSTM at one position needs the forward direction up to it and the backward direction
     down to it, and no more; so each direction runs over half a window. The input's part of the gates is computed once
-    a beat and gathered. Slots outside the window come first and leave the state 0, hence padding can't change the output.
+    a beat and gathered. Slots outside the window come first and leave the state 0: padding changes no output.
     Plain tensor operations: gradients work in evaluation mode on every device.
 
     Parameters

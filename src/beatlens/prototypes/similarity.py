@@ -3,6 +3,9 @@
 similarity(beat, prototype) = sum of dot products / sqrt(sum of the beat's squared norms * sum of the prototype's), each
 sum over the leads that both have. Dot products and squared norms are kept per lead and summed before the division:
 cosines of single leads are never averaged. Where a norm is 0, the similarity is 0.
+
+distance(beat, prototype) = norm of their difference / norm of the prototype, from the same sums: the relative
+root-mean-square difference (PRD). A similarity knows shapes alone; what is as large as no prototype is far from all.
 """
 
 from __future__ import annotations
@@ -167,17 +170,49 @@ def combine(
     -------
     (n, P) similarities in [-1, 1]
     """
-    mask = present.astype(np.float32)
-    shared = bank.present.astype(np.float32)
-    top = np.einsum("nlp,nl->np", dots, mask)
-    product = ((norm2 * mask) @ shared.T) * (mask @ bank.norm2.T)
+    top, energy, prototype_energy = _sums(dots, norm2, present, bank)
+    product = energy * prototype_energy
     with np.errstate(divide="ignore", invalid="ignore"):
         similarity = np.where(product > 0, top / np.sqrt(product), 0.0).astype(np.float32)
     similarity = np.clip(similarity, -1.0, 1.0)
     if exclude_patient is not None:
-        own = np.asarray(exclude_patient).reshape(-1, 1) == bank.patients[None, :]
-        similarity = np.where(own, np.float32(-np.inf), similarity)
+        similarity = np.where(_own(exclude_patient, bank), np.float32(-np.inf), similarity)
     return similarity
+
+
+def nearest_distance(
+    dots: FloatArray,
+    norm2: FloatArray,
+    present: BoolArray,
+    bank: PrototypeBank,
+    exclude_patient: str | npt.NDArray[np.str_] | None = None,
+) -> FloatArray:
+    """Return the distance of each beat to its nearest prototype, (n,): 0 where it is one, infinite where there is none.
+
+    Parameters as for `combine`.
+    """
+    top, energy, prototype_energy = _sums(dots, norm2, present, bank)
+    usable = prototype_energy > 0
+    if exclude_patient is not None:
+        usable = usable & ~_own(exclude_patient, bank)
+    squared = np.maximum(energy + prototype_energy - 2 * top, 0.0)
+    ratio = np.divide(squared, prototype_energy, out=np.full_like(squared, np.inf), where=usable)
+    distance: FloatArray = np.sqrt(ratio.min(axis=1, initial=np.inf)).astype(np.float32)
+    return distance
+
+
+def _sums(
+    dots: FloatArray, norm2: FloatArray, present: BoolArray, bank: PrototypeBank
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return dot products and squared norms of beats and prototypes over the leads that both have, (n, P) each."""
+    mask = present.astype(np.float32)
+    shared = bank.present.astype(np.float32)
+    return np.einsum("nlp,nl->np", dots, mask), (norm2 * mask) @ shared.T, mask @ bank.norm2.T
+
+
+def _own(patient: str | npt.NDArray[np.str_], bank: PrototypeBank) -> BoolArray:
+    """Return (n, P) or (1, P): whether a prototype is of the beats' own ``corpus/patient``."""
+    return np.asarray(np.asarray(patient).reshape(-1, 1) == bank.patients[None, :])
 
 
 def class_features(similarities: FloatArray, bank: PrototypeBank, allowed: BoolArray | None = None) -> FloatArray:
@@ -211,11 +246,3 @@ def class_features(similarities: FloatArray, bank: PrototypeBank, allowed: BoolA
         result[:, k] = np.where(count > 0, top[:, 0], 0.0)
         result[:, n_classes + k] = np.where(finite, top, 0.0).sum(1) / np.maximum(count, 1)
     return result
-
-
-def best_similarity(similarities: FloatArray) -> FloatArray:
-    """Return each beat's highest similarity to a prototype that it may see, 0 where there is none: (n,)."""
-    if not similarities.shape[1]:
-        return np.zeros(len(similarities), dtype=np.float32)
-    best = similarities.max(axis=1)
-    return np.where(np.isfinite(best), best, np.float32(0.0)).astype(np.float32)

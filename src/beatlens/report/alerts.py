@@ -32,7 +32,7 @@ def alert_section(inputs: ReportInputs) -> dict[str, Any] | None:
             "n_patients": count(row.n_patients),
             "cohesion": score(row.cohesion),
             "stability": score(row.stability),
-            "similarity": score(row.similarity),
+            "distance": score(row.distance),
             "rr": score(row.mean_rr_before_s),
             "pred_mix": row.pred_mix.replace(";", " "),
             "label_mix": row.label_mix.replace(";", " "),
