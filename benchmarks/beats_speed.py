@@ -114,10 +114,10 @@ class PlainIntervals:
         number = np.concatenate([[0], np.cumsum(~exists)])
         self.first, self.last = np.searchsorted(number, number), np.searchsorted(number, number, side="right") - 1
 
-    def neighbours(self, rr: Any, k: int, first: int, last: int) -> tuple[float, float, float, float]:
+    def neighbours(self, rr: Any, k: int, first: int, last: int, usual: float) -> tuple[float, float, float, float]:
         """Return the intervals before and after beat `k`, and those before and after these."""
-        before = rr[k] if k > first else self.median
-        after = rr[k + 1] if k < last else self.median
+        before = rr[k] if k > first else usual
+        after = rr[k + 1] if k < last else usual
         previous = rr[k - 1] if k > first + 1 else before
         following = rr[k + 2] if k < last - 1 else after
         return before, after, previous, following
@@ -142,7 +142,8 @@ class PlainIntervals:
         usual = self.usual(np.median)
         rr, limit, rows = self.intervals, self.settings.max_log_ratio, []
         for k, (first, last) in enumerate(zip(self.first, self.last, strict=True)):
-            before, after, previous, following = self.neighbours(rr, k, first, last)
+            own_usual = usual[k][self.settings.short_usual_beats][0]
+            before, after, previous, following = self.neighbours(rr, k, first, last, own_usual)
             means = []
             for beats in (self.settings.short_mean_beats, self.settings.long_mean_beats):
                 own = rr[max(first + 1, k - beats) : k]
@@ -168,7 +169,8 @@ class PlainIntervals:
         usual = self.usual(statistics.median)
         rr, limit, rows = self.intervals.tolist(), self.settings.max_log_ratio, []
         for k, (first, last) in enumerate(zip(self.first.tolist(), self.last.tolist(), strict=True)):
-            before, after, previous, following = self.neighbours(rr, k, first, last)
+            own_usual = usual[k][self.settings.short_usual_beats][0]
+            before, after, previous, following = self.neighbours(rr, k, first, last, own_usual)
             means = []
             for beats in (self.settings.short_mean_beats, self.settings.long_mean_beats):
                 own = rr[max(first + 1, k - beats) : k]

@@ -32,7 +32,7 @@ RR_COLUMNS = {
     "rr_usual_long_s": "the same over beats.long_usual_beats",
     "rr_spread_short": "median size of the log ratios of intervals to rr_usual_short_s, over the same beats",
     "rr_spread_long": "the same for rr_usual_long_s over beats.long_usual_beats",
-    "rr_filled": "an interval that doesn't exist (first or last beat of a stretch) is the record's median",
+    "rr_filled": "an interval that doesn't exist (first or last beat of a stretch) is rr_usual_short_s",
 }
 """RR columns of a beat table; every RR feature follows from them, row by row."""
 
@@ -55,10 +55,7 @@ RR_FEATURES = (
     "before_usual_long",
     "after_usual_long",
 )
-"""Names of the columns of `rr_features`: all are 0 where the rhythm is constant, whatever its rate.
-
-But for the ends of a stretch that is faster or slower than the record, whose missing interval is the record's median.
-"""
+"""Names of the columns of `rr_features`: all are 0 where the rhythm is constant, whatever its rate."""
 
 SPREAD_FLOOR = 0.03
 """Spread of log RR that counts as none: a heart's own variation at rest."""
@@ -126,9 +123,9 @@ def stretches(r_time_s: Float64Array, gap_s: float) -> IntArray:
 def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings) -> dict[str, npt.NDArray[Any]]:
     """Compute the RR columns of one record's beats from cumulative sums, without a loop over beats.
 
-    Intervals across a gap don't exist: they and the first and last beat's missing ones are the record's median, with
-    ``rr_filled`` set. Means take only intervals before the beat's own, so that a premature beat doesn't hide in the
-    mean it is compared with; where there is none yet, the beat's own interval stands in.
+    Intervals across a gap don't exist: they and the first and last beat's missing ones are what is usual there
+    (``rr_usual_short_s``), with ``rr_filled`` set. Means take only intervals before the beat's own, so that a premature
+    beat doesn't hide in the mean it is compared with; where there is none yet, the beat's own interval stands in.
 
     Parameters
     ----------
@@ -149,18 +146,20 @@ def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings
     interval = np.diff(r_time_s)
     within = stretch[1:] == stretch[:-1]
     median = float(np.median(interval[within])) if within.any() else DEFAULT_RR_S
-    # before[i] is the interval that ends at beat i; index n stands for "after the last beat".
+    # rr[i] is the interval that ends at beat i, NaN where there is none; index n stands for "after the last beat".
     exists = np.concatenate([[False], within, [False]])
-    rr = np.full(n + 1, median)
+    rr = np.full(n + 1, np.nan)
     rr[1:n][within] = interval[within]
-    before, after = rr[:n], rr[1:]
+    first = np.flatnonzero(np.concatenate([[True], ~within]))
+    usual_short, spread_short = _usual(rr[:n], first, settings.short_usual_beats, median)
+    usual_long, spread_long = _usual(rr[:n], first, settings.long_usual_beats, median)
+    before, after = (np.where(np.isnan(part), usual_short, part) for part in (rr[:n], rr[1:]))
     two = np.concatenate([[False], exists[: n - 1]]) & exists[:n]
-    previous = np.where(two, np.concatenate([[median], rr[: n - 1]]), before)
-    following = np.where(np.concatenate([exists[2:], [False]]) & exists[1:], np.concatenate([rr[2:], [median]]), after)
+    previous = np.where(two, np.roll(before, 1), before)
+    following = np.where(np.concatenate([exists[2:], [False]]) & exists[1:], np.roll(after, -1), after)
 
     # Interval k of a stretch (1-based, ending at its beat k) is "before" beat k; cumulative sums restart per stretch.
     position = np.arange(n)
-    first = np.flatnonzero(np.concatenate([[True], ~within]))
     start = np.repeat(first, np.diff(np.append(first, n)))
     total = np.concatenate([[0.0], np.cumsum(np.where(exists[:n], before, 0.0))])
     log_step = np.log(before / previous)
@@ -176,9 +175,6 @@ def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings
     short, long_, mean = _variation(step_size, first, settings)
     low = np.maximum(start + 2, position - settings.short_mean_beats + 1)  # steps need two intervals
     count = np.maximum(position + 1 - low, 1)
-    interval_before = np.where(exists[:n], before, np.nan)
-    usual_short, spread_short = _usual(interval_before, first, settings.short_usual_beats, median)
-    usual_long, spread_long = _usual(interval_before, first, settings.long_usual_beats, median)
     spread = np.maximum(steps[1:] - steps[np.minimum(low, position + 1)], 0.0)
     return {
         "rr_before_s": before,

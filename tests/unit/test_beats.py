@@ -73,8 +73,8 @@ def naive_rr(times: np.ndarray, gap_s: float, short: int, long_: int) -> list[di
         rr = [b - a for a, b in itertools.pairwise(run)]
         usual = {n: naive_usual(rr, median, n) for n in (SETTINGS.short_usual_beats, SETTINGS.long_usual_beats)}
         for k in range(len(run)):
-            before = rr[k - 1] if k > 0 else median
-            after = rr[k] if k < len(rr) else median
+            before = rr[k - 1] if k > 0 else usual[SETTINGS.short_usual_beats][k][0]
+            after = rr[k] if k < len(rr) else usual[SETTINGS.short_usual_beats][k][0]
             earlier = rr[: max(k - 1, 0)]
             row = {
                 "rr_before_s": before,
@@ -134,7 +134,8 @@ def test_tiny_records_have_typed_finite_tables(samples: list[int]) -> None:
 
 
 def test_features_of_a_constant_rhythm_are_zero() -> None:
-    features = rr_features(table_of(list(range(100, 10_000, 75))), SETTINGS)
+    fast, slow = list(range(100, 10_000, 75)), list(range(20_000, 40_000, 140))  # a gap between the two
+    features = rr_features(table_of(fast + slow), SETTINGS)
     np.testing.assert_allclose(features, np.tile(constant_rhythm_features(), (len(features), 1)), atol=1e-5)
 
 
