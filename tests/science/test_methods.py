@@ -162,7 +162,7 @@ def test_more_points_make_integrated_gradients_complete_but_for_a_jump(name, bas
         (torch.from_numpy(fill_signal(scene, baseline)), torch.from_numpy(scene.rr_off).expand(len(scene.rr), -1)),
         (torch.from_numpy(scene.signal[:, scene.start : scene.stop]), torch.from_numpy(scene.rr)),
     ]
-    beside = [(low + 1e-4 * (high - low))[None] for low, high in zip(*ends, strict=True)]
+    beside = [(low + 1e-5 * (high - low))[None] for low, high in zip(*ends, strict=True)]
     few, many = (path_gradients(model, baseline, steps=n, rhythm=True, at_end=False) for n in (4, 1000))
     with torch.no_grad():
         jump = float(model.values(*beside)) - many.empty

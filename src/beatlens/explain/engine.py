@@ -143,7 +143,7 @@ class PerturbationEngine:
         if self.lead_off == ABSENT:
             states = np.where(np.any(cells_on, axis=2, keepdims=True).swapaxes(1, 2), states, -1)
         rows, beats, index = distinct_beats(states)
-        embeddings = self._fast.mix(store.hidden, store.score, tensor(rows))
+        embeddings = self._fast.mix(store.terms, tensor(rows))
         features = self._prototypes(rows, beats)
         # A beat with the rhythm off is another row with the same embedding.
         switched = not rhythm_on.all()

@@ -72,20 +72,20 @@ class EngineNetwork:
             maps = nn.functional.conv2d(maps, weight, bias, stride, padding).relu_()
         return self.network.encoder.pool(maps[:, :, 0], waves, typical)
 
-    def terms(self, waves: Tensor, typical: Tensor, lead_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what waves (m, T), beside typical beats, of leads (m,) bring to a mix: hidden (m, D), score (m,)."""
+    def terms(self, waves: Tensor, typical: Tensor, lead_ids: Tensor) -> Tensor:
+        """Return what waves (m, T), beside typical beats, of leads (m,) bring to a mix: (m, D)."""
         parts = [
             self.network.lead_terms(self.encode(waves[chunk], typical[chunk]), lead_ids[chunk])
             for chunk in _chunks(len(waves), self.chunk)
         ]
-        return torch.cat([hidden for hidden, _ in parts]), torch.cat([score for _, score in parts])
+        return torch.cat(parts)
 
-    def mix(self, hidden: Tensor, score: Tensor, rows: Tensor) -> Tensor:
+    def mix(self, terms: Tensor, rows: Tensor) -> Tensor:
         """Mix terms over leads, for rows (n, L) of them, -1 for a lead that is absent: embeddings (n, D)."""
         parts = []
         for chunk in _chunks(len(rows), 4 * self.chunk):
             present, own = rows[chunk] >= 0, rows[chunk].clamp(min=0)
-            parts.append(self.network.mix_terms(hidden[own], score[own], present))
+            parts.append(self.network.mix_terms(terms[own], present))
         return torch.cat(parts)
 
     def sides(self, beats: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,8 +31,8 @@ class StateStore:
 
     Attributes
     ----------
-    hidden, score
-        (capacity, D), (capacity,) tensors: what a state brings to a mix over leads.
+    terms
+        (capacity, D) tensor: what a state brings to a mix over leads.
     dots, norm2
         (capacity, P), (capacity,): what it brings to similarities; of target beats only, 0 elsewhere.
     count
@@ -55,8 +55,7 @@ class StateStore:
     def _clear(self) -> None:
         self.count = 0
         self._known: dict[tuple[bytes, int, int], KnownCodes] = {}
-        self.hidden = torch.empty(0)
-        self.score = torch.empty(0)
+        self.terms = torch.empty(0)
         self.dots = np.empty((0, len(self.bank)), dtype=np.float32)
         self.norm2 = np.empty(0, dtype=np.float32)
 
@@ -120,10 +119,10 @@ class StateStore:
         first, last = self.count, self.count + len(waves)
         ids = self.tensor(self.scene.lead_ids[owners[:, 1]])
         typical = self.tensor(self.scene.typical[owners[:, 1]])
-        hidden, score = self.network.terms(self.tensor(waves), typical, ids)
+        terms = self.network.terms(self.tensor(waves), typical, ids)
         if last > len(self.norm2):
-            self._grow(max(last, 2 * len(self.norm2)), hidden)
-        self.hidden[first:last], self.score[first:last] = hidden, score
+            self._grow(max(last, 2 * len(self.norm2)), terms)
+        self.terms[first:last] = terms
         wanted = np.isin(owners[:, 0], list(self._targets))
         for lead in range(len(self.scene.leads)):
             own = np.flatnonzero(wanted & (owners[:, 1] == lead))
@@ -133,12 +132,12 @@ class StateStore:
         self.n_encoded += len(waves)
 
     def _grow(self, capacity: int, like: torch.Tensor) -> None:
-        hidden, score = like.new_empty(capacity, like.shape[1]), like.new_empty(capacity)
+        terms = like.new_empty(capacity, like.shape[1])
         dots, norm2 = np.zeros((capacity, len(self.bank)), np.float32), np.zeros(capacity, np.float32)
         if self.count:
-            hidden[: self.count], score[: self.count] = self.hidden[: self.count], self.score[: self.count]
+            terms[: self.count] = self.terms[: self.count]
             dots[: self.count], norm2[: self.count] = self.dots[: self.count], self.norm2[: self.count]
-        self.hidden, self.score, self.dots, self.norm2 = hidden, score, dots, norm2
+        self.terms, self.dots, self.norm2 = terms, dots, norm2
 
     def tensor(self, array: npt.NDArray[Any]) -> torch.Tensor:
         """Return an array as a tensor on the engine's device."""

@@ -99,7 +99,9 @@ class LeadEncoder(nn.Module):
 
 
 class LeadMixer(nn.Module):
-    """Attention over the leads that are present; it knows which lead it mixes by an embedding of the lead's name.
+    """Mean over the leads that are present; it knows which lead it mixes by an embedding of the lead's name.
+
+    Weights learnt from the beats themselves (attention) classify no better and come to rest on few of twelve leads.
 
     Parameters
     ----------
@@ -115,7 +117,6 @@ class LeadMixer(nn.Module):
         nn.init.zeros_(self.leads.weight)  # a lead that no training patient has says nothing, instead of anything
         self.project = nn.Linear(features, settings.embedding)
         self.project_lead = nn.Linear(settings.lead_embedding, settings.embedding, bias=False)
-        self.score = nn.Linear(settings.embedding, 1)
 
     def forward(self, features: Tensor, present: Tensor, lead_ids: Tensor) -> Tensor:
         """Mix features (n, L, F) over the leads present (n, L), named by lead_ids (L,), to embeddings (n, D).
@@ -123,15 +124,13 @@ class LeadMixer(nn.Module):
         A beat without any lead has the embedding 0. Features of absent leads have no influence, whatever they hold.
         """
         features = features.masked_fill(~present[..., None], 0.0)
-        hidden, score = self.terms(features, lead_ids)
-        return self.combine(hidden, score, present)
+        return self.combine(self.terms(features, lead_ids), present)
 
-    def terms(self, features: Tensor, lead_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what features (..., F) of leads lead_ids (...) bring to a mix: hidden (..., D), scores (...)."""
-        hidden = torch.relu(self.project(features) + self.project_lead(self.leads(lead_ids)))
-        return hidden, self.score(hidden).squeeze(-1)
+    def terms(self, features: Tensor, lead_ids: Tensor) -> Tensor:
+        """Return what features (..., F) of leads lead_ids (...) bring to a mix: (..., D)."""
+        return torch.relu(self.project(features) + self.project_lead(self.leads(lead_ids)))
 
-    def combine(self, hidden: Tensor, score: Tensor, present: Tensor) -> Tensor:
-        """Mix terms (n, L, D) and (n, L) over the leads present (n, L) to embeddings (n, D)."""
-        weight = torch.softmax(score.masked_fill(~present, -1e9), dim=1) * present
-        return (weight[..., None] * hidden).sum(1)
+    def combine(self, terms: Tensor, present: Tensor) -> Tensor:
+        """Mix terms (n, L, D) over the leads present (n, L) to embeddings (n, D)."""
+        weight = present / present.sum(dim=1, keepdim=True).clamp(min=1)
+        return (weight[..., None] * terms).sum(1)

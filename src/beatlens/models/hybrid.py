@@ -68,13 +68,13 @@ class HybridNet(nn.Module):
         """Mix features (n, L, F) of the leads present (n, L) bool, with lead_ids (L,) long, to embeddings (n, D)."""
         return cast(Tensor, self.mixer(features, present, lead_ids))
 
-    def lead_terms(self, features: Tensor, lead_ids: Tensor) -> tuple[Tensor, Tensor]:
+    def lead_terms(self, features: Tensor, lead_ids: Tensor) -> Tensor:
         """Return what features (m, F) of leads lead_ids (m,) bring to a mix, for reuse in many mixes."""
         return self.mixer.terms(features, lead_ids)
 
-    def mix_terms(self, hidden: Tensor, score: Tensor, present: Tensor) -> Tensor:
-        """Mix `lead_terms` (n, L, D) and (n, L) over the leads present: equals `mix_leads`."""
-        return self.mixer.combine(hidden, score, present)
+    def mix_terms(self, terms: Tensor, present: Tensor) -> Tensor:
+        """Mix `lead_terms` (n, L, D) over the leads present (n, L): equals `mix_leads`."""
+        return self.mixer.combine(terms, present)
 
     def classify(
         self, embeddings: Tensor, rr: Tensor, similarity: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor
