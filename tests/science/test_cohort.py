@@ -42,8 +42,8 @@ def test_a_planted_difference_is_found_and_no_other():
         parts = {("fused", "QRS", "II"): rng.normal(0.6 if correct else 0.2, 0.1)}
         parts |= {("fused", wave, "II"): rng.normal(0.1, 0.1) for wave in ("P", "ST", "T")}
         agreement = {("kernelshap and lime", "", ""): 0.9 if k else np.nan}
-        cases.append(CaseParts("V", "correct" if correct else "wrong", parts, agreement))
-    cases.append(CaseParts("V", "review", {("fused", "QRS", "II"): 9.0}, {}))
+        cases.append(CaseParts(f"c/{k}", "V", "correct" if correct else "wrong", parts, agreement))
+    cases.append(CaseParts("c/x", "V", "review", {("fused", "QRS", "II"): 9.0}, {}))
     table = cohort_table(cases, ["N", "V"], 500, 1)
     assert tuple(table.columns) == COLUMNS
     first = table.iloc[0]
@@ -54,3 +54,14 @@ def test_a_planted_difference_is_found_and_no_other():
     own = table[table["kind"] == AGREEMENT].iloc[0]
     assert (own["method"], own["n_correct"], own["correct"]) == ("kernelshap and lime", 19, pytest.approx(0.9))
     assert cohort_table([], ["V"], 10, 1).empty
+
+
+def test_many_cases_of_two_patients_prove_nothing():
+    """Ten right cases of one patient and ten wrong ones of another differ in the patient, whatever else."""
+    key = ("fused", "QRS", "II")
+    cases = [
+        CaseParts("c/a" if k < 10 else "c/b", "V", "correct" if k < 10 else "wrong", {key: k}, {}) for k in range(20)
+    ]
+    row = cohort_table(cases, ["V"], 500, 1).iloc[0]
+    assert (row["n_correct"], row["n_wrong"], row["difference"]) == (10, 10, -10.0)
+    assert np.isnan([row["effect"], row["p"]]).all()

@@ -61,13 +61,17 @@ def test_windows_keep_off_the_neighbours(regions):
 
 def test_truth_on_the_grid_goes_by_lead_name(regions):
     leads, grid = ("MLII", "V1"), (100.0, 1.0, 200)
-    strict = region_truth(regions["PVC"], np.arange(5.0), [2], leads, *grid, strict=True)
-    lenient = region_truth(regions["PVC"], np.arange(5.0), [2], leads, *grid, strict=False)
+    strict = region_truth(regions["PVC"], np.arange(5.0), [2], [], leads, *grid, strict=True)
+    lenient = region_truth(regions["PVC"], np.arange(5.0), [2], [], leads, *grid, strict=False)
     assert not strict.inside[0].any()
     np.testing.assert_array_equal(np.flatnonzero(strict.inside[1]), np.arange(95, 120))
     np.testing.assert_array_equal(lenient.inside[0], strict.inside[1])
-    assert region_truth(regions["PVC"], np.arange(5.0), [2], ("V6",), *grid, strict=False) is None
-    assert region_truth(regions["PVC"], np.arange(9.0), [8], leads, *grid, strict=False) is None
+    beside = region_truth(regions["PVC"], np.arange(5.0), [2], [1, 2], leads, *grid, strict=True)
+    np.testing.assert_array_equal(beside.inside, strict.inside)
+    assert beside.counted[0].all()
+    np.testing.assert_array_equal(np.flatnonzero(~beside.counted[1]), np.arange(0, 20))  # of the beat before
+    assert region_truth(regions["PVC"], np.arange(5.0), [2], [], ("V6",), *grid, strict=False) is None
+    assert region_truth(regions["PVC"], np.arange(9.0), [8], [], leads, *grid, strict=False) is None
 
 
 def test_bad_tables_name_the_line(tmp_path):

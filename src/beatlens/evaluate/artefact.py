@@ -140,8 +140,8 @@ def artefact_test(
         with torch.inference_mode():
             right = _logits(network, record.inputs).argmax(1).numpy() == record.spiked
         logger.info("%s: %d of %d beats right", record.inputs.record, int(right.sum()), len(right))
-        rows = np.flatnonzero(right & record.spiked)[:: max(1, len(right) // RECORD_CASES)]
-        for row in rows[:RECORD_CASES]:
+        found = np.flatnonzero(right & record.spiked)
+        for row in found[:: max(1, len(found) // RECORD_CASES)][:RECORD_CASES]:
             if done < probes.cases:
                 yield from _explain(record, int(row), network, bundle, settings, seed)
                 done += 1

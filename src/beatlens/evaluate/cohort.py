@@ -29,13 +29,14 @@ COLUMNS = (
 """``part``: mean share of the explanation's mass, signed, that a wave of the explained beat has in a lead; the other
 beats' and the rhythm's have no lead. ``agreement``: mean rank correlation of two methods, over the cells of a case;
 `wave` and `lead` are empty. ``difference`` is correct minus wrong, ``effect`` that in pooled standard deviations
-(Cohen's d), ``p`` from permuting right and wrong among cases, ``p_holm`` corrected for the parts of a class (Holm
+(Cohen's d), ``p`` from permuting right and wrong, both over patients' means (cases of one patient are no independent
+draws), ``p_holm`` corrected for the parts of a class (Holm
 1979)."""
 
 WAVES = ("P", "QRS", "ST", "T")
 OTHER, RHYTHM = "other beats", "rhythm"
 MIN_GROUP = 2
-"""Cases of either kind that a comparison needs."""
+"""Patients with cases of either kind that a comparison needs."""
 
 Part = tuple[str, str, str]
 """Method or pair of methods, wave, lead."""
@@ -43,8 +44,9 @@ Part = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class CaseParts:
-    """One case: its class, whether the prediction was ``correct``, ``wrong`` or something else, and its parts."""
+    """One case: ``corpus/patient``, class, whether ``correct``, ``wrong`` or something else, and its parts."""
 
+    patient: str
     label: str
     outcome: str
     parts: Mapping[Part, float]
@@ -86,7 +88,7 @@ def case_parts(
     single = sorted(name for name in attributions if name != "fused")
     cells = {name: cell_sums(attributions[name].values, np.diff(edges)).ravel() for name in single}
     pairs = {(f"{a} and {b}", "", ""): _rank_correlation(cells[a], cells[b]) for a, b in combinations(single, 2)}
-    return CaseParts(case.case_class, case.outcome, parts, pairs)
+    return CaseParts(f"{case.corpus}/{case.patient}", case.case_class, case.outcome, parts, pairs)
 
 
 def _rank_correlation(one: Array, other: Array) -> float:
@@ -115,7 +117,7 @@ def cohort_table(cases: Sequence[CaseParts], classes: Sequence[str], draws: int,
     Returns
     -------
     Table of `COLUMNS`, parts of largest absolute mean among right predictions first; legal without a row. A mean of no
-    case, and a comparison with fewer than `MIN_GROUP` cases of either kind, are NaN.
+    case, and a comparison with cases of fewer than `MIN_GROUP` patients of either kind, are NaN.
     """
     import pandas as pd
 
@@ -139,20 +141,22 @@ def _keys(cases: Sequence[CaseParts], kind: str) -> list[Part]:
 
 
 def _row(kind: str, name: str, key: Part, cases: Sequence[CaseParts], draws: int, seed: int) -> dict[str, Any]:
-    pairs = [(_values(case, kind).get(key, np.nan), case.outcome == "correct") for case in cases]
-    values = np.array([value for value, _ in pairs])
-    right = np.array([flag for _, flag in pairs])
-    right, values = right[np.isfinite(values)], values[np.isfinite(values)]
-    groups = values[right], values[~right]
-    means = [float(group.mean()) if len(group) else float("nan") for group in groups]
-    effect, p = compare(*groups, draws, derive_seed(seed, "cohort", kind, name, *key))
+    groups: tuple[dict[str, list[float]], dict[str, list[float]]] = {}, {}
+    for case in cases:
+        value = _values(case, kind).get(key, np.nan)
+        if np.isfinite(value):
+            groups[case.outcome != "correct"].setdefault(case.patient, []).append(value)
+    sizes = [sum(map(len, group.values())) for group in groups]
+    means = [float(np.mean(np.concatenate(list(group.values())))) if group else float("nan") for group in groups]
+    right, wrong = (np.array([np.mean(own) for own in group.values()]) for group in groups)
+    effect, p = compare(right, wrong, draws, derive_seed(seed, "cohort", kind, name, *key))
     return {
         "kind": kind,
         "class": name,
         **dict(zip(("method", "wave", "lead"), key, strict=True)),
-        "n_correct": len(groups[0]),
+        "n_correct": sizes[0],
         "correct": means[0],
-        "n_wrong": len(groups[1]),
+        "n_wrong": sizes[1],
         "wrong": means[1],
         "difference": means[0] - means[1],
         "effect": effect,

@@ -153,7 +153,7 @@ def localisation(values: npt.ArrayLike, truth: Truth, lengths: npt.NDArray[np.in
         "precision_at_5": _precision_of_cells(signed, truth, lengths),
         "relevance_rank": share_inside(flat, inside, int(inside.sum())),
         "relevance_mass": float(positive[truth.inside].sum() / mass) if mass > 0 else 0.0,
-        "span_f1": span_f1(flat, inside),
+        "span_f1": span_f1(flat, inside, float(signed.max())),
         "lead_auc": auc(positive.sum(axis=1), right),
         "time_auc": float(np.mean(finite)) if finite else float("nan"),
         "joint_auc": auc(flat, inside),
@@ -189,9 +189,9 @@ def threshold_areas(scores: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[float,
     return float(step @ precision), float(step @ recall)
 
 
-def span_f1(scores: Array, inside: BoolArray) -> float:
-    """Return the F1 of the samples of at least `SPAN_SHARE` of the largest score; 0 where none is positive."""
-    shown = (scores > 0) & (scores >= SPAN_SHARE * scores.max())
+def span_f1(scores: Array, inside: BoolArray, largest: float) -> float:
+    """Return the F1 of the samples of at least `SPAN_SHARE` of the map's `largest` value; 0 where none is positive."""
+    shown = (scores > 0) & (scores >= SPAN_SHARE * largest)
     return float(2 * (shown & inside).sum() / (shown.sum() + inside.sum()))
 
 

@@ -167,6 +167,7 @@ def region_truth(
     region: Region,
     r_times_s: npt.ArrayLike,
     beats: Sequence[int],
+    others: Sequence[int],
     leads: tuple[str, ...],
     fs: float,
     start_s: float,
@@ -184,6 +185,8 @@ def region_truth(
         (n,) R times of the record.
     beats
         The beats of that class that are explained.
+    others
+        Beats that have the class too, or may have it: their regions count neither way.
     leads, fs, start_s, n_samples
         Grid of the attribution.
     strict
@@ -194,9 +197,10 @@ def region_truth(
     The truth, or None where the record has none of the leads or no stretch lies on the grid.
     """
     rows = [k for k, lead in enumerate(leads) if canonical_lead(lead) in region.leads(strict=strict)]
-    inside = np.zeros((len(leads), n_samples), dtype=bool)
-    for beat in beats:
-        for start, end in beat_windows(region, r_times_s, beat):
-            first, last = (min(max(round((time - start_s) * fs), 0), n_samples) for time in (start, end))
-            inside[rows, first:last] = True
-    return Truth(inside, np.ones_like(inside)) if inside.any() else None
+    inside, other = np.zeros((2, len(leads), n_samples), dtype=bool)
+    for mask, chosen in ((inside, beats), (other, others)):
+        for beat in chosen:
+            for start, end in beat_windows(region, r_times_s, beat):
+                first, last = (min(max(round((time - start_s) * fs), 0), n_samples) for time in (start, end))
+                mask[rows, first:last] = True
+    return Truth(inside, ~other | inside) if inside.any() else None

@@ -106,9 +106,12 @@ def case_truths(case: Any, scene: Scene, labels: Labels) -> dict[str, Truth]:
             found[PLANTED] = planted_truth(labels.spans, int(beat["matched_r_sample"]), case.label, *grid)
         if region is not None and len(beats) > 1:
             r_times = beats["r_index"].to_numpy(dtype=np.float64) / scene.geometry.fs
+            alike = np.ones(len(beats), dtype=bool) if by_record else (beats["label"] == case.case_class).to_numpy()
+            alike[row] = False
+            others = np.flatnonzero(alike).tolist()
             names = (RECORD_STRICT, RECORD_LENIENT) if by_record else (STRICT, LENIENT)
             for name, strict in zip(names, (True, False), strict=True):
-                found[name] = region_truth(region, r_times, [row], *grid, strict=strict)
+                found[name] = region_truth(region, r_times, [row], others, *grid, strict=strict)
     kept = {name: truth.within(seen) for name, truth in found.items() if truth is not None}
     return {name: truth for name, truth in kept.items() if truth is not None}
 
