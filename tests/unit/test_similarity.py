@@ -68,9 +68,10 @@ def test_distance_is_the_relative_difference_to_the_nearest_over_the_shared_lead
         for p in np.flatnonzero(bank.patients != patients[i]):
             shared = present[i] & bank.present[p]
             if shared.any():
-                size = np.linalg.norm(bank.waves[p][shared])
+                size = np.hypot(np.linalg.norm(waves[i][shared]), np.linalg.norm(bank.waves[p][shared]))
                 ratios.append(np.linalg.norm(waves[i][shared] - bank.waves[p][shared]) / size)
         assert found[i] == pytest.approx(min(ratios, default=np.inf), abs=2e-3)
+    assert found[3] in {1.0, np.inf}  # a flat line is as far from a small prototype as from a large one
     assert found[4] < 2e-3
     assert found[5] == np.inf  # no lead, hence no prototype
 

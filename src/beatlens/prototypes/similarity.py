@@ -4,8 +4,8 @@ similarity(beat, prototype) = sum of dot products / sqrt(sum of the beat's squar
 sum over the leads that both have. Dot products and squared norms are kept per lead and summed before the division:
 cosines of single leads are never averaged. Where a norm is 0, the similarity is 0.
 
-distance(beat, prototype) = norm of their difference / norm of the prototype, from the same sums: the relative
-root-mean-square difference (PRD). A similarity knows shapes alone; what is as large as no prototype is far from all.
+distance(beat, prototype) = sqrt(squared norm of their difference / sum of their squared norms), from the same sums: 0
+for the same beat, 1 for a flat line. A similarity knows shapes alone; what is as large as no prototype is far from all.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def nearest_distance(
     bank: PrototypeBank,
     exclude_patient: str | npt.NDArray[np.str_] | None = None,
 ) -> FloatArray:
-    """Return the distance of each beat to its nearest prototype, (n,): 0 where it is one, infinite where there is none.
+    """Return the distance of each beat to its nearest prototype, (n,) in 0 to sqrt(2), infinite where there is none.
 
     Parameters as for `combine`.
     """
@@ -196,7 +196,7 @@ def nearest_distance(
     if exclude_patient is not None:
         usable = usable & ~_own(exclude_patient, bank)
     squared = np.maximum(energy + prototype_energy - 2 * top, 0.0)
-    ratio = np.divide(squared, prototype_energy, out=np.full_like(squared, np.inf), where=usable)
+    ratio = np.divide(squared, energy + prototype_energy, out=np.full_like(squared, np.inf), where=usable)
     distance: FloatArray = np.sqrt(ratio.min(axis=1, initial=np.inf)).astype(np.float32)
     return distance
 
