@@ -40,7 +40,7 @@ def make_deterministic(threads: int, device: str) -> None:
         torch.backends.cudnn.benchmark = False
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def network_from_arrays(

@@ -203,7 +203,7 @@ def nearest_distance(
 
 def _sums(
     dots: FloatArray, norm2: FloatArray, present: BoolArray, bank: PrototypeBank
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     """Return dot products and squared norms of beats and prototypes over the leads that both have, (n, P) each."""
     mask = present.astype(np.float32)
     shared = bank.present.astype(np.float32)
