@@ -100,7 +100,39 @@ def test_sampled_values_within_their_errors():
         assert abs(solution.completeness_error) < 1e-9
         z.append((solution.values - exact.values) / solution.standard_error)
     assert abs(np.mean(z)) < 0.2
-    assert 0.4 < np.std(z) < 1.3  # the fit's own error; it knows nothing of sampling without replacement
+    assert 0.8 < np.std(z) < 1.2
+
+
+def lime(coalitions, targets):
+    return solve_lime(coalitions, targets, kernel_width=0.25, ridge=0.001)
+
+
+@pytest.mark.parametrize("budget", [400, 4000])
+@pytest.mark.parametrize(("sampler", "solve"), [(shapley_coalitions, solve_kernelshap), (uniform_coalitions, lime)])
+def test_stated_errors_are_those_from_seed_to_seed(sampler, solve, budget):
+    """Also where much is enumerated (KernelSHAP, 4000 of 16384) or drawn again and again (LIME's small coalitions)."""
+    value = game(14, 4)
+    drawn = [sampler(14, budget, np.random.default_rng(seed)) for seed in range(20)]
+    solutions = [solve(coalitions, value(coalitions.masks)) for coalitions in drawn]
+    spread = np.std([solution.values for solution in solutions], axis=0, ddof=1)
+    stated = np.median([solution.standard_error for solution in solutions], axis=0)
+    assert 0.8 < np.median(stated / spread) < 1.3
+
+
+def test_all_coalitions_are_the_limit_of_limes_samples():
+    """Each number of players that are off has the same weight, and the values agree up to the error of the draws."""
+    value = game(13, 4)
+    every = uniform_coalitions(13, 2**13, np.random.default_rng(0))
+    drawn = [uniform_coalitions(13, 2000, np.random.default_rng(seed)) for seed in range(20)]
+    assert every.exact
+    for coalitions, tolerance in ((every, 1e-9), (drawn[0], 0.2)):
+        share = np.bincount(coalitions.masks.sum(axis=1), coalitions.weights) / coalitions.weights.sum()
+        np.testing.assert_allclose(share, 1 / 14, rtol=tolerance)
+        assert coalitions.weights.sum() == pytest.approx(len(coalitions.masks))
+    exact = lime(every, value(every.masks)).values
+    values = np.array([lime(coalitions, value(coalitions.masks)).values for coalitions in drawn])
+    z = (values.mean(axis=0) - exact) / (values.std(axis=0, ddof=1) / np.sqrt(len(drawn)))
+    assert np.abs(z).max() < 4
 
 
 @pytest.mark.parametrize(
@@ -166,11 +198,14 @@ def test_lime_agrees_with_captum():
 
     rng, value, forward = captum_inputs(15, 7)
     coalitions = uniform_coalitions(15, 150, rng)
+    assert coalitions.draws.max() > 1  # masks that were drawn again weigh more
     rows = iter(torch.tensor(coalitions.masks, dtype=torch.float32))
+    weights = torch.tensor(lime_weights(coalitions.masks, 0.25) * coalitions.weights)
+    weight_of = {mask.tobytes(): w for mask, w in zip(coalitions.masks, weights, strict=True)}
     method = LimeBase(
         forward,
         SkLearnRidge(alpha=0.001),
-        lambda original, perturbed, bits, **_: torch.tensor(lime_weights(bits.numpy().astype(bool), 0.25)),
+        lambda original, perturbed, bits, **_: weight_of[bits.numpy().astype(bool)[0].tobytes()],
         lambda original, **_: next(rows)[None],
         perturb_interpretable_space=True,
         from_interp_rep_transform=lambda bits, original, **_: bits,
@@ -178,7 +213,7 @@ def test_lime_agrees_with_captum():
     )
     reference = method.attribute(torch.ones(1, 15), n_samples=150).numpy()[0]
     targets = value(coalitions.masks).astype(np.float32)
-    own = solve_lime(coalitions, targets, kernel_width=0.25, ridge=0.001)
+    own = lime(coalitions, targets)
     np.testing.assert_allclose(own.values, reference, atol=1e-5)
 
 

@@ -14,7 +14,7 @@ def solve_kernelshap(coalitions: Coalitions, targets: npt.ArrayLike) -> Solution
 
     The empty coalition fixes the intercept; efficiency (values add up to full minus empty) is kept by eliminating
     the last player. With all coalitions the values are the Shapley values; with samples the standard error is that
-    of the fit, pairs as clusters (the eliminated player's by the same sandwich, as minus the sum of the others').
+    of the draws, pairs as clusters (the eliminated player's by the same sandwich, as minus the sum of the others').
 
     Parameters
     ----------
@@ -45,5 +45,6 @@ def solve_kernelshap(coalitions: Coalitions, targets: npt.ArrayLike) -> Solution
     if coalitions.exact:
         return Solution(values, np.zeros(n_players), full, empty, len(masks))
     project = np.concatenate([inverse, -inverse.sum(axis=0, keepdims=True)])
-    error = clustered_error(project, design, scaled, outcome - design @ head, coalitions.groups[inner])
+    residuals = outcome - design @ head
+    error = clustered_error(project, design, scaled, residuals, coalitions.draws[inner], coalitions.groups[inner])
     return Solution(values, error, full, empty, len(masks))

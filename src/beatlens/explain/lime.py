@@ -33,14 +33,14 @@ def lime_weights(masks: npt.NDArray[np.bool_], kernel_width: float) -> Array:
 def solve_lime(coalitions: Coalitions, targets: npt.ArrayLike, *, kernel_width: float, ridge: float) -> Solution:
     """Fit a weighted ridge regression with a free intercept; a player's value is its coefficient.
 
-    Minimises sum_i w_i (y_i - b - z_i x)^2 + ridge |x|^2. The completeness error is what the coefficients lack of
-    full minus empty: a local surrogate need not add up. The standard error is the sandwich of the penalised fit,
-    pairs as clusters.
+    Minimises sum_i w_i (y_i - b - z_i x)^2 + ridge |x|^2, w the kernel times the coalitions' own weights. The
+    completeness error is what the coefficients lack of full minus empty: a local surrogate need not add up. The
+    standard error is the sandwich of the penalised fit over the draws, pairs as clusters.
 
     Parameters
     ----------
     coalitions
-        Masks; the first two are full and empty.
+        Masks and weights; the first two masks are full and empty.
     targets
         (M,) the target under each mask.
     kernel_width, ridge
@@ -64,5 +64,6 @@ def solve_lime(coalitions: Coalitions, targets: npt.ArrayLike, *, kernel_width: 
     if coalitions.exact:
         error = np.zeros(len(values))
     else:
-        error = clustered_error(inverse, design, weights, y - mean_y - design @ values, coalitions.groups)
+        residuals = y - mean_y - design @ values
+        error = clustered_error(inverse, design, weights, residuals, coalitions.draws, coalitions.groups)
     return Solution(values, error, float(y[0]), float(y[1]), len(masks))

@@ -12,11 +12,11 @@ BoolArray = npt.NDArray[np.bool_]
 Array = npt.NDArray[np.float64]
 
 EXACT_PLAYERS = 12
-"""Up to this many players every coalition is evaluated, whatever the budget."""
+"""Up to this many players every coalition is evaluated, be it more than the budget: 4,096 at most."""
 
 
 def is_exact(n_players: int, budget: int) -> bool:
-    """Tell whether all coalitions are evaluated: few players, or a budget that holds half of the coalitions."""
+    """Tell whether all coalitions are evaluated: few players (whatever the budget), or a budget for half of them."""
     return n_players <= EXACT_PLAYERS or budget >= 2 ** (n_players - 1)
 
 
@@ -30,6 +30,8 @@ class Coalitions:
         (M, n_players) bool; the first row is full, the second empty.
     weights
         (M,) float64. For the Shapley kernel those of the first two rows are 0: they enter as constraints.
+    draws
+        (M,) int64, how often a mask was drawn; 0 where it is there whatever the draws, and has no sampling error.
     groups
         (M,) int64, masks with one number were drawn as a pair (a coalition and its complement): standard errors
         take pairs, not masks, as independent.
@@ -39,6 +41,7 @@ class Coalitions:
 
     masks: BoolArray
     weights: Array
+    draws: npt.NDArray[np.int64]
     groups: npt.NDArray[np.int64]
     exact: bool
 
@@ -66,7 +69,8 @@ def shapley_coalitions(n_players: int, budget: int, rng: np.random.Generator) ->
     n_players
         Players, >= 1.
     budget
-        Evaluations of the model, the full and the empty coalition included; all 2**n where `is_exact`.
+        Evaluations of the model, the full and the empty coalition included. Where `is_exact` all 2**n are evaluated,
+        which up to `EXACT_PLAYERS` players may be more.
     rng
         Source of the draws.
     """
@@ -76,7 +80,7 @@ def shapley_coalitions(n_players: int, budget: int, rng: np.random.Generator) ->
         masks = all_masks(n_players)
         counts = masks.sum(axis=1)
         kernel = np.array([0.0, *(1 / (comb(n_players, int(s)) * s * (n_players - s)) for s in sizes), 0.0])
-        return Coalitions(masks, kernel[counts], np.arange(len(masks)), True)
+        return Coalitions(masks, kernel[counts], np.zeros(len(masks), np.int64), np.arange(len(masks)), True)
     mass = 1 / (sizes * (n_players - sizes))
     mass /= mass.sum()
     rows: list[BoolArray] = []
@@ -100,6 +104,7 @@ def shapley_coalitions(n_players: int, budget: int, rng: np.random.Generator) ->
     return Coalitions(
         np.concatenate([ends, np.array(rows, dtype=bool).reshape(-1, n_players), sampled]),
         np.concatenate([[0.0, 0.0], weights, counts * share]),
+        np.concatenate([np.zeros(2 + len(rows), np.int64), counts]),
         np.concatenate([[-1, -1], groups, pairs + first]).astype(np.int64),
         False,
     )
@@ -108,7 +113,9 @@ def shapley_coalitions(n_players: int, budget: int, rng: np.random.Generator) ->
 def uniform_coalitions(n_players: int, budget: int, rng: np.random.Generator) -> Coalitions:
     """Coalitions for a local linear fit (LIME): how many players are off is uniform, which ones is uniform.
 
-    Drawn in pairs, a coalition and its complement, as the Shapley samples are. All weights are 1.
+    Each number of players that are off, from none to all, has the same weight, shared by the masks of that number: all
+    of them, or those that were drawn, each as often as it was. So all coalitions are the limit of samples. Drawn in
+    pairs, a coalition and its complement, as the Shapley samples are. The weights add up to the number of masks.
 
     Parameters
     ----------
@@ -118,12 +125,16 @@ def uniform_coalitions(n_players: int, budget: int, rng: np.random.Generator) ->
     _check_budget(n_players, budget)
     if is_exact(n_players, budget):
         masks = all_masks(n_players)
-        return Coalitions(masks, np.ones(len(masks)), np.arange(len(masks)), True)
+        of_size = np.array([1 / comb(n_players, size) for size in range(n_players + 1)])
+        weights = of_size[masks.sum(axis=1)] * len(masks) / (n_players + 1)
+        return Coalitions(masks, weights, np.zeros(len(masks), np.int64), np.arange(len(masks)), True)
     sizes = np.ones(n_players - 1)
-    sampled, _, pairs = _sample_pairs(n_players, budget - 2, sizes / sizes.sum(), 0, rng)
+    sampled, counts, pairs = _sample_pairs(n_players, budget - 2, sizes / sizes.sum(), 0, rng)
+    weights = np.concatenate([[1.0, 1.0], counts * (n_players - 1) / counts.sum()]) * budget / (n_players + 1)
     ends = np.array([[True] * n_players, [False] * n_players])
     groups = np.concatenate([[-1, -1], pairs]).astype(np.int64)
-    return Coalitions(np.concatenate([ends, sampled]), np.ones(budget), groups, False)
+    draws = np.concatenate([[0, 0], counts])
+    return Coalitions(np.concatenate([ends, sampled]), weights, draws, groups, False)
 
 
 def _check_budget(n_players: int, budget: int) -> None:
@@ -144,7 +155,7 @@ def _combinations(n_players: int, size: int) -> BoolArray:
 
 def _sample_pairs(
     n_players: int, wanted: int, mass: Array, level: int, rng: np.random.Generator
-) -> tuple[BoolArray, Array, npt.NDArray[np.int64]]:
+) -> tuple[BoolArray, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Draw exactly `wanted` distinct masks in pairs, of sizes not yet enumerated; return masks, counts, pair numbers.
 
     With an odd number the last pair lacks its complement.
@@ -153,7 +164,7 @@ def _sample_pairs(
     chance = mass[sizes - 1] / mass[sizes - 1].sum() if len(sizes) else mass[:0]
     found: dict[bytes, int] = {}
     rows: list[BoolArray] = []
-    counts: list[float] = []
+    counts: list[int] = []
     pairs: list[int] = []
     pair = 0
     while len(rows) < wanted and len(sizes):
@@ -170,7 +181,8 @@ def _sample_pairs(
                 elif len(rows) < wanted:
                     found[key] = len(rows)
                     rows.append(mask)
-                    counts.append(1.0)
+                    counts.append(1)
                     pairs.append(pair)
             pair += 1
-    return np.array(rows, dtype=bool).reshape(-1, n_players), np.array(counts), np.array(pairs, dtype=np.int64)
+    masks = np.array(rows, dtype=bool).reshape(-1, n_players)
+    return masks, np.array(counts, dtype=np.int64), np.array(pairs, dtype=np.int64)

@@ -50,29 +50,42 @@ def check_targets(values: npt.ArrayLike, n_masks: int, method: str) -> Array:
 
 
 def clustered_error(
-    project: Array, design: Array, weights: Array, residuals: Array, groups: npt.NDArray[np.int64]
+    project: Array,
+    design: Array,
+    weights: Array,
+    residuals: Array,
+    draws: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.int64],
 ) -> Array:
     """Return standard errors of weighted least squares by the sandwich estimator, pairs of masks as clusters.
 
-    sqrt(diag(P (sum_g u_g u_g') P') * G / (G - K)), u_g = sum over the pair of w x e (Liang & Zeger 1986).
+    sqrt(diag(P (sum_g c_g (u_g / c_g - m)(u_g / c_g - m)') P') * G / (G - K)), u_g = sum over the pair of w x e, c_g
+    its draws, m the mean of u over all draws (Liang & Zeger 1986). Masks that weren't drawn would be there in any
+    sample: they are in the fit and in P, and add nothing to the error. So the drawn ones' u don't add up to 0, and
+    their spread is that around their mean.
 
     Parameters
     ----------
     project
         (n, K), what makes the n wanted values of the K scores: rows of the inverse of the (penalised) normal matrix,
         or sums of them.
-    design, weights, residuals, groups
-        (M, K), (M,), (M,), (M,).
+    design, weights, residuals
+        (M, K), (M,), (M,).
+    draws, groups
+        (M,), (M,) of `beatlens.explain.sampling.Coalitions`.
 
     Returns
     -------
-    (n,) float64, NaN where there are no more pairs than coefficients.
+    (n,) float64, NaN where there are no more drawn pairs than coefficients.
     """
-    names, index = np.unique(groups, return_inverse=True)
+    drawn = draws > 0
+    names, index = np.unique(groups[drawn], return_inverse=True)
     spare = len(names) - design.shape[1]
     if spare <= 0:
         return np.full(len(project), np.nan)
-    scores = np.zeros((len(names), design.shape[1]))
-    np.add.at(scores, index, design * (weights * residuals)[:, None])
-    error: Array = np.sqrt(len(names) / spare * ((scores @ project.T) ** 2).sum(axis=0))
+    scores, count = np.zeros((len(names), design.shape[1])), np.zeros(len(names))
+    np.add.at(scores, index, (design * (weights * residuals)[:, None])[drawn])
+    np.maximum.at(count, index, draws[drawn])
+    centred = scores - count[:, None] * scores.sum(axis=0) / count.sum()
+    error: Array = np.sqrt(len(names) / spare * ((centred @ project.T) ** 2 / count[:, None]).sum(axis=0))
     return error
