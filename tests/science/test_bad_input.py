@@ -268,7 +268,11 @@ def test_recordings_without_labels_and_a_given_bundle(write, chain, make_chain, 
     [
         (1, {}, "in the 0 records of the split 'calibrate'; expected labelled records of patients in that split"),
         (2, {}, "in the 0 records of the split 'calibrate'"),
-        (3, {"training": {"folds": 2}}, "in the split 'calibrate'; expected 0"),
+        (
+            3,
+            {"training": {"folds": 2}},
+            "training.folds: 2; expected 0, since split.fractions.calibrate sets patients",
+        ),
         (
             3,
             {

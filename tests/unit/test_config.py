@@ -9,6 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from beatlens.bundle import SCHEMA_VERSION
 from beatlens.config import ConfigError, candidate_config, load_config, merge, sections
 from beatlens.configdoc import document
 
@@ -111,6 +112,32 @@ def candidates(*changes):
         ({"model": {"kernels": [7, 4, 3]}}, "model.kernels", "odd numbers"),
         ({"model": {"channels": [8]}}, "model.kernels", "as many as model.channels, 1"),
         ({"training": {"noise_snr_db": [9, 1]}}, "training.noise_snr_db", "lower ratio first"),
+        ({"training": {"noise_snr_db": [6, 6]}}, "training.noise_snr_db", "and a higher one"),
+        ({"training": {"noise_fraction": 1}}, "training.noise_fraction", "1; expected number, >= 0, < 1"),
+        (
+            {"training": {"noisy_below_db": 7}},
+            "training.noisy_below_db",
+            "7; expected at most training.clean_above",
+        ),
+        ({"training": {"folds": 1}}, "training.folds", "1; expected 0, or integer, >= 2, <= 50"),
+        ({"training": {"folds": 3}}, "training.folds", "0, since split.fractions.calibrate sets patients aside"),
+        (
+            {"split": {"fractions": {"calibrate": 0, "test": 0.4}}},
+            "training.folds",
+            "0; expected 2 or more, since split.fractions.calibrate sets nobody aside",
+        ),
+        ({"split": {"scheme": "table", "table": "LICENSE"}}, "split.table", "the columns corpus, record and split"),
+        ({"review": {"max_error": 1}}, "review.max_error", "1; expected number, >= 0, < 1"),
+        ({"review": {"max_clean_loss": 1}}, "review.max_clean_loss", "1; expected number, >= 0, < 1"),
+        ({"review": {"max_distance_loss": 1}}, "review.max_distance_loss", "1; expected number, >= 0, < 1"),
+        ({"beats": {"short_usual_beats": 30}}, "beats.short_usual_beats", "30; expected an odd number"),
+        ({"beats": {"long_variation_beats": 100}}, "beats.long_variation_beats", "100; expected an odd number"),
+        ({"synthetic": {"truth_band_hz": [40, 1]}}, "synthetic.truth_band_hz", "low cut < high cut < 125 Hz"),
+        (
+            {"synthetic": {"ambulatory_patients": 0, "clinical_patients": 0}},
+            "synthetic.ambulatory_patients",
+            "1 or more",
+        ),
         ({"run": "../elsewhere"}, "run", "matching"),
         ({"run": "a/b"}, "run", "matching"),
         ({"data_dir": "../data"}, "data_dir", "without '..'"),
@@ -172,3 +199,82 @@ def test_every_problem_is_named_at_once():
     with pytest.raises(ConfigError) as error:
         load({"seed": -1, "shards": "many", "report": {"tilte": "x"}})
     assert [problem[0] for problem in error.value.problems] == ["report.tilte", "seed", "shards"]
+
+
+def test_a_split_table_counts_for_the_folds_as_far_as_the_run_takes_its_records(tmp_path):
+    (tmp_path / "split.csv").write_text("# who\ncorpus,record,split\nsynthetic,a01,calibrate\nsynthetic,a02,train\n")
+    split = {"scheme": "table", "table": "split.csv"}
+    assert load_config({"split": split}, ROOT, tmp_path)["training"]["folds"] == 0
+    with pytest.raises(ConfigError, match=r"training.folds: 2; expected 0, since split.csv sets patients aside"):
+        load_config({"split": split, "training": {"folds": 2}}, ROOT, tmp_path)
+    own = {**DEFAULTS["corpora"][0], "records": ["a02"]}
+    assert load_config({"split": split, "training": {"folds": 2}, "corpora": [own]}, ROOT, tmp_path)
+    with pytest.raises(ConfigError, match=r"training.folds: 0; expected 2 or more"):
+        load_config({"split": split, "corpora": [own]}, ROOT, tmp_path)
+
+
+MINE = {"corpora": [{"name": "mine", "format": "wfdb", "role": "predict"}], "bundle": "given"}
+
+
+@pytest.fixture
+def bundle_json(tmp_path):
+    """Return a function that writes the bundle.json of a model for three classes, five leads and another band."""
+
+    def write(**changes):
+        value = {
+            "schema_version": SCHEMA_VERSION,
+            "classes": ["N", "S", "V"],
+            "leads": ["II", "V1"],
+            "signal": {**DEFAULTS["signal"], "fs": 125.0, "band_hz": [1, 40], "order": 2},
+            "beats": {**DEFAULTS["beats"], "before_s": 0.1, "context": 7},
+        }
+        (tmp_path / "given").mkdir(exist_ok=True)
+        (tmp_path / "given" / "bundle.json").write_text(json.dumps(value | changes), encoding="utf-8")
+        return value
+
+    return write
+
+
+def test_a_given_bundle_decides_classes_leads_signal_and_beats(bundle_json, tmp_path):
+    value = bundle_json()
+    config = load_config(MINE, ROOT, tmp_path)
+    decided = ("classes", "leads", "signal", "beats")
+    assert {name: config[name] for name in decided} == {name: value[name] for name in decided}
+    assert {name: config[name] for name in DEFAULTS if name not in {*decided, *MINE}} == {
+        name: DEFAULTS[name] for name in DEFAULTS if name not in {*decided, *MINE}
+    }
+    said = {"classes": ["N", "S", "V"], "signal": {"fs": 125, "order": 2}, "beats": {"context": 7}}
+    assert load_config(MINE | said, ROOT, tmp_path) == config
+    assert load_config(config, ROOT, tmp_path) == config, "a run's written configuration is one"
+    labels = {"labels": "config/labels/mitdb.csv"}
+    bundle_json(classes=["N", "V", "STE"])
+    assert load_config(MINE | {"corpora": [MINE["corpora"][0] | labels]}, ROOT, tmp_path)["classes"][2] == "STE"
+
+
+@pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        ({"classes": ["N", "V"]}, r'classes: \["N", "V"\]; expected \["N", "S", "V"\], that of given/bundle.json'),
+        ({"leads": ["V1", "II"]}, r'leads: \["V1", "II"\]; expected \["II", "V1"\], that of'),
+        ({"signal": {"order": 3}}, "signal.order: 3; expected 2, that of given/bundle.json"),
+        ({"signal": {"band_hz": [0.5, 45]}}, r"signal.band_hz: \[0.5, 45\]; expected \[1, 40\], that of"),
+        ({"beats": {"context": 5, "after_s": 0.4}}, "beats.context: 5; expected 7, that of"),
+    ],
+)
+def test_what_contradicts_a_given_bundle_is_refused_even_where_it_is_the_default(bundle_json, tmp_path, overlay, words):
+    bundle_json()
+    with pytest.raises(ConfigError, match=words) as error:
+        load_config(MINE | overlay, ROOT, tmp_path)
+    assert len(error.value.problems) == 1
+
+
+def test_what_is_no_bundle_is_refused_by_its_name(bundle_json, tmp_path):
+    (tmp_path / "given").mkdir()
+    with pytest.raises(ConfigError, match=r'bundle: "given"; expected the folder of a bundle, with a bundle.json'):
+        load_config(MINE, ROOT, tmp_path)
+    bundle_json(schema_version=1)
+    with pytest.raises(ConfigError, match=rf"schema version {SCHEMA_VERSION}; .*given/bundle.json says 1"):
+        load_config(MINE, ROOT, tmp_path)
+    bundle_json(beats={"before_s": 0.1})
+    with pytest.raises(ConfigError, match="what its beats are"):
+        load_config(MINE, ROOT, tmp_path)

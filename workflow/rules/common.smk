@@ -11,7 +11,8 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 if str(ROOT / "src") not in sys.path:
     sys.path.insert(0, str(ROOT / "src"))
 
-from beatlens.config import ConfigError, candidate_config, find_file, load_config, merge, sections, typed_entries
+from beatlens.config import ConfigError, candidate_config, load_config, merge, sections, typed_entries
+from beatlens.config_meaning import find_file
 from beatlens.fingerprint import fingerprint
 
 OWN = workflow.modifier.is_main_snakefile()  # not imported by another workflow as a module

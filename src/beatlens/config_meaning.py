@@ -1,0 +1,182 @@
+"""What a schema can't say of a configuration: values that only go with others, files that are there, known classes."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Problem = tuple[str, Any, str]
+"""Dotted key, the value found, what is allowed."""
+
+
+def find_file(path: str, folders: Sequence[Path]) -> Path | None:
+    """Return a file or folder that the configuration names, in the first of `folders` that has it."""
+    for folder in folders:
+        if (folder / path).exists():
+            return folder / path
+    return None
+
+
+def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
+    """Yield what a schema can't say; `config` has passed the schema, and has what a given bundle decides."""
+    signal, beats = config["signal"], config["beats"]
+    nyquist = signal["fs"] / 2
+    low, high = signal["band_hz"]
+    if not low < high < nyquist:
+        yield "signal.band_hz", signal["band_hz"], f"low cut < high cut < {nyquist:g} Hz (half of signal.fs)"
+    if signal["notch_hz"] is not None and not signal["notch_hz"] < nyquist:
+        yield "signal.notch_hz", signal["notch_hz"], f"less than {nyquist:g} Hz (half of signal.fs), or null"
+    if beats["context"] % 2 == 0:
+        yield "beats.context", beats["context"], "an odd number, with the target beat in the middle"
+    for name in ("short_variation_beats", "long_variation_beats", "short_usual_beats", "long_usual_beats"):
+        if beats[name] % 2 == 0:
+            yield f"beats.{name}", beats[name], "an odd number, with the beat in the middle"
+    if not beats["short_mean_beats"] < beats["long_mean_beats"]:
+        yield (
+            "beats.short_mean_beats",
+            beats["short_mean_beats"],
+            f"less than beats.long_mean_beats, {beats['long_mean_beats']}",
+        )
+    for method in sorted(set(config["fusion"]["weights"]) - set(config["explain"]["methods"])):
+        yield f"fusion.weights.{method}", config["fusion"]["weights"][method], "one of explain.methods as name"
+    if config["bundle"] is None:
+        yield from _network_problems(config)
+    yield from _path_problems(config, folders)
+    yield from _split_problems(config, folders)
+    yield from _corpus_problems(config, folders)
+
+
+def _network_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with a network and its training; a run with a given bundle has neither."""
+    beats, model, training = config["beats"], config["model"], config["training"]
+    for name in ("before_s", "after_s"):
+        if config["look_alikes"][name] > beats[name]:
+            yield f"look_alikes.{name}", config["look_alikes"][name], f"at most beats.{name}, {beats[name]:g}"
+    if len(model["kernels"]) != len(model["channels"]):
+        yield "model.kernels", model["kernels"], f"as many as model.channels, {len(model['channels'])}"
+    if any(kernel % 2 == 0 for kernel in model["kernels"]):
+        yield "model.kernels", model["kernels"], "odd numbers"
+    lowest, highest = training["noise_snr_db"]
+    if not lowest < highest:
+        yield "training.noise_snr_db", [lowest, highest], "the lower ratio first, and a higher one"
+    if training["noisy_below_db"] > training["clean_above_db"]:
+        allowed = f"at most training.clean_above_db, {training['clean_above_db']:g}"
+        yield "training.noisy_below_db", training["noisy_below_db"], allowed
+
+
+def _split_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
+    split, folds = config["split"], config["training"]["folds"]
+    total = math.fsum(split["fractions"].values())
+    if not math.isclose(total, 1, abs_tol=1e-6):
+        yield "split.fractions", split["fractions"], f"shares that add up to 1 (they add up to {total:g})"
+    if (split["scheme"] == "table") != (split["table"] is not None):
+        yield "split.table", split["table"], "a file with the scheme table, and null with any other"
+        return
+    if split["table"] is None:
+        place, n_aside = "split.fractions.calibrate", split["fractions"]["calibrate"]
+    else:
+        file = find_file(split["table"], folders)
+        if file is None:
+            return
+        rows = _rows(file)
+        if rows is None or not {"corpus", "record", "split"} <= set(rows[0] if rows else ()):
+            yield "split.table", split["table"], "a CSV with the columns corpus, record and split, and rows"
+            return
+        place, n_aside = split["table"], sum(row["split"] == "calibrate" for row in _of_run(rows, config["corpora"]))
+    if config["bundle"] is None and folds and n_aside:
+        yield "training.folds", folds, f"0, since {place} sets patients aside in the split calibrate"
+    if config["bundle"] is None and not folds and not n_aside:
+        yield "training.folds", folds, f"2 or more, since {place} sets nobody aside in the split calibrate"
+
+
+def _rows(file: Path) -> list[dict[str, str]] | None:
+    """Return the rows of a CSV whose lines of ``#`` are comments, None where it is no text."""
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            own = (line for line in lines if not line.startswith("#"))
+            return list(csv.DictReader(own, delimiter="\t" if file.suffix == ".tsv" else ","))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _of_run(rows: Sequence[Mapping[str, str]], corpora: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, str]]:
+    """Yield the rows of a split table that are of records the run takes."""
+    taken = {corpus["name"]: corpus.get("records") for corpus in corpora if corpus["role"] in {"train", "test"}}
+    for row in rows:
+        records = taken.get(row["corpus"], ())
+        if records is None or row["record"] in records:
+            yield row
+
+
+def _path_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
+    wanted = [(f"{name}.table", config[name]["table"]) for name in ("split", "select")] + [("bundle", config["bundle"])]
+    for number, corpus in enumerate(config["corpora"]):
+        wanted += [(f"corpora[{number}].{key}", corpus.get(key)) for key in ("labels", "patients")]
+    for key, value in [*wanted, ("data_dir", config["data_dir"])]:
+        if value is None:
+            continue
+        if ".." in Path(value).parts:
+            yield key, value, "a path inside the working directory or the project without '..', or an absolute path"
+        elif key != "data_dir" and find_file(value, folders) is None:
+            yield key, value, "a path that exists (looked for in the working directory and in the project)"
+
+
+def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
+    corpora = config["corpora"]
+    names = [corpus["name"] for corpus in corpora]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield "corpora", name, "each name once"
+    if sum(corpus["format"] == "synthetic" for corpus in corpora) > 1:
+        yield "corpora", names, "at most one corpus of format synthetic"
+    roles = [corpus["role"] for corpus in corpora]
+    if config["bundle"] is None and "train" not in roles:
+        yield "corpora", roles, "at least one with role train, or a trained bundle (the key bundle)"
+    if set(roles) == {"noise"}:
+        yield "corpora", roles, "at least one with a role other than noise"
+    if any(corpus["format"] == "synthetic" for corpus in corpora):
+        yield from _synthetic_problems(config["synthetic"])
+    for number, corpus in enumerate(corpora):
+        rate = [key for key in ("fs", "duration_s") if corpus.get(key) is not None]
+        if corpus["format"] == "strips" and len(rate) != 1:
+            allowed = "fs (Hz) or duration_s (of a strip), one of them: the tables of strips give no rate"
+            yield f"corpora[{number}]", dict(corpus), allowed
+        for key in ("fs", "duration_s", "lead", "units_per_mv"):
+            if corpus["format"] != "strips" and corpus.get(key) is not None:
+                yield f"corpora[{number}].{key}", corpus[key], "nothing: the key is for the format strips alone"
+    known: set[str] = set()
+    for number, corpus in enumerate(corpora):
+        table = corpus.get("labels")
+        if table is None:
+            if corpus["role"] == "train":
+                yield f"corpora[{number}].labels", None, "a label table, since the role is train"
+            continue
+        file = find_file(table, folders)
+        if file is not None:
+            rows = _rows(file)
+            if not rows or "class" not in rows[0]:
+                yield f"corpora[{number}].labels", table, "a CSV with the columns symbol, aux and class"
+                return
+            known |= {row["class"] for row in rows if row["class"]}
+    unknowns = [name for name in config["classes"] if name not in known]
+    # The classes of a given bundle are what they are; labels may know only some of them.
+    if known and (config["bundle"] is None or len(unknowns) == len(config["classes"])):
+        for unknown in unknowns:
+            yield "classes", unknown, f"a class of the label tables: {', '.join(sorted(known))}{guess(unknown, known)}"
+
+
+def _synthetic_problems(made: Mapping[str, Any]) -> Iterator[Problem]:
+    if not made["ambulatory_patients"] + made["clinical_patients"]:
+        yield "synthetic.ambulatory_patients", 0, "1 or more, or clinical_patients of 1 or more"
+    nyquist, (low, high) = min(*made["ambulatory_fs"], made["clinical_fs"]) / 2, made["truth_band_hz"]
+    if not low < high < nyquist:
+        yield "synthetic.truth_band_hz", [low, high], f"low cut < high cut < {nyquist:g} Hz (half of the lowest rate)"
+
+
+def guess(word: str, known: Mapping[str, Any] | set[str]) -> str:
+    """Return a hint at the known word that is most like a wrong one, "" where none is."""
+    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]}?)" if near else ""
