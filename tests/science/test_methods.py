@@ -274,6 +274,22 @@ def test_every_method_with_all_players_adds_up(method, players):
     np.testing.assert_allclose(found.values, again.values, atol=1e-6)
 
 
+def test_values_go_to_samples_by_their_distance_to_the_line_that_fills_them():
+    """With the baseline ``interpolation``, of a player alone: what lies on the line has nothing, however far from 0."""
+    scene = make_scene()
+    scene.signal[:] += 5.0
+    settings = ExplainSettings(**EXPLAIN | {"segment_s": 0.1})
+    found = explain(make_engine(scene, baseline="interpolation"), Target("beat", 2, "logit"), "occlusion", settings, 1)
+    assert found.players["names"][-1] == "rhythm"
+    for name, value in zip(found.players["names"][:-1], found.players["values"], strict=False):
+        lead, (low, high) = scene.leads.index(name.split("@")[0]), map(int, name.split("@")[1].split("-"))
+        signal = scene.signal[lead].astype(float)
+        ends = [k for k in (low - 1, high) if 0 <= k < len(signal)]
+        distance = np.abs(signal[low:high] - np.interp(np.arange(low, high), ends, signal[ends]))
+        own = found.values[lead, low - scene.start : high - scene.start]
+        np.testing.assert_allclose(own, value * distance / distance.sum(), atol=1e-6)
+
+
 def test_the_table_has_every_method_of_the_configuration():
     assert tuple(TABLE) == METHODS
     with pytest.raises(ValueError, match="explain.methods"):

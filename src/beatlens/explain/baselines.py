@@ -51,6 +51,40 @@ def fill_signal(scene: Scene, baseline: str) -> FloatArray:
     return np.where(inside, usual[:, np.clip(offset, 0, scene.geometry.length - 1)], mean).astype(np.float32)
 
 
+def fill_of_players(scene: Scene, baseline: str, cell_player: IntArray, edges: IntArray) -> FloatArray:
+    """Return what each sample of the case window becomes where its player alone is off, (L, stop - start) mV.
+
+    For ``interpolation`` the line between the anchors of the player's holes, else `fill_signal`.
+
+    Parameters
+    ----------
+    scene, baseline
+        As for `fill_signal`.
+    cell_player, edges
+        (L, S) and (S + 1,) of `beatlens.explain.players.Players`; the edges from the window's start to its stop.
+    """
+    fill = fill_signal(scene, baseline)
+    if baseline != INTERPOLATION:
+        return fill
+    n_segments, samples = len(edges) - 1, np.arange(edges[0], edges[-1])
+    segment = np.repeat(np.arange(n_segments), np.diff(edges))
+    for lead, signal in enumerate(scene.signal):
+        names, owner = np.unique(cell_player[lead], return_inverse=True)
+        on = owner != np.arange(len(names))[:, None]
+        waves = interpolated_waves(signal, float(fill[lead, 0]), on, *anchors(on), edges, samples, segment)
+        fill[lead] = waves[owner[segment], np.arange(len(samples))]
+    return fill
+
+
+def anchors(on: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
+    """Return the nearest segment at or before, and at or after, that is on: of (..., S) segments, -1 and S for none."""
+    n_segments = on.shape[-1]
+    numbers = np.arange(n_segments)
+    left = np.maximum.accumulate(np.where(on, numbers, -1), axis=-1)
+    right = np.minimum.accumulate(np.where(on, numbers, n_segments)[..., ::-1], axis=-1)[..., ::-1]
+    return left, right
+
+
 def median_beat(scene: Scene, chosen: npt.NDArray[np.bool_]) -> FloatArray:
     """Return the (L, T) median, in mV, of those of the record's beats that are chosen, (n,) of `all_r_index`."""
     waves = cut_beats(scene.signal, scene.all_r_index[chosen], scene.geometry)

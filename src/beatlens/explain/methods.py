@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from beatlens.explain.anatomy import EVENT_SETS, event_players
 from beatlens.explain.attribution import SPREAD
-from beatlens.explain.baselines import fill_signal
+from beatlens.explain.baselines import fill_of_players
 from beatlens.explain.differentiable import SignalModel
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.gradients import Gradients, class_activation, path_gradients
@@ -195,14 +195,21 @@ def _from_players(
 ) -> Explained:
     """Join the scales; `spent` evaluations went into choosing players."""
     scene = engine.scene
-    fill = fill_signal(scene, engine.baseline)
-    change = np.abs(scene.signal[:, scene.start : scene.stop].astype(np.float64) - fill)
+    signal = scene.signal[:, scene.start : scene.stop].astype(np.float64)
+    spread = [
+        spread_by_change(
+            players,
+            solution.values,
+            np.abs(signal - fill_of_players(scene, engine.baseline, players.cell_player, players.edges)),
+        )
+        for players, solution in scales
+    ]
     n = len(scales)
     names, joined = join(scales)
     rhythms = [solution.values[players.rhythm] for players, solution in scales if players.rhythm is not None]
     error = joined.standard_error
     return Explained(
-        np.mean([spread_by_change(players, solution.values, change) for players, solution in scales], axis=0),
+        np.mean(spread, axis=0),
         target.units,
         float(sum(rhythms)) / n if rhythms else None,
         joined.full,

@@ -38,7 +38,7 @@ def spread_by_change(players: Players, values: Array, change: Array) -> Array:
     values
         (n_players,) values; that of the rhythm has no samples, that of the pooled rest no place: both are left out.
     change
-        (n_leads, n_samples) how far each sample is from what it becomes when it is off, >= 0.
+        (n_leads, n_samples) how far each sample is from what it becomes when its player alone is off, >= 0.
 
     Returns
     -------

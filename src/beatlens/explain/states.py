@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from beatlens.explain.baselines import INTERPOLATION, fill_signal, interpolated_waves
+from beatlens.explain.baselines import INTERPOLATION, anchors, fill_signal, interpolated_waves
 from beatlens.explain.distinct import LARGEST_CODE, KnownCodes, distinct_codes, distinct_rows
 from beatlens.explain.network import EngineNetwork
 from beatlens.explain.scene import Scene
@@ -70,9 +70,7 @@ class StateStore:
         anchored = self.baseline == INTERPOLATION
         grid = edges.tobytes()
         if anchored:
-            numbers = np.arange(n_segments)
-            left = np.maximum.accumulate(np.where(cells_on, numbers, -1), axis=2)
-            right = np.minimum.accumulate(np.where(cells_on, numbers, n_segments)[:, :, ::-1], axis=2)[:, :, ::-1]
+            left, right = anchors(cells_on)
         index = np.empty((len(cells_on), len(scene.r_index), len(scene.leads)), dtype=np.int64)
         waves, owners, count = [], [], self.count
         for beat in range(len(scene.r_index)):
@@ -91,6 +89,7 @@ class StateStore:
                     known = self._known.setdefault((grid, beat, lead), KnownCodes(span))
                     index[:, beat, lead], first = known.numbers(codes[:, lead], count)
                 else:  # too many segments in a beat for a code: known within this call only
+                    columns: list[tuple[npt.NDArray[Any], int]]
                     columns = [(cells_on[:, lead, k], 2) for k in range(low, high + 1)]
                     if anchored:
                         ends = left[:, lead, low] + 1, right[:, lead, high]
