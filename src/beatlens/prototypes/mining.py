@@ -61,16 +61,15 @@ def mine(
         Where no class has a clean training beat.
     """
     spec = InputSpec(classes, leads, geometry, beats, _bank([], classes, leads, geometry, settings.top_similar))
-    tables = list(split_beats(shards, records_of_split(records, "train")))
-    totals = {
-        name: sum(int((_clean(table) & (table["label"] == name)).sum()) for _, table in tables) for name in classes
-    }
+    wanted = records_of_split(records, "train")
+    totals = dict.fromkeys(classes, 0)
+    for _, table in split_beats(shards, wanted):
+        labels = table["label"][_clean(table)]
+        totals = {name: total + int((labels == name).sum()) for name, total in totals.items()}
     least = {name: max(1, min(settings.min_members, n // settings.per_class)) for name, n in totals.items()}
-    by_patient: dict[tuple[str, str], list[tuple[Shard, pd.DataFrame]]] = {}
-    for shard, table in tables:
-        by_patient.setdefault((table["corpus"].iloc[0], str(table["patient"].iloc[0])), []).append((shard, table))
     found: dict[str, list[Cluster]] = {name: [] for name in classes}
-    for _, own in sorted(by_patient.items(), key=lambda entry: entry[0]):  # one patient's waves in memory at a time
+    for _, listed in records[records["split"] == "train"].groupby(["corpus", "patient"]):  # one patient in memory
+        own = split_beats(shards, set(zip(listed["corpus"], listed["record"], strict=True)))
         groups = _gather([prepare_record(shard, table, spec) for shard, table in own], classes)
         for key, group in sorted(groups.items(), key=lambda entry: entry[0]):
             key_seed = derive_seed(seed, "prototypes", *map(str, key))
@@ -91,7 +90,9 @@ def mine(
             "with symbols that the label table of the corpus turns into these classes"
         )
     bank = _bank(chosen, classes, leads, geometry, settings.top_similar)
-    return _describe(chosen, bank, (prepare_record(shard, table, spec) for shard, table in tables), geometry)
+    return _describe(
+        chosen, bank, (prepare_record(shard, table, spec) for shard, table in split_beats(shards, wanted)), geometry
+    )
 
 
 def _clean(beats: pd.DataFrame) -> npt.NDArray[np.bool_]:
