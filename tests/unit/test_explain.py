@@ -271,6 +271,7 @@ def predictions(n_patients=6, per_patient=30, seed=0):
                 }
             )
     records = pd.DataFrame({"corpus": "c", "record": [f"r{k}" for k in range(n_patients)], "duration_s": 25.0})
+    records = records.assign(role="train", labelled=True)
     return pd.DataFrame(rows), records
 
 
@@ -315,9 +316,20 @@ def test_no_cases_and_unlabelled_records():
     beats, records = predictions()
     assert choose(beats.iloc[:0], records).empty
     own = beats.assign(split="none", label="", review=False)
-    assert set(choose(own, records, outcomes=["unlabelled"])["outcome"]) == {"unlabelled"}
+    unlabelled = records.assign(labelled=False)
+    assert set(choose(own, unlabelled, outcomes=["unlabelled"])["outcome"]) == {"unlabelled"}
     with pytest.raises(ValueError, match="record table"):
         choose(beats, records.iloc[1:])
+
+
+def test_corpora_to_predict_are_explained_with_labels_and_records_set_aside_are_not():
+    beats, records = predictions()
+    own = beats.assign(split="none")
+    cases = choose(own, records.assign(role="predict"))
+    assert set(cases["outcome"]) == {"correct", "wrong", "review"}
+    assert cases["patient"].eq("P0").any()
+    half = own.assign(label=own["label"].where(own.index % 2 == 0, ""))  # annotations that are no class of the table
+    assert choose(half, records).empty, "labelled records that a split table sets aside"
 
 
 def test_screening_takes_what_is_needed_and_what_suffices():

@@ -118,7 +118,7 @@ def choose(shards, bundle):
     tables = [
         predict_beats(s, s.beats(), {("c", n): "test" for n in RECORDS}, bundle, bundle.network()) for s in shards
     ]
-    records = pd.concat([shard.records for shard in shards])[["corpus", "record", "duration_s"]]
+    records = pd.concat([shard.records for shard in shards])[["corpus", "record", "duration_s", "role", "labelled"]]
     window = WindowSettings(0.25, 0.4, BEATS.context, BEATS.gap_s)
     settings = CaseSettings(**CONFIG["cases"] | {"per_class": 3})
     return select_cases(pd.concat(tables, ignore_index=True), records, CLASSES, settings, window, 1)

@@ -73,7 +73,7 @@ def test_targets_are_the_beats_of_the_window():
 
 def test_windows_stand_beside_beats_in_the_case_table():
     table = beats(pred=[(3, "V"), (12, "V")], label=[(3, "V"), (12, "V")])
-    records = pd.DataFrame({"corpus": ["c"], "record": ["r"], "duration_s": [32.0]})
+    records = pd.DataFrame({"corpus": ["c"], "record": ["r"], "duration_s": [32.0], "role": "test", "labelled": True})
     settings = CaseSettings(**CONFIG["cases"] | {"per_class": 1, "windows_per_class": 2})
     table = table.drop(columns=["start_s", "end_s", "duration_s"])
     cases = select_cases(table, records, CLASSES, settings, WindowSettings(0.25, 0.4, 5, 4.0), 1)

@@ -107,7 +107,7 @@ def select_cases(
     window: WindowSettings,
     seed: int,
 ) -> pd.DataFrame:
-    """Choose cases of the test split, and of unlabelled records.
+    """Choose cases of the test split, of corpora to predict, with labels or without, and of unlabelled records.
 
     First every class and outcome gets its first case, then its second, and so on up to `per_class` and `max_cases`;
     within a class and outcome patients chosen least often (there, then overall) come first, then chance.
@@ -117,7 +117,7 @@ def select_cases(
     beats
         Predictions at detected beats.
     records
-        Record table with corpus, record and duration_s.
+        Record table with corpus, record, duration_s, role and labelled.
     classes
         Class ids, in order.
     settings, window
@@ -198,7 +198,8 @@ def _choose(
 def _with_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSettings) -> pd.DataFrame:
     """Keep the beats that may be explained, with the window that the model sees: start_s and end_s."""
     table = beats.sort_values(["corpus", "record", "r_time_s"], kind="stable", ignore_index=True)
-    merged = table.merge(records[["corpus", "record", "duration_s"]], on=["corpus", "record"], how="left")
+    own = ["corpus", "record", "duration_s", "role", "labelled"]
+    merged = table.merge(records[own], on=["corpus", "record"], how="left")
     if len(merged) != len(table) or merged["duration_s"].isna().any():
         raise ValueError("predictions of records that the record table hasn't got exactly once")
     time = table["r_time_s"].to_numpy(dtype=np.float64)
@@ -214,8 +215,9 @@ def _with_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSett
     merged["start_s"] = np.maximum(time[low] - window.before_s, 0.0)
     merged["end_s"] = np.minimum(time[high] + window.after_s, merged["duration_s"].to_numpy(dtype=np.float64))
     merged["window_start_s"] = merged["window_end_s"] = time
-    tested = (merged["split"] == "test") | ((merged["split"] == "none") & (merged["label"] == ""))
-    return merged[tested].copy()
+    # Not by a beat's label: a corpus to predict may have some, and records set aside by a split table have them too.
+    free = (merged["role"] == "predict") | ~merged["labelled"].astype(bool)
+    return merged[(merged["split"] == "test") | ((merged["split"] == "none") & free)].copy()
 
 
 def _probability(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
