@@ -6,12 +6,14 @@ import json
 import re
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from beatlens.artefacts import read_table
+from beatlens.bundle import Bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 RULE_FILES = [ROOT / "workflow" / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
@@ -207,8 +209,11 @@ def test_every_rule_says_what_it_needs(file, name, text):
     wanted = ["log:", "threads:", "resources:", "mem_mb=memory(", "runtime=", "conda:", "program=program("]
     if name != "verify":
         wanted += ["benchmark:", "code=code(", "non_empty=True"]
+    wanted += [f'code("{ran}")' for ran in re.findall(r'program\("(\w+)"\)', text) if ran != "verify"]
     for part in wanted:
         assert part in text, f"{file}: rule {name} has no {part}"
+    if name in {"draw_cases", "evaluate_explanations"}:  # programs that read planted truth
+        assert '"truth.parquet"' in text
     for output in (
         re.findall(r'"<results>[^"]*"', text.split("output:")[-1].split("log:")[0]) if "output:" in text else []
     ):
@@ -247,6 +252,37 @@ def test_a_given_bundle_drops_the_training_rules(finished):
     assert (old["pred"] == new["pred"]).all()
     assert set(new["label"]) == {""}
     assert json.loads((results / "manifest.json").read_text())["run"] == "tiny2"
+
+
+def test_a_given_bundle_decides_signals_beats_and_who_has_its_leads(finished):
+    """A bundle of one lead, another filter and another context, over records some of which haven't got the lead."""
+    bundle = Bundle.load(finished.results / "model" / "bundle")
+    own, bank = bundle.leads.index("V5"), bundle.bank
+    of_lead = bank.present[:, own]
+    kept = replace(bank.subset(of_lead), leads=("V5",))
+    kept = replace(kept, waves=kept.waves[:, [own]], present=kept.present[:, [own]])
+    spec = replace(bundle.spec, leads=("V5",), bank=kept, beats=replace(bundle.spec.beats, context=3))
+    replace(bundle, spec=spec, signal={**bundle.signal, "order": 2}).save(finished.folder / "given")
+    corpora = "corpora=[{name: synthetic, format: synthetic, role: predict, labels: config/labels/synthetic.csv}]"
+    arguments = ["--config", "bundle=given", "run=tiny3", "max_bad_fraction=1", corpora]
+    said = finished.snakemake("--dry-run", *arguments, "signal={order: 3}", ok=False)
+    assert "signal.order: 3; expected 2, that of given/bundle.json" in said
+    cases = "results/tiny3/explanations/cases.csv"
+    finished.snakemake("predict", cases, "results/tiny3/run_config.yaml", "--cores", "2", *arguments)
+    results = finished.folder / "results" / "tiny3"
+    config = yaml.safe_load((results / "run_config.yaml").read_text(encoding="utf-8"))
+    assert (config["signal"]["order"], config["beats"]["context"], config["leads"]) == (2, 3, ["V5"])
+    status = read_table(results / "status.tsv").set_index("record")
+    assert status.loc["a01", "reason"] == "unknown_leads"
+    assert "MLII" in status.loc["a01", "detail"]
+    used = set(status.index[status["used"]])
+    assert "a02" in used
+    assert set(read_table(results / "predictions" / "beats.parquet")["record"]) == used
+    shard = next((results / "preprocess").glob("*/records.parquet"))
+    assert set(read_table(shard)["leads"]) <= {"V5"}
+    found = read_table(finished.folder / cases)
+    assert len(found), "labels of a corpus to predict must not keep its beats from being explained"
+    assert set(found["outcome"]) <= {"correct", "wrong", "review"}
 
 
 def test_the_written_configuration_repeats_the_run(finished):

@@ -89,6 +89,7 @@ rule gather_explanations:
         program=program("gather_explanations"),
         code=code("gather_explanations"),
         index=program("index_folder"),
+        index_code=code("index_folder"),
     shell:
         "{params.program} --archives {input.archives:q} --cases {input.cases:q} --output {output.folder:q} --log {log:q}"
         " && {params.index} --folder {output.folder:q} --output {output.index:q}"
@@ -119,6 +120,7 @@ rule fuse:
         settings=settings("fusion"),
         methods=by_method("folders"),
         index=program("index_folder"),
+        index_code=code("index_folder"),
     shell:
         "{params.program} --cases {input.cases:q} {params.methods} --settings {params.settings:q}"
         " --output {output.folder:q} --log {log:q}"

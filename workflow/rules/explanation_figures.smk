@@ -6,7 +6,7 @@ rule draw_cases:
     input:
         cases="<results>/explanations/cases.csv",
         beats="<results>/predictions/beats.parquet",
-        shards=every_shard("signals.npy", "records.parquet", "beats.parquet"),
+        shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "truth.parquet"),
         indexes=expand("<results>/explanations/{method}.tsv", method=[*METHODS, "fused"]),
         methods=ancient(expand("<results>/explanations/{method}", method=METHODS)),
         fused=ancient("<results>/explanations/fused"),
@@ -36,6 +36,7 @@ rule draw_cases:
         shards=folders("shards"),
         methods=by_method("methods"),
         index=program("index_folder"),
+        index_code=code("index_folder"),
     shell:
         "{params.program} --cases {input.cases:q} --shards {params.shards:q} --fused {input.fused:q} {params.methods}"
         " --beats {input.beats:q} --settings {params.settings:q} --output {output.folder:q} --log {log:q}"
