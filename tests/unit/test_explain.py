@@ -31,7 +31,8 @@ def attribution(values, *, case="V-correct-01", method="lime", rhythm=0.5, **met
     values = np.asarray(values, dtype=np.float32)
     base = dict.fromkeys(META_KEYS)
     base |= {"case": case, "method": method, "class": "V", "target": "beat", "beat_id": "c/r/1", "units": "logit"}
-    base |= {"rhythm": rhythm, "rhythm_share": rhythm_share(values, rhythm), "n_evaluations": 10} | meta
+    base |= {"rhythm": rhythm, "n_evaluations": 10} | meta
+    base |= {"rhythm_share": rhythm_share(values, rhythm, base.get("unassigned", 0.0))}
     return Attribution(values, LEADS, 200.0, 1.5, base)
 
 
@@ -153,9 +154,10 @@ def settings(**changes):
 @pytest.mark.parametrize("aggregate", ["geomean", "mean", "min", "max"])
 @pytest.mark.parametrize("sign", ["penalise", "drop"])
 def test_fusing_with_itself_is_the_identity(aggregate, sign):
-    own = random_attribution(2)
+    own = random_attribution(2, unassigned=-3.0)
     fused = fuse({"a": own, "b": own}, settings(aggregate=aggregate, sign=sign, tau=0.0))
-    mass = np.abs(own.values.astype(float)).sum() + 0.5
+    mass = np.abs(own.values.astype(float)).sum() + 0.5 + 3.0
+    assert fused.unassigned == pytest.approx(-3.0 / mass)
     np.testing.assert_allclose(fused.values, own.values / mass, atol=1e-6)
     assert fused.rhythm == pytest.approx(0.5 / mass)
     assert fused.rhythm_share == pytest.approx(own.rhythm_share)
@@ -178,6 +180,36 @@ def test_fusion_by_hand():
     assert fuse({"a": first, "b": second}, settings(sign="abs", **options)).values[0, 2] > 0
     pruned = fuse({"a": first, "b": second}, settings(sign="drop", **options | {"tau": 0.6}))
     assert np.sign(pruned.values[0]).tolist() == [1, 1, -1, 1]  # the conflict's partner was pruned
+
+
+@pytest.mark.parametrize("aggregate", ["geomean", "mean", "min", "max"])
+def test_a_method_without_a_rhythm_player_has_no_say_about_the_rhythm(aggregate):
+    """Fused with a method that has the same map at another scale and can't attribute rhythm, a map stays itself."""
+    own = random_attribution(4, rhythm=80.0)
+    cam = attribution(7 * own.values, rhythm=None, method="gradcam", units="relative")
+    fused = fuse({"a": own, "b": cam}, settings(aggregate=aggregate, tau=0.0))
+    np.testing.assert_allclose(fused.values, own.values / (np.abs(own.values).sum() + 80), rtol=1e-5)
+    assert fused.rhythm_share == pytest.approx(own.rhythm_share)
+    assert own.rhythm_share > 0.6
+    assert fuse({"a": cam, "b": cam}, settings()).rhythm_share is None
+
+
+def test_what_has_no_place_counts_in_the_rhythms_share():
+    assert rhythm_share([0.5, -0.5], 1.0, -2.0) == 0.25
+    assert rhythm_share([1.0], None, 2.0) is None
+
+
+def test_metadata_of_a_fusion_and_of_a_payload_are_their_own():
+    """What was true of the first method, in its units, isn't said of what was made of it."""
+    own = random_attribution(2, full=3.0, empty=-1.0, unassigned=2.0, events={}, baseline="zero", standard_error=[1.0])
+    fused, again = fuse({"a": own}, settings()), from_payload(to_payload(own, "r"), own, "r")
+    assert set(fused.meta) == {*META_KEYS, "fusion", "unassigned"}
+    assert set(again.meta) == set(META_KEYS)
+    for made in (fused, again):
+        assert made.meta["seed"] is made.meta["standard_error"] is None
+        assert (made.meta["case"], made.meta["class"], made.meta["beat_id"]) == ("V-correct-01", "V", "c/r/1")
+    assert (fused.meta["baseline"], again.meta["baseline"]) == ("zero", None)
+    assert fuse({"a": own, "b": random_attribution(2, baseline="lead_mean")}, settings()).meta["baseline"] is None
 
 
 def test_fusion_with_an_empty_attribution_and_of_empty_ones():

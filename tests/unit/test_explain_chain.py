@@ -178,6 +178,8 @@ def test_number_of_shards_changes_no_byte(tmp_path, bundle):
         total = own.values.sum(dtype=np.float64) + own.rhythm + own.meta["unassigned"]
         assert total == pytest.approx(own.meta["full"] - own.meta["empty"], abs=1e-4)
         assert abs(own.meta["completeness_error"]) < 1e-8
+        mass = np.abs(own.values).sum(dtype=np.float64) + abs(own.rhythm) + abs(own.unassigned)
+        assert own.rhythm_share == pytest.approx(abs(own.rhythm) / mass)
         # What is explained is what was predicted, look-alikes included.
         assert own.meta["full"] == pytest.approx(np.log(case.probability / (1 - case.probability)), abs=2e-4)
 

@@ -38,6 +38,9 @@ META_KEYS = (
 )
 """Keys that the metadata of every attribution has; a value that a method hasn't got is None."""
 
+CASE_KEYS = ("case", "corpus", "record", "beat_id", "target", "class")
+"""Keys that all attributions of a case have in common, whatever the method."""
+
 SPREAD = "a player's value is spread evenly over its samples, so a sum over samples gives the players' values back"
 
 
@@ -59,8 +62,8 @@ class Attribution:
     meta
         `META_KEYS`: identity, target, players (kind, names, values), baseline, seed, evaluations, the standard error
         of each player, the completeness error (what the players' values lack of full minus empty), the rhythm
-        player's value (None where it wasn't a player) and its share of the absolute mass. Empty, one-sided and
-        all-zero attributions are legal.
+        player's value (None where it wasn't a player) and its share of the absolute mass; where players were pooled
+        that have no place, ``unassigned`` is their value. Empty, one-sided and all-zero attributions are legal.
     """
 
     values: FloatArray
@@ -99,6 +102,11 @@ class Attribution:
         """Share of the rhythm player in the absolute mass (0 to 1), or None where rhythm was no player."""
         value: float | None = self.meta["rhythm_share"]
         return value
+
+    @property
+    def unassigned(self) -> float:
+        """Value of the players that were pooled and have no place, 0 where there are none."""
+        return float(self.meta.get("unassigned", 0.0))
 
     @property
     def times_s(self) -> npt.NDArray[np.float64]:
@@ -142,9 +150,12 @@ class Attribution:
                 raise ValueError(f"{path}: {error}") from None
 
 
-def rhythm_share(values: npt.ArrayLike, rhythm: float | None) -> float | None:
-    """Return the rhythm player's share of the absolute mass; None without that player, 0 where all mass is 0."""
+def rhythm_share(values: npt.ArrayLike, rhythm: float | None, unassigned: float) -> float | None:
+    """Return the rhythm player's share of the absolute mass, that of no place (`unassigned`) included.
+
+    None without that player, 0 where all mass is 0.
+    """
     if rhythm is None:
         return None
-    total = float(np.abs(np.asarray(values, dtype=np.float64)).sum()) + abs(rhythm)
+    total = float(np.abs(np.asarray(values, dtype=np.float64)).sum()) + abs(rhythm) + abs(unassigned)
     return abs(rhythm) / total if total > 0 else 0.0

@@ -140,7 +140,7 @@ def explain_case(
         "full": found.full,
         "empty": found.empty,
         "rhythm": found.rhythm,
-        "rhythm_share": rhythm_share(values, found.rhythm),
+        "rhythm_share": rhythm_share(values, found.rhythm, found.more.get("unassigned", 0.0)),
         **found.more,
     }
     return Attribution(values, scene.leads, scene.geometry.fs, scene.start_s, meta)

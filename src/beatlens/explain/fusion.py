@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.explain.attribution import SPREAD, Attribution, rhythm_share
+from beatlens.explain.attribution import CASE_KEYS, META_KEYS, SPREAD, Attribution, rhythm_share
 
 Array = npt.NDArray[np.float64]
 
@@ -28,8 +28,8 @@ class FusionSettings:
     beta
         Share (0 to 1) of the magnitude that is kept where only some of the methods have mass.
     tau
-        Values below this share of a method's largest magnitude are pruned before fusion; the rhythm's one value, which
-        isn't spread over samples, is neither pruned nor what others are compared with.
+        Values below this share of a method's largest magnitude are pruned before fusion; the values of the rhythm and
+        of what has no place, which aren't spread over samples, are neither pruned nor what others are compared with.
     sign
         Where signs differ: ``penalise`` scales the magnitude by ``|sum of signs| / n`` (weighted) and takes the sign
         of the majority, ``drop`` sets 0, ``abs`` ignores signs throughout (the result is unsigned).
@@ -57,10 +57,11 @@ class FusionSettings:
 def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> Attribution:
     """Fuse attributions of one case on their common grid.
 
-    Each method (its rhythm value is one more cell) is scaled to unit absolute mass and pruned at tau. A cell's
-    magnitude is the weighted aggregate of the methods that have mass there, times beta where some have none; then the
-    sign policy; then the whole is scaled to unit absolute mass again. An attribution fused with itself at tau 0 is
-    itself, up to that scale.
+    Each method (its rhythm is one more cell, its unassigned value another) is scaled to unit absolute mass and pruned
+    at tau. A cell's magnitude is the weighted aggregate of the methods that have mass there, times beta where some have
+    none; then the sign policy; then the whole is scaled to unit absolute mass again. An attribution fused with itself
+    at tau 0 is itself, up to that scale. A method that had no rhythm player has no say about the rhythm: it is no
+    partner there, and its own mass is scaled to what the others leave for the signal, on average.
 
     Parameters
     ----------
@@ -80,25 +81,29 @@ def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> A
     names = sorted(attributions)
     first = attributions[names[0]]
     _check_grid(attributions)
-    flat = [_flat(attributions[name], first.leads) for name in names]
-    pruned, kept = zip(*(_prune(_unit_mass(values), settings.tau) for values in flat), strict=True)
     weights = np.array([settings.weights.get(name, 1.0) for name in names])
-    fused, lost = _join(np.array(pruned), weights, settings)
+    asked = np.array([attributions[name].rhythm is not None for name in names])
+    flat = np.array([_unit_mass(_flat(attributions[name], first.leads)) for name in names])
+    if asked.any():
+        flat[~asked] *= 1 - np.average(np.abs(flat[asked, -1]), weights=weights[asked])
+    pruned, kept = zip(*(_prune(values, settings.tau) for values in flat), strict=True)
+    fused, lost = _join(np.array(pruned), asked, weights, settings)
     fused = _unit_mass(fused)
-    rhythms = [attributions[name].rhythm for name in names]
-    rhythm = None if all(value is None for value in rhythms) else float(fused[-1])
-    values = fused[:-1].reshape(first.values.shape).astype(np.float32)
-    meta: dict[str, Any] = dict(first.meta) | {
+    rhythm = float(fused[-1]) if asked.any() else None
+    values, unassigned = fused[:-2].reshape(first.values.shape).astype(np.float32), float(fused[-2])
+    meta: dict[str, Any] = dict.fromkeys(META_KEYS) | {key: first.meta[key] for key in CASE_KEYS}
+    for key in {"baseline", "contrast", "lead_off"} & set(first.meta):
+        same = all(attribution.meta.get(key) == first.meta[key] for attribution in attributions.values())
+        meta[key] = first.meta[key] if same else None
+    meta |= {
         "method": "fused",
         "units": "relative",
         "spread": SPREAD,
         "players": {"kind": "fused", "names": [], "values": []},
-        "seed": None,
         "n_evaluations": sum(int(attributions[name].meta["n_evaluations"] or 0) for name in names),
-        "standard_error": None,
-        "completeness_error": None,
         "rhythm": rhythm,
-        "rhythm_share": rhythm_share(values, rhythm),
+        "rhythm_share": rhythm_share(values, rhythm, unassigned),
+        "unassigned": unassigned,
         "fusion": {
             "methods": names,
             "aggregate": settings.aggregate,
@@ -134,8 +139,10 @@ def _check_grid(attributions: Mapping[str, Attribution]) -> None:
 
 
 def _flat(attribution: Attribution, leads: tuple[str, ...]) -> Array:
+    """Return the samples' values, then what has no place, then the rhythm's."""
     order = [attribution.leads.index(lead) for lead in leads]
-    return np.append(attribution.values[order].astype(np.float64).ravel(), attribution.rhythm or 0.0)
+    samples = attribution.values[order].astype(np.float64).ravel()
+    return np.append(samples, [attribution.unassigned, attribution.rhythm or 0.0])
 
 
 def _unit_mass(values: Array) -> Array:
@@ -146,19 +153,26 @@ def _unit_mass(values: Array) -> Array:
 def _prune(values: Array, tau: float) -> tuple[Array, float]:
     """Zero samples below tau times the largest magnitude; return them with the share of the mass that is left.
 
-    The last value is the rhythm's and stays.
+    The last two values are those of no sample and stay.
     """
     magnitude = np.abs(values)
-    keep = np.append(magnitude[:-1] >= tau * magnitude[:-1].max(initial=0.0), True)
+    keep = np.append(magnitude[:-2] >= tau * magnitude[:-2].max(initial=0.0), [True, True])
     pruned = np.where(keep, values, 0.0)
     total = magnitude.sum()
     return pruned, float(np.abs(pruned).sum() / total) if total > 0 else 0.0
 
 
-def _join(values: Array, weights: Array, settings: FusionSettings) -> tuple[Array, dict[str, float]]:
-    """Join (n_methods, n_cells) to (n_cells,), with the share of the joined mass that each rule took away."""
+def _join(
+    values: Array, asked: npt.NDArray[np.bool_], weights: Array, settings: FusionSettings
+) -> tuple[Array, dict[str, float]]:
+    """Join (n_methods, n_cells) to (n_cells,), with the share of the joined mass that each rule took away.
+
+    The last cell is the rhythm's, and only the methods that were `asked` about it, (n_methods,), are partners there.
+    """
     magnitude = np.abs(values)
     has = magnitude > 0
+    missing = ~has
+    missing[~asked, -1] = False
     share = np.where(has, weights[:, None], 0.0)
     total = share.sum(axis=0)
     share = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
@@ -171,7 +185,7 @@ def _join(values: Array, weights: Array, settings: FusionSettings) -> tuple[Arra
         joined = np.where(total > 0, np.where(has, magnitude, np.inf).min(axis=0), 0.0)
     else:
         joined = magnitude.max(axis=0)
-    matched = np.where(has.all(axis=0), joined, settings.beta * joined)
+    matched = np.where(missing.any(axis=0), settings.beta * joined, joined)
     balance = (share * np.sign(values)).sum(axis=0)
     if settings.sign == "abs":
         result = matched

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from beatlens.explain.attribution import SPREAD, Attribution
+from beatlens.explain.attribution import CASE_KEYS, META_KEYS, SPREAD, Attribution
 
 SPAN_SHARE = 0.1
 """A span is a run of samples above this share of the largest positive value."""
@@ -96,7 +96,7 @@ def from_payload(payload: Mapping[str, Any], like: Attribution, mat_path: str) -
     payload
         What `to_payload` gave, or another program.
     like
-        An attribution of the same case: grid, leads and identity.
+        An attribution of the same case: grid, leads and identity. How it came about isn't the payload's.
     mat_path
         The record it must be for.
 
@@ -123,16 +123,11 @@ def from_payload(payload: Mapping[str, Any], like: Attribution, mat_path: str) -
             if not 0 <= first < last <= n_samples:
                 raise ValueError(f"payload of {mat_path!r}: span {start_s}-{end_s} s of {lead} is outside the window")
             values[like.leads.index(lead), first:last] += weight / (last - first)
-    meta = dict(like.meta) | {
+    meta = dict.fromkeys(META_KEYS) | {key: like.meta[key] for key in CASE_KEYS}
+    meta |= {
         "method": payload["method_label"],
         "units": "relative",
         "spread": SPREAD,
         "players": {"kind": "spans", "names": [], "values": []},
-        "seed": None,
-        "n_evaluations": None,
-        "standard_error": None,
-        "completeness_error": None,
-        "rhythm": None,
-        "rhythm_share": None,
     }
     return Attribution(values.astype(np.float32), like.leads, like.fs, like.start_s, meta)
