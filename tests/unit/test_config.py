@@ -145,6 +145,7 @@ def candidates(*changes):
         ({"leads": ["AVR"]}, "leads[0]", "aVR"),
         ({"explain": {"methods": ["shap"]}}, "explain.methods[0]", "lime, kernelshap"),
         ({"fusion": {"weights": {"gradcam": 1}}}, "fusion.weights.gradcam", "one of explain.methods"),
+        ({"fusion": {"weights": {"lime": 0}}}, "fusion.weights.lime", "> 0"),
         ({"corpora": []}, "corpora", "entries >= 1"),
         ({"select": {"folds": 1}}, "select.folds", "integer, >= 2"),
         ({"select": {"table": "no/such.csv"}}, "select.table", "a path that exists"),

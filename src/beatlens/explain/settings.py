@@ -25,7 +25,7 @@ PLAYERS = (*EVENT_SETS, "leads", "cells")
 
 @dataclass(frozen=True)
 class LimeSettings:
-    """Section ``explain.lime``: evaluations a stage, width of the kernel, ridge penalty."""
+    """Section ``explain.lime``: evaluations a stage (as of `KernelShapSettings`), width of the kernel, penalty."""
 
     samples: int
     kernel_width: float
@@ -41,7 +41,7 @@ class LimeSettings:
 
 @dataclass(frozen=True)
 class KernelShapSettings:
-    """Section ``explain.kernelshap``: evaluations a stage."""
+    """Section ``explain.kernelshap``: evaluations a stage, or all coalitions where `sampling.is_exact` says so."""
 
     samples: int
 
@@ -57,7 +57,7 @@ class TimeShapSettings:
     Attributes
     ----------
     samples
-        Evaluations a level.
+        Evaluations a level, or all coalitions where `sampling.is_exact` says so.
     tolerance
         An end is pruned while its Shapley value stays within this share of full minus empty.
     top_leads
