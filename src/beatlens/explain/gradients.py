@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from beatlens.explain.baselines import fill_signal
 from beatlens.explain.differentiable import SignalModel
@@ -147,22 +147,21 @@ def _overlay(model: SignalModel, beats: Tensor) -> Tensor:
 
 
 def _guided(model: SignalModel, signal: Tensor, rr: Tensor) -> Tensor:
-    """Return the gradient of the target to each sample, negative ones stopped at each ReLU layer: (L, window)."""
+    """Return the gradient of the target to each sample, negative ones stopped at each ReLU: (L, window)."""
     points = signal.clone().requires_grad_()
-    with _positive_gradients(model.network):
+    with _PositiveGradients():
         (gradient,) = torch.autograd.grad(model.values(points, rr).sum(), [points])
     return gradient[0].double()
 
 
-@contextmanager
-def _positive_gradients(network: nn.Module) -> Iterator[None]:
-    def clamp(module: nn.Module, grad_input: Any, grad_output: Any) -> Any:
-        return tuple(None if grad is None else grad.clamp(min=0) for grad in grad_input)
+class _PositiveGradients(TorchFunctionMode):
+    """Every ReLU called within, be it a layer or a function, passes positive gradients alone (Springenberg et al.)."""
 
-    relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
-    hooks = [module.register_full_backward_hook(clamp) for module in relus]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (torch.relu, nn.functional.relu, Tensor.relu) and args[0].requires_grad:
+            entry = args[0].view_as(args[0])  # the gradient that comes back by this ReLU, and by nothing else
+            entry.register_hook(lambda gradient: gradient.clamp(min=0))
+            args = (entry, *args[1:])
+        return func(*args, **(kwargs or {}))
