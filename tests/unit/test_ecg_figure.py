@@ -120,6 +120,27 @@ def test_empty_map_and_foreign_leads() -> None:
     assert shared_limit([attribution(of)]) == 1.0
 
 
+@pytest.mark.parametrize(("limit", "end"), [(1.0, "100 %"), (10.0, "1000 %"), (0.07, "7 %"), (0.00056, "0.056 %")])
+def test_a_legend_of_shares_is_in_percent(limit: float, end: str) -> None:
+    of = strip()
+    figure, empty = EcgFigure(of, SCALE), attribution(of)
+    empty.meta["units"] = "relative"
+    draw_overlay(figure, empty, limit)
+    assert {f"−{end}", "0", f"+{end}"} <= {text.get_text() for text in figure.axes.texts}
+
+
+@pytest.mark.parametrize(("speed", "strip_speed"), [(25.0, 25.0), (50.0, 25.0), (25.0, 50.0), (100.0, 100.0)])
+def test_no_calibration_pulse_reaches_a_trace(speed: float, strip_speed: float) -> None:
+    figure = EcgFigure(
+        strip(STANDARD_LEADS), PaperScale(speed, 10), "4x3+1", rhythm=RhythmStrip(10.0, 14.0, strip_speed)
+    )
+    pulses = {line.get_gid(): line.get_xdata() for line in figure.axes.lines if (line.get_gid() or "").startswith("p")}
+    for panel in (panel for panel in figure.panels if panel.column == 0):
+        xs = np.asarray(pulses[f"pulse-{panel.row}"])
+        assert xs[3] - xs[2] == pytest.approx(0.2 * figure.speed(panel))  # 200 ms
+        assert 4.0 < xs.min() < xs.max() < figure.x_mm(panel, panel.start_s)
+
+
 def test_colour_is_proportional_signed_and_shared() -> None:
     shades = colours(np.array([-2.0, -0.5, 0.0, 0.5, 1.0]), 1.0, 0.8)
     np.testing.assert_allclose(shades[:, 3], [0.8, 0.4, 0.0, 0.4, 0.8])

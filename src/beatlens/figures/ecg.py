@@ -17,7 +17,7 @@ from beatlens.figures.style import ACCENT, INK, MUTED, POINTS_PER_MM, TRUTH
 
 FloatArray = npt.NDArray[np.float32]
 
-PULSE_LANE_MM = 10.0
+PULSE_LANE_MM, PULSE_S = 10.0, 0.2  # the lane is wider where the paper is faster
 COLUMN_GAP_MM = 10.0
 MARGIN_MM = 4.0
 HEADER_MM = 10.5
@@ -117,7 +117,8 @@ class EcgFigure:
                 downs[panel.row] = max(downs[panel.row], round_up_mm(1.0 - float(np.nanmin(values))))
         below_mm = max(((p.end_s - p.start_s) * self.speed(p) for p in self.panels if p.rhythm), default=0.0)
         beside_mm = n_columns * self._column_mm + (n_columns - 1) * self._gap
-        self.paper_mm = (round_up_mm(PULSE_LANE_MM + max(beside_mm, below_mm)), float((ups + downs).sum()))
+        self._lane_mm = max(PULSE_LANE_MM, *(round_up_mm(PULSE_S * self.speed(panel) + 4.0) for panel in self.panels))
+        self.paper_mm = (round_up_mm(self._lane_mm + max(beside_mm, below_mm)), float((ups + downs).sum()))
         width = max(self.paper_mm[0] + 2 * MARGIN_MM, MIN_WIDTH_MM)
         height = HEADER_MM + MARK_LANE_MM + self.paper_mm[1] + FOOTER_MM
         self.figure: Figure
@@ -136,7 +137,7 @@ class EcgFigure:
 
     def x_mm(self, panel: Panel, time_s: float) -> float:
         """Return the millimetre at which a moment of a panel lies."""
-        left = MARGIN_MM + PULSE_LANE_MM + panel.column * (self._column_mm + self._gap)
+        left = MARGIN_MM + self._lane_mm + panel.column * (self._column_mm + self._gap)
         return left + (time_s - panel.start_s) * self.speed(panel)
 
     def y_mm(self, panel: Panel, millivolts: float) -> float:
@@ -202,7 +203,7 @@ class EcgFigure:
 
     def _pulse(self, panel: Panel) -> None:
         """Draw the calibration pulse: 1 mV for 200 ms."""
-        width, height = 0.2 * self.speed(panel), self.scale.gain_mm_mv
+        width, height = PULSE_S * self.speed(panel), self.scale.gain_mm_mv
         zero = self.y_mm(panel, 0.0)
         xs = MARGIN_MM + np.array([1.5, 2.5, 2.5, 2.5 + width, 2.5 + width, 3.5 + width])
         ys = zero + np.array([0.0, 0.0, height, height, 0.0, 0.0])

@@ -200,7 +200,7 @@ def _legend(figure: EcgFigure, label: str, limit: float, style: str, percent: bo
     figure.axes.add_patch(
         Rectangle((left, y), width, height, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=3)
     )
-    end = f"{100 * limit:.2g} %" if percent else f"{limit:g}"
+    end = f"{100 * limit:g} %" if percent else f"{limit:g}"
     for share, text in ((0.0, f"−{end}"), (0.5, "0"), (1.0, f"+{end}")):
         x = left + share * width
         figure.text(x, y - 0.6, text, size=6.5, color=INK, ha="center", va="top")
