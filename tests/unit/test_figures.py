@@ -144,6 +144,15 @@ def test_a_score_is_judged_by_its_strongest_null() -> None:
     assert "No explained cases" in words(scores_figure(score_table(0.1).iloc[:0]))
 
 
+def test_scores_above_one_and_their_intervals_are_in_the_picture() -> None:
+    """A map that beats the greedy search has an insertion above 1."""
+    table = score_table(0.1).assign(metric="insertion", value=1.22, hi=1.41, lo=-0.2)
+    low, high = scores_figure(table).axes[0].get_xlim()
+    assert low < -0.2
+    assert 1.41 < high < 1.5
+    assert scores_figure(score_table(0.1)).axes[0].get_xlim()[1] == pytest.approx(1.03)
+
+
 @pytest.fixture
 def shard(tmp_path: Path) -> Shard:
     row: dict[str, Any] = {

@@ -11,18 +11,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from beatlens.config import merge
 from beatlens.evaluate.classification import evaluate_classification
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.figures.cases import FACT_COLUMNS
 from beatlens.figures.style import new_figure, save_figure
 from beatlens.report.build import render_report
 from beatlens.report.inputs import ReportInputs, load_image
-from beatlens.report.numbers import count, interval, listing, percent, score
+from beatlens.report.methods import methods_text
+from beatlens.report.numbers import count, interval, limit, listing, percent, score
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("N", "V")
 NASTY = "<script>alert(1)</script>"
+
+
+def folds(number: int) -> dict[str, Any]:
+    return {"training_settings": {"folds": number}}
 
 
 def bundle() -> dict[str, Any]:
@@ -33,7 +40,7 @@ def bundle() -> dict[str, Any]:
         "look_alikes": {"weight": 0.8, "rhythm_classes": ["N", "S"]},
         "calibration": {"temperature": 1.1},
         "thresholds": {"confidence": 0.9, "noise": 0.5, "distance": 0.7},
-        "provenance": {"seed": 1, "versions": {"numpy": "2"}, "corpora_digest": "abc", "training": {}},
+        "provenance": {"seed": 1, "versions": {"numpy": "2"}, "corpora_digest": "abc", "training": {}} | folds(0),
         "sha256": {"weights.npz": "f" * 64},
     }
 
@@ -234,10 +241,70 @@ def test_says_when_the_classifier_does_not_beat_a_constant() -> None:
     assert "F1 is below 0.50 for V: don't rely on it." in text
 
 
+def test_the_review_rule_is_told_whole_and_on_whom_its_limits_were_fitted() -> None:
+    own = bundle() | {"thresholds": {"confidence": 0.9996, "noise": 0.5, "distance": 0.7}}
+    text = render_report(inputs(bundle=own))
+    assert "calibrated probability is below 0.9996, its noise probability above 0.50" in text
+    assert "or if quality rules doubt more than half of its leads" in text
+    assert text.count("patients of the split calibrate, which took no part in training") == 2
+    crossed = render_report(inputs(bundle=own | {"provenance": own["provenance"] | folds(3)}))
+    assert crossed.count("the training patients, each run through a network that was trained without that patient") == 2
+    assert "took no part in training" not in crossed
+
+
+def explanation_paragraph(**explain: Any) -> str:
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    return next(text for text in methods_text(merge(config, {"explain": explain}), bundle()) if "Fusion" in text)
+
+
+def test_methods_are_told_as_they_are_set() -> None:
+    text = explanation_paragraph()
+    assert "LIME [3] and KernelSHAP [4] switch off sets of segments of 50 ms over all leads" in text
+    assert "the mean of both scales is taken" in text
+    assert "the median beat of another class" in text
+    assert "contrast_beat" not in text
+    text = explanation_paragraph(methods=["integrated_gradients", "gradcam"], players="leads", baseline="interpolation")
+    assert "64 points between the lead's mean and the signal" in text
+    assert "Grad-CAM weighs the last feature map" in text
+    for word in ("switch", "50 ms", "LIME", "whole beats", "A part's value"):
+        assert word not in text
+    text = explanation_paragraph(methods=["lime", "occlusion"], players="leads", beat_scale=False, lead_off="absent")
+    assert "LIME [3] switches off sets of whole leads. Occlusion switches off one part at a time: whole leads." in text
+    assert "one that the record hasn't got" in text
+
+
+def test_one_patient_has_no_interval_to_speak_of() -> None:
+    table = beats().assign(record="r0", patient="p0", pred=lambda rows: rows["label"])
+    settings = EvaluateSettings(
+        bootstrap=50, level=0.95, random_draws=1, deletion_steps=1, leave_out=[], calibration_bins=10
+    )
+    metrics, _ = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
+    explained = explanation_scores(0.1).assign(lo=math.nan, hi=math.nan, gain_lo=math.nan, gain_hi=math.nan)
+    text = render_report(inputs(metrics=metrics, explanation_metrics=explained))
+    assert "one patient gives no interval that could exclude that guess" in text
+    assert "AUPRC, planted (above every null, but one patient gives no interval)" in text
+    assert "the interval reaches 0" not in text
+    assert "the interval does not exclude" not in text
+    wide = explanation_scores(0.1)
+    wide.loc[wide["null_name"] == "random", ["gain_lo", "gain"]] = [-0.01, 0.5]
+    assert "(above &#34;random&#34;, but the interval reaches 0)" in render_report(inputs(explanation_metrics=wide))
+
+
+def test_an_ecg_keeps_its_scale_whatever_the_page(tmp_path: Path) -> None:
+    save_figure(new_figure(400, 10), tmp_path / "a.svg")
+    image = load_image(tmp_path / "a.svg")
+    text = render_report(inputs(figures={"confusion": image}, facts=facts(), cases={"V-wrong-01": image}))
+    assert text.count('<figure class="ecg"><img') == 1
+    screen = text.partition("@media print")[0]
+    assert ".ecg { overflow-x: auto; }" in screen
+    assert ".ecg img { max-width: none; }" in screen
+
+
 def test_a_run_without_labels_or_cases() -> None:
     predictions = pd.DataFrame({"split": ["none"], "n_beats": [10], "n_review": [3], "n_N": [7], "n_V": [0]})
     text = render_report(inputs(metrics=None, record_predictions=predictions))
-    assert "nothing to score them against" in text
+    assert "scores are of records with labels in corpora of the role train or test" in text
+    assert "None of these beats has a label" not in text, "a corpus to predict may have some"
     assert "No case was explained" in text
     assert "How well the classes are told apart" not in text
     assert not Page(text).stack
@@ -252,6 +319,16 @@ def test_numbers() -> None:
     assert percent(1.0) == "100\u00a0%"
     assert count(12345) == "12\u2009345"
     assert listing(["a", "b", "c"]) == "a, b and c"
+    values = {
+        0.9: "0.90",
+        0.9996: "0.9996",
+        0.99499: "0.995",
+        1.0: "1.00",
+        0.0: "0.00",
+        0.00012: "0.00012",
+        1.37: "1.37",
+    }
+    assert {value: limit(value) for value in values} == values
 
 
 def test_programs_do_not_import_torch() -> None:

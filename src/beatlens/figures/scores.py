@@ -91,6 +91,19 @@ class ScoreRow:
         """Whether the gain over every null is above 0, sure or not."""
         return all(null.gain > 0 for null in self.nulls)
 
+    @property
+    def doubt(self) -> str:
+        """Why it isn't clearly above every null, "" where it is."""
+        if self.beats_all:
+            return ""
+        if not self.above_all:
+            return f'the null "{self.nulls[0].name.replace("_", " ")}" does as well or better'
+        reached = [null for null in self.nulls if null.gain_lo <= 0]  # none where one patient gives no interval
+        if not reached:
+            return "above every null, but one patient gives no interval"
+        least = min(reached, key=lambda null: null.gain_lo)
+        return f'above "{least.name.replace("_", " ")}", but the interval reaches 0'
+
 
 def score_rows(metrics: pd.DataFrame, scope: str = "all", name: str = "") -> list[ScoreRow]:
     """Gather the rows of one scope: a metric and method each, metrics in the order of `METRIC_WORDS`.
@@ -179,10 +192,8 @@ def _panel(axes: Axes, rows: Sequence[ScoreRow]) -> None:
             axes.plot([row.lo, row.hi], [y, y], color=colour, linewidth=1.6, alpha=0.6)
         filled = colour if row.beats_all or metric in METRICS_WITHOUT_VERDICT else "white"
         axes.scatter([row.value], [y], s=26, color=filled, edgecolor=colour, zorder=3, linewidth=1.4)
-    lowest = min(
-        [0.0, *(v for row in rows for v in (row.value, row.lo, *(n.value for n in row.nulls)) if math.isfinite(v))]
-    )
-    axes.set(xlim=(lowest - 0.03, 1.03), ylim=(-0.5, len(rows) - 0.35))
+    shown = [v for row in rows for v in (row.value, row.lo, row.hi, *(n.value for n in row.nulls)) if math.isfinite(v)]
+    axes.set(xlim=(min(0.0, *shown) - 0.03, max(1.0, *shown) + 0.03), ylim=(-0.5, len(rows) - 0.35))
     axes.set_yticks(range(len(rows)), [row.method for row in reversed(rows)])
     axes.set_title(rows[0].name, fontsize=9 if len(rows[0].name) < 24 else 7.5)
     axes.set_xlabel(metric_words(metric)[1], fontsize=7, color=MUTED)

@@ -14,8 +14,8 @@ from beatlens.report.alerts import alert_section, conformal_section, prototype_s
 from beatlens.report.cases import case_sections
 from beatlens.report.cohort import cohort_section
 from beatlens.report.inputs import ReportInputs
-from beatlens.report.methods import REFERENCES, methods_text
-from beatlens.report.numbers import count, listing, plural, score
+from beatlens.report.methods import REFERENCES, fitted_on, methods_text
+from beatlens.report.numbers import count, limit, listing, plural, score
 from beatlens.report.probes import probe_section
 from beatlens.report.sections import (
     classification_section,
@@ -59,7 +59,8 @@ def render_report(inputs: ReportInputs) -> str:
         scored=scored,
         leaks=leak_section(inputs),
         level=f"{100 * config['evaluate']['level']:g} %",
-        thresholds={name: score(float(value)) for name, value in inputs.bundle["thresholds"].items()},
+        thresholds={name: limit(float(value)) for name, value in inputs.bundle["thresholds"].items()},
+        fitted=fitted_on(inputs.bundle),
         predicted=prediction_section(inputs),
         conformal=conformal_section(inputs),
         alerted=alert_section(inputs),

@@ -19,13 +19,103 @@ REFERENCES = (
     "Samek W et al. Evaluating the visualization of what a deep neural network has learned. IEEE TNNLS 2017.",
 )
 
-METHOD_WORDS = {"lime": "LIME [3]", "kernelshap": "KernelSHAP [4]"}
+METHOD_WORDS = {
+    "lime": "LIME [3]",
+    "kernelshap": "KernelSHAP [4]",
+    "timeshap": "TimeSHAP",
+    "occlusion": "occlusion",
+    "integrated_gradients": "integrated gradients",
+    "gradient_input": "gradient x input",
+    "gradcam": "Grad-CAM",
+    "guided_gradcam": "guided Grad-CAM",
+}
+EVENT_WORDS = {"segments": "segments of {ms:.0f} ms", "waves": "P, QRS, ST and T waves", "beats": "beats"}
 BASELINE_WORDS = {
     "interpolation": "a straight line across the hole",
     "lead_mean": "the lead's mean",
     "zero": "0 mV",
     "median_beat": "the record's median beat",
+    "contrast_beat": "the median beat of another class, from the record or from prototypes of other patients",
 }
+
+
+def fitted_on(bundle: Mapping[str, Any]) -> str:
+    """Say on whom the bundle's calibration and thresholds were fitted."""
+    if bundle["provenance"]["training_settings"]["folds"]:
+        return "the training patients, each run through a network that was trained without that patient"
+    return "patients of the split calibrate, which took no part in training"
+
+
+def _perturbations(explain: Mapping[str, Any]) -> list[str]:
+    """Say what the methods that switch parts off do, nothing where there are none."""
+    methods, players = explain["methods"], explain["players"]
+    ms = explain["segment_s"] * 1000
+    events = EVENT_WORDS.get(players, "").format(ms=ms)
+    parts = {"leads": "whole leads", "cells": f"segments of {ms:.0f} ms of single leads"}.get(players, "")
+    result = []
+    sampled = [METHOD_WORDS[name] for name in ("lime", "kernelshap") if name in methods]
+    if sampled:
+        verb = "switches" if len(sampled) == 1 else "switch"
+        inner = f"{events} over all leads, then of the leads within the {explain['top_segments']} strongest"
+        text = f"{listing(sampled)} {verb} off sets of {parts or inner}"
+        if explain["beat_scale"]:
+            text += ", also of whole beats in single leads, and the mean of both scales is taken"
+        result.append(text)
+    if "timeshap" in methods:
+        events = events or EVENT_WORDS["segments"].format(ms=ms)
+        result.append(
+            f"TimeSHAP prunes both ends of the window, then switches off sets of {events}, of leads, and of the "
+            f"{explain['timeshap']['top_leads']} strongest leads within the {explain['top_segments']} strongest events"
+        )
+    if "occlusion" in methods:
+        result.append(f"Occlusion switches off one part at a time: {parts or events + ' of single leads'}")
+    if result:
+        fill, absent = BASELINE_WORDS[explain["baseline"]], explain["lead_off"] == "absent"
+        text = f"What is off is filled with {fill}"
+        text += ", but a lead that is off altogether counts as one that the record hasn't got" if absent else ""
+        text += "; the rhythm is one part more" if explain["rhythm"] else ""
+        result.append(f"{text}. A value is how the {explain['target']} of the predicted class changes")
+        result.append("A part's value is spread over its samples by how far the filling changes each")
+    return result
+
+
+def _gradients(explain: Mapping[str, Any]) -> list[str]:
+    """Say what the gradient methods do, nothing where there are none."""
+    methods, result = explain["methods"], []
+    # Across a whole window the straight line of the other methods is the lead's mean.
+    start = BASELINE_WORDS["lead_mean" if explain["baseline"] == "interpolation" else explain["baseline"]]
+    rhythm = " and of the rhythm" if explain["rhythm"] else ""
+    of = f"the {explain['target']} of the predicted class"
+    if "integrated_gradients" in methods:
+        steps = explain["integrated_gradients"]["steps"]
+        result.append(
+            f"Integrated gradients take the mean gradient of {of} over {steps} points between {start} and the signal, "
+            f"times the difference of each sample{rhythm}"
+        )
+    if "gradient_input" in methods:
+        result.append(
+            f"Gradient x input takes the gradient of {of} at the signal, times the difference of each sample{rhythm} "
+            f"from {start}"
+        )
+    maps = [METHOD_WORDS[name] for name in ("gradcam", "guided_gradcam") if name in methods]
+    if maps:
+        text = f"{listing(maps)} {'weighs' if len(maps) == 1 else 'weigh'} the last feature map of each lead of a beat "
+        text += f"by the gradient of {of}; the values are relative, and the rhythm has none"
+        result.append(text)
+    return result
+
+
+def _explanations(config: Mapping[str, Any]) -> str:
+    """Return the paragraph on the explanations."""
+    explain, fusion = config["explain"], config["fusion"]
+    sentences = [*_perturbations(explain), *_gradients(explain)]
+    if len(explain["methods"]) > 1:
+        sentences.append(
+            f"Fusion takes the {fusion['aggregate']} where the methods match; for differing signs its rule is "
+            f"'{fusion['sign']}'"
+        )
+    sentences.append("No knowledge of where a class should show enters any step")
+    return "Explanations. " + ". ".join(sentences) + "."
 
 
 def _look_alikes(settings: Mapping[str, Any] | None) -> str:
@@ -51,15 +141,11 @@ def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[s
         ``bundle.json``: what it says of signal and beats is what the model was made with.
     """
     signal, beats = bundle["signal"], bundle["beats"]
-    peaks, explain, fusion, evaluate = (config[name] for name in ("rpeaks", "explain", "fusion", "evaluate"))
+    peaks, evaluate = config["rpeaks"], config["evaluate"]
     low, high = signal["band_hz"]
-    methods = listing(METHOD_WORDS.get(name, name) for name in explain["methods"])
-    verb = "switches" if len(explain["methods"]) == 1 else "switch"
     branches = "the shape of each lead, the rhythm of the beats around"
     if bundle["network"]["settings"]["name"] == "hybrid":
         branches += ", the similarity to prototypes"
-    fill = BASELINE_WORDS.get(explain["baseline"], explain["baseline"])
-    rhythm = ", and the rhythm as a whole," if explain["rhythm"] else ""
     return [
         f"Signal. Records are resampled to {signal['fs']:g} Hz and filtered without phase shift from {low:g} to "
         f"{high:g} Hz; amplitudes stay in millivolts. A beat is {beats['before_s'] * 1000:.0f} ms before to "
@@ -67,22 +153,12 @@ def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[s
         f"come from the detector '{peaks['detector']}'; a detection within {peaks['match_s'] * 1000:.0f} ms of an "
         "annotated beat is that beat.",
         f"Classes. A network over {branches} gives each class a probability, calibrated by a temperature [2] on "
-        f"patients that took no part in training.{_look_alikes(bundle['look_alikes'])} Where a label table groups "
+        f"{fitted_on(bundle)}.{_look_alikes(bundle['look_alikes'])} Where a label table groups "
         "annotations into N, S, V, F and Q, it follows [1].",
         "Scores. Precision, recall, F1, AUROC [6] and risk against coverage [7] are taken over beats. Intervals "
         f"({100 * evaluate['level']:g} %) come from {evaluate['bootstrap']} resamples of patients, never of beats [5]; "
         "a score that rests on one patient has none.",
-        f"Explanations. {methods} {verb} off parts of the signal, {explain['segment_s'] * 1000:.0f} ms of a lead at "
-        f"finest, filled with {fill}{rhythm} and see how the {explain['target']} of the predicted class changes. "
-        + (
-            "LIME and KernelSHAP take the mean of that and of whole beats in their leads. "
-            if explain["beat_scale"]
-            else ""
-        )
-        + "A part's value is spread over its samples by how far the filling changes each. "
-        f"Fusion takes the {fusion['aggregate']} where the methods match; for differing signs its rule is "
-        f"'{fusion['sign']}'. "
-        "No knowledge of where a class should show enters any step.",
+        _explanations(config),
         "Tests of the explanations. Where a corpus says which samples make a class, maps are scored against them. "
         "Deletion and insertion [8] remove or restore parts in the map's order, scaled so that a random order gives 0 "
         "and a greedy search 1. Every score stands beside nulls: empty, uniform and random maps, the size of the "

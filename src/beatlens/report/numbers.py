@@ -16,6 +16,15 @@ def score(value: float) -> str:
     return "0.00" if text == "-0.00" else text.replace("-", "−")
 
 
+def limit(value: float) -> str:
+    """Two decimals, more where a limit is so close to 0 or 1 that they would say less: 0.9996 is not 1.00."""
+    rest = min(abs(value), abs(1 - value))
+    if not math.isfinite(value) or rest == 0:
+        return score(value)
+    whole, _, decimals = f"{value:.{max(2, 1 - math.floor(math.log10(rest)))}f}".partition(".")
+    return f"{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}".replace("-", "−")
+
+
 def interval(value: float, lo: float, hi: float) -> str:
     """Return a value with its interval: ``0.79 (0.74 to 0.86)``; the value alone where there is none."""
     if not (math.isfinite(lo) and math.isfinite(hi)):

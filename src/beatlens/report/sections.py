@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SPLIT_MEANING = {
     "train": "the network and the prototypes learn from these",
-    "select": "looked at during training, to choose settings",
+    "select": "scored after each epoch of the training, for its history alone",
     "calibrate": "probabilities and review thresholds are fitted on these",
     "test": "scores come from these alone",
     "paced": "paced rhythms, kept apart",
@@ -107,7 +107,7 @@ SCOPE_WORDS = {
 
 
 def classification_section(inputs: ReportInputs) -> dict[str, Any] | None:
-    """Return scores of the headline split, or None where no beat has a label."""
+    """Return scores of the headline split, or None where nothing is scored."""
     metrics = inputs.metrics
     if metrics is None or not len(metrics):
         return None
@@ -138,6 +138,11 @@ def classification_section(inputs: ReportInputs) -> dict[str, Any] | None:
         "baseline": score(baseline),
         "verdict": "clearly better than" if sure else "better than" if macro > baseline else "no better than",
         "sure": sure,
+        "doubt": ""
+        if sure
+        else "the interval does not exclude that guess"
+        if math.isfinite(low)
+        else "one patient gives no interval that could exclude that guess",
         "accuracy": scores.text("accuracy"),
         "baseline_accuracy": score(scores.value("baseline_accuracy")),
         "scopes": [
@@ -242,6 +247,7 @@ def explanation_section(inputs: ReportInputs) -> dict[str, Any] | None:
             "headline": row.metric not in ONLY_IN_TABLES and not row.truth.startswith("regions"),
             "beats_all": row.beats_all,
             "above_all": row.above_all,
+            "doubt": row.doubt,
             "fused": row.method == "fused",
         }
         for row in score_rows(metrics)
