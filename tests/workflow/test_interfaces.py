@@ -258,13 +258,12 @@ def test_a_given_bundle_decides_signals_beats_and_who_has_its_leads(finished):
     """A bundle of one lead, another filter and another context, over records some of which haven't got the lead."""
     bundle = Bundle.load(finished.results / "model" / "bundle")
     own, bank = bundle.leads.index("V5"), bundle.bank
-    of_lead = bank.present[:, own]
-    kept = replace(bank.subset(of_lead), leads=("V5",))
-    kept = replace(kept, waves=kept.waves[:, [own]], present=kept.present[:, [own]])
+    of_lead = bank.subset(bank.present[:, own])
+    kept = replace(of_lead, leads=("V5",), waves=of_lead.waves[:, [own]], present=of_lead.present[:, [own]])
     spec = replace(bundle.spec, leads=("V5",), bank=kept, beats=replace(bundle.spec.beats, context=3))
     replace(bundle, spec=spec, signal={**bundle.signal, "order": 2}).save(finished.folder / "given")
     corpora = "corpora=[{name: synthetic, format: synthetic, role: predict, labels: config/labels/synthetic.csv}]"
-    arguments = ["--config", "bundle=given", "run=tiny3", "max_bad_fraction=1", corpora]
+    arguments = ["--config", "bundle=given", "run=tiny3", "max_bad_fraction=1", "select={candidates: []}", corpora]
     said = finished.snakemake("--dry-run", *arguments, "signal={order: 3}", ok=False)
     assert "signal.order: 3; expected 2, that of given/bundle.json" in said
     cases = "results/tiny3/explanations/cases.csv"
@@ -274,7 +273,7 @@ def test_a_given_bundle_decides_signals_beats_and_who_has_its_leads(finished):
     assert (config["signal"]["order"], config["beats"]["context"], config["leads"]) == (2, 3, ["V5"])
     status = read_table(results / "status.tsv").set_index("record")
     assert status.loc["a01", "reason"] == "unknown_leads"
-    assert "MLII" in status.loc["a01", "detail"]
+    assert "expected some of ['V5']" in status.loc["a01", "detail"]
     used = set(status.index[status["used"]])
     assert "a02" in used
     assert set(read_table(results / "predictions" / "beats.parquet")["record"]) == used
