@@ -7,7 +7,7 @@ A shard directory holds
 - ``records.parquet``: one row a record, with its place in ``signals.npy`` (`RECORD_COLUMNS`);
 - ``beats.parquet`` and ``beats_annotated.parquet``: one row a beat at detected and at annotated R
   peaks (`BEAT_COLUMNS`);
-- ``truth.parquet``: planted truth (`TRUTH_COLUMNS`), read by the evaluation of explanations and by nothing else;
+- ``truth.parquet``: planted truth (`TRUTH_COLUMNS`), read to score explanations and to draw them, no more;
 - ``status.tsv``: every record of the shard, used or not, with the reason (`STATUS_COLUMNS`).
 
 Waveforms of beats are cut from the signals when they are asked for, so that there is one stored copy of a sample.

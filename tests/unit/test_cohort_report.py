@@ -21,7 +21,9 @@ def table(n: int = 24) -> pd.DataFrame:
         parts = {("fused", wave, lead): rng.normal(0, 0.02) for wave in ("P", "ST", "T") for lead in ("V1", "II")}
         parts |= {("fused", "QRS", lead): rng.normal(0.4 if right else -0.3, 0.02) for lead in ("V1", "II")}
         parts |= {("fused", "rhythm", ""): 0.1, ("fused", "other beats", ""): -0.05}
-        cases.append(CaseParts(f"c/{k}", "V", "correct" if right else "wrong", parts, {("kernelshap and lime", "", ""): 0.8}))
+        cases.append(
+            CaseParts(f"c/{k}", "V", "correct" if right else "wrong", parts, {("kernelshap and lime", "", ""): 0.8})
+        )
     return cohort_table(cases, ["N", "V"], 500, 1)
 
 

@@ -75,6 +75,7 @@ def case_parts(
     number = int(scene.target_rows[0]) + 1
     rhythm = attribution.rhythm or 0.0
     mass = float(np.abs(attribution.values.astype(np.float64)).sum()) + abs(rhythm)
+    mass += abs(attribution.unassigned)
     scale = 1 / mass if mass > 0 else 0.0
     names = np.array([waves.names[k] for k in waves.cell_player[0]])
     parts: dict[Part, float] = {(method, RHYTHM, ""): rhythm * scale}
