@@ -17,13 +17,16 @@ from beatlens.bundle import Bundle
 from beatlens.conformal import ConformalSets
 from beatlens.evaluate.explanation_cases import score_cases
 from beatlens.evaluate.explanation_table import scores_table
+from beatlens.evaluate.faithfulness import cell_sums, deletion_insertion, greedy_areas, random_area, ranked_cells
 from beatlens.evaluate.localisation import METRICS
+from beatlens.evaluate.model_scores import model_scores
 from beatlens.evaluate.regions import read_regions
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.evaluate.truths import NullMaps
 from beatlens.explain.archive import gather_archives, load_case, write_archive
 from beatlens.explain.cases import CASE_COLUMNS, CaseSettings, WindowSettings, select_cases
 from beatlens.explain.contrast import find_contrast
-from beatlens.explain.explainer import case_engine, case_rows, explain_shard
+from beatlens.explain.explainer import case_edges, case_engine, case_rows, explain_case, explain_shard
 from beatlens.explain.fusion import FusionSettings, fuse
 from beatlens.explain.payload import from_payload, to_payload
 from beatlens.explain.scene import make_scene
@@ -36,6 +39,7 @@ from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.review import Calibration, Thresholds
+from beatlens.seeds import derive_seed
 from beatlens.shard_writer import ShardWriter
 from beatlens.shards import BeatGeometry, Shard, cut_beats
 
@@ -267,6 +271,29 @@ def test_a_class_that_is_never_predicted_and_a_constant_model(tmp_path, bundle):
     found = next(explain_shard(asked, shards[0], constant, "kernelshap", EXPLAIN, 1))
     assert found.meta["class"] == "V"
     assert found.meta["full"] == pytest.approx(-2.0, abs=1e-5)  # log odds of the calibration's offsets
+
+
+def test_deletion_is_measured_in_what_is_explained(tmp_path, bundle):
+    """In log odds, although probabilities are so near 1 that their curves are flat."""
+    shard = write_shard(tmp_path / "s", {"one": RECORDS["one"]})
+    sure = replace(bundle, calibration=replace(bundle.calibration, temperature=1e-3))
+    case = next(case_rows(choose([shard], sure)))
+    engine, target = case_engine(case, shard, shard.beats(), sure, sure.network(), EXPLAIN)
+    found = explain_case(case, engine, target, "kernelshap", EXPLAIN, 1)
+    edges = case_edges(engine.scene, EXPLAIN)
+    shape, steps = (len(engine.scene.leads), len(edges) - 1), EVALUATE.deletion_steps
+    scores = model_scores({"kernelshap": found}, NullMaps({}), engine, target, edges, EVALUATE, 7, greedy=True)
+    score = next(score for score in scores if score.metric == "deletion")
+
+    def log_odds(cells):
+        return engine.cell_values(cells, np.ones(len(cells), dtype=bool), edges, target)
+
+    order = ranked_cells(cell_sums(found.values, np.diff(edges)), np.random.default_rng(0))
+    draws = np.random.default_rng(derive_seed(7, "random_orders"))
+    chance = random_area(log_odds, shape, steps, EVALUATE.random_draws, draws)
+    assert score.value == pytest.approx(chance - deletion_insertion(log_odds, order, shape, steps).deletion)
+    assert score.denominator == pytest.approx(chance - greedy_areas(log_odds, shape, steps).deletion)
+    assert score.denominator > 1  # more than any difference of probabilities
 
 
 def test_a_damaged_attribution_file_is_refused_by_name(tmp_path, bundle):

@@ -48,8 +48,10 @@ def model_scores(
 
     ``deletion_auc``, ``insertion_auc``: areas under the curves of the target's probability, beside the mean area of
     random orders, with the explanation's baseline and with `OTHER_FILLS` (named in the truth). ``deletion``,
-    ``insertion``: how far from random (0) to greedy (1) the area comes, beside the orders of the null maps; greedy is
-    no bound, so that more than 1 is possible. ``span_deletion``: what the probability loses without the cells that the
+    ``insertion``: how far from random (0) to greedy (1) the area under the curve of what is explained comes, beside the
+    orders of the null maps; greedy is no bound, so that more than 1 is possible. That is in the units of the
+    explanation: where look-alikes hold a probability near 1, its curve is flat and a ratio of its areas says nothing.
+    ``span_deletion``: what the probability loses without the cells that the
     explanation shows, beside random cells of equal duration. ``sensitivity_n``, ``infidelity``: whether sums of values
     are what the target loses (`beatlens.evaluate.sensitivity`), in the units of the explanation.
 
@@ -73,12 +75,13 @@ def model_scores(
     own = {method: cell_sums(attribution.values, lengths) for method, attribution in attributions.items()}
     blind = {name: cell_sums(maps[0], lengths) for name, maps in nulls.maps.items() if name not in {"empty", "random"}}
     value = _probability(engine, target, edges)
-    yield from _curves(own, blind, value, settings, seed, "model", greedy=greedy)
+    yield from _areas(own, value, settings, seed, "model")
+    if greedy:
+        yield from _between(own, blind, _values(engine, target, edges), settings, seed)
     for fill in OTHER_FILLS if greedy else ():
         if fill != engine.baseline:
-            other = engine.of(baseline=fill)
-            name = f"model, {fill.replace('_', ' ')}"
-            yield from _curves(own, {}, _probability(other, target, edges), settings, seed, name, greedy=False)
+            other = _probability(engine.of(baseline=fill), target, edges)
+            yield from _areas(own, other, settings, seed, f"model, {fill.replace('_', ' ')}")
     rng = np.random.default_rng(derive_seed(seed, "random spans"))
     losses = span_losses(
         value, [shown_cells(sums, lengths) for sums in own.values()], lengths, settings.random_draws, rng
@@ -88,44 +91,48 @@ def model_scores(
     yield from _subset_scores(own, blind, _values(engine, target, edges), seed)
 
 
-def _curves(
-    own: Mapping[str, Array],
-    blind: Mapping[str, Array],
-    value: CellValue,
-    settings: EvaluateSettings,
-    seed: int,
-    truth: str,
-    *,
-    greedy: bool,
+def _areas(
+    own: Mapping[str, Array], value: CellValue, settings: EvaluateSettings, seed: int, truth: str
 ) -> Iterator[Score]:
     if not own:
         return
-    shape = next(iter(own.values())).shape
-    steps = settings.deletion_steps
-
-    def areas(sums: Array) -> Areas:
-        order = ranked_cells(sums, np.random.default_rng(derive_seed(seed, "ties")))
-        return deletion_insertion(value, order, (shape[0], shape[1]), steps)
-
-    rng = np.random.default_rng(derive_seed(seed, "random_orders"))
-    chance = random_area(value, (shape[0], shape[1]), steps, settings.random_draws, rng)
-    found = {method: areas(sums) for method, sums in own.items()}
-    for method, area in found.items():
+    chance = _chance(next(iter(own.values())), value, settings, seed)
+    for method, sums in own.items():
+        area = _area(sums, value, settings, seed)
         yield Score(method, "deletion_auc", truth, area.deletion, "random", chance)
         yield Score(method, "insertion_auc", truth, area.insertion, "random", chance)
-    if not greedy:
+
+
+def _between(
+    own: Mapping[str, Array], blind: Mapping[str, Array], value: CellValue, settings: EvaluateSettings, seed: int
+) -> Iterator[Score]:
+    if not own:
         return
-    best = greedy_areas(value, (shape[0], shape[1]), steps)
-    known = {"random": Areas(chance, chance), **{name: areas(sums) for name, sums in blind.items()}}
-    for method, area in found.items():
-        for name, null in known.items():
+    first = next(iter(own.values()))
+    chance = _chance(first, value, settings, seed)
+    best = greedy_areas(value, (first.shape[0], first.shape[1]), settings.deletion_steps)
+    known = {name: _area(sums, value, settings, seed) for name, sums in blind.items()}
+    for method, sums in own.items():
+        area = _area(sums, value, settings, seed)
+        for name, null in {"random": Areas(chance, chance), **known}.items():
             yield Score(
-                method, "deletion", truth, chance - area.deletion, name, chance - null.deletion, chance - best.deletion
-            )
+                method, "deletion", "model", chance - area.deletion, name, chance - null.deletion,
+                chance - best.deletion,
+            )  # fmt: skip
             yield Score(
-                method, "insertion", truth, area.insertion - chance, name, null.insertion - chance,
+                method, "insertion", "model", area.insertion - chance, name, null.insertion - chance,
                 best.insertion - chance,
             )  # fmt: skip
+
+
+def _area(sums: Array, value: CellValue, settings: EvaluateSettings, seed: int) -> Areas:
+    order = ranked_cells(sums, np.random.default_rng(derive_seed(seed, "ties")))
+    return deletion_insertion(value, order, (sums.shape[0], sums.shape[1]), settings.deletion_steps)
+
+
+def _chance(sums: Array, value: CellValue, settings: EvaluateSettings, seed: int) -> float:
+    rng = np.random.default_rng(derive_seed(seed, "random_orders"))
+    return random_area(value, (sums.shape[0], sums.shape[1]), settings.deletion_steps, settings.random_draws, rng)
 
 
 def _subset_scores(
