@@ -244,9 +244,12 @@ def test_says_when_the_classifier_does_not_beat_a_constant() -> None:
 def test_the_review_rule_is_told_whole_and_on_whom_its_limits_were_fitted() -> None:
     own = bundle() | {"thresholds": {"confidence": 0.9996, "noise": 0.5, "distance": 0.7}}
     text = render_report(inputs(bundle=own))
-    assert "calibrated probability is below 0.9996, its noise probability above 0.50" in text
+    assert "calibrated probability is below 0.9996, its noise probability is above 0.50" in text
     assert "or if quality rules doubt more than half of its leads" in text
     assert text.count("patients of the split calibrate, which took no part in training") == 2
+    sure = render_report(inputs(bundle=own | {"thresholds": {"confidence": 0.0, "noise": 0.5, "distance": 0.7}}))
+    assert "goes to review if its noise probability is above 0.50" in sure
+    assert "No probability is too small" in sure
     crossed = render_report(inputs(bundle=own | {"provenance": own["provenance"] | folds(3)}))
     assert crossed.count("the training patients, each run through a network that was trained without that patient") == 2
     assert "took no part in training" not in crossed

@@ -59,7 +59,7 @@ def render_report(inputs: ReportInputs) -> str:
         scored=scored,
         leaks=leak_section(inputs),
         level=f"{100 * config['evaluate']['level']:g} %",
-        thresholds={name: limit(float(value)) for name, value in inputs.bundle["thresholds"].items()},
+        thresholds={name: limit(float(value)) if value else "" for name, value in inputs.bundle["thresholds"].items()},
         fitted=fitted_on(inputs.bundle),
         predicted=prediction_section(inputs),
         conformal=conformal_section(inputs),
