@@ -65,7 +65,8 @@ def test_global_clusters_find_the_shapes_without_labels(world, settings):
     np.testing.assert_array_equal(fit_space(blind, settings, 1).centres, space.centres)
 
 
-def test_components_are_those_of_a_singular_value_decomposition(settings):
+def test_components_are_those_of_a_singular_value_decomposition(settings, monkeypatch):
+    monkeypatch.setattr("beatlens.prototypes.space.BLOCK_BEATS", 70)
     rng = np.random.default_rng(0)
     waves = (rng.standard_normal((300, 12)) * np.linspace(3, 0.1, 12)).astype(np.float32)
     table = pd.DataFrame({"beat_id": "b", "corpus": "c", "patient": "p", "label": "", "reason": "",
@@ -77,6 +78,7 @@ def test_components_are_those_of_a_singular_value_decomposition(settings):
     np.testing.assert_allclose(np.abs((space.axes * axes[:8]).sum(axis=1)), 1, atol=1e-5)
     assert space.scale[0] == pytest.approx(values[0] / np.sqrt(300), rel=1e-5)
     features = space.project(waves, sample.rr)
+    assert features.shape == (300, 10)
     brute = np.linalg.norm(features[:, None] - space.centres[None], axis=2).argmin(axis=1)
     np.testing.assert_array_equal(space.assign(features), brute)
 

@@ -5,7 +5,7 @@ Nothing here looks at a label but to describe what was found: whether beats that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,8 @@ CLUSTER_COLUMNS = {
 }
 MAP_BEATS = 3000
 """Beats of the map at most."""
+BLOCK_BEATS = 4096
+"""Waves that are in memory in float64 at a time."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class FeatureSpace:
 
     def project(self, waves: FloatArray, rr: FloatArray) -> Float64Array:
         """Return the features (n, C + 2) of waves (n, T) and RR ratios (n, 2)."""
-        components = (_unit(waves) - self.mean) @ self.axes.T
+        components = np.concatenate([(unit - self.mean) @ self.axes.T for unit in _units(waves)])
         return np.concatenate([components, rr - self.rr_mean], axis=1) / self.scale
 
     def assign(self, features: Float64Array) -> IntArray:
@@ -129,10 +131,11 @@ class FeatureSpace:
         return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
 
 
-def _unit(waves: FloatArray) -> Float64Array:
-    values = waves.astype(np.float64)
-    unit: Float64Array = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
-    return unit
+def _units(waves: FloatArray) -> Iterator[Float64Array]:
+    """Yield waves (n, T) scaled to norm 1, in float64, a block at a time: at least one, if without rows."""
+    for start in range(0, max(len(waves), 1), BLOCK_BEATS):
+        values = waves[start : start + BLOCK_BEATS].astype(np.float64)
+        yield values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
 
 
 def sample_beats(loaded: Iterable[RecordInputs], settings: LibrarySettings, seed: int) -> BeatSample:
@@ -174,9 +177,13 @@ def fit_space(sample: BeatSample, settings: LibrarySettings, seed: int) -> Featu
     """Fit components and clusters (mini-batch k-means; Sculley 2010) on a sample of training beats."""
     from sklearn.cluster import MiniBatchKMeans
 
-    unit = _unit(sample.waves)
-    mean = unit.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov(unit - mean, rowvar=False, bias=True))
+    n, length = sample.waves.shape
+    mean, covariance = np.zeros(length), np.zeros((length, length))
+    for unit in _units(sample.waves):
+        mean += unit.sum(axis=0) / n
+    for unit in _units(sample.waves):
+        covariance += (unit - mean).T @ (unit - mean) / n
+    values, vectors = np.linalg.eigh(covariance)
     order = np.argsort(values)[::-1][: settings.components]
     axes = vectors[:, order].T
     axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
