@@ -21,7 +21,12 @@ from beatlens.evaluate.settings import EvaluateSettings
 
 CLASSES = ["N", "S", "V"]
 SETTINGS = EvaluateSettings(
-    bootstrap=200, level=0.95, random_draws=2, deletion_steps=2, leave_out=[["r1", "r2"], ["zz"]], calibration_bins=10
+    bootstrap=200,
+    level=0.95,
+    random_draws=2,
+    deletion_steps=2,
+    leave_out=[["r1", "r2"], ["zz"], ["c/r1"], ["d/r1"]],
+    calibration_bins=10,
 )
 
 
@@ -86,7 +91,9 @@ def test_scopes() -> None:
     table, _ = evaluate_classification(beats, beats, CLASSES, SETTINGS, 1)
     kept = beats[~beats["record"].isin(["r1", "r2"])]
     assert get(table, "accuracy", scope="without r1 r2").value == pytest.approx((kept["label"] == kept["pred"]).mean())
-    assert not (table["scope"] == "without zz").any()
+    kept = beats[beats["record"] != "r1"]
+    assert get(table, "accuracy", scope="without c/r1").value == pytest.approx((kept["label"] == kept["pred"]).mean())
+    assert not table["scope"].isin(["without zz", "without d/r1"]).any()
     accepted = beats[~beats["review"]]
     row = get(table, "accuracy", scope="accepted")
     assert row.value == pytest.approx((accepted["label"] == accepted["pred"]).mean())

@@ -102,8 +102,10 @@ def _scopes(
     yield "all", np.ones(len(rows), dtype=bool)
     yield "accepted", ~rows.review & ~rows.missed
     records = table["record"].astype(str)
+    full = table["corpus"].astype(str) + "/" + records
     for names in leave_out:
-        left = records.isin([str(name) for name in names]).to_numpy()
+        chosen = [str(name) for name in names]
+        left = (records.isin(chosen) | full.isin(chosen)).to_numpy()
         if left.any():
             yield "without " + " ".join(map(str, names)), ~left
 

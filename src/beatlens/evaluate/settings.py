@@ -21,7 +21,7 @@ class EvaluateSettings:
     deletion_steps
         Steps of a deletion or insertion curve.
     leave_out
-        Lists of record names; scores are also given without each list, where a record of it is present.
+        Lists of ``record`` or ``corpus/record``; scores are also given without each, where a record of it is present.
     calibration_bins
         Bins of equal width that the calibration error is taken over.
     """
