@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def calibrate(
-    held_out: HeldOut, settings: ReviewSettings
+    held_out: HeldOut, settings: ReviewSettings, *, weighted: bool
 ) -> tuple[Calibration, Thresholds, ConformalSets, dict[str, Any]]:
     """Fit calibration, review thresholds and conformal sets on patients that the network has not seen.
 
@@ -28,6 +28,8 @@ def calibrate(
         Network outputs for labelled beats.
     settings
         Section ``review``.
+    weighted
+        Whether the loss had class weights (``training.class_weight_power`` above 0).
 
     Returns
     -------
@@ -35,7 +37,7 @@ def calibrate(
     """
     target = held_out.target
     calibration = fit_calibration(
-        held_out.logits, target, held_out.patient.tolist(), held_out.noisy_gate, held_out.is_noise
+        held_out.logits, target, held_out.patient.tolist(), held_out.noisy_gate, held_out.is_noise, weighted=weighted
     )
     probability, p_noise = calibration.probabilities(held_out.logits), calibration.noise(held_out.gate)
     thresholds = fit_thresholds(

@@ -142,10 +142,13 @@ def fit_calibration(
     groups: Sequence[str],
     gate: npt.NDArray[Any],
     gate_target: npt.NDArray[np.bool_],
+    *,
+    weighted: bool,
 ) -> Calibration:
     """Fit temperature, class offsets and the gate's slope and offset by maximum likelihood.
 
-    The class offsets are kept only where they lower the log loss of left-out patients.
+    Class offsets undo class weights of the loss. Without weights there is nothing to undo, and a rare class of few
+    patients would be the worse for it; with them they are kept where they lower the log loss of left-out patients.
 
     Parameters
     ----------
@@ -155,17 +158,19 @@ def fit_calibration(
         (n,) patient of each beat.
     gate, gate_target
         (m,) gate logits and whether the beat is noise, both kinds present.
+    weighted
+        Whether the loss had class weights.
     """
     slope, offset = _fit_gate(gate, gate_target)
-    temperature, bias = fit_class_calibration(logits, target, groups)
+    temperature, bias = fit_class_calibration(logits, target, groups, weighted=weighted)
     return Calibration(temperature, tuple(bias.tolist()), slope, offset)
 
 
 def fit_class_calibration(
-    logits: npt.NDArray[Any], target: npt.NDArray[np.int64], groups: Sequence[str]
+    logits: npt.NDArray[Any], target: npt.NDArray[np.int64], groups: Sequence[str], *, weighted: bool
 ) -> tuple[float, Float64Array]:
     """Return the temperature and the class offsets (K,) of `fit_calibration`, which says what the arguments are."""
-    if _left_out_loss(logits, target, groups, True) < _left_out_loss(logits, target, groups, False):
+    if weighted and _left_out_loss(logits, target, groups, True) < _left_out_loss(logits, target, groups, False):
         return _fit_temperature(logits, target, with_bias=True)
     return _fit_temperature(logits, target, with_bias=False)
 

@@ -242,7 +242,9 @@ def bundle_model(
     if digest != model["corpora_digest"]:
         raise ValueError(f"records of digest {digest}; expected those of the training, {model['corpora_digest']}")
     trained = model["settings"]
-    calibration, thresholds, conformal, reached = calibrate(held_out, ReviewSettings(**settings["review"]))
+    weighted = trained["training"]["class_weight_power"] > 0
+    review = ReviewSettings(**settings["review"])
+    calibration, thresholds, conformal, reached = calibrate(held_out, review, weighted=weighted)
     provenance = {
         "seed": int(trained["seed"]),
         "saved_epoch": model["saved_epoch"],

@@ -147,9 +147,9 @@ def test_each_fold_is_calibrated_by_the_others():
     target = rng.integers(3, size=600)
     logits = 6 * np.eye(3)[target] + rng.standard_normal((600, 3)) + [0, 0, 7]  # the third class is called too often
     assert (logits.argmax(axis=1) == target).mean() < 0.6
-    found = calibrated_classes(logits, target, patients, fold)
+    found = calibrated_classes(logits, target, patients, fold, weighted=True)
     assert (found == target).mean() > 0.95
     nonsense = np.where(fold == 0, rng.permutation(target), target)
-    again = calibrated_classes(logits, nonsense, patients, fold)
+    again = calibrated_classes(logits, nonsense, patients, fold, weighted=True)
     np.testing.assert_array_equal(again[fold == 0], found[fold == 0])
     assert (again[fold == 1] != found[fold == 1]).any()

@@ -113,7 +113,8 @@ def cross_fitted(
     logits = result[[f"logit_{name}" for name in classes]].to_numpy()
     target = result["label"].map({name: k for k, name in enumerate(classes)}).to_numpy(dtype=np.int64)
     who = (result["corpus"] + "/" + result["patient"]).tolist()
-    predicted = calibrated_classes(logits, target, who, result["fold"].to_numpy())
+    weighted = settings["training"]["class_weight_power"] > 0
+    predicted = calibrated_classes(logits, target, who, result["fold"].to_numpy(), weighted=weighted)
     result.insert(len(BEAT_COLUMNS) + 1, "pred", np.array(classes, dtype=object)[predicted])
     provenance = {
         "settings": dict(settings),
@@ -137,7 +138,12 @@ def mined_spec(shards: Sequence[SealedShard], records: pd.DataFrame, settings: M
 
 
 def calibrated_classes(
-    logits: npt.NDArray[Any], target: npt.NDArray[np.int64], patients: Sequence[str], fold: npt.NDArray[np.int64]
+    logits: npt.NDArray[Any],
+    target: npt.NDArray[np.int64],
+    patients: Sequence[str],
+    fold: npt.NDArray[np.int64],
+    *,
+    weighted: bool,
 ) -> npt.NDArray[np.int64]:
     """Return the class of each beat by calibrated probability, each fold calibrated on the others' patients.
 
@@ -148,6 +154,8 @@ def calibrated_classes(
     ----------
     logits, target, patients, fold
         (n, K), (n,) class index, (n,) patient and (n,) fold of each beat.
+    weighted
+        Whether the loss had class weights, which the offsets undo.
 
     Returns
     -------
@@ -157,6 +165,8 @@ def calibrated_classes(
     groups = np.array(patients)
     for own in np.unique(fold):
         out = fold == own
-        temperature, offsets = fit_class_calibration(logits[~out], target[~out], groups[~out].tolist())
+        temperature, offsets = fit_class_calibration(
+            logits[~out], target[~out], groups[~out].tolist(), weighted=weighted
+        )
         result[out] = (logits[out].astype(np.float64) / temperature + offsets).argmax(axis=1)
     return result
