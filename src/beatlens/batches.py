@@ -15,12 +15,14 @@ from beatlens.leads import lead_id
 from beatlens.noise import NoiseSettings, NoiseSource, add_bursts
 from beatlens.prototypes.similarity import class_features
 from beatlens.shards import Shard
+from beatlens.simulated_rhythm import RhythmPool
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 FILTER_SAMPLES = 8
 """Half-width of the random filter of `Augmentation.reshape`."""
@@ -47,6 +49,8 @@ class Augmentation:
     position_jitter_s
         Standard deviation of a shift of R in seconds: one for all beats of a run and the typical beat, and another for
         each beat, since detectors and annotators place R differently.
+    rhythm_fraction
+        Share of the runs of normal beats that get a simulated rhythm (`beatlens.simulated_rhythm`).
     """
 
     noise: NoiseSettings
@@ -54,12 +58,15 @@ class Augmentation:
     lead_dropout: float = 0.0
     position_jitter_s: float = 0.0
     shape_jitter: float = 0.0
+    rhythm_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.gain_jitter, self.position_jitter_s, self.shape_jitter) < 0 or not 0 <= self.lead_dropout <= 1:
+        shares = (self.lead_dropout, self.rhythm_fraction)
+        if min(self.gain_jitter, self.position_jitter_s, self.shape_jitter, *shares) < 0 or max(shares) > 1:
             raise ValueError(
-                f"training: gain_jitter {self.gain_jitter}, lead_dropout {self.lead_dropout}, "
-                f"position_jitter_s {self.position_jitter_s}; expected jitters >= 0 and a share"
+                f"training: gain_jitter {self.gain_jitter}, position_jitter_s {self.position_jitter_s}, shape_jitter "
+                f"{self.shape_jitter}, lead_dropout {self.lead_dropout}, rhythm_fraction {self.rhythm_fraction}; "
+                "expected jitters >= 0 and shares"
             )
 
     def draw(self, n_leads: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
@@ -117,6 +124,8 @@ class Batch:
         (n,) class index, -1 where the beat gives no class loss.
     gate
         (n,) 1, 0 or NaN.
+    competing
+        (n, K) which classes the target's class is told from: all, but for a simulated rhythm those that differ in rhythm.
     """
 
     waves: FloatArray
@@ -132,6 +141,7 @@ class Batch:
     positions: IntArray
     target: IntArray
     gate: FloatArray
+    competing: BoolArray
 
 
 class TrainingSet:
@@ -169,6 +179,17 @@ class TrainingSet:
         rr = np.concatenate([record.rr[record.target >= 0] for record in self.records]).astype(np.float64)
         return rr.mean(axis=0).astype(np.float32), rr.std(axis=0).astype(np.float32)
 
+    def rhythm_classes(self) -> tuple[int, int]:
+        """Return the indices of the two classes that differ in rhythm alone: the normal one and the premature one."""
+        names = self.spec.look_alikes.rhythm_classes if self.spec.look_alikes is not None else ()
+        if len(names) != 2 or not set(names) <= set(self.spec.classes):
+            raise ValueError(
+                f"training.rhythm_fraction: look_alikes.rhythm_classes are {list(names)}; expected a normal and a "
+                f"premature one of the classes {list(self.spec.classes)}, or a fraction of 0"
+            )
+        normal, premature = (self.spec.classes.index(name) for name in names)
+        return normal, premature
+
     def runs(self, rng: np.random.Generator) -> list[tuple[int, int, int]]:
         """Cut records into labelled runs ``(record, start, stop)``, at random places and in random order."""
         result = []
@@ -188,16 +209,19 @@ class TrainingSet:
         augmentation: Augmentation | None = None,
     ) -> Iterator[Batch]:
         """Yield the batches of one epoch, of about `batch_beats` targets each."""
+        rhythms = None
+        if augmentation is not None and augmentation.rhythm_fraction:
+            rhythms = RhythmPool.draw(self.spec.beats, rng)
         pending: list[tuple[int, int, int]] = []
         size = 0
         for run in self.runs(rng):
             pending.append(run)
             size += run[2] - run[1]
             if size >= batch_beats:
-                yield self.batch(pending, rng, noise, augmentation)
+                yield self.batch(pending, rng, noise, augmentation, rhythms)
                 pending, size = [], 0
         if pending:
-            yield self.batch(pending, rng, noise, augmentation)
+            yield self.batch(pending, rng, noise, augmentation, rhythms)
 
     def batch(
         self,
@@ -205,15 +229,16 @@ class TrainingSet:
         rng: np.random.Generator,
         noise: Sequence[NoiseSource] = (),
         augmentation: Augmentation | None = None,
+        rhythms: RhythmPool | None = None,
     ) -> Batch:
-        """Gather runs, changed by the augmentation where there is one (noise only where there are sources)."""
+        """Gather runs, changed by the augmentation where there is one (noise and rhythms only where there are sources)."""
         spec = self.spec
         side = spec.beats.context // 2
         used = sorted({int(k) for run in runs for k in self.records[run[0]].lead_index})
         column_of = np.full(len(spec.leads), -1, dtype=np.int64)
         column_of[used] = np.arange(len(used))
-        waves, typical, rows, columns, rr, similarity, windows, lengths, positions, targets, gates = (
-            [] for _ in range(11)
+        waves, typical, rows, columns, rr, similarity, windows, lengths, positions, targets, gates, competing = (
+            [] for _ in range(12)
         )
         n_beats = 0
         for k, start, stop in runs:
@@ -226,6 +251,13 @@ class TrainingSet:
             usual = record.typical(spec, shift)
             lead_index, leads = record.lead_index, record.leads
             target, gate = record.target[start:stop].copy(), record.gate[start:stop].copy()
+            intervals, rivals = record.rr[low:high], np.ones((stop - start, len(spec.classes)), dtype=bool)
+            if augmentation is not None and rhythms is not None and rng.random() < augmentation.rhythm_fraction:
+                normal, early = self.rhythm_classes()
+                if (record.target[low:high] == normal).all():
+                    intervals, premature = rhythms.stretch(high - low, rng)
+                    target[premature[start - low : stop - low]] = early
+                    rivals[:] = np.isin(np.arange(len(spec.classes)), (normal, early))
             if augmentation is not None:
                 keep, gain = augmentation.draw(len(leads), rng)
                 cut, amplitude = cut[:, keep] * gain[:, None], amplitude[keep] * gain
@@ -249,7 +281,7 @@ class TrainingSet:
             typical.append(np.tile(usual, (n, 1)))
             rows.append(n_beats + np.repeat(np.arange(n), n_leads))
             columns.append(np.tile(column_of[lead_index], n))
-            rr.append(record.rr[low:high])
+            rr.append(intervals)
             inner = cut[start - low : stop - low]
             similarity.append(class_features(record_similarities(inner, leads, spec.bank, record.patient), spec.bank))
             windows.append(np.clip(record.windows[start:stop] - low, 0, n - 1) + n_beats)
@@ -257,6 +289,7 @@ class TrainingSet:
             positions.append(record.positions[start:stop])
             targets.append(target)
             gates.append(gate)
+            competing.append(rivals)
             n_beats += n
         return Batch(
             waves=np.concatenate(waves),
@@ -272,4 +305,5 @@ class TrainingSet:
             positions=np.concatenate(positions),
             target=np.concatenate(targets),
             gate=np.concatenate(gates),
+            competing=np.concatenate(competing),
         )

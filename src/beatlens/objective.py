@@ -42,7 +42,7 @@ def learning_rate(step: int, n_steps: int, highest: float) -> float:
 
 def to_tensors(batch: Batch, device: str) -> dict[str, Tensor]:
     """Move a batch to a device."""
-    names = "waves typical row column lead_ids rr similarity windows lengths positions target gate".split()
+    names = "waves typical row column lead_ids rr similarity windows lengths positions target gate competing".split()
     return {name: torch.from_numpy(getattr(batch, name)).to(device) for name in names}
 
 
@@ -65,9 +65,13 @@ def forward(network: HybridNet, batch: dict[str, Tensor], n_beats: int) -> tuple
 def losses(
     logits: Tensor, gate: Tensor, batch: dict[str, Tensor], weights: Tensor, gate_loss_weight: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return total, class and gate loss; targets of -1 and gate labels of NaN count in neither."""
+    """Return total, class and gate loss; targets of -1 and gate labels of NaN count in neither.
+
+    Where not all classes compete, the class loss is that of the conditional probability given those that do.
+    """
     labelled = batch["target"] >= 0
     target = batch["target"].clamp(min=0)
+    logits = logits.masked_fill(~batch["competing"], -1e9)
     each = functional.cross_entropy(logits, target, reduction="none") * weights[target] * labelled
     class_loss = each.sum() / labelled.sum().clamp(min=1)
     known = ~torch.isnan(batch["gate"])

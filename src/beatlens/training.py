@@ -50,7 +50,7 @@ class TrainingSettings:
         Weight of the noise gate's loss beside the class loss.
     noise_fraction, noise_snr_db, noisy_below_db, clean_above_db
         See `beatlens.noise.NoiseSettings`.
-    gain_jitter, lead_dropout, position_jitter_s, shape_jitter
+    gain_jitter, lead_dropout, position_jitter_s, shape_jitter, rhythm_fraction
         See `beatlens.batches.Augmentation`.
     """
 
@@ -69,6 +69,7 @@ class TrainingSettings:
     lead_dropout: float
     position_jitter_s: float
     shape_jitter: float
+    rhythm_fraction: float
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "noise_snr_db", tuple(self.noise_snr_db))
@@ -85,7 +86,14 @@ class TrainingSettings:
     @property
     def augmentation(self) -> Augmentation:
         """What is done to a run of training beats."""
-        return Augmentation(self.noise, self.gain_jitter, self.lead_dropout, self.position_jitter_s, self.shape_jitter)
+        return Augmentation(
+            self.noise,
+            gain_jitter=self.gain_jitter,
+            lead_dropout=self.lead_dropout,
+            position_jitter_s=self.position_jitter_s,
+            shape_jitter=self.shape_jitter,
+            rhythm_fraction=self.rhythm_fraction,
+        )
 
 
 @dataclass
@@ -230,7 +238,7 @@ def _epoch(
                 raise ValueError(f"epoch {epoch}, step {step}: loss {values[0]}; expected a finite loss")
             sums += np.array(values) * len(batch.target)
             n += len(batch.target)
-            labelled = batch.target >= 0
+            labelled = (batch.target >= 0) & batch.competing.all(axis=1)
             targets.append(batch.target[labelled])
             predictions.append(logits.detach().argmax(1).cpu().numpy()[labelled])
     loss, class_part, gate_part = (sums / max(n, 1)).tolist()

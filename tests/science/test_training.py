@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from beatlens.noise import NoiseSettings, noise_sources
 from beatlens.prototypes.library import PrototypeLibrary
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards import BeatGeometry, Shard
+from beatlens.simulated_rhythm import RhythmPool
 from beatlens.workbench import (
     bundle_model,
     fold_state,
@@ -217,6 +219,32 @@ def test_augmentation_drops_a_lead_only_where_there_are_several(planted, records
         gain = (batch.waves / own[:, kept[0]])[np.abs(own[:, kept[0]]) > 0.3]
         assert gain.std() < 1e-5
         assert gain.mean() != pytest.approx(1.0, abs=1e-4)
+
+
+def test_only_runs_of_normal_beats_get_a_simulated_rhythm(planted, records, spec):
+    training = TrainingSet(planted, records, "train", spec)
+    quiet = NoiseSettings(0.0, (-6.0, 24.0), 0.0, 6.0)
+    augmentation = Augmentation(quiet, rhythm_fraction=1.0)
+    rhythms = RhythmPool.draw(spec.beats, np.random.default_rng(1))
+    normal, premature = spec.classes.index("N"), spec.classes.index("S")
+    kinds = set()
+    for k, record in enumerate(training.records):
+        for start in range(4, len(record.target) - 8, 5):
+            batch = training.batch([(k, start, start + 4)], np.random.default_rng(start), (), augmentation, rhythms)
+            low, high = start - 2, start + 6  # the context is of five beats
+            own = np.array_equal(batch.rr, record.rr[low:high])
+            kinds.add(own)
+            assert own == (record.target[low:high] != normal).any()
+            if own:
+                np.testing.assert_array_equal(batch.target, record.target[start : start + 4])
+                assert batch.competing.all()
+            else:
+                assert set(batch.target) <= {normal, premature}
+                assert (np.flatnonzero(batch.competing.all(axis=0)) == [normal, premature]).all()
+    assert kinds == {True, False}
+    other = TrainingSet(planted, records, "train", replace(spec, look_alikes=None))
+    with pytest.raises(ValueError, match=r"look_alikes.rhythm_classes are \[\]; expected a normal and a premature"):
+        list(other.batches(64, np.random.default_rng(0), (), augmentation))
 
 
 def test_training_and_inference_see_the_same_typical_beat(planted, records, spec):

@@ -22,7 +22,11 @@ def test_class_weights_have_mean_one_over_beats():
 def test_unknown_labels_give_no_gradient():
     logits = torch.randn(4, 3, requires_grad=True)
     gate = torch.randn(4, requires_grad=True)
-    batch = {"target": torch.tensor([0, -1, 2, -1]), "gate": torch.tensor([1.0, 0.0, float("nan"), float("nan")])}
+    batch = {
+        "target": torch.tensor([0, -1, 2, -1]),
+        "gate": torch.tensor([1.0, 0.0, float("nan"), float("nan")]),
+        "competing": torch.ones(4, 3, dtype=torch.bool),
+    }
     weights = torch.tensor([1.0, 2.0, 3.0])
     total, class_loss, gate_loss = losses(logits, gate, batch, weights, 0.5)
     log = torch.log_softmax(logits, 1)
@@ -36,9 +40,24 @@ def test_unknown_labels_give_no_gradient():
 
 
 def test_a_batch_without_any_label_has_loss_zero():
-    batch = {"target": torch.tensor([-1]), "gate": torch.tensor([float("nan")])}
+    batch = {
+        "target": torch.tensor([-1]),
+        "gate": torch.tensor([float("nan")]),
+        "competing": torch.tensor([[False, True, True]]),
+    }
     total, _, _ = losses(torch.randn(1, 3), torch.randn(1), batch, torch.ones(3), 0.5)
     assert total.item() == 0
+
+
+def test_where_two_classes_compete_the_third_is_not_learnt():
+    logits = torch.randn(3, 3, requires_grad=True)
+    competing = torch.tensor([[True, True, False], [True, True, False], [True, True, True]])
+    batch = {"target": torch.tensor([0, 1, 1]), "gate": torch.full((3,), float("nan")), "competing": competing}
+    total, _, _ = losses(logits, torch.zeros(3), batch, torch.ones(3), 0.5)
+    two, three = torch.log_softmax(logits[:, :2], 1), torch.log_softmax(logits, 1)
+    assert total.item() == pytest.approx((-(two[0, 0] + two[1, 1] + three[2, 1]) / 3).item(), rel=1e-5)
+    total.backward()
+    assert (logits.grad[:, 2].abs() > 0).tolist() == [False, False, True]
 
 
 def test_the_rate_rises_then_falls():
