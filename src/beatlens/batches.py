@@ -125,7 +125,7 @@ class Batch:
     gate
         (n,) 1, 0 or NaN.
     competing
-        (n, K) which classes the target's class is told from: all, but for a simulated rhythm those that differ in rhythm.
+        (n, K) which classes the target's is told from: all, or those that differ in rhythm where that is simulated.
     """
 
     waves: FloatArray
@@ -231,7 +231,7 @@ class TrainingSet:
         augmentation: Augmentation | None = None,
         rhythms: RhythmPool | None = None,
     ) -> Batch:
-        """Gather runs, changed by the augmentation where there is one (noise and rhythms only where there are sources)."""
+        """Gather runs, changed by the augmentation where there is one (noise, rhythms only where there are sources)."""
         spec = self.spec
         side = spec.beats.context // 2
         used = sorted({int(k) for run in runs for k in self.records[run[0]].lead_index})

@@ -65,7 +65,9 @@ def _network_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
         yield "training.noise_snr_db", [lowest, highest], "the lower ratio first, and a higher one"
     rhythm_classes = config["look_alikes"]["rhythm_classes"]
     if training["rhythm_fraction"] and (len(rhythm_classes) != 2 or not set(rhythm_classes) <= set(config["classes"])):
-        allowed = f"0, since look_alikes.rhythm_classes, {rhythm_classes}, are not a normal and a premature one of classes"
+        allowed = (
+            f"0, since look_alikes.rhythm_classes, {rhythm_classes}, aren't a normal and a premature one of classes"
+        )
         yield "training.rhythm_fraction", training["rhythm_fraction"], allowed
     if training["noisy_below_db"] > training["clean_above_db"]:
         allowed = f"at most training.clean_above_db, {training['clean_above_db']:g}"

@@ -37,6 +37,8 @@ RR_COLUMNS = {
 """RR columns of a beat table; every RR feature follows from them, row by row."""
 
 RR_FEATURES = (
+    "log_before",
+    "log_after",
     "log_before_short",
     "log_after_short",
     "log_before_long",
@@ -55,13 +57,13 @@ RR_FEATURES = (
     "before_usual_long",
     "after_usual_long",
 )
-"""Names of the columns of `rr_features`: all are 0 where the rhythm is constant, whatever its rate."""
+"""Names of the columns of `rr_features`. The first two say the rate; all others are 0 where the rhythm is constant."""
 
 SPREAD_FLOOR = 0.03
 """Spread of log RR that counts as none: a heart's own variation at rest."""
 
 DEFAULT_RR_S = 0.8
-"""RR interval in seconds of a record that has none (a single beat)."""
+"""RR interval in seconds of a record that has none (a single beat), and the one whose logarithm counts as 0."""
 
 
 @dataclass(frozen=True)
@@ -267,14 +269,15 @@ def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: 
 
     Returns
     -------
-    (n_beats, len(RR_FEATURES)) float32: log ratios of intervals, how irregular the rhythm is, and how
-    many spreads an interval is from the usual one (inverse hyperbolic sine)
+    (n_beats, len(RR_FEATURES)) float32: logarithms of intervals over `DEFAULT_RR_S` and of their ratios, how irregular
+    the rhythm is, and how many spreads an interval is from the usual one (inverse hyperbolic sine)
     """
     before, after, previous, following, short, long_, *variation, usual_short, usual_long, spread_short, spread_long = (
         np.asarray(table[name], dtype=np.float64) for name in list(RR_COLUMNS)[:14]
     )
-    numerator = np.stack([before, after, before, after, before, before, after])
-    ratios = np.log(numerator / np.stack([short, short, long_, long_, after, previous, following]))
+    rate = np.full_like(before, DEFAULT_RR_S)
+    numerator = np.stack([before, after, before, after, before, after, before, before, after])
+    ratios = np.log(numerator / np.stack([rate, rate, short, short, long_, long_, after, previous, following]))
     features = np.empty((len(before), len(RR_FEATURES)), dtype=np.float32)
     features[:, : len(ratios)] = np.clip(ratios, -settings.max_log_ratio, settings.max_log_ratio).T
     sizes = np.stack([*variation, spread_short, spread_long])
@@ -287,6 +290,8 @@ def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: 
     return features
 
 
-def constant_rhythm_features() -> FloatArray:
-    """Return the (len(RR_FEATURES),) features of a constant RR series: "rhythm off" for an explanation."""
-    return np.zeros(len(RR_FEATURES), dtype=np.float32)
+def constant_rhythm_features(interval_s: float) -> FloatArray:
+    """Return the (len(RR_FEATURES),) features of a constant series of RR intervals: "rhythm off" in an explanation."""
+    features = np.zeros(len(RR_FEATURES), dtype=np.float32)
+    features[:2] = np.log(interval_s / DEFAULT_RR_S)
+    return features

@@ -3,8 +3,8 @@
 A few dozen patients show few rhythms, and one of them can hold half of a class's beats: what a network learns of timing
 from them doesn't carry over. What makes a rhythm is known, though: the sinus node's variation, premature beats and the
 pauses after them, runs of an ectopic focus, fibrillation, conduction block. Series are drawn from that, each with
-settings of its own, so wide that a real patient's lie inside. In training some stretches of a patient's normal beats get
-the RR features of such a series, and the classes that its timing gives them; which of the classes that differ in
+settings of its own, so wide that a real patient's lie inside. In training some stretches of a patient's normal beats
+get the RR features of such a series, and the classes that its timing gives them; which of the classes that differ in
 timing alone a beat has is then all that it teaches (`beatlens.objective.losses`).
 
 Sources: variation of the sinus rhythm, McSharry et al., IEEE Trans Biomed Eng 2003; independent intervals in
@@ -53,17 +53,17 @@ def sinus_intervals(n: int, rng: np.random.Generator) -> Float64Array:
 
 
 def sinus(n: int, rng: np.random.Generator) -> tuple[Float64Array, BoolArray]:
-    """Sinus rhythm: nothing but the node's own variation."""
+    """Simulate sinus rhythm: nothing but the node's own variation."""
     return np.ones(n), np.zeros(n, dtype=bool)
 
 
 def fibrillation(n: int, rng: np.random.Generator) -> tuple[Float64Array, BoolArray]:
-    """Atrial fibrillation: independent intervals, no beat of which is premature."""
+    """Simulate atrial fibrillation: independent intervals, no beat of which is premature."""
     return _spread(rng.uniform(0.1, 0.3), n, rng), np.zeros(n, dtype=bool)
 
 
 def block(n: int, rng: np.random.Generator) -> tuple[Float64Array, BoolArray]:
-    """Beats that don't come: sinoatrial or atrioventricular block, in turn or by chance; the beats that come are normal."""
+    """Simulate sinoatrial or atrioventricular block: beats that don't come, in turn or by chance; the others are normal."""
     every = int(rng.integers(2, 12))
     missing = rng.random(n) < 1 / every if rng.random() < 1 / 3 else np.arange(n) % every == every - 1
     low, high = (1.9, 2.1) if rng.random() < 2 / 3 else (1.2, 1.8)
@@ -71,7 +71,7 @@ def block(n: int, rng: np.random.Generator) -> tuple[Float64Array, BoolArray]:
 
 
 def single_ectopics(n: int, rng: np.random.Generator) -> tuple[Float64Array, BoolArray]:
-    """Single premature beats, by chance or every second to fourth; they reset the sinus node, and some aren't conducted."""
+    """Simulate single premature beats, by chance or every few; they reset the sinus node, and some aren't conducted."""
     if rng.random() < 0.5:
         early = rng.random(n) < rng.uniform(0.01, 0.2)
     else:
@@ -100,12 +100,12 @@ def _in_turn(sinus_beats: npt.NDArray[np.int64], n: int, rng: np.random.Generato
 
 
 def runs(n: int, rng: np.random.Generator) -> tuple[Float64Array, BoolArray]:
-    """Runs of supraventricular tachycardia amid sinus rhythm."""
+    """Simulate runs of supraventricular tachycardia amid sinus rhythm."""
     return _in_turn(rng.geometric(1 / rng.uniform(5, 40), n), n, rng)
 
 
 def ectopic_rhythm(n: int, rng: np.random.Generator) -> tuple[Float64Array, BoolArray]:
-    """A focus that leads for most of the time, broken by one to three sinus beats after a pause (sick sinus)."""
+    """Simulate a focus that leads most of the time, broken by one to three sinus beats after a pause (sick sinus)."""
     return _in_turn(rng.integers(1, 4, n), n, rng)
 
 
