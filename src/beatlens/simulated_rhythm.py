@@ -38,7 +38,7 @@ Rhythm = Callable[[int, np.random.Generator], tuple[Float64Array, BoolArray]]
 
 
 def _spread(size: float, n: int, rng: np.random.Generator) -> Float64Array:
-    return np.exp(size * rng.standard_normal(n))
+    return np.asarray(np.exp(size * rng.standard_normal(n)))
 
 
 def sinus_intervals(n: int, rng: np.random.Generator) -> Float64Array:
@@ -49,7 +49,7 @@ def sinus_intervals(n: int, rng: np.random.Generator) -> Float64Array:
     drift = np.cumsum(rng.standard_normal(n)) * rng.uniform(0, 0.01)
     if rng.random() < 0.25:
         drift += rng.uniform(-0.35, 0.35) / (1 + np.exp(-(beat - rng.uniform(0, n)) / rng.uniform(2, 15)))
-    return np.exp(logarithm + np.clip(drift, -0.5, 0.5)) * _spread(rng.uniform(0.005, 0.03), n, rng)
+    return np.asarray(np.exp(logarithm + np.clip(drift, -0.5, 0.5)) * _spread(rng.uniform(0.005, 0.03), n, rng))
 
 
 def sinus(n: int, rng: np.random.Generator) -> tuple[Float64Array, BoolArray]:
@@ -63,7 +63,7 @@ def fibrillation(n: int, rng: np.random.Generator) -> tuple[Float64Array, BoolAr
 
 
 def block(n: int, rng: np.random.Generator) -> tuple[Float64Array, BoolArray]:
-    """Simulate sinoatrial or atrioventricular block: beats that don't come, in turn or by chance; the others are normal."""
+    """Simulate sinoatrial or atrioventricular block: beats that don't come, in turn or by chance."""
     every = int(rng.integers(2, 12))
     missing = rng.random(n) < 1 / every if rng.random() < 1 / 3 else np.arange(n) % every == every - 1
     low, high = (1.9, 2.1) if rng.random() < 2 / 3 else (1.2, 1.8)
