@@ -61,6 +61,7 @@ def test_windows_of_their_own_beats_give_the_same_logits(load: Callable[[str], M
     batch = Batch(
         random(len(row), length), random(len(row), length), row, column, np.array([1, 6]), n, random(n, n_rr),
         random(n, 6), windows, lengths, positions, np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.float32),
+        np.ones((n, 3), dtype=bool),
     )  # fmt: skip
     other = module.each_window_anew(batch)
     assert other.n_beats == lengths.sum()
