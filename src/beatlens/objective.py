@@ -49,14 +49,13 @@ def to_tensors(batch: Batch, device: str) -> dict[str, Tensor]:
 def forward(network: HybridNet, batch: dict[str, Tensor], n_beats: int) -> tuple[Tensor, Tensor]:
     """Return logits and gate logits of a batch's targets; each (beat, lead) is encoded once."""
     encoded = network.encode_leads(batch["waves"], batch["typical"])
+    terms = network.lead_terms(encoded, batch["lead_ids"][batch["column"]])
     n_leads = len(batch["lead_ids"])
     cell = batch["row"] * n_leads + batch["column"]
-    features = encoded.new_zeros(n_beats * n_leads, encoded.shape[1]).index_copy(0, cell, encoded)
-    present = torch.zeros(n_beats * n_leads, dtype=torch.bool, device=encoded.device)
+    laid = terms.new_zeros(n_beats * n_leads, terms.shape[1]).index_copy(0, cell, terms)
+    present = torch.zeros(n_beats * n_leads, dtype=torch.bool, device=terms.device)
     present[cell] = True
-    embeddings = network.mix_leads(
-        features.view(n_beats, n_leads, -1), present.view(n_beats, n_leads), batch["lead_ids"]
-    )
+    embeddings = network.mix_terms(laid.view(n_beats, n_leads, -1), present.view(n_beats, n_leads))
     return network.classify(
         embeddings, batch["rr"], batch["similarity"], batch["windows"], batch["lengths"], batch["positions"]
     )
