@@ -106,8 +106,9 @@ class ExplainSettings:
     target
         Units of the target: ``probability`` or ``logit`` of the predicted class at the target beat.
     players
-        What perturbation methods switch off: ``segments``, ``waves`` or ``beats`` over all leads and then the leads of
-        the strongest ones; or ``leads`` over the whole window; or ``cells``, each segment of each lead.
+        What perturbation methods switch off: ``segments``, ``waves`` or ``beats``, of which LIME and KernelSHAP explain
+        the strongest over all leads, with whole beats and whole beats in their leads (`beatlens.explain.scales`); or
+        ``leads`` over the whole window; or ``cells``, each segment of each lead.
     segment_s
         Length of a segment in seconds; one is centred on each R peak.
     baseline
@@ -117,11 +118,8 @@ class ExplainSettings:
         leads, as one that the record hasn't got. Gradient methods know no leads that are off.
     rhythm
         Whether the RR features are a player.
-    beat_scale
-        Whether LIME and KernelSHAP explain whole beats in their leads too and take the mean with the finer players
-        (`beatlens.explain.scales`).
     top_segments
-        Segments whose leads are explained one by one; the rest is pooled as one player.
+        Events that are players of their own (TimeSHAP: whose leads are); the rest is pooled as one player.
     lime, kernelshap, timeshap, integrated_gradients
         Settings of the methods.
     """
@@ -133,7 +131,6 @@ class ExplainSettings:
     baseline: str
     lead_off: str
     rhythm: bool
-    beat_scale: bool
     top_segments: int
     lime: LimeSettings
     kernelshap: KernelShapSettings
