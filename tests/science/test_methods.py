@@ -341,7 +341,7 @@ def test_a_player_without_influence_has_nothing_but_chance(method):
     for samples in (64, 4096):
         budget = {"samples": samples}
         own = {"lime": EXPLAIN["lime"] | budget, "kernelshap": budget, "timeshap": EXPLAIN["timeshap"] | budget}
-        settings = ExplainSettings(**EXPLAIN | own | ({} if method == "timeshap" else {"top_segments": 14}))
+        settings = ExplainSettings(**EXPLAIN | own)
         found = explain(make_engine(make_scene()), Target("noise", None, "logit"), method, settings, 1)
         errors = [
             e for e, player in zip(found.standard_error, found.players["names"], strict=True) if "rhythm" in player

@@ -95,7 +95,7 @@ def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSetti
         lambda players: solve(value, players, "timeshap", settings, seed),
         event_players(engine.scene, kind, settings.segment_s, settings.rhythm),
         tolerance=settings.timeshap.tolerance,
-        top_events=settings.top_segments,
+        top_events=settings.timeshap.top_segments,
         top_leads=settings.timeshap.top_leads,
     )
     more = {

@@ -60,19 +60,20 @@ class TimeShapSettings:
         Evaluations a level, or all coalitions where `sampling.is_exact` says so.
     tolerance
         An end is pruned while its Shapley value stays within this share of full minus empty.
-    top_leads
-        Leads that make cells with the strongest segments.
+    top_segments, top_leads
+        Strongest segments and leads, which make the cells.
     """
 
     samples: int
     tolerance: float
+    top_segments: int
     top_leads: int
 
     def __post_init__(self) -> None:
-        if self.samples < 4 or self.tolerance < 0 or self.top_leads < 1:
+        if self.samples < 4 or self.tolerance < 0 or min(self.top_segments, self.top_leads) < 1:
             raise ValueError(
-                f"explain.timeshap: samples {self.samples}, tolerance {self.tolerance}, top_leads {self.top_leads}; "
-                "expected >= 4, >= 0 and >= 1"
+                f"explain.timeshap: samples {self.samples}, tolerance {self.tolerance}, top_segments "
+                f"{self.top_segments}, top_leads {self.top_leads}; expected >= 4, >= 0, >= 1 and >= 1"
             )
 
 
@@ -119,7 +120,7 @@ class ExplainSettings:
     rhythm
         Whether the RR features are a player.
     top_segments
-        Events that are players of their own (TimeSHAP: whose leads are); the rest is pooled as one player.
+        Strongest events, which LIME and KernelSHAP explain one by one; the rest is pooled as one player.
     lime, kernelshap, timeshap, integrated_gradients
         Settings of the methods.
     """

@@ -69,7 +69,8 @@ def _perturbations(explain: Mapping[str, Any]) -> list[str]:
         events = events or EVENT_WORDS["segments"].format(ms=ms)
         result.append(
             f"TimeSHAP prunes both ends of the window, then switches off sets of {events}, of leads, and of the "
-            f"{explain['timeshap']['top_leads']} strongest leads within the {explain['top_segments']} strongest events"
+            f"{explain['timeshap']['top_leads']} strongest leads within the {explain['timeshap']['top_segments']} "
+            "strongest events"
         )
     if "occlusion" in methods:
         result.append(f"Occlusion switches off one part at a time: {parts or events + ' of single leads'}")
