@@ -21,6 +21,9 @@ def main() -> None:
     parser.add_argument("--method", choices=METHODS, required=True)
     parser.add_argument("--cases", type=Path, required=True, help="table of cases")
     parser.add_argument("--shard", type=Path, required=True, help="preprocessed shard")
+    parser.add_argument(
+        "--shards", type=Path, nargs="+", required=True, help="all shards, for a patient's other records"
+    )
     parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
     parser.add_argument("--output", type=Path, required=True, help="zip file to write")
     arguments = parser.parse_args()
@@ -37,6 +40,7 @@ def main() -> None:
         ExplainSettings(**settings["explain"]),
         settings["seed"],
         choose_device(settings["device"]),
+        [Shard(path) for path in arguments.shards],
     )
     write_archive(arguments.output, programs.progress(attributions, total, arguments.method))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from beatlens.beats import RR_FEATURES
-from beatlens.explain.baselines import BASELINES
+from beatlens.explain.baselines import BASELINES, fill_signal
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.players import cell_players, refined_players, segment_edges, segment_players
 from beatlens.explain.scene import Scene
@@ -96,9 +96,12 @@ def naive_signal(scene, baseline, cells, edges):
             signal[lead, off] = 0
         elif baseline == "lead_mean" or (baseline == "interpolation" and not cells[lead].any()):
             signal[lead, off] = mean
-        elif baseline in {"median_beat", "contrast_beat"}:
+        elif baseline == "contrast_beat":  # how it is fitted is tested below
+            window = np.zeros(len(x), dtype=bool)
+            window[scene.start : scene.stop] = True
+            signal[lead, off] = fill_signal(scene, baseline)[lead, off[window]]
+        elif baseline == "median_beat":
             median = np.median(cut_beats(scene.signal, scene.all_r_index, GEOMETRY)[:, lead], axis=0)
-            median = scene.contrast[lead] if baseline == "contrast_beat" else median
             for t in np.flatnonzero(off):
                 r = min(scene.all_r_index, key=lambda r, t=t: (abs(t - r), r))
                 place = t - r + GEOMETRY.before
@@ -156,7 +159,28 @@ def naive_absent(scene, cells):
     return small, cells[kept]
 
 
-@pytest.mark.parametrize("baseline", ["interpolation", "contrast_beat"])
+def test_contrast_beats_are_brought_to_the_signals_level_and_to_where_they_fit():
+    rng = np.random.default_rng(6)
+    leads = ("II", "V1")
+    scene = make_scene(rng, leads, at_edges=False)
+    peaks, shifts, level = 60 + 60 * np.arange(5), (0, 1, -2, 2, -1), np.array([[0.3], [-0.2]], dtype=np.float32)
+    signal = np.zeros((2, 360), dtype=np.float32)
+    places = np.arange(-GEOMETRY.before, GEOMETRY.after)
+    for r, shift in zip(peaks, shifts, strict=True):
+        moved = scene.contrast[:, np.clip(places - shift + GEOMETRY.before, 0, GEOMETRY.length - 1)]
+        signal[:, r + places] = moved + level
+    scene = replace(scene, signal=signal, r_index=peaks, all_r_index=peaks)
+    beats = (peaks[:, None] + places).ravel() - scene.start
+    fill = fill_signal(scene, "contrast_beat")
+    np.testing.assert_allclose(fill[:, beats], signal[:, scene.start : scene.stop][:, beats], atol=1e-6)
+    # A beat that is unlike the contrast doesn't move the level of the others.
+    signal[:, 180 + places] += rng.normal(size=(2, GEOMETRY.length)).astype(np.float32) * 5
+    other = fill_signal(replace(scene, signal=signal), "contrast_beat")
+    kept = np.delete(np.arange(fill.shape[1]), 180 + places - scene.start)
+    np.testing.assert_allclose(other[:, kept], fill[:, kept], atol=0.3)
+
+
+@pytest.mark.parametrize("baseline", ["interpolation", "median_beat"])
 def test_an_absent_lead_is_as_one_that_the_record_has_not_got(network, baseline):
     rng = np.random.default_rng(5)
     leads = ("II", "V1", "V5")

@@ -18,7 +18,7 @@ from beatlens.explain.cases import CaseSettings, WindowSettings, select_cases
 from beatlens.explain.fusion import FusionSettings, fuse
 from beatlens.explain.payload import from_payload, lead_spans, to_payload, top_leads
 from beatlens.explain.players import cell_players, lead_players, refined_players, segment_edges, segment_players
-from beatlens.explain.refine import explain_refined, screen
+from beatlens.explain.refine import screen, solve, strongest_players
 from beatlens.explain.settings import ExplainSettings
 
 ROOT = Path(__file__).parents[2]
@@ -95,22 +95,25 @@ def test_masks_to_cells():
         players.cells_on(np.ones((2, 3), dtype=bool))
 
 
-def test_refinement_finds_a_planted_cell_and_the_rhythm():
-    """The target is known in closed form: 2 from one lead's segment, 1 from the rhythm, -0.5 from another segment."""
+def test_the_strongest_events_are_found_and_the_rest_is_one_player():
+    """The target is known in closed form: 2 from one segment, 1 from the rhythm, -0.5 from another segment."""
     edges = segment_edges(0, 400, 10)
-    settings = ExplainSettings(**CONFIG["explain"] | {"kernelshap": {"samples": 300}, "top_segments": 3})
+    settings = ExplainSettings(**CONFIG["explain"] | {"kernelshap": {"samples": 300}})
+    events = segment_players(LEADS, edges, rhythm=True)
 
     def value(masks, players):
         cells, rhythm = players.cells_on(masks), players.rhythm_on(masks)
-        return 2.0 * cells[:, 1, 17] + 1.0 * rhythm - 0.5 * cells[:, 0, 3]
+        return 2.0 * cells[:, :, 17].all(axis=1) + 1.0 * rhythm - 0.5 * cells[:, :, 3].all(axis=1)
 
-    refined = explain_refined(value, segment_players(LEADS, edges, rhythm=True), "kernelshap", settings, 1)
-    dense = refined.players.spread(refined.solution.values)
-    np.testing.assert_allclose(dense[1, 170:180].sum(), 2.0, atol=1e-8)
-    np.testing.assert_allclose(dense[0, 30:40].sum(), -0.5, atol=1e-8)
-    np.testing.assert_allclose(np.abs(dense).sum(), 2.5, atol=1e-6)
-    np.testing.assert_allclose(refined.solution.values[refined.players.rhythm], 1.0, atol=1e-8)
-    assert refined.n_evaluations == 2 * 41 + 2 + 2**8  # screening; 3 segments x 2 leads, rest, rhythm: exact
+    screening = screen(value, events)
+    assert screening.n_evaluations == 2 * 41 + 2
+    players = strongest_players(events, screening.values, 2)
+    assert players.names == ("30-40", "170-180", "rest", "rhythm")
+    assert (players.cells_on(np.eye(4, dtype=bool)).sum(axis=(1, 2)) == [2, 2, 2 * 38, 0]).all()
+    solution = solve(value, players, "kernelshap", settings, 1)
+    np.testing.assert_allclose(solution.values, [-0.5, 2.0, 0.0, 1.0], atol=1e-8)
+    everything = strongest_players(events, screening.values, 40)
+    assert everything.names == events.names
 
 
 def test_attribution_file(tmp_path):

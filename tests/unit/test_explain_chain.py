@@ -25,7 +25,7 @@ from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.evaluate.truths import NullMaps
 from beatlens.explain.archive import gather_archives, load_case, write_archive
 from beatlens.explain.cases import CASE_COLUMNS, CaseSettings, WindowSettings, select_cases
-from beatlens.explain.contrast import find_contrast
+from beatlens.explain.contrast import beats_elsewhere, find_contrast
 from beatlens.explain.explainer import case_edges, case_engine, case_rows, explain_case, explain_shard
 from beatlens.explain.fusion import FusionSettings, fuse
 from beatlens.explain.payload import from_payload, to_payload
@@ -134,7 +134,7 @@ def run(folder, shards, cases, bundle):
         archives = []
         for k, shard in enumerate(shards):
             archives.append(folder / f"{method}.{k}.zip")
-            write_archive(archives[-1], explain_shard(cases, shard, bundle, method, EXPLAIN, 1))
+            write_archive(archives[-1], explain_shard(cases, shard, bundle, method, EXPLAIN, 1, shards=shards))
         gather_archives(archives, cases["case"].tolist(), folder / method)
     methods = {method: folder / method for method in EXPLAIN.methods}
     scores = list(score_cases(cases, shards, bundle, methods, EVALUATE, EXPLAIN, REGIONS, 1))
@@ -196,22 +196,55 @@ def test_contrast_is_the_records_most_frequent_other_class_or_a_prototype(tmp_pa
     review = np.zeros(12, dtype=bool)
     review[0] = True
     waves = cut_beats(scene.signal, scene.all_r_index, GEOMETRY)
-    found = find_contrast(scene, "V", pred, review, np.array([0.1, 0.9]), CLASSES, bundle.bank)
+
+    def nowhere(label):
+        return waves[:0]
+
+    found = find_contrast(scene, "V", pred, review, np.array([0.1, 0.9]), CLASSES, bundle.bank, nowhere)
     assert (found.label, found.source) == ("N", "record")
     np.testing.assert_allclose(found.wave, np.median(waves[1:5], axis=0), rtol=1e-6)
     alone = np.full(12, "V", dtype=object)
-    found = find_contrast(scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bundle.bank)
+    found = find_contrast(scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bundle.bank, nowhere)
     assert (found.label, found.source) == ("N", "prototypes")
     np.testing.assert_allclose(found.wave, bundle.bank.waves[:2].mean(axis=0) * scene.lead_scale[:, None], rtol=1e-5)
+    found = find_contrast(
+        scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bundle.bank, lambda label: waves[:3]
+    )
+    assert (found.label, found.source) == ("N", "patient")
+    np.testing.assert_allclose(found.wave, np.median(waves[:3], axis=0), rtol=1e-6)
     few = np.array([*"NNSSSSVVVVVV"], dtype=object)  # too few of the reference: prototypes before another class
-    found = find_contrast(scene, "V", few, review, np.array([0.1, 0.9]), CLASSES, bundle.bank)
+    found = find_contrast(scene, "V", few, review, np.array([0.1, 0.9]), CLASSES, bundle.bank, nowhere)
     assert (found.label, found.source) == ("N", "prototypes")
-    found = find_contrast(scene, "N", few, review, np.array([0.9, 0.1]), CLASSES, bundle.bank)
+    found = find_contrast(scene, "N", few, review, np.array([0.9, 0.1]), CLASSES, bundle.bank, nowhere)
     assert (found.label, found.source) == ("V", "record")
     bank = replace(bundle.bank, present=np.array([[True, False]] * 4))
-    assert find_contrast(scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bank) is None
-    found = find_contrast(scene, "V", few, review, np.array([0.1, 0.9]), CLASSES, bank)
+    assert find_contrast(scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bank, nowhere) is None
+    found = find_contrast(scene, "V", few, review, np.array([0.1, 0.9]), CLASSES, bank, nowhere)
     assert (found.label, found.source) == ("S", "record")
+
+
+def test_beats_of_the_patients_other_records_whatever_their_shard(tmp_path, bundle):
+    """Accepted beats of the class, in the leads of the case's record; not the record itself, nor another patient's."""
+    names = [name for name in RECORDS if name != "one"]
+    shards = [write_shard(tmp_path / name, {name: RECORDS[name]}) for name in RECORDS]
+    shard = next(shard for shard in shards if ("c", "one") in shard)
+    beats = shard.beats()
+    network = bundle.network()
+    scene = make_scene(shard, beats, [beats["beat_id"][0]], bundle.spec)
+    assert len(beats_elsewhere(scene, "V", shards, bundle, network, "cpu")) == 0
+    for other in shards:
+        other.records["patient"] = "p"
+    scene = replace(scene, patient="c/p")
+    found = beats_elsewhere(scene, "V", shards, bundle, network, "cpu")
+    expected = 0
+    for name in names:
+        other = next(shard for shard in shards if ("c", name) in shard)
+        if set(scene.leads) <= set(other.leads("c", name)) and len(other.beats()):
+            table = predict_beats(other, other.beats(), {("c", name): "test"}, bundle, network)
+            expected += int(((table["pred"] == "V") & ~table["review"]).sum())
+    assert len(found) == expected > 0
+    turned = beats_elsewhere(scene, "V", shards[::-1], bundle, network, "cpu")
+    np.testing.assert_array_equal(np.median(found, axis=0), np.median(turned, axis=0))
 
 
 # ---------------------------------------------------------------- bad input: each a clear result or error

@@ -262,8 +262,8 @@ def explanation_paragraph(**explain: Any) -> str:
 
 def test_methods_are_told_as_they_are_set() -> None:
     text = explanation_paragraph()
-    assert "LIME [3] and KernelSHAP [4] switch off sets of segments of 50 ms over all leads" in text
-    assert "the mean of both scales is taken" in text
+    assert "LIME [3] and KernelSHAP [4] switch off sets of whole beats, of whole beats in single leads" in text
+    assert "20 strongest segments of 50 ms over all leads, and the mean of the three is taken" in text
     assert "the median beat of another class" in text
     assert "contrast_beat" not in text
     text = explanation_paragraph(methods=["integrated_gradients", "gradcam"], players="leads", baseline="interpolation")
@@ -271,7 +271,7 @@ def test_methods_are_told_as_they_are_set() -> None:
     assert "Grad-CAM weighs the last feature map" in text
     for word in ("switch", "50 ms", "LIME", "whole beats", "A part's value"):
         assert word not in text
-    text = explanation_paragraph(methods=["lime", "occlusion"], players="leads", beat_scale=False, lead_off="absent")
+    text = explanation_paragraph(methods=["lime", "occlusion"], players="leads", lead_off="absent")
     assert "LIME [3] switches off sets of whole leads. Occlusion switches off one part at a time: whole leads." in text
     assert "one that the record hasn't got" in text
 

@@ -38,6 +38,8 @@ rule explain_shard:
     input:
         cases="<results>/explanations/cases.csv",
         shard=this_shard("signals.npy", "records.parquet", "beats.parquet"),
+        # A patient's other records may lie in any shard.
+        shards=every_shard("signals.npy", "records.parquet", "beats.parquet"),
         bundle=BUNDLE_FILES,
     output:
         archive=ensure("<results>/explanations/shards/{method}/{shard}.zip", non_empty=True),
@@ -59,10 +61,11 @@ rule explain_shard:
         uses=lambda wildcards: explain_settings(wildcards.method),
         settings=lambda wildcards, input: sections(CONFIG, "explain", "seed", "device", "compute_threads"),
         shard=folders("shard"),
+        shards=folders("shards"),
         bundle=folders("bundle"),
     shell:
         "{params.program} --method {wildcards.method} --cases {input.cases:q} --shard {params.shard:q}"
-        " --bundle {params.bundle:q} --settings {params.settings:q} --output {output.archive:q} --log {log:q}"
+        " --shards {params.shards:q} --bundle {params.bundle:q} --settings {params.settings:q} --output {output.archive:q} --log {log:q}"
 
 
 rule gather_explanations:

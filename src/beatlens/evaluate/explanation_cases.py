@@ -77,7 +77,7 @@ def score_cases(
             raise ValueError(f"case {case.case}: {len(holding)} shards hold {case.corpus}/{case.record}; expected one")
         shard = holding[0]
         table = beats[shard.path]
-        engine, target = case_engine(case, shard, table, bundle, network, explain, device)
+        engine, target = case_engine(case, shard, table, bundle, network, explain, device, shards)
         own, spans = (
             part[(part["corpus"] == case.corpus) & (part["record"] == case.record)] for part in (table, shard.truth)
         )

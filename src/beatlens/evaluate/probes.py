@@ -125,7 +125,7 @@ def probe_cases(
             raise ValueError(f"case {case.case}: no shard holds {case.corpus}/{case.record}")
         table = beats[shard.path]
         own = table[(table["corpus"] == case.corpus) & (table["record"] == case.record)].reset_index(drop=True)
-        engine, target = case_engine(case, shard, own, bundle, network, settings, device)
+        engine, target = case_engine(case, shard, own, bundle, network, settings, device, shards)
         own_seed = derive_seed(seed, case.corpus, case.record, case.beat_id, case.target)
         yield ProbeCase(case, engine, target, case_edges(engine.scene, settings), own, own_seed)
 

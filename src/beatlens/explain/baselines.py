@@ -15,6 +15,8 @@ INTERPOLATION = "interpolation"
 CONTRAST = "contrast_beat"
 BASELINES = (INTERPOLATION, "lead_mean", "zero", "median_beat", CONTRAST)
 ABSENT = "absent"
+FIT_S = 0.02
+"""Seconds by which a contrast beat may be moved: where R sits in a beat depends on its class by about as much."""
 LEAD_OFF = ("baseline", ABSENT)
 """What a lead becomes whose every cell is off: filled with the baseline, or taken out of the mix over leads."""
 
@@ -24,7 +26,8 @@ def fill_signal(scene: Scene, baseline: str) -> FloatArray:
 
     ``lead_mean``: the lead's mean over the record. ``zero``: 0 mV. ``median_beat``: the record's median beat at each R
     peak, the lead's mean between beats; where two beats overlap, the nearer R decides. ``contrast_beat``: the same with
-    the beat of `beatlens.explain.contrast`: what a beat of another class would look like there. For ``interpolation``
+    the beat of `beatlens.explain.contrast`, fitted to level and place: what a beat of another class would look like
+    there. For ``interpolation``
     this is the lead's mean, which stands in where a whole lead is off.
     """
     mean = scene.signal.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
@@ -48,7 +51,49 @@ def fill_signal(scene: Scene, baseline: str) -> FloatArray:
     nearest = np.where(np.abs(samples - left) <= np.abs(right - samples), left, right)
     offset = samples - nearest + scene.geometry.before
     inside = (offset >= 0) & (offset < scene.geometry.length)
-    return np.where(inside, usual[:, np.clip(offset, 0, scene.geometry.length - 1)], mean).astype(np.float32)
+    fill = np.where(inside, usual[:, np.clip(offset, 0, scene.geometry.length - 1)], mean).astype(np.float32)
+    if baseline == CONTRAST:
+        _fit_contrast(fill, usual, scene, nearest, offset, inside)
+    return fill
+
+
+def _fit_contrast(
+    fill: FloatArray,
+    wave: FloatArray,
+    scene: Scene,
+    nearest: IntArray,
+    offset: IntArray,
+    inside: npt.NDArray[np.bool_],
+) -> None:
+    """Bring the contrast beats in `fill` to the level of the signal, and each to the place where it fits best.
+
+    A stretch of wide or elevated beats shifts what the high-pass filter takes for 0 mV, and R is not at the same point
+    of beats of two classes: both would show as a change that says nothing about the class. The level is one a lead for
+    the whole window, the median distance; the shift one a beat for all leads, at most `FIT_S`, with the least absolute
+    distance in units of the leads' scales.
+
+    Parameters
+    ----------
+    fill
+        (L, n) mV, changed in place.
+    wave
+        (L, T) mV of the contrast beat.
+    scene
+        The case.
+    nearest, offset, inside
+        (n,) nearest R peak of each sample, its place in that beat, and whether the beat shows it.
+    """
+    if not inside.any():
+        return
+    signal = scene.signal[:, scene.start : scene.stop]
+    level = np.median((signal - fill)[:, inside], axis=1, keepdims=True)
+    most = round(FIT_S * scene.geometry.fs)
+    shifts = sorted(range(-most, most + 1), key=abs)  # of equal fits the one that is moved least
+    for r in np.unique(nearest[inside]):
+        own = inside & (nearest == r)
+        moved = [wave[:, np.clip(offset[own] - shift, 0, wave.shape[1] - 1)] + level for shift in shifts]
+        distance = [(np.abs(signal[:, own] - one).mean(axis=1) / scene.lead_scale).sum() for one in moved]
+        fill[:, own] = moved[int(np.argmin(distance))]
 
 
 def fill_of_players(scene: Scene, baseline: str, cell_player: IntArray, edges: IntArray) -> FloatArray:

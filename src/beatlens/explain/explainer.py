@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from beatlens.bundle import Bundle
 from beatlens.explain.anatomy import scene_edges
 from beatlens.explain.attribution import Attribution, rhythm_share
 from beatlens.explain.baselines import CONTRAST, INTERPOLATION
-from beatlens.explain.contrast import find_contrast
+from beatlens.explain.contrast import beats_elsewhere, find_contrast
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.methods import explain
 from beatlens.explain.scene import Scene, make_scene
@@ -41,6 +41,7 @@ def case_engine(
     network: HybridNet,
     settings: ExplainSettings,
     device: str = "cpu",
+    shards: Sequence[Shard] = (),
 ) -> tuple[PerturbationEngine, Target]:
     """Build the engine and the target of a case.
 
@@ -62,6 +63,8 @@ def case_engine(
         Section ``explain``.
     device
         ``cpu`` or ``cuda``.
+    shards
+        All shards of the run, where other records of the patient may lie.
     """
     own = beats[(beats["corpus"] == case.corpus) & (beats["record"] == case.record)].reset_index(drop=True)
     if own.empty:
@@ -83,6 +86,7 @@ def case_engine(
             at_target.to_numpy(dtype=np.float64)[0],
             bundle.classes,
             bundle.bank,
+            lambda label: beats_elsewhere(scene, label, shards, bundle, network, device),
         )
         baseline = CONTRAST if contrast else INTERPOLATION
     if contrast:
@@ -154,6 +158,7 @@ def explain_shard(
     settings: ExplainSettings,
     seed: int,
     device: str = "cpu",
+    shards: Sequence[Shard] = (),
 ) -> Iterator[Attribution]:
     """Explain the cases whose records a shard holds, in the order of the case table.
 
@@ -161,14 +166,14 @@ def explain_shard(
     ----------
     cases
         The case table of all shards.
-    shard, bundle, method, settings, seed, device
-        As for `explain_case`.
+    shard, bundle, method, settings, seed, device, shards
+        As for `case_engine` and `explain_case`.
     """
     network = bundle.network(device)
     beats = shard.beats("detected")
     for case in case_rows(cases):
         if (case.corpus, case.record) in shard:
-            engine, target = case_engine(case, shard, beats, bundle, network, settings, device)
+            engine, target = case_engine(case, shard, beats, bundle, network, settings, device, shards)
             yield explain_case(case, engine, target, method, settings, seed)
             logger.info(
                 "%s: baseline %s %s, %d evaluations, %d encodings",

@@ -18,14 +18,13 @@ from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.gradients import Gradients, class_activation, path_gradients
 from beatlens.explain.occlusion import occlusion_masks, solve_occlusion
 from beatlens.explain.players import Players, cell_players, lead_players, split_leads
-from beatlens.explain.refine import explain_refined, solve
+from beatlens.explain.refine import screen, solve, strongest_players
 from beatlens.explain.scales import SPREAD as SPREAD_BY_CHANGE
 from beatlens.explain.scales import join, spread_by_change, unassigned
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.solution import Solution
 from beatlens.explain.target import Target
 from beatlens.explain.timeshap import explain_timeshap
-from beatlens.seeds import derive_seed
 
 Array = npt.NDArray[np.float64]
 
@@ -73,21 +72,18 @@ Method = Callable[[PerturbationEngine, Target, ExplainSettings, int], Explained]
 def _sampled(
     engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, method: str
 ) -> Explained:
-    """LIME and KernelSHAP: events, then leads in the strongest ones (leads, cells: one stage); and whole beats."""
-    value = partial(_value, engine, target)
-    more: dict[str, Any] = {}
+    """LIME and KernelSHAP: whole beats, whole beats in their leads, and the strongest events (leads, cells: alone)."""
+    value, spent, more = partial(_value, engine, target), 0, {}
     if settings.players in EVENT_SETS:
         events = event_players(engine.scene, settings.players, settings.segment_s, settings.rhythm)
-        refined = explain_refined(value, events, method, settings, seed)
-        more = {"events": described(refined.events, refined.event_solution.values)}
-        scales, spent = [(refined.players, refined.solution)], refined.event_solution.n_evaluations
+        screening = screen(value, events)
+        spent, more = screening.n_evaluations, {"events": described(events, screening.values)}
+        beats = event_players(engine.scene, "beats", settings.segment_s, settings.rhythm)
+        in_leads = split_leads(beats, range(len(beats) - (beats.rhythm is not None)))
+        sets = [beats, in_leads, strongest_players(events, screening.values, settings.top_segments)]
     else:
-        players = _direct_players(engine, settings)
-        scales, spent = [(players, solve(value, players, method, settings, seed))], 0
-    if settings.beat_scale:
-        events = event_players(engine.scene, "beats", settings.segment_s, settings.rhythm)
-        beats = split_leads(events, range(len(events) - (events.rhythm is not None)))
-        scales.append((beats, solve(value, beats, method, settings, derive_seed(seed, "beats"))))
+        sets = [_direct_players(engine, settings)]
+    scales = [(players, solve(value, players, method, settings, seed)) for players in sets]
     return _from_players(engine, scales, target, spent, more)
 
 
@@ -99,7 +95,7 @@ def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSetti
         lambda players: solve(value, players, "timeshap", settings, seed),
         event_players(engine.scene, kind, settings.segment_s, settings.rhythm),
         tolerance=settings.timeshap.tolerance,
-        top_events=settings.top_segments,
+        top_events=settings.timeshap.top_segments,
         top_leads=settings.timeshap.top_leads,
     )
     more = {

@@ -1,16 +1,15 @@
-"""From events to leads: events over all leads are screened, then the leads inside the strongest ones explained."""
+"""Fitting one set of players, and choosing the events that become players: all are screened, the strongest stay."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.explain.kernelshap import solve_kernelshap
 from beatlens.explain.lime import solve_lime
-from beatlens.explain.players import Players, split_leads
+from beatlens.explain.players import REST, Players, pooled_players
 from beatlens.explain.sampling import shapley_coalitions, uniform_coalitions
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.solution import Solution, check_targets
@@ -18,29 +17,6 @@ from beatlens.seeds import derive_seed
 
 Value = Callable[[npt.NDArray[np.bool_], Players], npt.NDArray[np.float64]]
 """The target under (M, n_players) masks of players."""
-
-
-@dataclass(frozen=True)
-class Refined:
-    """Values of the refined players, and of the events that they were chosen by.
-
-    Attributes
-    ----------
-    players, solution
-        Cells (lead x event) of the strongest events, the pooled rest, the rhythm.
-    events, event_solution
-        Segments, waves or beats over all leads and the rhythm.
-    """
-
-    players: Players
-    solution: Solution
-    events: Players
-    event_solution: Solution
-
-    @property
-    def n_evaluations(self) -> int:
-        """Evaluations of the model in both stages."""
-        return self.solution.n_evaluations + self.event_solution.n_evaluations
 
 
 def solve(value: Value, players: Players, method: str, settings: ExplainSettings, seed: int) -> Solution:
@@ -93,23 +69,23 @@ def screen(value: Value, events: Players) -> Solution:
     return Solution(values, np.zeros(n), full, empty, len(y))
 
 
-def explain_refined(value: Value, events: Players, method: str, settings: ExplainSettings, seed: int) -> Refined:
-    """Screen events over all leads, then explain the leads of the strongest ones with the rest pooled as one player.
-
-    The strongest events are those of largest absolute value in the screening; equal ones in time order. Nothing but
-    their values enters the choice. With one lead the second stage parts the strongest events from the pooled rest.
+def strongest_players(events: Players, values: npt.NDArray[np.float64], count: int) -> Players:
+    """Return the strongest events as players of their own, and all others together as one (``"rest"``).
 
     Parameters
     ----------
-    value
-        Target under masks.
     events
-        Players over all leads (`beatlens.explain.anatomy.event_players`).
-    method, settings, seed
-        As for `solve`.
+        Players.
+    values
+        (n_players,) of the events (`screen`): those of largest magnitude are the strongest, equal ones in time order.
+        Nothing else enters the choice.
+    count
+        Events that stay players, not counting the rhythm.
     """
-    event_solution = screen(value, events)
     n_events = len(events) - (events.rhythm is not None)
-    strongest = np.argsort(-np.abs(event_solution.values[:n_events]), kind="stable")[: settings.top_segments]
-    players = split_leads(events, strongest.tolist())
-    return Refined(players, solve(value, players, method, settings, seed), events, event_solution)
+    places = np.sort(np.argsort(-np.abs(values[:n_events]), kind="stable")[:count]).tolist()
+    rest = [k for k in range(n_events) if k not in places]
+    pools, names = [[k] for k in places], [events.names[k] for k in places]
+    if rest:
+        pools, names = [*pools, rest], [*names, REST]
+    return pooled_players(events, pools, names, "strongest")

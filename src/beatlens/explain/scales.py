@@ -1,12 +1,13 @@
-"""Two scales in one explanation: beats in their leads, and small cells of the strongest events.
+"""Three scales in one explanation: whole beats, whole beats in their leads, and the strongest short segments.
 
-Small cells see detail and shatter what belongs together: half of a ventricular beat in half of a sinus beat is neither,
-and the parts of one deflection come to speak for and against the class. Whole beats are signals that the model knows,
-and see no detail. The mean of both keeps the sum of the values, and in tests on made records follows the model better
-than either.
+Small cells of single leads see detail and shatter what belongs together: half of a ventricular beat in half of a sinus
+beat is neither, and the parts of one deflection come to speak for and against the class. So no player is small in both
+ways. Whole beats say which beat counts, whole beats in their leads say which lead, short segments of all leads say
+when. The mean of the three keeps the sum of the values, and on made records follows the model about as well as cells do
+and the planted truth better.
 
 Within a player the value goes to samples in proportion to how far the baseline changes them: a sample that stays as it
-is when the player is switched off has no part in what follows. What the pooled rest of the finer scale holds belongs to
+is when the player is switched off has no part in what follows. What the pooled rest of the segments holds belongs to
 no place and is reported as unassigned.
 """
 

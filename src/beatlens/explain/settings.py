@@ -60,19 +60,20 @@ class TimeShapSettings:
         Evaluations a level, or all coalitions where `sampling.is_exact` says so.
     tolerance
         An end is pruned while its Shapley value stays within this share of full minus empty.
-    top_leads
-        Leads that make cells with the strongest segments.
+    top_segments, top_leads
+        Strongest segments and leads, which make the cells.
     """
 
     samples: int
     tolerance: float
+    top_segments: int
     top_leads: int
 
     def __post_init__(self) -> None:
-        if self.samples < 4 or self.tolerance < 0 or self.top_leads < 1:
+        if self.samples < 4 or self.tolerance < 0 or min(self.top_segments, self.top_leads) < 1:
             raise ValueError(
-                f"explain.timeshap: samples {self.samples}, tolerance {self.tolerance}, top_leads {self.top_leads}; "
-                "expected >= 4, >= 0 and >= 1"
+                f"explain.timeshap: samples {self.samples}, tolerance {self.tolerance}, top_segments "
+                f"{self.top_segments}, top_leads {self.top_leads}; expected >= 4, >= 0, >= 1 and >= 1"
             )
 
 
@@ -106,8 +107,9 @@ class ExplainSettings:
     target
         Units of the target: ``probability`` or ``logit`` of the predicted class at the target beat.
     players
-        What perturbation methods switch off: ``segments``, ``waves`` or ``beats`` over all leads and then the leads of
-        the strongest ones; or ``leads`` over the whole window; or ``cells``, each segment of each lead.
+        What perturbation methods switch off: ``segments``, ``waves`` or ``beats``, of which LIME and KernelSHAP explain
+        the strongest over all leads, with whole beats and whole beats in their leads (`beatlens.explain.scales`); or
+        ``leads`` over the whole window; or ``cells``, each segment of each lead.
     segment_s
         Length of a segment in seconds; one is centred on each R peak.
     baseline
@@ -117,11 +119,8 @@ class ExplainSettings:
         leads, as one that the record hasn't got. Gradient methods know no leads that are off.
     rhythm
         Whether the RR features are a player.
-    beat_scale
-        Whether LIME and KernelSHAP explain whole beats in their leads too and take the mean with the finer players
-        (`beatlens.explain.scales`).
     top_segments
-        Segments whose leads are explained one by one; the rest is pooled as one player.
+        Strongest events, which LIME and KernelSHAP explain one by one; the rest is pooled as one player.
     lime, kernelshap, timeshap, integrated_gradients
         Settings of the methods.
     """
@@ -133,7 +132,6 @@ class ExplainSettings:
     baseline: str
     lead_off: str
     rhythm: bool
-    beat_scale: bool
     top_segments: int
     lime: LimeSettings
     kernelshap: KernelShapSettings

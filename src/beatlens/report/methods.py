@@ -35,7 +35,10 @@ BASELINE_WORDS = {
     "lead_mean": "the lead's mean",
     "zero": "0 mV",
     "median_beat": "the record's median beat",
-    "contrast_beat": "the median beat of another class, from the record or from prototypes of other patients",
+    "contrast_beat": (
+        "the median beat of another class, from the record, from other records of the patient or from prototypes of "
+        "other patients, brought to the signal's level and within 20 ms to where it fits best"
+    ),
 }
 
 
@@ -56,16 +59,18 @@ def _perturbations(explain: Mapping[str, Any]) -> list[str]:
     sampled = [METHOD_WORDS[name] for name in ("lime", "kernelshap") if name in methods]
     if sampled:
         verb = "switches" if len(sampled) == 1 else "switch"
-        inner = f"{events} over all leads, then of the leads within the {explain['top_segments']} strongest"
+        inner = (
+            f"whole beats, of whole beats in single leads and of the {explain['top_segments']} strongest {events} "
+            "over all leads, and the mean of the three is taken"
+        )
         text = f"{listing(sampled)} {verb} off sets of {parts or inner}"
-        if explain["beat_scale"]:
-            text += ", also of whole beats in single leads, and the mean of both scales is taken"
         result.append(text)
     if "timeshap" in methods:
         events = events or EVENT_WORDS["segments"].format(ms=ms)
         result.append(
             f"TimeSHAP prunes both ends of the window, then switches off sets of {events}, of leads, and of the "
-            f"{explain['timeshap']['top_leads']} strongest leads within the {explain['top_segments']} strongest events"
+            f"{explain['timeshap']['top_leads']} strongest leads within the {explain['timeshap']['top_segments']} "
+            "strongest events"
         )
     if "occlusion" in methods:
         result.append(f"Occlusion switches off one part at a time: {parts or events + ' of single leads'}")
