@@ -113,6 +113,11 @@ def candidates(*changes):
         ({"model": {"channels": [8]}}, "model.kernels", "as many as model.channels, 1"),
         ({"training": {"noise_snr_db": [9, 1]}}, "training.noise_snr_db", "lower ratio first"),
         ({"training": {"noise_snr_db": [6, 6]}}, "training.noise_snr_db", "and a higher one"),
+        (
+            {"classes": ["N", "V"], "training": {"rhythm_fraction": 0.2}},
+            "training.rhythm_fraction",
+            "0.2; expected 0, since look_alikes.rhythm_classes, ['N', 'S'], aren't a normal and a premature one",
+        ),
         ({"training": {"noise_fraction": 1}}, "training.noise_fraction", "1; expected number, >= 0, < 1"),
         (
             {"training": {"noisy_below_db": 7}},

@@ -29,7 +29,7 @@ NASTY = "<script>alert(1)</script>"
 
 
 def folds(number: int) -> dict[str, Any]:
-    return {"training_settings": {"folds": number}}
+    return {"training_settings": {"folds": number, "rhythm_fraction": 0.3}}
 
 
 def bundle() -> dict[str, Any]:
@@ -258,6 +258,14 @@ def test_the_review_rule_is_told_whole_and_on_whom_its_limits_were_fitted() -> N
 def explanation_paragraph(**explain: Any) -> str:
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     return next(text for text in methods_text(merge(config, {"explain": explain}), bundle()) if "Fusion" in text)
+
+
+def test_simulated_rhythms_are_told_where_there_were_some() -> None:
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    assert "In training 30 % of the runs of N beats had a simulated rhythm" in methods_text(config, bundle())[1]
+    without = bundle()
+    without["provenance"]["training_settings"]["rhythm_fraction"] = 0.0
+    assert "simulated" not in "".join(methods_text(config, without))
 
 
 def test_methods_are_told_as_they_are_set() -> None:

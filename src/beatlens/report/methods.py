@@ -135,6 +135,17 @@ def _look_alikes(settings: Mapping[str, Any] | None) -> str:
     )
 
 
+def _simulated_rhythms(bundle: Mapping[str, Any]) -> str:
+    share = bundle["provenance"]["training_settings"]["rhythm_fraction"]
+    if not share:
+        return ""
+    normal, premature = bundle["look_alikes"]["rhythm_classes"]
+    return (
+        f" In training {100 * share:g} % of the runs of {normal} beats had a simulated rhythm, from which the network "
+        f"learns when {premature} beats come."
+    )
+
+
 def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[str]:
     """Return the paragraphs of the section on methods.
 
@@ -158,8 +169,8 @@ def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[s
         f"come from the detector '{peaks['detector']}'; a detection within {peaks['match_s'] * 1000:.0f} ms of an "
         "annotated beat is that beat.",
         f"Classes. A network over {branches} gives each class a probability, calibrated by a temperature [2] on "
-        f"{fitted_on(bundle)}.{_look_alikes(bundle['look_alikes'])} Where a label table groups "
-        "annotations into N, S, V, F and Q, it follows [1].",
+        f"{fitted_on(bundle)}.{_look_alikes(bundle['look_alikes'])}{_simulated_rhythms(bundle)} Where a label table "
+        "groups annotations into N, S, V, F and Q, it follows [1].",
         "Scores. Precision, recall, F1, AUROC [6] and risk against coverage [7] are taken over beats. Intervals "
         f"({100 * evaluate['level']:g} %) come from {evaluate['bootstrap']} resamples of patients, never of beats [5]; "
         "a score that rests on one patient has none.",
