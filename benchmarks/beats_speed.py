@@ -156,7 +156,7 @@ class PlainIntervals:
                 size = np.abs(np.diff(np.log(rr[low : high + 1])))
                 rest.append(np.median(size) if len(size) else 0.0)
             rest.append(size.mean() if len(size) else 0.0)
-            ratios = [before / DEFAULT_RR_S, after / DEFAULT_RR_S]
+            ratios = [before / DEFAULT_RR_S, after / DEFAULT_RR_S] if self.settings.rate else []
             ratios += [before / short, after / short, before / long_, after / long_]
             ratios += [before / after, before / previous, after / following]
             rest += [spread for _, spread in usual[k].values()]
@@ -185,7 +185,7 @@ class PlainIntervals:
                 size = [abs(math.log(rr[i] / rr[i - 1])) for i in around]
                 rest.append(statistics.median(size) if size else 0.0)
             rest.append(sum(size) / len(size) if size else 0.0)
-            ratios = [before / DEFAULT_RR_S, after / DEFAULT_RR_S]
+            ratios = [before / DEFAULT_RR_S, after / DEFAULT_RR_S] if self.settings.rate else []
             ratios += [before / short, after / short, before / long_, after / long_]
             ratios += [before / after, before / previous, after / following]
             row = [min(max(math.log(ratio), -limit), limit) for ratio in ratios]

@@ -26,7 +26,6 @@ import yaml
 
 from beatlens.artefacts import read_table
 from beatlens.batches import Batch, TrainingSet
-from beatlens.beats import RR_FEATURES
 from beatlens.models.build import make_deterministic
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
@@ -114,7 +113,13 @@ def compare(results: Path, n_batches: int, repeats: int) -> dict[str, float]:
     training = TrainingSet(shards, read_table(results / "records.tsv"), "train", spec)
     settings = TrainingSettings(**config["training"])
     noise = noise_sources(shards, "train", spec.geometry.fs, tuple(config["signal"]["band_hz"]), config["seed"])
-    sizes = (len(spec.classes), spec.geometry.length, len(RR_FEATURES), spec.bank.n_features, spec.beats.context)
+    sizes = (
+        len(spec.classes),
+        spec.geometry.length,
+        len(spec.beats.rr_features),
+        spec.bank.n_features,
+        spec.beats.context,
+    )
     trainer = Trainer(NetworkConfig(ModelSettings(**config["model"]), *sizes), settings, training.class_counts)
 
     def gather() -> list[Batch]:

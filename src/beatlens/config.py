@@ -20,7 +20,7 @@ from beatlens.given_bundle import decided_by_bundle
 
 CANDIDATE_SECTIONS = ("model", "training", "look_alikes", "prototypes", "beats", "leads")
 """What a candidate of the selection may change: what mining and training take from beats that are there already."""
-CANDIDATE_BEATS = ("before_s", "after_s", "context", "max_log_ratio")
+CANDIDATE_BEATS = ("before_s", "after_s", "context", "max_log_ratio", "rate")
 """Keys of ``beats`` among these; the others shape the beat tables, which all candidates share."""
 
 

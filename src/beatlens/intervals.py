@@ -36,9 +36,10 @@ RR_COLUMNS = {
 }
 """RR columns of a beat table; every RR feature follows from them, row by row."""
 
+RATE_FEATURES = ("log_before", "log_after")
+"""Names of the features that say the rate: the first columns of `rr_features`, where ``beats.rate`` is true."""
+
 RR_FEATURES = (
-    "log_before",
-    "log_after",
     "log_before_short",
     "log_after_short",
     "log_before_long",
@@ -57,7 +58,7 @@ RR_FEATURES = (
     "before_usual_long",
     "after_usual_long",
 )
-"""Names of the columns of `rr_features`. The first two say the rate; all others are 0 where the rhythm is constant."""
+"""Names of the columns of `rr_features` that are 0 where the rhythm is constant, whatever its rate."""
 
 SPREAD_FLOOR = 0.03
 """Spread of log RR that counts as none: a heart's own variation at rest."""
@@ -86,6 +87,8 @@ class BeatSettings:
         RR interval in seconds above which a record falls into stretches.
     max_log_ratio
         Limit of the log ratios among the RR features, on both sides.
+    rate
+        Whether the RR features say the rate too (`RATE_FEATURES`).
     """
 
     before_s: float
@@ -99,6 +102,12 @@ class BeatSettings:
     long_usual_beats: int
     gap_s: float
     max_log_ratio: float
+    rate: bool = False
+
+    @property
+    def rr_features(self) -> tuple[str, ...]:
+        """Names of the columns of `rr_features`."""
+        return (*RATE_FEATURES, *RR_FEATURES) if self.rate else RR_FEATURES
 
     def __post_init__(self) -> None:
         if self.context < 1 or self.context % 2 == 0:
@@ -269,16 +278,18 @@ def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: 
 
     Returns
     -------
-    (n_beats, len(RR_FEATURES)) float32: logarithms of intervals over `DEFAULT_RR_S` and of their ratios, how irregular
-    the rhythm is, and how many spreads an interval is from the usual one (inverse hyperbolic sine)
+    (n_beats, len(settings.rr_features)) float32: logarithms of intervals over `DEFAULT_RR_S` (where ``beats.rate`` is
+    true) and of their ratios, how irregular the rhythm is, and how many spreads an interval is from the usual one
+    (inverse hyperbolic sine)
     """
     before, after, previous, following, short, long_, *variation, usual_short, usual_long, spread_short, spread_long = (
         np.asarray(table[name], dtype=np.float64) for name in list(RR_COLUMNS)[:14]
     )
-    rate = np.full_like(before, DEFAULT_RR_S)
-    numerator = np.stack([before, after, before, after, before, after, before, before, after])
-    ratios = np.log(numerator / np.stack([rate, rate, short, short, long_, long_, after, previous, following]))
-    features = np.empty((len(before), len(RR_FEATURES)), dtype=np.float32)
+    numerator = np.stack([before, after, before, after, before, before, after])
+    ratios = np.log(numerator / np.stack([short, short, long_, long_, after, previous, following]))
+    if settings.rate:
+        ratios = np.concatenate([np.log(np.stack([before, after]) / DEFAULT_RR_S), ratios])
+    features = np.empty((len(before), len(settings.rr_features)), dtype=np.float32)
     features[:, : len(ratios)] = np.clip(ratios, -settings.max_log_ratio, settings.max_log_ratio).T
     sizes = np.stack([*variation, spread_short, spread_long])
     features[:, len(ratios) : len(ratios) + len(sizes)] = np.minimum(sizes, settings.max_log_ratio).T
@@ -290,8 +301,9 @@ def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: 
     return features
 
 
-def constant_rhythm_features(interval_s: float) -> FloatArray:
-    """Return the (len(RR_FEATURES),) features of a constant series of RR intervals: "rhythm off" in an explanation."""
-    features = np.zeros(len(RR_FEATURES), dtype=np.float32)
-    features[:2] = np.log(interval_s / DEFAULT_RR_S)
+def constant_rhythm_features(interval_s: float, settings: BeatSettings) -> FloatArray:
+    """Return the (R,) features of a constant series of RR intervals: "rhythm off" in an explanation."""
+    features = np.zeros(len(settings.rr_features), dtype=np.float32)
+    if settings.rate:
+        features[: len(RATE_FEATURES)] = np.log(interval_s / DEFAULT_RR_S)
     return features

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from beatlens import __version__
 from beatlens.batches import TrainingSet
-from beatlens.beats import RR_FEATURES, BeatSettings
+from beatlens.beats import BeatSettings
 from beatlens.bundle import Bundle
 from beatlens.calibration import calibrate
 from beatlens.dataset import records_of_split, split_beats
@@ -109,7 +109,7 @@ def train_model(
         settings=ModelSettings(**settings["model"]),
         n_classes=len(spec.classes),
         beat_length=spec.geometry.length,
-        n_rr=len(RR_FEATURES),
+        n_rr=len(spec.beats.rr_features),
         n_similarity=spec.bank.n_features,
         context=spec.beats.context,
     )

@@ -133,13 +133,17 @@ def test_tiny_records_have_typed_finite_tables(samples: list[int]) -> None:
     assert np.isfinite(features).all()
 
 
-def test_features_of_a_constant_rhythm_are_zero_but_for_its_rate() -> None:
+@pytest.mark.parametrize("rate", [False, True])
+def test_features_of_a_constant_rhythm_are_zero_but_for_its_rate(rate: bool) -> None:
     fast, slow = list(range(100, 10_000, 75)), list(range(20_000, 40_000, 140))  # a gap between the two
+    settings = dataclasses.replace(SETTINGS, rate=rate)
     table = table_of(fast + slow)
-    expected = np.stack([constant_rhythm_features(interval) for interval in table["rr_before_s"]])
-    np.testing.assert_allclose(rr_features(table, SETTINGS), expected, atol=1e-5)
-    assert (expected[:, 2:] == 0).all()
-    assert len(np.unique(expected[:, 0])) == 2
+    features = rr_features(table, settings)
+    assert features.shape[1] == len(settings.rr_features)
+    expected = np.stack([constant_rhythm_features(interval, settings) for interval in table["rr_before_s"]])
+    np.testing.assert_allclose(features, expected, atol=1e-5)
+    assert (expected[:, -len(RR_FEATURES) :] == 0).all()
+    assert len(np.unique(expected[:, 0])) == 1 + rate
 
 
 def test_a_premature_beat_stands_out_and_later_beats_do_not_change_the_past() -> None:
@@ -163,7 +167,7 @@ def test_features_of_part_of_a_table_are_the_same_rows() -> None:
 def test_log_ratios_are_limited() -> None:
     settings = dataclasses.replace(SETTINGS, max_log_ratio=0.1)
     features = rr_features(table_of([100, 180, 260, 300, 420]), settings)
-    assert np.abs(features[:, :10]).max() == pytest.approx(0.1)
+    assert np.abs(features[:, :8]).max() == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("window", [1, 3, 5, 9])

@@ -153,7 +153,7 @@ def make_scene(shard: Shard, beats: pd.DataFrame, beat_ids: Sequence[str], spec:
         geometry=spec.geometry,
         r_index=all_r_index[in_play],
         rr=rr_features(beats, spec.beats)[in_play],
-        rr_off=constant_rhythm_features(float(beats["rr_usual_long_s"].iloc[targets].median())),
+        rr_off=constant_rhythm_features(float(beats["rr_usual_long_s"].iloc[targets].median()), spec.beats),
         windows=local,
         lengths=lengths,
         positions=positions,

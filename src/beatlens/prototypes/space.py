@@ -154,7 +154,7 @@ def sample_beats(loaded: Iterable[RecordInputs], settings: LibrarySettings, seed
 
     from beatlens.beats import RR_FEATURES
 
-    columns = [RR_FEATURES.index(name) for name in RR_COLUMNS]
+    columns = [RR_FEATURES.index(name) - len(RR_FEATURES) for name in RR_COLUMNS]  # what says the rate comes before
     waves, rr, tables = [], [], []
     taken: dict[str, int] = {}
     for inputs in loaded:
