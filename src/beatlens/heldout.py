@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.batches import Augmentation, TrainingSet
+from beatlens.augmentation import Augmentation
+from beatlens.batches import TrainingSet
 from beatlens.dataset import gate_labels, records_of_split, split_beats
 from beatlens.inference import network_outputs
 from beatlens.inputs import InputSpec, prepare_record

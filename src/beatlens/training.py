@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from beatlens.artefacts import atomic_path
-from beatlens.batches import Augmentation, TrainingSet
+from beatlens.augmentation import Augmentation
+from beatlens.batches import TrainingSet
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import NetworkConfig
 from beatlens.noise import NoiseSettings, NoiseSource
@@ -51,7 +52,7 @@ class TrainingSettings:
     noise_fraction, noise_snr_db, noisy_below_db, clean_above_db
         See `beatlens.noise.NoiseSettings`.
     gain_jitter, lead_dropout, position_jitter_s, shape_jitter, rhythm_fraction
-        See `beatlens.batches.Augmentation`.
+        See `beatlens.augmentation.Augmentation`.
     """
 
     folds: int

@@ -16,7 +16,8 @@ import pytest
 
 import beatlens.inference
 from beatlens.artefacts import read_json
-from beatlens.batches import Augmentation, TrainingSet
+from beatlens.augmentation import Augmentation
+from beatlens.batches import TrainingSet
 from beatlens.beats import BeatSettings
 from beatlens.bundle import Bundle
 from beatlens.dataset import records_of_split, split_beats
