@@ -32,6 +32,7 @@ SERIES_BEATS = 400
 INTERVAL_S = (0.25, 3.0)
 """Shortest and longest RR interval: below, the ventricles don't follow; above, a record would fall into stretches."""
 SINUS_RR_S = (0.5, 1.2)
+"""Shortest and longest usual interval of a sinus node: 120 and 50 beats a minute."""
 
 Rhythm = Callable[[int, np.random.Generator], tuple[Float64Array, BoolArray]]
 """Intervals of n beats in units of the sinus node's, and which of the beats are premature."""

@@ -65,7 +65,8 @@ rule explain_shard:
         bundle=folders("bundle"),
     shell:
         "{params.program} --method {wildcards.method} --cases {input.cases:q} --shard {params.shard:q}"
-        " --shards {params.shards:q} --bundle {params.bundle:q} --settings {params.settings:q} --output {output.archive:q} --log {log:q}"
+        " --shards {params.shards:q} --bundle {params.bundle:q} --settings {params.settings:q}"
+        " --output {output.archive:q} --log {log:q}"
 
 
 rule gather_explanations:

@@ -27,8 +27,7 @@ def fill_signal(scene: Scene, baseline: str) -> FloatArray:
     ``lead_mean``: the lead's mean over the record. ``zero``: 0 mV. ``median_beat``: the record's median beat at each R
     peak, the lead's mean between beats; where two beats overlap, the nearer R decides. ``contrast_beat``: the same with
     the beat of `beatlens.explain.contrast`, fitted to level and place: what a beat of another class would look like
-    there. For ``interpolation``
-    this is the lead's mean, which stands in where a whole lead is off.
+    there. For ``interpolation`` this is the lead's mean, which stands in where a whole lead is off.
     """
     mean = scene.signal.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
     length = scene.stop - scene.start
