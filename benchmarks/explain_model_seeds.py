@@ -1,11 +1,11 @@
-"""Do networks that differ in nothing but their seed explain alike? Agreement between every two of several runs.
+"""Do models that differ in nothing but their seed explain alike? Agreement between every two of several bundles.
 
-    PYTHONPATH=src python benchmarks/explain_model_seeds.py results/demo results/demo2 ... [--cases 30]
+    PYTHONPATH=src python benchmarks/explain_model_seeds.py results/mitdb FOLDER/1 FOLDER/2 ... [--cases 30]
 
-Each run has its own seed of training (`snakemake --config run=demo2 seed=2`) on the same corpora and split. Beats,
-classes and signals are those of the first run's cases; each run's bundle explains them with the first run's settings
-and one seed of the explainer. Printed are means over cases and pairs of runs, all pairs and those in which both
-networks give the explained class the highest probability.
+The bundles are of the run's training patients, each with a seed of its own: those that model_seeds.py keeps. Beats,
+classes and signals are those of the run's cases; each bundle explains them with the run's settings and one seed of the
+explainer. Printed are means over cases and pairs of bundles, all pairs and those in which both models give the
+explained class the highest probability.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from beatlens.shards import Shard
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="+", help="results/<run> of each seed, the first one's cases")
+    parser.add_argument("run", type=Path, help="results/<run> whose cases are explained")
+    parser.add_argument("bundles", type=Path, nargs="+", help="bundle of each seed")
     parser.add_argument("--cases", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    first = arguments.runs[0]
-    config = yaml.safe_load((first / "run_config.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((arguments.run / "run_config.yaml").read_text(encoding="utf-8"))
     settings, top_share = ExplainSettings(**config["explain"]), config["probes"]["top_share"]
-    cases = read_table(first / "explanations" / "cases.csv").head(arguments.cases)
-    shards = [Shard(path) for path in sorted((first / "preprocess").iterdir()) if path.is_dir()]
+    cases = read_table(arguments.run / "explanations" / "cases.csv").head(arguments.cases)
+    shards = [Shard(path) for path in sorted((arguments.run / "preprocess").iterdir()) if path.is_dir()]
     values: dict[str, list[list[np.ndarray]]] = {method: [] for method in settings.methods}
     predicted: list[list[bool]] = []
-    for run in arguments.runs:
-        bundle = Bundle.load(run / "model" / "bundle")
+    for path in arguments.bundles:
+        bundle = Bundle.load(path)
         own: dict[str, list[np.ndarray]] = {method: [] for method in settings.methods}
         likely = []
         for probe in probe_cases(cases, shards, bundle, settings, config["seed"], "cpu"):
@@ -58,12 +58,12 @@ def main() -> None:
         predicted.append(likely)
         for method in settings.methods:
             values[method].append(own[method])
-        print(f"{run}: {len(likely)} cases, class kept in {sum(likely)}; load {os.getloadavg()[0]:.1f}", flush=True)
+        print(f"{path}: {len(likely)} cases, class kept in {sum(likely)}; load {os.getloadavg()[0]:.1f}", flush=True)
     for method in settings.methods:
         for name, agreed in (("all", False), ("class kept by both", True)):
             rows = [
                 agreement(values[method][a][k], values[method][b][k], top_share)
-                for a, b in combinations(range(len(arguments.runs)), 2)
+                for a, b in combinations(range(len(arguments.bundles)), 2)
                 for k in range(len(cases))
                 if not agreed or (predicted[a][k] and predicted[b][k])
             ]

@@ -2,12 +2,14 @@
 
     snakemake --cores 2 results/mitdb/{prototypes/library.csv,run_config.yaml} --configfile config/mitdb.yaml
     PYTHONPATH=src python benchmarks/model_seeds.py results/mitdb [--seeds 1 2 3 4 5] [--jobs 2] [--output FILE]
+        [--bundles FOLDER]
 
 Everything but the seed is that of the run: shards, splits, prototypes, settings. Each seed has networks of its own for
 calibration too. Scores come at detected peaks (missed and extra beats count) and at annotated ones, for all test
 patients and without each list of ``evaluate.leave_out``; the interval is the patient bootstrap's, averaged over seeds.
 ``held out`` is what the same networks reach on training patients left out in turn: what choices should be made by.
-This reads the test patients: once, at the end.
+This reads the test patients: once, at the end. With --bundles each seed's bundle is kept as FOLDER/<seed>, for
+explain_model_seeds.py.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from beatlens.workbench import bundle_model, input_spec, model_description, trai
 METRICS = ("accuracy", "macro_f1", "aurc", "error_at_90_coverage", "ece", "review_rate")
 
 
-def one_seed(results: Path, seed: int) -> pd.DataFrame:
+def one_seed(results: Path, seed: int, bundles: Path | None) -> pd.DataFrame:
     """Train, calibrate and score with one seed: a table of scope, class, metric, value, lo, hi."""
     settings: dict[str, Any] = yaml.safe_load((results / "run_config.yaml").read_text()) | {"seed": seed}
     shards = [Shard(path) for path in sorted((results / "preprocess").iterdir())]
@@ -47,6 +49,8 @@ def one_seed(results: Path, seed: int) -> pd.DataFrame:
     seconds = time.perf_counter() - start
     model = model_description(network, training, spec, settings, records, device)
     bundle = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings)
+    if bundles is not None:
+        bundle.save(bundles / str(seed))
 
     chosen = records[records["split"].isin(["test", "paced"])]
     splits = dict(zip(zip(chosen["corpus"], chosen["record"], strict=True), chosen["split"], strict=True))
@@ -106,9 +110,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--output", type=Path, help="CSV of every seed's scores")
+    parser.add_argument("--bundles", type=Path, help="folder to keep each seed's bundle in")
     arguments = parser.parse_args()
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-        tables = list(pool.map(one_seed, repeat(arguments.results), arguments.seeds))
+        tables = list(pool.map(one_seed, repeat(arguments.results), arguments.seeds, repeat(arguments.bundles)))
     every = pd.concat([table.assign(seed=seed) for seed, table in zip(arguments.seeds, tables, strict=True)])
     if arguments.output:
         every.to_csv(arguments.output, index=False)

@@ -136,7 +136,7 @@ def take_sample(
     n, spec = len(chosen), bundle.spec
     waves = np.full((n, len(spec.leads), spec.geometry.length), np.nan, dtype=np.float32)
     scale = np.full((n, len(spec.leads)), np.nan, dtype=np.float32)
-    embedding = np.zeros((n, bundle.network_config.settings.embedding), dtype=np.float32)
+    embedding = np.zeros((n, bundle.network_config.embedding_size), dtype=np.float32)
     rr = np.full(n, np.nan)
     place = pd.Series(np.arange(n), index=chosen["beat_id"])
     done = 0
@@ -173,7 +173,7 @@ def embed(
     """
     import torch
 
-    parts = [np.zeros((0, network.config.settings.embedding), dtype=np.float32)]
+    parts = [np.zeros((0, network.config.embedding_size), dtype=np.float32)]
     usual = torch.from_numpy(np.ascontiguousarray(typical)).to(device)
     ids = torch.tensor(list(lead_ids), dtype=torch.long, device=device)
     with torch.inference_mode():
@@ -286,7 +286,7 @@ def alert_arrays(alerts: Alerts, bundle: Bundle) -> dict[str, npt.NDArray[Any]]:
         rows = examples(alerts, pattern)
         shown[k, : len(rows)] = millivolts[rows]
         ids[k, : len(rows)] = sample.table["beat_id"].iloc[rows]
-    size = bundle.network_config.settings.embedding
+    size = bundle.network_config.embedding_size
     return {
         "centre": np.array([entry.centre for entry in found]).reshape(len(found), size),
         "radius": np.array([entry.radius for entry in found]),

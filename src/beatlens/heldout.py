@@ -186,7 +186,7 @@ def noisy_gate(
             for batch in labelled.batches(512, rng, noise, Augmentation(noise_settings)):
                 _, gate = forward(network, to_tensors(batch, device), batch.n_beats)
                 known = ~np.isnan(batch.gate)
-                scores.append(gate.cpu().numpy()[known])
+                scores.append(gate.mean(1).cpu().numpy()[known])
                 wanted.append(batch.gate[known] == 1)
             if sum(int(noisy.sum()) for noisy in wanted) >= ENOUGH_NOISY_BEATS:
                 break

@@ -47,7 +47,7 @@ def to_tensors(batch: Batch, device: str) -> dict[str, Tensor]:
 
 
 def forward(network: HybridNet, batch: dict[str, Tensor], n_beats: int) -> tuple[Tensor, Tensor]:
-    """Return logits and gate logits of a batch's targets; each (beat, lead) is encoded once."""
+    """Return each member's logits (n, members, K) and gate logits (n, members); each (beat, lead) is encoded once."""
     encoded = network.encode_leads(batch["waves"], batch["typical"])
     terms = network.lead_terms(encoded, batch["lead_ids"][batch["column"]])
     n_leads = len(batch["lead_ids"])
@@ -56,7 +56,7 @@ def forward(network: HybridNet, batch: dict[str, Tensor], n_beats: int) -> tuple
     present = torch.zeros(n_beats * n_leads, dtype=torch.bool, device=terms.device)
     present[cell] = True
     embeddings = network.mix_terms(laid.view(n_beats, n_leads, -1), present.view(n_beats, n_leads))
-    return network.classify(
+    return network.member_outputs(
         embeddings, batch["rr"], batch["similarity"], batch["windows"], batch["lengths"], batch["positions"]
     )
 
@@ -64,18 +64,20 @@ def forward(network: HybridNet, batch: dict[str, Tensor], n_beats: int) -> tuple
 def losses(
     logits: Tensor, gate: Tensor, batch: dict[str, Tensor], weights: Tensor, gate_loss_weight: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return total, class and gate loss; targets of -1 and gate labels of NaN count in neither.
+    """Return total, class and gate loss of `forward`; targets of -1 and gate labels of NaN count in neither.
 
-    Where not all classes compete, the class loss is that of the conditional probability given those that do.
+    Each member has losses of its own, and these are their means. Where not all classes compete, the class loss is that
+    of the conditional probability given those that do.
     """
+    n, members, _ = logits.shape
     labelled = batch["target"] >= 0
     target = batch["target"].clamp(min=0)
-    logits = logits.masked_fill(~batch["competing"], -1e9)
-    each = functional.cross_entropy(logits, target, reduction="none") * weights[target] * labelled
-    class_loss = each.sum() / labelled.sum().clamp(min=1)
+    logits = logits.masked_fill(~batch["competing"][:, None], -1e9)
+    each = functional.cross_entropy(logits.transpose(1, 2), target[:, None].expand(n, members), reduction="none")
+    class_loss = (each.mean(1) * weights[target] * labelled).sum() / labelled.sum().clamp(min=1)
     known = ~torch.isnan(batch["gate"])
-    wanted = torch.where(known, batch["gate"], torch.zeros_like(batch["gate"]))
-    each_gate = functional.binary_cross_entropy_with_logits(gate, wanted, reduction="none") * known
+    wanted = torch.where(known, batch["gate"], torch.zeros_like(batch["gate"]))[:, None].expand(n, members)
+    each_gate = functional.binary_cross_entropy_with_logits(gate, wanted, reduction="none").mean(1) * known
     gate_loss = each_gate.sum() / known.sum().clamp(min=1)
     return class_loss + gate_loss_weight * gate_loss, class_loss, gate_loss
 

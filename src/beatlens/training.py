@@ -241,7 +241,7 @@ def _epoch(
             n += len(batch.target)
             labelled = (batch.target >= 0) & batch.competing.all(axis=1)
             targets.append(batch.target[labelled])
-            predictions.append(logits.detach().argmax(1).cpu().numpy()[labelled])
+            predictions.append(logits.detach().mean(1).argmax(1).cpu().numpy()[labelled])
     loss, class_part, gate_part = (sums / max(n, 1)).tolist()
     score = macro_f1(np.concatenate(targets), np.concatenate(predictions))
     return {

@@ -30,10 +30,11 @@ CALIBRATION = Calibration(1.3, (0.1, -0.2, 0.1), 1.0, 0.0)
 CONTEXT = 5
 
 
-@pytest.fixture(scope="module", params=["hybrid", "context"])
+@pytest.fixture(scope="module", params=[("hybrid", 1), ("context", 1), ("hybrid", 2)], ids=str)
 def network(request):
-    settings = ModelSettings(request.param, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1)
-    n_similarity = 2 * len(CLASSES) if request.param == "hybrid" else 0
+    name, members = request.param
+    settings = ModelSettings(name, members, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1)
+    n_similarity = 2 * len(CLASSES) if name == "hybrid" else 0
     torch.manual_seed(3)
     net = HybridNet(NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, CONTEXT))
     torch.nn.init.normal_(net.mixer.leads.weight)

@@ -50,7 +50,7 @@ SETTINGS = ExplainSettings(**EXPLAIN)
 
 def make_network(name="hybrid"):
     torch.manual_seed(3)
-    settings = ModelSettings(name, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1)
+    settings = ModelSettings(name, 1, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1)
     n_similarity = 2 * len(CLASSES) if name == "hybrid" else 0
     net = HybridNet(NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, 5))
     torch.nn.init.normal_(net.mixer.leads.weight)
@@ -159,7 +159,7 @@ def test_more_points_make_integrated_gradients_complete_but_for_a_jump(name, bas
     network = make_network(name)
     with torch.no_grad():  # so that much depends on prototypes, which come last among what is fused
         fused = network.head[1]
-        fused.weight[:, fused.in_features - network.config.n_similarity :] *= 8
+        fused.weight[..., -network.config.n_similarity :] *= 8
     model = model_of(make_engine(make_scene(), network), Target("beat", 2, "logit"))
     scene = model.scene
     ends = [
@@ -206,7 +206,7 @@ def test_gradcam_is_captums_per_lead_and_guided_too():
 
     wrapped = Wrapped()
     signal = torch.from_numpy(scene.signal[None, :, scene.start : scene.stop])
-    layer = engine.network.encoder.layers[-1]
+    layer = engine.network.encoder.stacks[0][-1]
     cam = LayerGradCam(wrapped, layer).attribute(signal)
     cam = torch.nn.functional.interpolate(cam, size=GEOMETRY.length, mode="linear")
     own = model_of(make_engine(scene), target)
@@ -359,8 +359,8 @@ def test_a_player_without_influence_has_nothing_but_chance(method):
 
 def test_an_encoder_of_other_layers_is_refused():
     net = make_network()
-    net.encoder.layers[2] = torch.nn.GELU()
+    net.encoder.stacks[0][2] = torch.nn.GELU()
     with pytest.raises(TypeError, match="expected Conv1d, BatchNorm1d and ReLU"):
-        folded_layers(net.encoder)
+        folded_layers(net.encoder.stacks[0])
     with pytest.raises(ValueError, match="evaluation mode"):
         make_engine(make_scene(), make_network().train())

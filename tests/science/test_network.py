@@ -1,6 +1,8 @@
-"""The network against torch's own LSTM and against a naive run of every window on its own."""
+"""The network against torch's own LSTM, a naive run of every window, and its members on their own."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +18,11 @@ N_RR, N_CLASSES, LENGTH = 4, 3, 40
 TYPICAL = torch.from_numpy(np.random.default_rng(0).normal(size=(2, LENGTH)).astype(np.float32))
 
 
-@pytest.fixture(params=["hybrid", "context"])
+@pytest.fixture(params=[("hybrid", 1), ("context", 1), ("hybrid", 3)], ids=str)
 def network(request, config):
-    settings = ModelSettings(**(config["model"] | {"name": request.param, "lstm_hidden": 7, "embedding": 9}))
+    name, members = request.param
+    sizes = {"name": name, "members": members, "lstm_hidden": 7, "embedding": 9}
+    settings = ModelSettings(**(config["model"] | sizes))
     torch.manual_seed(0)
     network = HybridNet(NetworkConfig(settings, N_CLASSES, LENGTH, N_RR, 6, 5))
     network.set_scaler(torch.tensor([0.1, -0.2, 0.3, 1.0]), torch.tensor([0.5, 1.0, 2.0, 0.0]))
@@ -64,7 +68,7 @@ def test_padding_never_changes_an_output(network):
 
 
 def test_absent_leads_never_change_an_output(network):
-    features = torch.randn(6, 3, network.encoder.size)
+    features = torch.randn(6, 3, network.members * network.encoder.size)
     present = torch.tensor([[True, False, True], [False, True, False], [False, False, False]] * 2)
     lead_ids = torch.tensor([1, 6, 10])
     with torch.inference_mode():
@@ -100,14 +104,14 @@ def test_beats_encoded_once_give_what_each_window_on_its_own_gives(network):
 
 def test_rhythm_branch_is_torchs_bidirectional_lstm_read_out_at_the_target():
     torch.manual_seed(4)
-    branch, reference = RhythmBranch(4, 3, 2, 8, 5), torch.nn.LSTM(5, 8, bidirectional=True, batch_first=True)
+    branch, reference = RhythmBranch(1, 4, 3, 2, 8, 5), torch.nn.LSTM(5, 8, bidirectional=True, batch_first=True)
     order = torch.cat([torch.arange(0, 16), torch.arange(24, 32), torch.arange(16, 24)])  # input, forget, cell, output
     with torch.no_grad():
         for direction, suffix in ((branch.before, ""), (branch.after, "_reverse")):
-            getattr(reference, f"weight_ih_l0{suffix}")[:] = direction.input.gates.weight[order]
-            getattr(reference, f"bias_ih_l0{suffix}")[:] = direction.input.gates.bias[order]
+            getattr(reference, f"weight_ih_l0{suffix}")[:] = direction.input.gates.weight[0, order]
+            getattr(reference, f"bias_ih_l0{suffix}")[:] = direction.input.gates.bias[0, order]
             getattr(reference, f"bias_hh_l0{suffix}").zero_()
-            getattr(reference, f"weight_hh_l0{suffix}")[:] = direction.recurrent.weight[order]
+            getattr(reference, f"weight_hh_l0{suffix}")[:] = direction.recurrent.weight[0, order]
         beats_in = torch.randn(20, 6)
         stretch = np.repeat([0, 1, 2, 3], [1, 2, 4, 13])
         windows, lengths, positions = (torch.from_numpy(part) for part in context_windows(stretch, 5))
@@ -137,6 +141,42 @@ def test_gradients_reach_the_signal_in_evaluation_mode(network):
     logits[4, 0].backward()
     reached = waves.grad.abs().sum(dim=(1, 2)) > 0
     assert reached.nonzero().squeeze(1).tolist() == [2, 3, 4, 5, 6]
+
+
+def test_an_ensemble_is_the_mean_of_networks_on_their_own(config):
+    """Each member's weights, taken out, make a network of one that says what the member says."""
+    settings = ModelSettings(**(config["model"] | {"members": 3}))
+    sizes = NetworkConfig(settings, N_CLASSES, LENGTH, N_RR, 6, 5)
+    torch.manual_seed(5)
+    ensemble = HybridNet(sizes)
+    torch.nn.init.normal_(ensemble.mixer.leads.weight)
+    ensemble.encode_leads(torch.randn(64, LENGTH), torch.randn(64, LENGTH))
+    ensemble.eval()
+    case = beats(np.random.default_rng(7))
+    logits, gates = [], []
+    for member in range(3):
+        alone = HybridNet(replace(sizes, settings=replace(settings, members=1))).eval()
+        state = {}
+        for name, value in ensemble.state_dict().items():
+            if name.startswith("encoder.stacks."):
+                if name.startswith(f"encoder.stacks.{member}."):
+                    state[name.replace(f"stacks.{member}.", "stacks.0.")] = value
+            elif name == "mixer.leads.weight":
+                state[name] = value.chunk(3, dim=1)[member]
+            elif name.startswith("rr_"):
+                state[name] = value
+            else:
+                state[name] = value[member : member + 1]
+        alone.load_state_dict(state)
+        with torch.inference_mode():
+            found = outputs(alone, *case)
+        logits.append(found[0])
+        gates.append(found[1])
+    assert not torch.allclose(logits[0], logits[1], atol=1e-2)
+    with torch.inference_mode():
+        found = outputs(ensemble, *case)
+    torch.testing.assert_close(found[0], torch.stack(logits).mean(0), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(found[1], torch.stack(gates).mean(0), atol=1e-6, rtol=1e-5)
 
 
 def test_sizes_of_the_default_network(config):

@@ -94,7 +94,7 @@ def shard(tmp_path_factory):
 def bundle():
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
-    settings = ModelSettings("hybrid", True, True, (8, 12), (5, 3), 4, 16, 4, 8, 12, 16, 0.0)
+    settings = ModelSettings("hybrid", 1, True, True, (8, 12), (5, 3), 4, 16, 4, 8, 12, 16, 0.0)
     config = NetworkConfig(settings, 2, GEOMETRY.length, len(RR_FEATURES), 4, BEATS.context)
     text = np.array(["x", "y", "z", "w"])
     waves = rng.normal(size=(4, 2, GEOMETRY.length)).astype(np.float32)

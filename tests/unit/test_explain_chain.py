@@ -100,7 +100,7 @@ RECORDS = {"one": (("II",), 6), "single": (("II", "V1"), 1), "both": (LEADS, 12)
 def bundle():
     rng = np.random.default_rng(0)
     torch.manual_seed(1)
-    settings = ModelSettings("hybrid", True, True, (4, 6), (5, 3), 2, 8, 2, 4, 6, 8, 0.0)
+    settings = ModelSettings("hybrid", 1, True, True, (4, 6), (5, 3), 2, 8, 2, 4, 6, 8, 0.0)
     config = NetworkConfig(settings, 2, GEOMETRY.length, len(RR_FEATURES), 4, BEATS.context)
     text = np.array(["x", "y", "z", "w"])
     waves = rng.normal(size=(4, 2, GEOMETRY.length)).astype(np.float32)

@@ -20,8 +20,8 @@ def test_class_weights_have_mean_one_over_beats():
 
 
 def test_unknown_labels_give_no_gradient():
-    logits = torch.randn(4, 3, requires_grad=True)
-    gate = torch.randn(4, requires_grad=True)
+    logits = torch.randn(4, 2, 3, requires_grad=True)  # of two members
+    gate = torch.randn(4, 2, requires_grad=True)
     batch = {
         "target": torch.tensor([0, -1, 2, -1]),
         "gate": torch.tensor([1.0, 0.0, float("nan"), float("nan")]),
@@ -29,14 +29,14 @@ def test_unknown_labels_give_no_gradient():
     }
     weights = torch.tensor([1.0, 2.0, 3.0])
     total, class_loss, gate_loss = losses(logits, gate, batch, weights, 0.5)
-    log = torch.log_softmax(logits, 1)
-    assert class_loss.item() == pytest.approx((-(log[0, 0] * 1 + log[2, 2] * 3) / 2).item(), rel=1e-5)
+    log = torch.log_softmax(logits, 2)
+    assert class_loss.item() == pytest.approx((-(log[0, :, 0] * 1 + log[2, :, 2] * 3) / 2).mean().item(), rel=1e-5)
     assert gate_loss.item() == pytest.approx(
-        ((-torch.log(torch.sigmoid(gate[0])) - torch.log(torch.sigmoid(-gate[1]))) / 2).item(), rel=1e-5
+        ((-torch.log(torch.sigmoid(gate[0])) - torch.log(torch.sigmoid(-gate[1]))) / 2).mean().item(), rel=1e-5
     )
     total.backward()
-    assert (logits.grad.abs().sum(1) > 0).tolist() == [True, False, True, False]
-    assert (gate.grad.abs() > 0).tolist() == [True, True, False, False]
+    assert (logits.grad.abs().sum(2) > 0).tolist() == [[True] * 2, [False] * 2, [True] * 2, [False] * 2]
+    assert (gate.grad.abs() > 0).tolist() == [[True] * 2, [True] * 2, [False] * 2, [False] * 2]
 
 
 def test_a_batch_without_any_label_has_loss_zero():
@@ -45,7 +45,7 @@ def test_a_batch_without_any_label_has_loss_zero():
         "gate": torch.tensor([float("nan")]),
         "competing": torch.tensor([[False, True, True]]),
     }
-    total, _, _ = losses(torch.randn(1, 3), torch.randn(1), batch, torch.ones(3), 0.5)
+    total, _, _ = losses(torch.randn(1, 1, 3), torch.randn(1, 1), batch, torch.ones(3), 0.5)
     assert total.item() == 0
 
 
@@ -53,7 +53,7 @@ def test_where_two_classes_compete_the_third_is_not_learnt():
     logits = torch.randn(3, 3, requires_grad=True)
     competing = torch.tensor([[True, True, False], [True, True, False], [True, True, True]])
     batch = {"target": torch.tensor([0, 1, 1]), "gate": torch.full((3,), float("nan")), "competing": competing}
-    total, _, _ = losses(logits, torch.zeros(3), batch, torch.ones(3), 0.5)
+    total, _, _ = losses(logits[:, None], torch.zeros(3, 1), batch, torch.ones(3), 0.5)
     two, three = torch.log_softmax(logits[:, :2], 1), torch.log_softmax(logits, 1)
     assert total.item() == pytest.approx((-(two[0, 0] + two[1, 1] + three[2, 1]) / 3).item(), rel=1e-5)
     total.backward()

@@ -164,7 +164,7 @@ class PerturbationEngine:
             inputs[tensor(target)],
             tensor(features[target]),
         )
-        gates = self.network.gate(embeddings[tensor(target)]).squeeze(1)
+        gates = self.network.gate_logits(embeddings[tensor(target)])
         shape = own_before.shape
         return logits.cpu().numpy()[inverse].reshape(*shape, -1), gates.cpu().numpy()[inverse].reshape(shape)
 

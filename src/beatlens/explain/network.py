@@ -7,12 +7,12 @@ run of beats towards a target is followed once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from beatlens.models.encoder import LeadEncoder
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.rhythm import TowardsTarget
 
@@ -21,15 +21,15 @@ CHUNK_CPU = 256
 CHUNK_GPU = 16384
 
 
-def folded_layers(encoder: LeadEncoder) -> list[tuple[nn.Conv1d, Tensor, Tensor]]:
+def folded_layers(stack: Iterable[nn.Module]) -> list[tuple[nn.Conv1d, Tensor, Tensor]]:
     """Return each convolution with the weights (out, in, 1, kernel) and biases that include its normalisation.
 
     Raises
     ------
     TypeError
-        Where the encoder isn't made of convolution, batch normalisation and ReLU, in turn.
+        Where the stack isn't made of convolution, batch normalisation and ReLU, in turn.
     """
-    layers = list(encoder.layers)
+    layers = list(stack)
     folded = []
     for first in range(0, len(layers), 3):
         conv, norm, relu = layers[first : first + 3]
@@ -62,15 +62,19 @@ class EngineNetwork:
             raise ValueError("the network is in training mode; expected evaluation mode")
         self.network, self.device = network, device
         self.chunk = CHUNK_CPU if device == "cpu" else CHUNK_GPU
-        self._layers = folded_layers(network.encoder)
+        self._stacks = [folded_layers(cast(nn.Sequential, stack)) for stack in network.encoder.stacks]
 
     def encode(self, waves: Tensor, typical: Tensor) -> Tensor:
         """Encode waves (m, T) beside typical beats (m, T): equals ``network.encode_leads``."""
-        maps = self.network.encoder.inputs(waves, typical)[:, :, None].contiguous(memory_format=torch.channels_last)
-        for conv, weight, bias in self._layers:
-            stride, padding = (1, conv.stride[0]), (0, cast(int, conv.padding[0]))
-            maps = nn.functional.conv2d(maps, weight, bias, stride, padding).relu_()
-        return self.network.encoder.pool(maps[:, :, 0], waves, typical)
+        shown = self.network.encoder.inputs(waves, typical)[:, :, None].contiguous(memory_format=torch.channels_last)
+        ends = []
+        for stack in self._stacks:
+            maps = shown
+            for conv, weight, bias in stack:
+                stride, padding = (1, conv.stride[0]), (0, cast(int, conv.padding[0]))
+                maps = nn.functional.conv2d(maps, weight, bias, stride, padding).relu_()
+            ends.append(maps[:, :, 0])
+        return self.network.encoder.pool(torch.cat(ends, dim=1), waves, typical)
 
     def terms(self, waves: Tensor, typical: Tensor, lead_ids: Tensor) -> Tensor:
         """Return what waves (m, T), beside typical beats, of leads (m,) bring to a mix: (m, D)."""

@@ -1,4 +1,7 @@
-"""Morphology: one lead of one beat is encoded on its own, then a beat's leads are mixed."""
+"""Morphology: one lead of one beat is encoded on its own, then a beat's leads are mixed.
+
+The members of an ensemble lie side by side in every last dimension.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from beatlens.leads import STANDARD_LEADS
+from beatlens.models.grouped import GroupedLinear, beside
 from beatlens.models.settings import ModelSettings
 
 FLOOR = 0.02
@@ -31,27 +35,22 @@ class LeadEncoder(nn.Module):
     def __init__(self, settings: ModelSettings, beat_length: int) -> None:
         super().__init__()
         self.derivative, self.typical_beat = settings.derivative, settings.typical_beat
-        layers: list[nn.Module] = []
-        width, length = (1 + settings.derivative) * (1 + settings.typical_beat), beat_length
-        for channels, kernel in zip(settings.channels, settings.kernels, strict=True):
-            layers += [
-                nn.Conv1d(width, channels, kernel, stride=2, padding=kernel // 2, bias=False),
-                nn.BatchNorm1d(channels),
-                nn.ReLU(),
-            ]
-            width, length = channels, (length + 1) // 2
+        # A stack a member: on a processor grouped convolutions are slower.
+        self.stacks = nn.ModuleList(_stack(settings) for _ in range(settings.members))
+        length = beat_length
+        for _ in settings.channels:
+            length = (length + 1) // 2
         if length < settings.time_bins:
             raise ValueError(
                 f"a beat of {beat_length} samples leaves {length} positions after {len(settings.channels)} "
                 f"convolutions; expected at least model.time_bins = {settings.time_bins}"
             )
-        self.layers = nn.Sequential(*layers)
         bins = torch.zeros(length, settings.time_bins)
         bins[torch.arange(length), torch.arange(length) * settings.time_bins // length] = 1.0
         self.register_buffer("bins", bins / bins.sum(0), persistent=False)
         edges = [round(k * beat_length / settings.time_bins) for k in range(settings.time_bins + 1)]
         self.stretches = [(0, beat_length), *zip(edges[:-1], edges[1:], strict=True)] if self.typical_beat else []
-        self.size = width * settings.time_bins + 3 * len(self.stretches)
+        self.size = settings.channels[-1] * settings.time_bins + 3 * len(self.stretches)
 
     def inputs(self, waves: Tensor, typical: Tensor) -> Tensor:
         """Return what the first layer sees of waves and typical beats (m, T): (m, channels, T).
@@ -65,23 +64,24 @@ class LeadEncoder(nn.Module):
         return torch.stack(shown, dim=1)
 
     def feature_map(self, waves: Tensor, typical: Tensor) -> Tensor:
-        """Return the last feature map, (m, channels, positions): what class-activation maps use."""
-        return cast(Tensor, self.layers(self.inputs(waves, typical)))
+        """Return the last feature maps, (m, members * channels, positions): what class-activation maps use."""
+        shown = self.inputs(waves, typical)
+        return torch.cat([stack(shown) for stack in self.stacks], dim=1)
 
     def pool(self, feature_map: Tensor, waves: Tensor, typical: Tensor) -> Tensor:
-        """Average a feature map (m, channels, positions) over stretches of the beat; return features (m, size).
+        """Average feature maps (m, members * channels, positions) over stretches; return (m, members * size).
 
         With the typical beat they end in how the wave compares with it over the whole beat and each stretch:
         correlation, size of the difference, ratio of the peak-to-peak amplitudes, the last two in logarithms.
         """
-        parts = [(feature_map @ cast(Tensor, self.bins)).flatten(1)]
+        averaged, compared = (feature_map @ cast(Tensor, self.bins)).flatten(1), []
         for low, high in self.stretches:
             wave, usual = waves[:, low:high], typical[:, low:high]
             wave, usual = wave - wave.mean(1, keepdim=True), usual - usual.mean(1, keepdim=True)
             power, usual_power = wave.square().mean(1) + FLOOR**2, usual.square().mean(1) + FLOOR**2
             difference = (wave - usual).square().mean(1) + FLOOR**2
             height, usual_height = (shown.amax(1) - shown.amin(1) + FLOOR for shown in (wave, usual))
-            parts.append(
+            compared.append(
                 torch.stack(
                     [
                         (wave * usual).mean(1) / torch.sqrt(power * usual_power),
@@ -91,11 +91,24 @@ class LeadEncoder(nn.Module):
                     dim=1,
                 )
             )
-        return torch.cat(parts, dim=1)
+        return beside(averaged, torch.cat(compared, dim=1), len(self.stacks)) if compared else averaged
 
     def forward(self, waves: Tensor, typical: Tensor) -> Tensor:
-        """Encode waves (m, T), scaled, beside the typical beats (m, T) of their records, to features (m, size)."""
+        """Encode waves (m, T), scaled, beside typical beats (m, T) of their records, to (m, members * size)."""
         return self.pool(self.feature_map(waves, typical), waves, typical)
+
+
+def _stack(settings: ModelSettings) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    width = (1 + settings.derivative) * (1 + settings.typical_beat)
+    for channels, kernel in zip(settings.channels, settings.kernels, strict=True):
+        layers += [
+            nn.Conv1d(width, channels, kernel, stride=2, padding=kernel // 2, bias=False),
+            nn.BatchNorm1d(channels),
+            nn.ReLU(),
+        ]
+        width = channels
+    return nn.Sequential(*layers)
 
 
 class LeadMixer(nn.Module):
@@ -108,15 +121,16 @@ class LeadMixer(nn.Module):
     settings
         Sizes.
     features
-        Size of a lead's features.
+        Size of a lead's features, of one member.
     """
 
     def __init__(self, settings: ModelSettings, features: int) -> None:
         super().__init__()
-        self.leads = nn.Embedding(len(STANDARD_LEADS) + 1, settings.lead_embedding)
+        groups = settings.members
+        self.leads = nn.Embedding(len(STANDARD_LEADS) + 1, groups * settings.lead_embedding)
         nn.init.zeros_(self.leads.weight)  # a lead that no training patient has says nothing, instead of anything
-        self.project = nn.Linear(features, settings.embedding)
-        self.project_lead = nn.Linear(settings.lead_embedding, settings.embedding, bias=False)
+        self.project = GroupedLinear(groups, features, settings.embedding)
+        self.project_lead = GroupedLinear(groups, settings.lead_embedding, settings.embedding, bias=False)
 
     def forward(self, features: Tensor, present: Tensor, lead_ids: Tensor) -> Tensor:
         """Mix features (n, L, F) over the leads present (n, L), named by lead_ids (L,), to embeddings (n, D).

@@ -8,12 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from beatlens.models.encoder import LeadEncoder, LeadMixer
+from beatlens.models.grouped import GroupedLinear
 from beatlens.models.rhythm import RhythmBranch
 from beatlens.models.settings import NetworkConfig
 
 
 class HybridNet(nn.Module):
     """Three branches; the model ``context`` is the same without the prototype branch.
+
+    With more than one member it is that many such networks side by side, from different initial weights, each of which
+    learns on its own; their logits are averaged (deep ensemble; Lakshminarayanan et al. 2017).
 
     A forward pass has three steps, so that each (beat, lead) is encoded once however many windows it appears in:
     `encode_leads`, `mix_leads`, `classify`. RR features come in as they are; their scaler (mean and standard deviation
@@ -31,23 +35,25 @@ class HybridNet(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         settings = config.settings
-        self.config = config
+        self.config, self.members = config, settings.members
         self.uses_prototypes = settings.name == "hybrid"
         self.encoder = LeadEncoder(settings, config.beat_length)
         self.mixer = LeadMixer(settings, self.encoder.size)
         self.rhythm = RhythmBranch(
-            settings.embedding, settings.lstm_embedding, config.n_rr, settings.lstm_hidden, config.context
+            self.members, settings.embedding, settings.lstm_embedding, config.n_rr, settings.lstm_hidden, config.context
         )
         fused = 2 * settings.lstm_hidden + settings.embedding + config.n_rr
         fused += config.n_similarity if self.uses_prototypes else 0
         self.head = nn.Sequential(
             nn.Dropout(settings.dropout),
-            nn.Linear(fused, settings.head_hidden),
+            GroupedLinear(self.members, fused, settings.head_hidden),
             nn.ReLU(),
             nn.Dropout(settings.dropout),
-            nn.Linear(settings.head_hidden, config.n_classes),
+            GroupedLinear(self.members, settings.head_hidden, config.n_classes),
         )
-        self.gate = nn.Sequential(nn.Linear(settings.embedding, 32), nn.ReLU(), nn.Linear(32, 1))
+        self.gate = nn.Sequential(
+            GroupedLinear(self.members, settings.embedding, 32), nn.ReLU(), GroupedLinear(self.members, 32, 1)
+        )
         self.register_buffer("rr_mean", torch.zeros(config.n_rr))
         self.register_buffer("rr_std", torch.ones(config.n_rr))
 
@@ -79,7 +85,14 @@ class HybridNet(nn.Module):
     def classify(
         self, embeddings: Tensor, rr: Tensor, similarity: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return class logits (n, K) and noise-gate logits (n,) of target beats.
+        """Return class logits (n, K) and noise-gate logits (n,) of target beats, the means of `member_outputs`."""
+        logits, gates = self.member_outputs(embeddings, rr, similarity, windows, lengths, positions)
+        return logits.mean(1), gates.mean(1)
+
+    def member_outputs(
+        self, embeddings: Tensor, rr: Tensor, similarity: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return each member's class logits (n, members, K) and noise-gate logits (n, members) of target beats.
 
         Parameters
         ----------
@@ -95,8 +108,8 @@ class HybridNet(nn.Module):
         beats = self.beat_inputs(embeddings, rr)
         target = windows.gather(1, positions[:, None]).squeeze(1)
         sides = self.rhythm(beats, windows, lengths, positions)
-        gate = self.gate(embeddings.index_select(0, target)).squeeze(1)
-        return self.class_logits(sides, beats.index_select(0, target), similarity), gate
+        own = beats.index_select(0, target)
+        return self.member_logits(sides, own, similarity), self.gate(embeddings.index_select(0, target))
 
     def beat_inputs(self, embeddings: Tensor, rr: Tensor) -> Tensor:
         """Return what the rhythm branch sees of beats: embeddings (n, D) with the scaled RR features (n, R)."""
@@ -105,5 +118,18 @@ class HybridNet(nn.Module):
 
     def class_logits(self, sides: Tensor, targets: Tensor, similarity: Tensor) -> Tensor:
         """Return logits (n, K) from the rhythm branch (n, 2 H), `beat_inputs` of the targets and their similarity."""
-        parts = [sides, targets, *([similarity] if self.uses_prototypes else [])]
-        return cast(Tensor, self.head(torch.cat(parts, dim=1)))
+        return self.member_logits(sides, targets, similarity).mean(1)
+
+    def gate_logits(self, embeddings: Tensor) -> Tensor:
+        """Return noise-gate logits (n,) of beats (n, D)."""
+        return cast(Tensor, self.gate(embeddings)).mean(1)
+
+    def member_logits(self, sides: Tensor, targets: Tensor, similarity: Tensor) -> Tensor:
+        """Return what `class_logits` averages, (n, members, K)."""
+        n, size = len(targets), self.config.embedding_size
+        own = [*sides.chunk(2, dim=1), targets[:, :size]]
+        shared = [targets[:, size:], *([similarity] if self.uses_prototypes else [])]
+        parts = [part.view(n, self.members, -1) for part in own]
+        parts += [part[:, None].expand(-1, self.members, -1) for part in shared]
+        logits = self.head(torch.cat(parts, dim=2).view(n, -1))
+        return cast(Tensor, logits.view(n, self.members, -1))

@@ -1,4 +1,7 @@
-"""Rhythm: a bidirectional LSTM over the beats around a target, read out at the target."""
+"""Rhythm: a bidirectional LSTM over the beats around a target, read out at the target.
+
+The members of an ensemble (`groups` here) lie side by side in every last dimension; RR features are shared.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+
+from beatlens.models.grouped import GroupedLinear, beside
 
 
 class GateInput(nn.Module):
@@ -16,20 +21,20 @@ class GateInput(nn.Module):
 
     Parameters
     ----------
-    embedding, narrowed, n_rr, hidden
-        Sizes.
+    groups, embedding, narrowed, n_rr, hidden
+        Members and the sizes of each.
     """
 
-    def __init__(self, embedding: int, narrowed: int, n_rr: int, hidden: int) -> None:
+    def __init__(self, groups: int, embedding: int, narrowed: int, n_rr: int, hidden: int) -> None:
         super().__init__()
-        self.embedding = embedding
-        self.narrow = nn.Linear(embedding, narrowed)
-        self.gates = nn.Linear(narrowed + n_rr, 4 * hidden)
+        self.groups, self.embedding = groups, groups * embedding
+        self.narrow = GroupedLinear(groups, embedding, narrowed)
+        self.gates = GroupedLinear(groups, narrowed + n_rr, 4 * hidden)
 
     def forward(self, beats: Tensor) -> Tensor:
-        """Return (n, 4 hidden) for beats (n, embedding + n_rr)."""
+        """Return (n, groups * 4 hidden) for beats (n, groups * embedding + n_rr)."""
         narrowed = torch.relu(self.narrow(beats[:, : self.embedding]))
-        return cast(Tensor, self.gates(torch.cat([narrowed, beats[:, self.embedding :]], dim=1)))
+        return cast(Tensor, self.gates(beside(narrowed, beats[:, self.embedding :], self.groups)))
 
 
 class TowardsTarget(nn.Module):
@@ -42,37 +47,44 @@ class TowardsTarget(nn.Module):
 
     Parameters
     ----------
-    embedding, narrowed, n_rr, hidden
-        Sizes.
+    groups, embedding, narrowed, n_rr, hidden
+        Members and the sizes of each.
     """
 
-    def __init__(self, embedding: int, narrowed: int, n_rr: int, hidden: int) -> None:
+    def __init__(self, groups: int, embedding: int, narrowed: int, n_rr: int, hidden: int) -> None:
         super().__init__()
-        self.hidden = hidden
-        self.input = GateInput(embedding, narrowed, n_rr, hidden)
-        self.recurrent = nn.Linear(hidden, 4 * hidden, bias=False)
+        self.groups, self.hidden = groups, hidden
+        self.input = GateInput(groups, embedding, narrowed, n_rr, hidden)
+        self.recurrent = GroupedLinear(groups, hidden, 4 * hidden, bias=False)
+        bias = cast(Tensor, self.input.gates.bias)
         with torch.no_grad():  # gates in the order input, forget, output, candidate; remember at first
-            self.input.gates.bias[hidden : 2 * hidden] += 1.0
+            bias[:, hidden : 2 * hidden] += 1.0
 
     def forward(self, beats: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-        """Run over beats (n_beats, embedding + n_rr) in the order of index (n, steps) where valid: (n, hidden)."""
+        """Run over beats (n_beats, groups * embedding + n_rr) in the order of index (n, steps) where valid.
+
+        Returns (n, groups * hidden).
+        """
         return self.follow(self.input(beats), index, valid)
 
     def follow(self, gates_of_beats: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-        """Do what `forward` does, given the input's part of the gates of each beat, (n_beats, 4 hidden).
+        """Do what `forward` does, given the input's part of the gates of each beat, (n_beats, groups * 4 hidden).
 
         Slots that aren't valid must come before those that are.
         """
+        n, size = len(index), self.groups * self.hidden
         inside = valid.to(gates_of_beats.dtype)
-        state = memory = gates_of_beats.new_zeros(len(index), self.hidden)
+        state = memory = gates_of_beats.new_zeros(n, size)
         for step in range(index.shape[1]):
             gates = gates_of_beats.index_select(0, index[:, step])
             if step:
                 gates = gates + self.recurrent(state)
-            entry, forget, output = torch.sigmoid(gates[:, : 3 * self.hidden]).chunk(3, dim=1)
-            candidate = torch.tanh(gates[:, 3 * self.hidden :])
-            memory = inside[:, step, None] * (forget * memory + entry * candidate)
-            state = output * torch.tanh(memory)
+            gates = gates.view(n, self.groups, 4 * self.hidden)
+            entry, forget, output = torch.sigmoid(gates[..., : 3 * self.hidden]).chunk(3, dim=2)
+            candidate = torch.tanh(gates[..., 3 * self.hidden :])
+            kept = forget * memory.view(n, self.groups, self.hidden)
+            memory = inside[:, step, None] * (kept + entry * candidate).view(n, size)
+            state = output.reshape(n, size) * torch.tanh(memory)
         return state
 
 
@@ -81,17 +93,18 @@ class RhythmBranch(nn.Module):
 
     Parameters
     ----------
-    embedding, narrowed, n_rr, hidden
-        Sizes of a beat's embedding, of what is left of it, of its RR features and of each direction's state.
+    groups, embedding, narrowed, n_rr, hidden
+        Members, and of each the sizes of a beat's embedding, of what is left of it, of its RR features and of each
+        direction's state.
     context
         Beats of a window, odd.
     """
 
-    def __init__(self, embedding: int, narrowed: int, n_rr: int, hidden: int, context: int) -> None:
+    def __init__(self, groups: int, embedding: int, narrowed: int, n_rr: int, hidden: int, context: int) -> None:
         super().__init__()
         self.side = context // 2
-        self.before = TowardsTarget(embedding, narrowed, n_rr, hidden)
-        self.after = TowardsTarget(embedding, narrowed, n_rr, hidden)
+        self.before = TowardsTarget(groups, embedding, narrowed, n_rr, hidden)
+        self.after = TowardsTarget(groups, embedding, narrowed, n_rr, hidden)
 
     def forward(self, beats: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor) -> Tensor:
         """Read out at the targets.
@@ -99,7 +112,7 @@ class RhythmBranch(nn.Module):
         Parameters
         ----------
         beats
-            (n_beats, embedding + n_rr).
+            (n_beats, groups * embedding + n_rr).
         windows
             (n, W) long, rows of `beats`, left-aligned in time order; slots from the length on are never read.
         lengths, positions
@@ -107,7 +120,7 @@ class RhythmBranch(nn.Module):
 
         Returns
         -------
-        (n, 2 * hidden)
+        (n, 2 * groups * hidden), one direction after the other
         """
         steps = torch.arange(self.side + 1, device=windows.device)
         slot_before = positions[:, None] - self.side + steps

@@ -17,6 +17,8 @@ class ModelSettings:
     ----------
     name
         ``hybrid`` (morphology, rhythm and prototype branches) or ``context`` (no prototype branch).
+    members
+        Networks of these sizes side by side, whose logits are averaged.
     derivative
         Whether the beat encoder sees the first difference beside the wave.
     typical_beat
@@ -40,6 +42,7 @@ class ModelSettings:
     """
 
     name: str
+    members: int
     derivative: bool
     typical_beat: bool
     channels: tuple[int, ...]
@@ -57,6 +60,8 @@ class ModelSettings:
         object.__setattr__(self, "kernels", tuple(self.kernels))
         if self.name not in MODELS:
             raise ValueError(f"model.name: {self.name!r}; expected one of {MODELS}")
+        if self.members < 1:
+            raise ValueError(f"model.members: {self.members}; expected 1 or more")
         if not self.channels or len(self.channels) != len(self.kernels):
             raise ValueError(f"model: {len(self.channels)} channels and {len(self.kernels)} kernels; expected as many")
         if any(kernel % 2 == 0 for kernel in self.kernels):
@@ -85,6 +90,11 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         if self.context < 1 or self.context % 2 == 0:
             raise ValueError(f"beats.context: {self.context}; expected an odd number >= 1")
+
+    @property
+    def embedding_size(self) -> int:
+        """D, the numbers of a beat's embedding in all members."""
+        return self.settings.members * self.settings.embedding
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` reads."""
