@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from beatlens.bundle import Bundle
 from beatlens.inputs import InputSpec, RecordInputs, prepare, prepare_record, prototype_features
-from beatlens.look_alikes import SharedEvidence, shared_evidence
+from beatlens.look_alikes import LookAlikes, look_alikes_of
 from beatlens.review import reasons
 from beatlens.shards import Shard
 
@@ -41,8 +41,8 @@ class NetworkOutputs:
     ----------
     logits
         (n, K) class logits, look-alikes included.
-    shared
-        What the beats' look-alikes say; None where nothing is shared.
+    look_alikes
+        Among which beats look-alikes are looked for; None where nothing is shared.
     gates
         (n,) logits of the noise gate.
     distance
@@ -50,7 +50,7 @@ class NetworkOutputs:
     """
 
     logits: FloatArray
-    shared: SharedEvidence | None
+    look_alikes: LookAlikes | None
     gates: FloatArray
     distance: FloatArray
 
@@ -104,8 +104,10 @@ def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, d
             gates[start:stop] = gate.cpu().numpy()
     if not np.isfinite(logits).all():
         raise ValueError(f"{inputs.corpus}/{inputs.record}: logits that are not finite; expected finite inputs")
-    shared = shared_evidence(logits, inputs.waves, spec.geometry, spec.classes, spec.look_alikes)
-    return NetworkOutputs(logits if shared is None else logits + shared.shift(logits), shared, gates, distance)
+    alike = look_alikes_of(logits, inputs.waves, spec.geometry, spec.classes, spec.look_alikes)
+    if alike is not None:
+        logits = logits + alike.shift(logits, alike.say(inputs.waves[:, :, alike.samples], np.arange(len(inputs))))
+    return NetworkOutputs(logits, alike, gates, distance)
 
 
 def prediction_columns(classes: tuple[str, ...]) -> list[str]:

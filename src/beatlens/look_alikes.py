@@ -9,7 +9,7 @@ two a beat is stays what the network says of it alone. No labels enter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -68,15 +68,11 @@ def shape_groups(classes: tuple[str, ...], settings: LookAlikeSettings) -> npt.N
     return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
-def shapes(waves: FloatArray, geometry: BeatGeometry, settings: LookAlikeSettings) -> FloatArray:
-    """Return what of waves (n, L, T) is compared: (n, samples of all leads) without mean, of length 1."""
+def shape_samples(geometry: BeatGeometry, settings: LookAlikeSettings) -> slice:
+    """Return which samples of a beat are compared."""
     before, after = (round(seconds * geometry.fs) for seconds in (settings.before_s, settings.after_s))
     low, high = max(geometry.before - before, 0), min(geometry.before + after, geometry.length)
-    part = waves[:, :, low : high : max(1, round(STEP_S * geometry.fs))]
-    part = (part - part.mean(axis=2, keepdims=True)).reshape(len(waves), -1)
-    length = np.sqrt(np.einsum("nt,nt->n", part, part))[:, None]
-    result: FloatArray = np.divide(part, length, out=np.zeros_like(part), where=length > 0)
-    return result
+    return slice(low, high, max(1, round(STEP_S * geometry.fs)))
 
 
 def shape_evidence(logits: npt.NDArray[Any], group: npt.NDArray[np.int64]) -> Float64Array:
@@ -89,42 +85,84 @@ def shape_evidence(logits: npt.NDArray[Any], group: npt.NDArray[np.int64]) -> Fl
 
 
 @dataclass(frozen=True)
-class SharedEvidence:
-    """What the look-alikes of beats say, and what that adds to the beats' own logits.
+class LookAlikes:
+    """The beats of a record among which look-alikes are looked for, and what a network says of each on its own.
 
     Attributes
     ----------
+    settings
+        Section ``look_alikes``.
+    samples
+        Which samples of a beat are compared.
     group
         (K,) group of each class.
-    weight
-        Share of the look-alikes.
-    mean
-        (n, G) mean log probability of each group over a beat's look-alikes; NaN where it has none.
+    rows
+        (n_references,) rows of the record's beats, ascending.
+    shapes
+        (n_references, L, samples) without mean; of length 1 over all leads.
+    evidence
+        (n_references, G) log probability of each group.
     """
 
+    settings: LookAlikeSettings
+    samples: slice
     group: npt.NDArray[np.int64]
-    weight: float
-    mean: Float64Array
+    rows: npt.NDArray[np.int64]
+    shapes: FloatArray
+    evidence: Float64Array
 
-    def shift(self, logits: npt.NDArray[Any]) -> FloatArray:
-        """Return what is added to the logits (..., n, K) of the n beats: (..., n, K) float32, 0 without look-alikes."""
-        change = self.weight * (self.mean - shape_evidence(logits, self.group))
+    def say(self, parts: FloatArray, rows: npt.NDArray[np.int64]) -> Float64Array:
+        """Return the mean log probability of each group over the look-alikes of beats: (n, G), NaN for none.
+
+        Parameters
+        ----------
+        parts
+            (n, L, samples) of the beats in units of the leads' scales; NaN in a lead that is absent, which is left out
+            of the references too.
+        rows
+            (n,) which of the record's beats each is, to be left out of its own look-alikes.
+        """
+        mean = np.full((len(parts), self.group.max() + 1), np.nan)
+        count = min(self.settings.beats, len(self.rows))
+        for start in range(0, len(parts) if count else 0, BLOCK_BEATS):
+            block = slice(start, start + BLOCK_BEATS)
+            similarity = self._similarity(parts[block])
+            own = np.searchsorted(self.rows, rows[block]).clip(max=len(self.rows) - 1)
+            here = np.flatnonzero(self.rows[own] == rows[block])
+            similarity[here, own[here]] = -np.inf
+            nearest = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
+            alike = np.take_along_axis(similarity, nearest, axis=1) >= self.settings.min_similarity
+            total = np.einsum("nk,nkg->ng", alike.astype(np.float64), self.evidence[nearest])
+            some = alike.any(axis=1)
+            mean[block][some] = total[some] / alike.sum(axis=1)[some, None]
+        return mean
+
+    def shift(self, logits: npt.NDArray[Any], said: Float64Array) -> FloatArray:
+        """Return what look-alikes that `said` (..., G) add to logits (..., K): (..., K) float32, 0 for none."""
+        change = self.settings.weight * (said - shape_evidence(logits, self.group))
         result: FloatArray = np.nan_to_num(change)[..., self.group].astype(np.float32)
         return result
 
-    def of(self, rows: npt.NDArray[np.int64]) -> SharedEvidence:
-        """Return that of some of the beats."""
-        return replace(self, mean=self.mean[rows])
+    def _similarity(self, parts: FloatArray) -> FloatArray:
+        """Return the correlation of parts (n, L, samples) with each reference, (n, n_references)."""
+        absent = np.isnan(parts).all(axis=2)
+        own = _unit(np.nan_to_num(parts))
+        flat = self.shapes.reshape(len(self.shapes), -1)
+        similarity: FloatArray = own.reshape(len(own), -1) @ flat.T
+        if absent.any():
+            left = np.sqrt(~absent @ np.einsum("rlt,rlt->lr", self.shapes, self.shapes))
+            similarity = np.divide(similarity, left, out=np.zeros_like(similarity), where=left > 0)
+        return similarity
 
 
-def shared_evidence(
+def look_alikes_of(
     logits: FloatArray,
     waves: FloatArray,
     geometry: BeatGeometry,
     classes: tuple[str, ...],
     settings: LookAlikeSettings | None,
-) -> SharedEvidence | None:
-    """Return what the look-alikes of a record's beats say, each beat left out of its own.
+) -> LookAlikes | None:
+    """Return the look-alikes of a record's beats.
 
     Parameters
     ----------
@@ -139,22 +177,16 @@ def shared_evidence(
     """
     if settings is None or settings.weight == 0:
         return None
-    group = shape_groups(classes, settings)
-    mean = np.full((len(logits), group.max() + 1), np.nan)
-    if not len(logits):
-        return SharedEvidence(group, settings.weight, mean)
-    evidence = shape_evidence(logits, group)
-    own = shapes(waves, geometry, settings)
-    references = np.unique(np.linspace(0, len(own) - 1, min(settings.references, len(own))).astype(np.int64))
-    count = min(settings.beats, len(references))
-    for start in range(0, len(own), BLOCK_BEATS):
-        part = own[start : start + BLOCK_BEATS]
-        similarity = part @ own[references].T
-        here = np.flatnonzero((references >= start) & (references < start + len(part)))
-        similarity[references[here] - start, here] = -np.inf
-        nearest = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
-        alike = np.take_along_axis(similarity, nearest, axis=1) >= settings.min_similarity
-        total = np.einsum("nk,nkg->ng", alike.astype(np.float64), evidence[references[nearest]])
-        some = alike.any(axis=1)
-        mean[start : start + len(part)][some] = total[some] / alike.sum(axis=1)[some, None]
-    return SharedEvidence(group, settings.weight, mean)
+    group, samples = shape_groups(classes, settings), shape_samples(geometry, settings)
+    n = min(settings.references, len(logits))
+    rows = np.unique(np.linspace(0, len(logits) - 1, n).astype(np.int64))
+    evidence = shape_evidence(logits[rows], group)
+    return LookAlikes(settings, samples, group, rows, _unit(waves[rows][:, :, samples]), evidence)
+
+
+def _unit(parts: FloatArray) -> FloatArray:
+    """Return parts (n, L, samples) without each lead's mean, of length 1 over all leads."""
+    centred = parts - parts.mean(axis=2, keepdims=True)
+    length = np.sqrt(np.einsum("nlt,nlt->n", centred, centred))[:, None, None]
+    result: FloatArray = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
+    return result

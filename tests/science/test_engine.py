@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from beatlens.beats import RR_FEATURES
-from beatlens.explain.baselines import BASELINES, fill_signal
+from beatlens.explain.baselines import ABSENT, BASELINES, LEAD_OFF, fill_signal
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.players import cell_players, refined_players, segment_edges, segment_players
 from beatlens.explain.scene import Scene
 from beatlens.explain.target import Target
 from beatlens.inputs import record_similarities
 from beatlens.leads import lead_id
-from beatlens.look_alikes import SharedEvidence
+from beatlens.look_alikes import LookAlikeSettings, look_alikes_of
 from beatlens.models.build import network_from_arrays, network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
@@ -216,23 +216,65 @@ def random_masks(rng, n, n_players):
     return masks
 
 
-def test_look_alikes_stay_and_the_beat_counts_with_its_own_share(network):
+def naive_look_alikes(scene, logits, waves, record_logits, settings):
+    """Mix the log probabilities of each target with the mean of those of its look-alikes, beat by beat."""
+    record_waves = cut_beats(scene.signal, scene.all_r_index, GEOMETRY) / scene.lead_scale[:, None]
+
+    def shape(wave):
+        part = wave[:, GEOMETRY.before - 8 : GEOMETRY.before + 15]
+        return (part - part.mean(axis=1, keepdims=True)).ravel()
+
+    def evidence(values):
+        log = values - np.log(np.exp(values.astype(float)).sum())
+        return np.array([np.logaddexp(log[0], log[1]), log[2]])  # the first two classes differ in rhythm
+
+    result = logits.copy()
+    for k, row in enumerate(scene.target_rows):
+        own = shape(waves[row])
+        likeness = {}
+        for other, wave in enumerate(record_waves):
+            size = np.linalg.norm(own) * np.linalg.norm(shape(wave))
+            if scene.all_r_index[other] != scene.r_index[row] and size:
+                likeness[other] = own @ shape(wave) / size
+        alike = [n for n in sorted(likeness, key=likeness.get)[-settings.beats :] if likeness[n] >= 0.1]
+        if alike:
+            said = np.mean([evidence(record_logits[n]) for n in alike], axis=0)
+            result[k] += (settings.weight * (said - evidence(logits[k])))[[0, 0, 1]]
+    return result
+
+
+@pytest.mark.parametrize("lead_off", LEAD_OFF)
+def test_a_perturbed_beat_finds_its_look_alikes_anew(network, lead_off):
     rng = np.random.default_rng(5)
     leads, targets = ("II", "V1"), (1, 2)
     scene, bank = make_scene(rng, leads, at_edges=False, targets=targets), make_bank(rng, leads)
-    group = np.array([0, 0, 1])
-    mean = np.log(np.array([[0.3, 0.7], [np.nan, np.nan]]))  # the second target has no look-alike
+    settings = LookAlikeSettings(0.8, 2, 0.1, 50, 0.08, 0.15, CLASSES[:2])
+    record_logits = rng.normal(size=(len(scene.all_r_index), len(CLASSES))).astype(np.float32) * 3
+    waves = cut_beats(scene.signal, scene.all_r_index, GEOMETRY) / scene.lead_scale[:, None]
+    alike = look_alikes_of(record_logits, waves, GEOMETRY, CLASSES, settings)
     players = segment_players(leads, segment_edges(scene.start, scene.stop, 7), rhythm=True)
-    masks = random_masks(rng, 12, len(players))
-    arguments = players.cells_on(masks), players.rhythm_on(masks), players.edges
-    plain = PerturbationEngine(scene, network, bank, CALIBRATION, "zero")
-    sharing = plain.of(scene=replace(scene, shared=SharedEvidence(group, 0.8, mean)))
-    before, after = plain.outputs(*arguments)[0], sharing.outputs(*arguments)[0]
-    np.testing.assert_array_equal(after[:, 1], before[:, 1])
-    power = np.exp(before[:, 0].astype(np.float64))
-    own = np.log(np.stack([power[:, 0] + power[:, 1], power[:, 2]], axis=1) / power.sum(axis=1, keepdims=True))
-    np.testing.assert_allclose(after[:, 0], before[:, 0] + (0.8 * (mean[0] - own))[:, group], atol=1e-5)
-    np.testing.assert_array_equal(sharing.outputs(*arguments)[1], plain.outputs(*arguments)[1])
+    masks = random_masks(rng, 60, len(players))
+    cells, rhythm = players.cells_on(masks), players.rhythm_on(masks)
+    if lead_off == ABSENT:
+        cells[2:30, 1] = False
+    plain = PerturbationEngine(scene, network, bank, CALIBRATION, "contrast_beat", lead_off=lead_off)
+    alone, gates = plain.outputs(cells, rhythm, players.edges)
+    engine = plain.of(scene=replace(scene, look_alikes=alike))
+    found, same = engine.outputs(cells, rhythm, players.edges)
+    np.testing.assert_array_equal(gates, same)
+    shared = 0
+    for k in range(len(masks)):
+        shown = cut_beats(naive_signal(scene, "contrast_beat", cells[k], players.edges), scene.r_index, GEOMETRY)
+        shown, own = shown / scene.lead_scale[:, None], scene
+        if lead_off == ABSENT:
+            kept = np.flatnonzero(cells[k].any(axis=1))
+            shown = shown[:, kept]
+            own = replace(scene, signal=scene.signal[kept], lead_scale=scene.lead_scale[kept])
+        expected = naive_look_alikes(own, alone[k], shown, record_logits, settings)
+        np.testing.assert_allclose(found[k], expected, atol=1e-5)
+        shared += (found[k] != alone[k]).any()
+    assert 10 < shared
+    assert (found != alone).any(axis=(0, 2)).all()
 
 
 @pytest.mark.parametrize("baseline", BASELINES)

@@ -28,12 +28,12 @@ from beatlens.explain.settings import METHODS, PLAYERS, ExplainSettings
 from beatlens.explain.target import Target
 from beatlens.explain.timeshap import explain_timeshap, prune
 from beatlens.leads import lead_id
-from beatlens.look_alikes import SharedEvidence
+from beatlens.look_alikes import LookAlikeSettings, look_alikes_of
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.review import Calibration
-from beatlens.shards import BeatGeometry
+from beatlens.shards import BeatGeometry, cut_beats
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 SMALL = {"samples": 64}
@@ -119,8 +119,10 @@ TARGETS = [
 @pytest.mark.parametrize("name", ["hybrid", "context"])
 def test_the_differentiable_target_is_the_engines(target, name):
     scene = make_scene(targets=(1, 2, 4) if target.kind == "window" else (2,))
-    mean = np.log(np.array([[0.4, 0.6], [np.nan, np.nan], [0.9, 0.1]]))  # the second of three has no look-alikes
-    scene = replace(scene, shared=SharedEvidence(np.array([0, 1, 0]), 0.8, mean[: len(scene.positions)]))
+    settings = LookAlikeSettings(0.8, 2, 0.1, 50, 0.08, 0.15, (CLASSES[0], CLASSES[2]))
+    logits = np.random.default_rng(1).normal(size=(len(scene.all_r_index), len(CLASSES))).astype(np.float32)
+    waves = cut_beats(scene.signal, scene.all_r_index, GEOMETRY) / scene.lead_scale[:, None]
+    scene = replace(scene, look_alikes=look_alikes_of(logits, waves, GEOMETRY, CLASSES, settings))
     engine = make_engine(scene, make_network(name))
     players = segment_players(scene.leads, segment_edges(scene.start, scene.stop, 9), rhythm=True)
     full, empty = engine.values(np.array([[True] * len(players), [False] * len(players)]), players, target)

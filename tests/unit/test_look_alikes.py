@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from beatlens.look_alikes import LookAlikeSettings, shape_groups, shared_evidence
+from beatlens.look_alikes import LookAlikeSettings, look_alikes_of, shape_groups
 from beatlens.shards import BeatGeometry
 
 CLASSES = ("N", "S", "V", "F")
@@ -29,7 +29,8 @@ def probabilities(logits):
 
 
 def look_alike_shift(logits, waves, geometry, classes, settings):
-    return shared_evidence(logits, waves, geometry, classes, settings).shift(logits)
+    alike = look_alikes_of(logits, waves, geometry, classes, settings)
+    return alike.shift(logits, alike.say(waves[:, :, alike.samples], np.arange(len(waves))))
 
 
 def test_it_is_the_mean_over_beats_of_the_same_shape(settings):
@@ -46,10 +47,7 @@ def test_it_is_the_mean_over_beats_of_the_same_shape(settings):
 
 def test_what_rhythm_tells_apart_is_the_beats_own(settings):
     _, waves, logits = record()
-    shared = shared_evidence(logits, waves, GEOMETRY, CLASSES, settings)
-    shifted = logits + shared.shift(logits)
-    rows = np.array([5, 2])
-    np.testing.assert_array_equal(shared.of(rows).shift(logits[rows]), shared.shift(logits)[rows])
+    shifted = logits + look_alike_shift(logits, waves, GEOMETRY, CLASSES, settings)
     np.testing.assert_allclose(shifted[:, 0] - shifted[:, 1], logits[:, 0] - logits[:, 1], atol=1e-5)
     assert np.abs(shifted[:, 2] - shifted[:, 0] - logits[:, 2] + logits[:, 0]).max() > 1
     assert shape_groups(CLASSES, settings).tolist() == [0, 0, 2, 1]
@@ -58,8 +56,8 @@ def test_what_rhythm_tells_apart_is_the_beats_own(settings):
 def test_without_weight_nothing_is_shared(config):
     _, waves, logits = record()
     none = LookAlikeSettings(**config["look_alikes"] | {"weight": 0})
-    assert shared_evidence(logits, waves, GEOMETRY, CLASSES, none) is None
-    assert shared_evidence(logits, waves, GEOMETRY, CLASSES, None) is None
+    assert look_alikes_of(logits, waves, GEOMETRY, CLASSES, none) is None
+    assert look_alikes_of(logits, waves, GEOMETRY, CLASSES, None) is None
 
 
 def test_a_beat_unlike_all_others_keeps_its_own_evidence(settings):
@@ -68,6 +66,25 @@ def test_a_beat_unlike_all_others_keeps_its_own_evidence(settings):
     changed = look_alike_shift(logits, waves, GEOMETRY, CLASSES, settings)
     np.testing.assert_allclose(changed[7], 0, atol=1e-6)
     assert np.abs(changed[8]).max() > 0.1
+
+
+def test_a_changed_beat_is_compared_as_it_is_now_and_an_absent_lead_not_at_all(settings):
+    shape, waves, logits = record()
+    alike = look_alikes_of(logits, waves, GEOMETRY, CLASSES, settings)
+    parts = waves[:, :, alike.samples]
+    said = alike.say(parts, np.arange(len(waves)))
+    became = alike.say(parts[[4]], np.array([3]))  # beat 3 as beat 4: alike to all of that shape, 4 itself included
+    evidence = np.log(probabilities(logits)[:, 2])
+    near = np.sort(evidence[shape == shape[4]])
+    assert near[:-1].mean() <= became[0, 2] <= near[1:].mean()  # 20 of them, and `beats` is 20
+    assert became[0, 2] != said[4, 2]
+    mixed = parts[[3]].copy()
+    mixed[0, 1] = parts[4, 1]  # of one shape in one lead, of another in the other
+    assert np.isnan(alike.say(mixed, np.array([3]))).all()
+    mixed[0, 1] = np.nan
+    alone = look_alikes_of(logits, waves[:, :1], GEOMETRY, CLASSES, settings)
+    np.testing.assert_allclose(alike.say(mixed, np.array([3])), alone.say(parts[[3], :1], np.array([3])), atol=1e-6)
+    assert np.isfinite(alone.say(parts[[3], :1], np.array([3]))).all()
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])

@@ -110,7 +110,7 @@ class ProbeCase:
 
     def with_network(self, network: HybridNet) -> PerturbationEngine:
         """Return an engine of the same scene and baseline with another network, which look-alikes tell nothing."""
-        return self.engine.of(network=network, scene=replace(self.engine.scene, shared=None))
+        return self.engine.of(network=network, scene=replace(self.engine.scene, look_alikes=None))
 
 
 def probe_cases(

@@ -96,19 +96,24 @@ class SignalModel:
             self._lengths.repeat(m),
             self._positions.repeat(m),
         )
-        logits = self._with_look_alikes(logits.view(m, n_targets, -1).double())
+        logits = self._with_look_alikes(logits.view(m, n_targets, -1).double(), waves[:, self._targets])
         return self._target(logits, gates.view(m, n_targets).double())
 
-    def _with_look_alikes(self, logits: Tensor) -> Tensor:
-        """Do what `SharedEvidence.shift` does, on logits (m, n_targets, K), and add it."""
-        shared = self.scene.shared
-        if shared is None:
+    def _with_look_alikes(self, logits: Tensor, waves: Tensor) -> Tensor:
+        """Add to logits (m, n_targets, K) what `LookAlikes.shift` does, for target waves (m, n_targets, L, T).
+
+        Which beats look alike, and so what they say, changes by leaps, which no gradient sees.
+        """
+        alike = self.scene.look_alikes
+        if alike is None:
             return logits
-        group, logs = self.tensor(shared.group), torch.log_softmax(logits, dim=2)
-        own = [torch.logsumexp(logs[:, :, group == g], dim=2) for g in range(int(shared.group.max()) + 1)]
-        mean = self.tensor(shared.mean)
-        change = shared.weight * (mean - torch.stack(own, dim=2))
-        return logits + torch.where(mean.isnan(), 0.0, change)[:, :, group]
+        parts = waves.detach()[..., alike.samples].flatten(0, 1).float().cpu().numpy()
+        rows = np.tile(self.scene.record_rows[self.scene.target_rows], len(waves))
+        said = self.tensor(alike.say(parts, rows)).view(*logits.shape[:2], -1)
+        group, logs = self.tensor(alike.group), torch.log_softmax(logits, dim=2)
+        own = [torch.logsumexp(logs[:, :, group == g], dim=2) for g in range(int(alike.group.max()) + 1)]
+        change = alike.settings.weight * (said - torch.stack(own, dim=2))
+        return logits + torch.where(said.isnan(), 0.0, change)[:, :, group]
 
     def _typical_of(self, waves: Tensor) -> Tensor:
         """Return the typical beat beside each of waves (m, B, L, T): (m * B * L, T)."""

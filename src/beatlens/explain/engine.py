@@ -24,6 +24,7 @@ from beatlens.explain.target import Target
 from beatlens.prototypes.similarity import PrototypeBank, class_features, combine
 
 if TYPE_CHECKING:
+    from beatlens.look_alikes import LookAlikes
     from beatlens.models.hybrid import HybridNet
     from beatlens.review import Calibration
 
@@ -131,8 +132,6 @@ class PerturbationEngine:
                 parts.append(self._block(cells_on[block], rhythm_on[block], edges))
         self.n_evaluations += len(rhythm_on)
         logits = np.concatenate([part[0] for part in parts])
-        if scene.shared is not None:
-            logits = logits + scene.shared.shift(logits)
         if not np.isfinite(logits).all():
             raise ValueError(f"{scene.corpus}/{scene.record}: logits that are not finite under a perturbation")
         return logits, np.concatenate([part[1] for part in parts])
@@ -166,7 +165,11 @@ class PerturbationEngine:
         )
         gates = self.network.gate_logits(embeddings[tensor(target)])
         shape = own_before.shape
-        return logits.cpu().numpy()[inverse].reshape(*shape, -1), gates.cpu().numpy()[inverse].reshape(shape)
+        found = logits.cpu().numpy()
+        if scene.look_alikes is not None:
+            said = self._said(scene.look_alikes, rows, beats)[target % len(rows)]
+            found = found + scene.look_alikes.shift(found, said)
+        return found[inverse].reshape(*shape, -1), gates.cpu().numpy()[inverse].reshape(shape)
 
     def _prototypes(self, rows: IntArray, beats: IntArray) -> FloatArray:
         """Return prototype features of the distinct beats that are targets, 0 for the others.
@@ -182,6 +185,15 @@ class PerturbationEngine:
         similarity = combine(self._store.dots[own], self._store.norm2[own], present, self.bank, self.scene.patient)
         features[wanted] = class_features(similarity, self.bank)
         return features
+
+    def _said(self, alike: LookAlikes, rows: IntArray, beats: IntArray) -> npt.NDArray[np.float64]:
+        """Return what the look-alikes of the distinct beats say, (n, G); NaN for beats that are no targets."""
+        said = np.full((len(rows), alike.evidence.shape[1]), np.nan)
+        wanted = np.flatnonzero(np.isin(beats, self.scene.target_rows))
+        parts = self._store.parts[np.maximum(rows[wanted], 0)]
+        parts[rows[wanted] < 0] = np.nan
+        said[wanted] = alike.say(parts, self.scene.record_rows[beats[wanted]])
+        return said
 
 
 def _runs(scene: Scene, side: int) -> tuple[IntArray, IntArray]:

@@ -74,8 +74,7 @@ def case_engine(
     targets, baseline, contrast = target_beats(case, own), settings.baseline, None
     scene = make_scene(shard, own, targets, bundle.spec)
     table, found = predict_record(prepare_record(shard, own, bundle.spec), "", bundle, network, device)
-    if found.shared is not None:
-        scene = replace(scene, shared=found.shared.of(np.flatnonzero(own["beat_id"].isin(targets))))
+    scene = replace(scene, look_alikes=found.look_alikes)
     if baseline == CONTRAST:
         at_target = table.loc[table["beat_id"] == case.beat_id, [f"p_{name}" for name in bundle.classes]]
         contrast = find_contrast(

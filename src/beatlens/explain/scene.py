@@ -12,7 +12,7 @@ import numpy.typing as npt
 from beatlens.beats import constant_rhythm_features, context_windows, rr_features, stretch_ids
 from beatlens.inputs import InputSpec, typical_beats, used_leads
 from beatlens.leads import lead_id
-from beatlens.look_alikes import SharedEvidence
+from beatlens.look_alikes import LookAlikes
 from beatlens.shards import BeatGeometry, Shard
 
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ class Scene:
         (L, T) mV, a beat of another class that the target is contrasted with, or None.
     contrast_name
         Its class and where it comes from, "" where there is none.
-    shared
-        What the look-alikes of the targets say, or None. They are other beats: it stays as it is under a perturbation.
+    look_alikes
+        Among which beats the targets' look-alikes are looked for, or None. A target is compared as a perturbation shows
+        it; the record's other beats stay as they are.
     """
 
     corpus: str
@@ -74,7 +75,7 @@ class Scene:
     all_r_index: IntArray
     contrast: FloatArray | None = None
     contrast_name: str = ""
-    shared: SharedEvidence | None = None
+    look_alikes: LookAlikes | None = None
 
     @property
     def start(self) -> int:
@@ -95,6 +96,11 @@ class Scene:
     def target_rows(self) -> IntArray:
         """(n_targets,) rows of `r_index` that are targets."""
         return self.windows[np.arange(len(self.windows)), self.positions]
+
+    @property
+    def record_rows(self) -> IntArray:
+        """(B,) which of the record's beats the beats in play are."""
+        return np.searchsorted(self.all_r_index, self.r_index).astype(np.int64)
 
     def beat_samples(self, row: int) -> IntArray:
         """(T,) samples of the record that a beat shows; beyond the record's ends the end sample is repeated."""

@@ -35,6 +35,8 @@ class StateStore:
         (capacity, D) tensor: what a state brings to a mix over leads.
     dots, norm2
         (capacity, P), (capacity,): what it brings to similarities; of target beats only, 0 elsewhere.
+    parts
+        (capacity, samples): what look-alikes are looked for by; of target beats only. No samples without look-alikes.
     count
         States there are.
 
@@ -49,7 +51,8 @@ class StateStore:
         self.n_encoded = 0
         self._fill = fill_signal(scene, baseline)
         self._mean = scene.signal.mean(axis=1, dtype=np.float64)
-        self._targets = set(scene.target_rows.tolist()) if network.network.uses_prototypes else set()
+        self._targets = scene.target_rows
+        self._compared = slice(0) if scene.look_alikes is None else scene.look_alikes.samples
         self._clear()
 
     def _clear(self) -> None:
@@ -58,6 +61,7 @@ class StateStore:
         self.terms = torch.empty(0)
         self.dots = np.empty((0, len(self.bank)), dtype=np.float32)
         self.norm2 = np.empty(0, dtype=np.float32)
+        self.parts = np.empty((0, 0), dtype=np.float32)
 
     def rows(self, cells_on: BoolArray, edges: IntArray) -> IntArray:
         """Return the (M, n_beats, n_leads) state that each of the masks (M, n_leads, n_segments) shows.
@@ -122,8 +126,9 @@ class StateStore:
         if last > len(self.norm2):
             self._grow(max(last, 2 * len(self.norm2)), terms)
         self.terms[first:last] = terms
-        wanted = np.isin(owners[:, 0], list(self._targets))
-        for lead in range(len(self.scene.leads)):
+        wanted = np.isin(owners[:, 0], self._targets)
+        self.parts[first:last][wanted] = waves[wanted, self._compared]
+        for lead in range(len(self.scene.leads)) if self.network.network.uses_prototypes else ():
             own = np.flatnonzero(wanted & (owners[:, 1] == lead))
             if len(own):
                 self.dots[first + own], self.norm2[first + own] = lead_products(waves[own], lead, self.bank)
@@ -133,10 +138,13 @@ class StateStore:
     def _grow(self, capacity: int, like: torch.Tensor) -> None:
         terms = like.new_empty(capacity, like.shape[1])
         dots, norm2 = np.zeros((capacity, len(self.bank)), np.float32), np.zeros(capacity, np.float32)
+        n_compared = len(range(*self._compared.indices(self.scene.geometry.length)))
+        parts = np.zeros((capacity, n_compared), np.float32)
         if self.count:
             terms[: self.count] = self.terms[: self.count]
             dots[: self.count], norm2[: self.count] = self.dots[: self.count], self.norm2[: self.count]
-        self.terms, self.dots, self.norm2 = terms, dots, norm2
+            parts[: self.count] = self.parts[: self.count]
+        self.terms, self.dots, self.norm2, self.parts = terms, dots, norm2, parts
 
     def tensor(self, array: npt.NDArray[Any]) -> torch.Tensor:
         """Return an array as a tensor on the engine's device."""
