@@ -24,6 +24,7 @@ from beatlens.explain.cases import CASE_COLUMNS
 from beatlens.explain.scene import make_scene
 from beatlens.explain.settings import METHODS, ExplainSettings
 from beatlens.inputs import InputSpec
+from beatlens.look_alikes import LookAlikeSettings, look_alikes_of
 from beatlens.models.build import network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
@@ -176,7 +177,16 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
     beats = shard.beats()
     own = beats[beats["record"] == "r0"].reset_index(drop=True)
     old = make_scene(shard, own, [own["beat_id"][8]], bundle.spec)
+    waves = shard.waveforms(own, old.leads, bundle.spec.geometry) / old.lead_scale[:, None]
+    logits = np.random.default_rng(0).normal(size=(len(own), len(CLASSES))).astype(np.float32)
+    settings = LookAlikeSettings(0.8, 3, -1.0, 500, 0.1, 0.2, ())
+    old = replace(old, look_alikes=look_alikes_of(logits, waves, bundle.spec.geometry, CLASSES, settings))
     new, moved = insert_beat(old, own["stretch"].to_numpy(), BEATS)
+    said = [
+        scene.look_alikes.say(waves[[8]][:, :, scene.look_alikes.samples], scene.record_rows[scene.target_rows])
+        for scene in (old, new)
+    ]
+    np.testing.assert_array_equal(*said)  # the same beats, itself left out
     np.testing.assert_array_equal(new.signal[:, moved], old.signal)
     length = new.signal.shape[1] - old.signal.shape[1]
     assert len(new.all_r_index) == len(old.all_r_index) + 1

@@ -104,7 +104,7 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
     """Put the beat before the target into the record once more, right after itself.
 
     The beat reaches from half way to the beat before it to half way to the target. RR features, contexts and places are
-    made anew; scales and the baseline's beat stay.
+    made anew; scales, the baseline's beat and the look-alikes' say stay.
 
     Parameters
     ----------
@@ -140,6 +140,9 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
     windows, lengths, positions = context_windows(stretches, settings.context)
     row = target + 1
     own = windows[row, : lengths[row]]
+    alike = scene.look_alikes
+    if alike is not None:
+        alike = replace(alike, rows=alike.rows + (alike.rows >= target))
     local = np.zeros((1, windows.shape[1]), dtype=np.int64)
     local[0, : len(own)] = np.arange(len(own))
     return (
@@ -152,6 +155,7 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
             lengths=lengths[[row]],
             positions=positions[[row]],
             all_r_index=r_index,
+            look_alikes=alike,
         ),
         moved,
     )

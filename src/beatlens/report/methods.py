@@ -130,8 +130,8 @@ def _look_alikes(settings: Mapping[str, Any] | None) -> str:
     own = f"; {together}, which rhythm tells apart, count as one there" if together else ""
     return (
         f" Before that, beats of a record that have the same shape share {100 * settings['weight']:g} % of their log "
-        f"probabilities{own}. What other beats say stays as it is "
-        "under a perturbation."
+        f"probabilities{own}. Under a perturbation a beat's look-alikes are looked for anew, among the other beats as "
+        "they are."
     )
 
 
