@@ -3,7 +3,8 @@
 A mask changes one lead of one beat only through a small local state: which of the segments that overlap the beat are
 on and, for interpolation, the anchors of a hole that crosses the beat's edge. Each distinct (beat, lead, state) is
 encoded once; a mask then costs the mixing over leads, the recurrent branch and the heads. The result equals a naive
-re-run of the whole chain on the perturbed record.
+re-run of the whole chain on the perturbed record, in which what its beats are compared with stays: their typical beat,
+prototypes, and the record's beats among which look-alikes are looked for.
 """
 
 from __future__ import annotations

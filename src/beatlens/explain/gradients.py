@@ -52,7 +52,8 @@ def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: boo
     """Integrate gradients along the straight line from the baseline to the signal (Sundararajan et al. 2017).
 
     Midpoints of `steps` equal parts; ``at_end`` takes the gradient at the signal alone, which is gradient x input with
-    the input counted from the baseline. The path of the RR features goes from a constant rhythm to their own.
+    the input counted from the baseline. The path of the RR features goes from a constant rhythm to their own. Where the
+    beat's look-alikes change along the path the target leaps, which no gradient sees and the completeness error holds.
 
     Parameters
     ----------
