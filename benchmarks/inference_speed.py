@@ -31,13 +31,14 @@ from beatlens.artefacts import read_table
 from beatlens.bundle import Bundle
 from beatlens.inference import network_outputs, predict_beats
 from beatlens.inputs import prepare_record
+from beatlens.look_alikes import LookAlikes
 from beatlens.models.build import make_deterministic
 from beatlens.shards import Shard
 
 STAGES: Stages = {
     "beats and RR features": [(beatlens.inputs, "prepare_record")],
     "prototypes": [(beatlens.inference, "prototype_features")],
-    "look-alikes": [(beatlens.inference, "shared_evidence")],
+    "look-alikes": [(LookAlikes, "say")],
     "reasons": [(beatlens.inference, "reasons")],
 }
 SIZE, PRODUCTS = 1024, 20
