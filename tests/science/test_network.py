@@ -181,6 +181,7 @@ def test_an_ensemble_is_the_mean_of_networks_on_their_own(config):
 
 def test_sizes_of_the_default_network(config):
     network = HybridNet(NetworkConfig(ModelSettings(**config["model"]), 6, 130, 10, 12, 5))
-    assert sum(parameter.numel() for parameter in network.parameters()) <= 134_000
+    members, channels = config["model"]["members"], config["model"]["channels"]
+    assert sum(parameter.numel() for parameter in network.parameters()) <= members * 134_000
     wave = torch.zeros(2, 130)
-    assert network.encoder.feature_map(wave, wave).shape == (2, config["model"]["channels"][-1], 17)
+    assert network.encoder.feature_map(wave, wave).shape == (2, members * channels[-1], 17)

@@ -271,7 +271,7 @@ def test_simulated_rhythms_are_told_where_there_were_some() -> None:
 def test_methods_are_told_as_they_are_set() -> None:
     text = explanation_paragraph()
     assert "LIME [3] and KernelSHAP [4] switch off sets of whole beats, of whole beats in single leads" in text
-    assert "20 strongest segments of 50 ms over all leads, and the mean of the three is taken" in text
+    assert "12 strongest segments of 70 ms over all leads, and the mean of the three is taken" in text
     assert "the median beat of another class" in text
     assert "contrast_beat" not in text
     text = explanation_paragraph(methods=["integrated_gradients", "gradcam"], players="leads", baseline="interpolation")
