@@ -36,7 +36,7 @@ def bundle() -> dict[str, Any]:
     return {
         "signal": {"fs": 200, "band_hz": [0.5, 45], "notch_hz": None, "order": 3},
         "beats": {"before_s": 0.25, "after_s": 0.4, "context": 5},
-        "network": {"settings": {"name": "hybrid"}},
+        "network": {"settings": {"name": "hybrid", "members": 3}},
         "look_alikes": {"weight": 0.8, "rhythm_classes": ["N", "S"]},
         "calibration": {"temperature": 1.1},
         "thresholds": {"confidence": 0.9, "noise": 0.5, "distance": 0.7},
@@ -266,6 +266,17 @@ def test_simulated_rhythms_are_told_where_there_were_some() -> None:
     without = bundle()
     without["provenance"]["training_settings"]["rhythm_fraction"] = 0.0
     assert "simulated" not in "".join(methods_text(config, without))
+
+
+def test_the_members_of_the_network_are_told_where_there_are_several() -> None:
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    assert (
+        "the similarity to prototypes, the mean of 3 that learnt side by side, gives"
+        in methods_text(config, bundle())[1]
+    )
+    alone = bundle()
+    alone["network"]["settings"]["members"] = 1
+    assert "the similarity to prototypes gives each class" in methods_text(config, alone)[1]
 
 
 def test_methods_are_told_as_they_are_set() -> None:

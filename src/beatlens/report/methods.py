@@ -160,15 +160,17 @@ def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[s
     peaks, evaluate = config["rpeaks"], config["evaluate"]
     low, high = signal["band_hz"]
     branches = "the shape of each lead, the rhythm of the beats around"
-    if bundle["network"]["settings"]["name"] == "hybrid":
+    network = bundle["network"]["settings"]
+    if network["name"] == "hybrid":
         branches += ", the similarity to prototypes"
+    many = f", the mean of {network['members']} that learnt side by side," if network["members"] > 1 else ""
     return [
         f"Signal. Records are resampled to {signal['fs']:g} Hz and filtered without phase shift from {low:g} to "
         f"{high:g} Hz; amplitudes stay in millivolts. A beat is {beats['before_s'] * 1000:.0f} ms before to "
         f"{beats['after_s'] * 1000:.0f} ms after its R peak and seen among {beats['context']} beats at most. R peaks "
         f"come from the detector '{peaks['detector']}'; a detection within {peaks['match_s'] * 1000:.0f} ms of an "
         "annotated beat is that beat.",
-        f"Classes. A network over {branches} gives each class a probability, calibrated by a temperature [2] on "
+        f"Classes. A network over {branches}{many} gives each class a probability, calibrated by a temperature [2] on "
         f"{fitted_on(bundle)}.{_look_alikes(bundle['look_alikes'])}{_simulated_rhythms(bundle)} Where a label table "
         "groups annotations into N, S, V, F and Q, it follows [1].",
         "Scores. Precision, recall, F1, AUROC [6] and risk against coverage [7] are taken over beats. Intervals "
