@@ -38,7 +38,7 @@ from beatlens.shards import Shard
 STAGES: Stages = {
     "beats and RR features": [(beatlens.inputs, "prepare_record")],
     "prototypes": [(beatlens.inference, "prototype_features")],
-    "look-alikes": [(LookAlikes, "say")],
+    "look-alikes": [(beatlens.inference, "look_alikes_of"), (LookAlikes, "say"), (LookAlikes, "shift")],
     "reasons": [(beatlens.inference, "reasons")],
 }
 SIZE, PRODUCTS = 1024, 20

@@ -90,7 +90,7 @@ class Trainer:
         self.optimizer.step()
 
     def logits(self, batch: Batch) -> np.ndarray:
-        """Return class logits (n, K) in evaluation mode."""
+        """Return each member's class logits (n, members, K) in evaluation mode."""
         self.network.eval()
         with torch.inference_mode():
             return forward(self.network, to_tensors(batch, "cpu"), batch.n_beats)[0].numpy()

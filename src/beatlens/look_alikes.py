@@ -114,6 +114,8 @@ class LookAlikes:
     def say(self, parts: FloatArray, rows: npt.NDArray[np.int64]) -> Float64Array:
         """Return the mean log probability of each group over the look-alikes of beats: (n, G), NaN for none.
 
+        A beat that is just about alike, within rounding, may count or not by what else is in the call.
+
         Parameters
         ----------
         parts

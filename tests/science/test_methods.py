@@ -48,9 +48,9 @@ CALIBRATION = Calibration(1.3, (0.1, -0.2, 0.1), 0.7, 0.2)
 SETTINGS = ExplainSettings(**EXPLAIN)
 
 
-def make_network(name="hybrid"):
+def make_network(name="hybrid", members=1):
     torch.manual_seed(3)
-    settings = ModelSettings(name, 1, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1)
+    settings = ModelSettings(name, members, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1)
     n_similarity = 2 * len(CLASSES) if name == "hybrid" else 0
     net = HybridNet(NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, 5))
     torch.nn.init.normal_(net.mixer.leads.weight)
@@ -115,19 +115,48 @@ TARGETS = [
 ]
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize("name", ["hybrid", "context"])
-def test_the_differentiable_target_is_the_engines(target, name):
-    scene = make_scene(targets=(1, 2, 4) if target.kind == "window" else (2,))
-    settings = LookAlikeSettings(0.8, 2, 0.1, 50, 0.08, 0.15, (CLASSES[0], CLASSES[2]))
+def with_look_alikes(scene, min_similarity=0.1):
+    settings = LookAlikeSettings(0.8, 2, min_similarity, 50, 0.08, 0.15, (CLASSES[0], CLASSES[2]))
     logits = np.random.default_rng(1).normal(size=(len(scene.all_r_index), len(CLASSES))).astype(np.float32)
     waves = cut_beats(scene.signal, scene.all_r_index, GEOMETRY) / scene.lead_scale[:, None]
-    scene = replace(scene, look_alikes=look_alikes_of(logits, waves, GEOMETRY, CLASSES, settings))
-    engine = make_engine(scene, make_network(name))
+    return replace(scene, look_alikes=look_alikes_of(logits, waves, GEOMETRY, CLASSES, settings))
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+@pytest.mark.parametrize(("name", "members"), [("hybrid", 1), ("context", 1), ("hybrid", 3)])
+def test_the_differentiable_target_is_the_engines(target, name, members):
+    scene = with_look_alikes(make_scene(targets=(1, 2, 4) if target.kind == "window" else (2,)))
+    engine = make_engine(scene, make_network(name, members))
     players = segment_players(scene.leads, segment_edges(scene.start, scene.stop, 9), rhythm=True)
     full, empty = engine.values(np.array([[True] * len(players), [False] * len(players)]), players, target)
     found = path_gradients(model_of(engine, target), "zero", steps=4, rhythm=True, at_end=False)
     np.testing.assert_allclose([found.full, found.empty], [full, empty], atol=2e-5)
+
+
+@pytest.mark.parametrize(("min_similarity", "alike"), [(-1.0, True), (2.0, False), (None, False)])
+def test_gradients_are_finite_differences_with_and_without_look_alikes(min_similarity, alike):
+    """In float64, along a direction so short that the look-alikes stay the same, since they change by leaps."""
+    scene = make_scene()
+    if min_similarity is not None:
+        scene = with_look_alikes(scene, min_similarity)
+        own = np.isfinite(
+            scene.look_alikes.say(
+                (cut_beats(scene.signal, scene.r_index[2:3], GEOMETRY) / scene.lead_scale[:, None])[
+                    ..., scene.look_alikes.samples
+                ],
+                np.array([2]),
+            )
+        )
+        assert own.all() == alike
+    model = model_of(make_engine(scene, make_network("context", 2).double()), Target("beat", 2, "logit"))
+    signal = torch.from_numpy(scene.signal[None, :, scene.start : scene.stop]).double().requires_grad_()
+    rr = torch.from_numpy(scene.rr[None]).double()
+    (gradient,) = torch.autograd.grad(model.values(signal, rr).sum(), signal)
+    direction = torch.from_numpy(np.random.default_rng(2).normal(size=signal.shape))
+    with torch.no_grad():
+        high, low = (float(model.values(signal + step * direction, rr)) for step in (1e-6, -1e-6))
+    assert abs(high - low) > 1e-9
+    assert float((gradient * direction).sum()) == pytest.approx((high - low) / 2e-6, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", ["context", "hybrid"])

@@ -179,6 +179,24 @@ def test_an_ensemble_is_the_mean_of_networks_on_their_own(config):
     torch.testing.assert_close(found[1], torch.stack(gates).mean(0), atol=1e-6, rtol=1e-5)
 
 
+def test_no_member_learns_from_the_loss_of_another(network):
+    network.train()
+    windows, lengths, positions = (torch.from_numpy(part) for part in context_windows(np.zeros(9), 5))
+    encoded = network.encode_leads(torch.randn(9, LENGTH), TYPICAL[:1].repeat(9, 1))
+    embeddings = network.mix_leads(encoded[:, None], torch.ones(9, 1, dtype=torch.bool), torch.tensor([1]))
+    logits, gates = network.member_outputs(
+        embeddings, torch.randn(9, N_RR), torch.randn(9, 6), windows, lengths, positions
+    )
+    (logits[:, 0].sum() + gates[:, 0].sum()).backward()
+    for name, parameter in network.named_parameters():
+        if name.startswith("encoder.stacks."):
+            reached = parameter.grad is not None and bool(parameter.grad.any())
+            assert reached == name.startswith("encoder.stacks.0."), name
+            continue
+        parts = parameter.grad.chunk(network.members, dim=1) if name == "mixer.leads.weight" else parameter.grad
+        assert [bool(part.any()) for part in parts] == [member == 0 for member in range(network.members)], name
+
+
 def test_sizes_of_the_default_network(config):
     network = HybridNet(NetworkConfig(ModelSettings(**config["model"]), 6, 130, 10, 12, 5))
     members, channels = config["model"]["members"], config["model"]["channels"]

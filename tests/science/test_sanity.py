@@ -182,6 +182,7 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
     settings = LookAlikeSettings(0.8, 3, -1.0, 500, 0.1, 0.2, ())
     old = replace(old, look_alikes=look_alikes_of(logits, waves, bundle.spec.geometry, CLASSES, settings))
     new, moved = insert_beat(old, own["stretch"].to_numpy(), BEATS)
+    assert [scene.record_rows[scene.target_rows].tolist() for scene in (old, new)] == [[8], [9]]
     said = [
         scene.look_alikes.say(waves[[8]][:, :, scene.look_alikes.samples], scene.record_rows[scene.target_rows])
         for scene in (old, new)

@@ -104,7 +104,7 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
     """Put the beat before the target into the record once more, right after itself.
 
     The beat reaches from half way to the beat before it to half way to the target. RR features, contexts and places are
-    made anew; scales, the baseline's beat and the look-alikes' say stay.
+    made anew; scales, the baseline's beat and the beats among which look-alikes are looked for stay.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: boo
 
     Midpoints of `steps` equal parts; ``at_end`` takes the gradient at the signal alone, which is gradient x input with
     the input counted from the baseline. The path of the RR features goes from a constant rhythm to their own. Where the
-    beat's look-alikes change along the path the target leaps, which no gradient sees and the completeness error holds.
+    beat's look-alikes change along the path the target leaps: no gradient sees it, it is in the completeness error.
 
     Parameters
     ----------

@@ -128,10 +128,11 @@ class StateStore:
         self.terms[first:last] = terms
         wanted = np.isin(owners[:, 0], self._targets)
         self.parts[first:last][wanted] = waves[wanted, self._compared]
-        for lead in range(len(self.scene.leads)) if self.network.network.uses_prototypes else ():
-            own = np.flatnonzero(wanted & (owners[:, 1] == lead))
-            if len(own):
-                self.dots[first + own], self.norm2[first + own] = lead_products(waves[own], lead, self.bank)
+        if self.network.network.uses_prototypes:
+            for lead in range(len(self.scene.leads)):
+                own = np.flatnonzero(wanted & (owners[:, 1] == lead))
+                if len(own):
+                    self.dots[first + own], self.norm2[first + own] = lead_products(waves[own], lead, self.bank)
         self.count = last
         self.n_encoded += len(waves)
 

@@ -47,5 +47,5 @@ def beside(own: Tensor, shared: Tensor, groups: int) -> Tensor:
     """Return own (n, groups * a) with shared (n, b) at the end of each group's stretch: (n, groups * (a + b))."""
     if groups == 1:
         return torch.cat([own, shared], dim=1)
-    parts = [own.view(len(own), groups, -1), shared[:, None].expand(-1, groups, -1)]
+    parts = [own.view(len(own), groups, own.shape[1] // groups), shared[:, None].expand(-1, groups, -1)]
     return torch.cat(parts, dim=2).flatten(1)

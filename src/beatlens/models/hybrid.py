@@ -17,8 +17,8 @@ class HybridNet(nn.Module):
     """Three branches; the model ``context`` is the same without the prototype branch.
 
     With more than one member it is that many such networks side by side, from different initial weights, each of which
-    learns on its own; their logits are averaged (deep ensemble; Lakshminarayanan et al. 2017). The sizes F, D and H
-    below are those of all members together.
+    learns by its own loss (only the limit on the size of a step is one for all); their logits are averaged (deep
+    ensemble; Lakshminarayanan et al. 2017). The sizes F, D and H below are those of all members together.
 
     A forward pass has three steps, so that each (beat, lead) is encoded once however many windows it appears in:
     `encode_leads`, `mix_leads`, `classify`. RR features come in as they are; their scaler (mean and standard deviation
@@ -127,10 +127,11 @@ class HybridNet(nn.Module):
 
     def member_logits(self, sides: Tensor, targets: Tensor, similarity: Tensor) -> Tensor:
         """Return what `class_logits` averages, (n, members, K)."""
-        n, size = len(targets), self.config.embedding_size
-        own = [*sides.chunk(2, dim=1), targets[:, :size]]
+        n, size, settings = len(targets), self.config.embedding_size, self.config.settings
+        before, after = sides.chunk(2, dim=1)
+        own = [(before, settings.lstm_hidden), (after, settings.lstm_hidden), (targets[:, :size], settings.embedding)]
         shared = [targets[:, size:], *([similarity] if self.uses_prototypes else [])]
-        parts = [part.view(n, self.members, -1) for part in own]
+        parts = [part.view(n, self.members, width) for part, width in own]
         parts += [part[:, None].expand(-1, self.members, -1) for part in shared]
         logits = self.head(torch.cat(parts, dim=2).flatten(1))
-        return cast(Tensor, logits.view(n, self.members, -1))
+        return cast(Tensor, logits.view(n, self.members, self.config.n_classes))
