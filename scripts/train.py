@@ -6,9 +6,10 @@ from pathlib import Path
 
 from beatlens import programs
 from beatlens.artefacts import read_table, write_arrays, write_json, write_table
+from beatlens.heldout import check_held_out
 from beatlens.models.build import network_to_arrays
 from beatlens.sealed import sealed
-from beatlens.workbench import fold_state, history_table, input_spec, model_description, train_with_held_out
+from beatlens.workbench import held_out_of, history_table, input_spec, model_description, train_model
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     parser.add_argument("--waves", type=Path, required=True, help="arrays of the prototype library")
     parser.add_argument("--weights", type=Path, required=True, help="weights to write")
     parser.add_argument("--model", type=Path, required=True, help="description of the model to write")
-    parser.add_argument("--held-out", type=Path, required=True, help="outputs for patients not seen, to write")
+    parser.add_argument("--held-out", type=Path, help="outputs for the patients of the split calibrate, to write")
     parser.add_argument("--history", type=Path, required=True, help="history to write, one row an epoch")
     parser.add_argument("--state", type=Path, help="where the state is kept between epochs; removed at the end")
     parser.add_argument("--key", default="", help="code, configuration and data that the state must be of")
@@ -31,17 +32,17 @@ def main() -> None:
     records = read_table(arguments.records)
     shards = sealed(arguments.shards, records)
     spec = input_spec(settings, arguments.library, arguments.waves)
-    network, history, training, device, held_out = train_with_held_out(
-        shards, records, spec, settings, arguments.state, arguments.key
-    )
-    weights = network_to_arrays(network)
-    write_arrays(arguments.weights, weights)
+    if arguments.held_out:
+        check_held_out(records, spec.classes)
+    network, history, training, device = train_model(shards, records, spec, settings, arguments.state, arguments.key)
+    if arguments.held_out:
+        held_out = held_out_of(shards, records, spec, network, settings, device)
+        write_arrays(arguments.held_out, held_out.to_arrays())
+    write_arrays(arguments.weights, network_to_arrays(network))
     write_json(arguments.model, model_description(network, training, spec, settings, records, device))
-    write_arrays(arguments.held_out, held_out.to_arrays())
     write_table(arguments.history, history_table(history))
     if arguments.state is not None:
-        for path in [arguments.state, *(fold_state(arguments.state, k) for k in range(settings["training"]["folds"]))]:
-            path.unlink(missing_ok=True)
+        arguments.state.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -139,6 +139,44 @@ def fold_state(state_path: Path, fold: int) -> Path:
     return state_path.with_name(f"{state_path.stem}_fold{fold}{state_path.suffix}")
 
 
+def held_out_of(
+    shards: Sequence[Shard],
+    records: pd.DataFrame,
+    spec: InputSpec,
+    network: HybridNet,
+    settings: Mapping[str, Any],
+    device: str,
+) -> HeldOut:
+    """Run a network over the patients set aside in a table of records (`beatlens.heldout`)."""
+    added, seed = TrainingSettings(**settings["training"]).noise, settings["seed"]
+    return held_out_outputs(shards, records, spec, network, _noise(shards, spec, settings), added, seed, device)
+
+
+def train_fold(
+    shards: Sequence[Shard],
+    records: pd.DataFrame,
+    spec: InputSpec,
+    settings: Mapping[str, Any],
+    fold: int,
+    state_path: Path | None,
+    key: str,
+) -> HeldOut:
+    """Train a network without a fold of the training patients, of ``training.folds``, and run it over them.
+
+    Its prototypes are those of the other patients.
+
+    Raises
+    ------
+    ValueError
+        Before any training, where patients can't be dealt to so many folds or the fold has no labelled beat.
+    """
+    table = fold_tables(records, spec.classes, settings["training"]["folds"], settings["seed"])[fold]
+    check_held_out(table, spec.classes)
+    own = spec_without(spec, table)
+    network, _, _, device = train_model(shards, table, own, settings, state_path, key)
+    return held_out_of(shards, table, own, network, settings, device)
+
+
 def train_with_held_out(
     shards: Sequence[Shard],
     records: pd.DataFrame,
@@ -147,34 +185,22 @@ def train_with_held_out(
     state_path: Path | None,
     key: str,
 ) -> tuple[HybridNet, list[dict[str, float]], TrainingSet, str, HeldOut]:
-    """Train as `train_model` does, and run patients that a network has not seen (`beatlens.heldout`).
+    """Do in one process what the workflow's jobs do: `train_model`, and what networks say of patients not seen.
 
-    With ``training.folds`` of 2 or more, a network is trained without each fold of the training patients. All
-    networks keep their states until the caller removes them, so that a killed training goes on where it was.
+    With ``training.folds`` of 2 or more these are the networks of `train_fold`, else the network itself.
 
     Raises
     ------
     ValueError
         Before any training, where nobody can be held out.
     """
-    folds = TrainingSettings(**settings["training"]).folds
-    tables = fold_tables(records, spec.classes, folds, settings["seed"]) if folds else [records]
-    check_held_out(tables[0], spec.classes)
-    network, history, training, device = train_model(shards, records, spec, settings, state_path, key)
-
-    def outputs(table: pd.DataFrame, own: InputSpec, trained: HybridNet) -> HeldOut:
-        added = TrainingSettings(**settings["training"]).noise
-        return held_out_outputs(shards, table, own, trained, _noise(shards, own, settings), added, seed, device)
-
-    seed = settings["seed"]
+    folds = settings["training"]["folds"]
     if not folds:
-        return network, history, training, device, outputs(records, spec, network)
-    parts = []
-    for fold, table in enumerate(tables):
-        own, state = spec_without(spec, table), fold_state(state_path, fold) if state_path is not None else None
-        logger.info("network without fold %d of %d", fold + 1, folds)
-        trained, *_ = train_model(shards, table, own, settings, state, f"{key} fold {fold}")
-        parts.append(outputs(table, own, trained))
+        check_held_out(records, spec.classes)
+    states = [fold_state(state_path, fold) if state_path is not None else None for fold in range(folds)]
+    parts = [train_fold(shards, records, spec, settings, k, state, key) for k, state in enumerate(states)]
+    network, history, training, device = train_model(shards, records, spec, settings, state_path, key)
+    parts = parts or [held_out_of(shards, records, spec, network, settings, device)]
     return network, history, training, device, HeldOut.joined(parts)
 
 

@@ -199,7 +199,7 @@ def test_the_slurm_profile_is_one(fresh):
     assert profile["executor"] == "slurm"
     shared = ("rerun-incomplete", "max-checksum-file-size", "scheduler", "scheduler-subsample")
     assert {name: profile[name] for name in shared} == {name: default[name] for name in shared}
-    for name in ("train_network", "make_bundle", "predict_shard", "explain_shard"):
+    for name in ("train_network", "train_fold", "make_bundle", "predict_shard", "explain_shard"):
         assert next(text for _, rule, text in RULES if rule == name).count("gpu=GPU") == 1
 
 

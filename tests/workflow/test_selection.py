@@ -9,7 +9,7 @@ import pytest
 import yaml
 from sklearn.metrics import f1_score
 
-from beatlens.artefacts import read_table, sha256_of, write_table
+from beatlens.artefacts import read_arrays, read_table, sha256_of, write_table
 
 CLOSED = "a05"
 """Record of a patient who is for tests in the table below."""
@@ -84,6 +84,26 @@ def test_the_choice_follows_from_left_out_training_patients_and_from_nobody_else
     spoil(dealt, CLOSED)
     assert select(dealt) == first
     assert all((folder / name).stat().st_mtime_ns > time for name, time in times.items())  # all was made again
+
+
+def test_networks_of_folds_are_jobs_that_hold_out_their_patients(dealt):
+    asked = ["results/tiny/model/bundle/bundle.json", "--config", "split={scheme: table, table: dealt.csv}"]
+    asked += ["training={folds: 2}"]
+    planned = dealt.planned(*asked)
+    assert {name: planned.get(name) for name in ("train_fold", "gather_held_out", "train_network", "make_bundle")} == {
+        "train_fold": 2, "gather_held_out": 1, "train_network": 1, "make_bundle": 1,
+    }  # fmt: skip
+    dealt.snakemake(*asked, "--cores", "2")
+    folder = dealt.results / "model" / "training"
+    parts = [read_arrays(folder / f"held_out_{fold}.npz") for fold in (0, 1)]
+    joined = read_arrays(folder / "held_out.npz")
+    for name, values in joined.items():
+        np.testing.assert_array_equal(values, np.concatenate([part[name] for part in parts]), err_msg=name)
+    people = [set(part["patient"].tolist()) for part in parts]
+    assert not people[0] & people[1]
+    assert people[0] | people[1] == {f"synthetic/{who}" for who in ("A01", "A02", "A03", "A04", "C01")}
+    assert not list(folder.glob("state*"))
+    assert dealt.planned(*asked) == {}
 
 
 def test_without_candidates_or_with_an_unknown_key_it_says_what_is_expected(fresh):

@@ -13,12 +13,14 @@ rule manifest:
             [
                 "<results>/model/training/weights.npz",
                 "<results>/model/training/model.json",
-                "<results>/model/training/held_out.npz",
+                *([] if FOLDS else ["<results>/model/training/held_out.npz"]),
                 "<results>/model/history.csv",
             ]
             if TRAINED
             else []
         ),
+        train_fold=[f"<results>/model/training/held_out_{fold}.npz" for fold in range(FOLDS) if TRAINED],
+        gather_held_out=["<results>/model/training/held_out.npz"] if TRAINED and FOLDS else [],
         make_bundle=BUNDLE_FILES if TRAINED else [],
         given_bundle=[] if TRAINED else BUNDLE_FILES,
         predict_shard=every_shard("beats.parquet", "beats_annotated.parquet", folder="predictions/shards"),

@@ -1,0 +1,40 @@
+"""Train a network without a fold of the training patients, and run it over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import read_table, write_arrays
+from beatlens.sealed import sealed
+from beatlens.workbench import input_spec, train_fold
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
+    parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
+    parser.add_argument("--library", type=Path, required=True, help="prototype library")
+    parser.add_argument("--waves", type=Path, required=True, help="arrays of the prototype library")
+    parser.add_argument("--fold", type=int, required=True, help="which of training.folds, from 0")
+    parser.add_argument("--held-out", type=Path, required=True, help="outputs for the fold's patients, to write")
+    parser.add_argument(
+        "--state", type=Path, required=True, help="where the state is kept between epochs; removed at the end"
+    )
+    parser.add_argument("--key", required=True, help="code, configuration and data that the state must be of")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    programs.forget_primitives()
+
+    records = read_table(arguments.records)
+    shards = sealed(arguments.shards, records)
+    spec = input_spec(arguments.settings, arguments.library, arguments.waves)
+    held_out = train_fold(
+        shards, records, spec, arguments.settings, arguments.fold, arguments.state, f"{arguments.key} {arguments.fold}"
+    )
+    write_arrays(arguments.held_out, held_out.to_arrays())
+    arguments.state.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
