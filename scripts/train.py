@@ -6,10 +6,9 @@ from pathlib import Path
 
 from beatlens import programs
 from beatlens.artefacts import read_table, write_arrays, write_json, write_table
-from beatlens.heldout import check_held_out
 from beatlens.models.build import network_to_arrays
 from beatlens.sealed import sealed
-from beatlens.workbench import held_out_of, history_table, input_spec, model_description, train_model
+from beatlens.workbench import held_out_of, held_out_tables, history_table, input_spec, model_description, train_model
 
 
 def main() -> None:
@@ -32,8 +31,7 @@ def main() -> None:
     records = read_table(arguments.records)
     shards = sealed(arguments.shards, records)
     spec = input_spec(settings, arguments.library, arguments.waves)
-    if arguments.held_out:
-        check_held_out(records, spec.classes)
+    held_out_tables(records, spec.classes, settings)  # an error before any training where nobody can be held out
     network, history, training, device = train_model(shards, records, spec, settings, arguments.state, arguments.key)
     if arguments.held_out:
         held_out = held_out_of(shards, records, spec, network, settings, device)

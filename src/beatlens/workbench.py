@@ -139,6 +139,23 @@ def fold_state(state_path: Path, fold: int) -> Path:
     return state_path.with_name(f"{state_path.stem}_fold{fold}{state_path.suffix}")
 
 
+def held_out_tables(records: pd.DataFrame, classes: Sequence[str], settings: Mapping[str, Any]) -> list[pd.DataFrame]:
+    """Return the table of records of each network that is run over patients it hasn't seen, who are set aside there.
+
+    With ``training.folds`` of 2 or more these are the networks of `train_fold`, else the network itself.
+
+    Raises
+    ------
+    ValueError
+        Where patients can't be dealt to so many folds, or nobody with a labelled beat is set aside.
+    """
+    folds = settings["training"]["folds"]
+    tables = fold_tables(records, classes, folds, settings["seed"]) if folds else [records]
+    for table in tables:
+        check_held_out(table, classes)
+    return tables
+
+
 def held_out_of(
     shards: Sequence[Shard],
     records: pd.DataFrame,
@@ -163,15 +180,9 @@ def train_fold(
 ) -> HeldOut:
     """Train a network without a fold of the training patients, of ``training.folds``, and run it over them.
 
-    Its prototypes are those of the other patients.
-
-    Raises
-    ------
-    ValueError
-        Before any training, where patients can't be dealt to so many folds or the fold has no labelled beat.
+    Its prototypes are those of the other patients. What `held_out_tables` raises is raised before any training.
     """
-    table = fold_tables(records, spec.classes, settings["training"]["folds"], settings["seed"])[fold]
-    check_held_out(table, spec.classes)
+    table = held_out_tables(records, spec.classes, settings)[fold]
     own = spec_without(spec, table)
     network, _, _, device = train_model(shards, table, own, settings, state_path, key)
     return held_out_of(shards, table, own, network, settings, device)
@@ -187,16 +198,10 @@ def train_with_held_out(
 ) -> tuple[HybridNet, list[dict[str, float]], TrainingSet, str, HeldOut]:
     """Do in one process what the workflow's jobs do: `train_model`, and what networks say of patients not seen.
 
-    With ``training.folds`` of 2 or more these are the networks of `train_fold`, else the network itself.
-
-    Raises
-    ------
-    ValueError
-        Before any training, where nobody can be held out.
+    What `held_out_tables` raises is raised before any training.
     """
+    held_out_tables(records, spec.classes, settings)
     folds = settings["training"]["folds"]
-    if not folds:
-        check_held_out(records, spec.classes)
     states = [fold_state(state_path, fold) if state_path is not None else None for fold in range(folds)]
     parts = [train_fold(shards, records, spec, settings, k, state, key) for k, state in enumerate(states)]
     network, history, training, device = train_model(shards, records, spec, settings, state_path, key)
