@@ -25,7 +25,10 @@ def main() -> None:
     records = read_table(arguments.records)
     records = records[records["role"] != "noise"]
     for length_s, path in ((strips.length_s, arguments.strips), (None, arguments.record_table)):
-        write_table(path, aggregate(beats, annotated, records, settings["classes"], length_s))
+        table = aggregate(
+            beats, annotated, records, settings["classes"], length_s, strips.ectopic, settings["beats"]["gap_s"]
+        )
+        write_table(path, table)
 
 
 if __name__ == "__main__":

@@ -259,7 +259,8 @@ def fit_thresholds(
 
     confidence: the lowest at which the error among accepted beats is at most ``max_error``; where none reaches it
     while accepting half of the beats, the one of least error that does. noise, distance: as strict as possible while
-    no class loses more than its allowed share of clean beats; classes too small to lose one beat are taken together.
+    no class loses more than its allowed share of clean beats; classes too small to lose one beat are taken together. No
+    beat is noise that is likelier clean.
 
     Parameters
     ----------
@@ -280,7 +281,7 @@ def fit_thresholds(
         raise ValueError("review thresholds: no clean labelled beat of a calibration patient; expected some")
     return Thresholds(
         confidence=_confidence_threshold(confidence[unflagged], wrong[unflagged], settings.max_error),
-        noise=_class_limit(noise, target, clean, settings.max_clean_loss),
+        noise=max(_class_limit(noise, target, clean, settings.max_clean_loss), 0.5),
         distance=_class_limit(far, target, comparable, settings.max_distance_loss) if comparable.any() else 0.0,
     )
 

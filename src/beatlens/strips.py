@@ -1,8 +1,9 @@
 """From beats to strips and records, in a way that doesn't hide ectopy.
 
 A strip is present in a class if one of its accepted beats is; beats under review are counted apart, by predicted class.
-``p_<class>`` is the probability that at least one accepted beat is of the class, 1 - prod(1 - p), taking beats as
-independent given the signal; it is 0 for a strip without accepted beats.
+``p_<class>`` is 1 - prod(1 - p) over accepted beats: the probability that at least one is of the class if they erred
+independently. They don't, so that it is an upper bound for a long strip; it is 0 for a strip without accepted beats.
+What one false beat among thousands does to ``pred`` shows in the burden and patterns of ectopy (`beatlens.ectopy`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from beatlens.ectopy import ectopy, ectopy_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,16 +31,20 @@ class StripSettings:
     ----------
     length_s
         Length of a strip in seconds; the last one of a record is shorter.
+    ectopic
+        Class ids whose burden and patterns are counted; those that aren't classes of the run have none.
     """
 
     length_s: float
+    ectopic: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "ectopic", tuple(self.ectopic))
         if not self.length_s > 0:
             raise ValueError(f"strips.length_s: {self.length_s}; expected > 0")
 
 
-def stretch_columns(classes: Sequence[str]) -> list[str]:
+def stretch_columns(classes: Sequence[str], ectopic: Sequence[str]) -> list[str]:
     """Return the columns of the tables of strips and of records."""
     return [
         *("corpus", "record", "patient", "split", "start_s", "end_s", "label", "pred"),
@@ -45,6 +52,7 @@ def stretch_columns(classes: Sequence[str]) -> list[str]:
         *("n_beats", "n_review", "reason"),
         *(f"n_{name}" for name in classes),
         *(f"n_review_{name}" for name in classes),
+        *ectopy_columns([name for name in classes if name in ectopic]),
     ]
 
 
@@ -87,6 +95,8 @@ def aggregate(
     records: pd.DataFrame,
     classes: Sequence[str],
     length_s: float | None,
+    ectopic: Sequence[str],
+    gap_s: float,
 ) -> pd.DataFrame:
     """Aggregate predictions over strips, or over whole records where `length_s` is None.
 
@@ -95,19 +105,26 @@ def aggregate(
     beats
         Predictions at detected peaks.
     annotated
-        Predictions at annotated peaks, of which only the labels are used.
+        Predictions at annotated peaks, of which only the labels are used; where a record has one label as a whole, that
+        is the label of each of its strips.
     records
         Table ``records.tsv`` of the records to aggregate.
     classes
         Class ids.
     length_s
         Length of a strip in seconds.
+    ectopic
+        Class ids whose burden and patterns are counted.
+    gap_s
+        RR interval in seconds over which no pattern goes on.
 
     Returns
     -------
     One row a strip (`stretch_columns`), sorted by corpus, record and time. ``label`` and ``pred`` are the sorted ids of
     the classes that occur, joined by ``;``, "" where there is none.
     """
+    import pandas as pd
+
     records = records.sort_values(["corpus", "record"], kind="stable").reset_index(drop=True)
     grid = strip_grid(records, length_s)
     first = grid.index[grid["strip"] == 0].to_numpy()
@@ -125,6 +142,7 @@ def aggregate(
         place_in_grid: IntArray = first[own] + np.clip(strip, 0, counts[own] - 1)
         return place_in_grid
 
+    beats = beats.sort_values(["corpus", "record", "r_time_s"], kind="stable")
     cell, n = cells(beats), len(grid)
     review = beats["review"].to_numpy(dtype=bool)
     pred = beats["pred"].to_numpy()
@@ -137,12 +155,18 @@ def aggregate(
         result[f"p_{name}"] = -np.expm1(np.bincount(cell[~review], weights=absent, minlength=n))
         result[f"n_{name}"] = np.bincount(cell[~review & (pred == name)], minlength=n)
         result[f"n_review_{name}"] = np.bincount(cell[review & (pred == name)], minlength=n)
-    labels = annotated["label"].to_numpy()
+    known = pd.concat([annotated, beats[beats["label_source"] == "record"]])
+    labels = known["label"].to_numpy()
     real = ~np.isin(labels, ["", "none"])
-    result["label"] = _joined(cells(annotated)[real], labels[real], n)
+    result["label"] = _joined(cells(known)[real], labels[real], n)
     result["pred"] = _joined(cell[~review], pred[~review], n)
     result["reason"] = _joined(cell[review], beats["reason"].to_numpy()[review], n)
-    return result[stretch_columns(classes)]
+    new = (beats[["corpus", "record"]].ne(beats[["corpus", "record"]].shift())).any(axis=1)
+    new |= beats["r_time_s"].diff() > gap_s
+    accepted = np.where(review, "", pred)
+    own = [name for name in classes if name in ectopic]
+    counted = ectopy(accepted, new.to_numpy().cumsum(), cell, n, own)
+    return result.assign(**counted)[stretch_columns(classes, ectopic)]
 
 
 def _joined(cell: IntArray, texts: npt.NDArray[np.object_], n: int) -> list[str]:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import openpyxl
+import pandas as pd
 import pytest
 
 from beatlens import roster
 from beatlens.config import ConfigError, load_config
 from beatlens.corpora.index import update_sheet
 from beatlens.corpora.registry import read_record
-from beatlens.corpora.strips import StripSettings, safe_name
+from beatlens.corpora.strips import StripSettings, read_strips, safe_name
 from beatlens.faults import RecordFault
 from beatlens.inference import predict_beats
 from beatlens.labels import LabelTable
@@ -101,6 +102,22 @@ def test_xlsx_and_csv_give_the_same_records(tmp_path, sheet):
         assert (new.name, new.patient, new.label, new.fs, new.leads) == (old.name, old.patient, old.label, FS, ("II",))
         np.testing.assert_allclose(new.signal, old.signal, atol=1e-4)
     assert {record.label for record in records} == {"-1", "0", "2"}
+
+
+def test_whole_numbers_stay_so_beside_missing_ones(tmp_path):
+    file = tmp_path / "a.csv"
+    table = {
+        "ecg": ["1 2 3", "4 5 6", "7 8 9"],
+        "label": [2, None, -1],
+        "subject": [7, 8, None],
+        "id": ["1.0", "b", "2.0"],
+    }
+    pd.DataFrame(table).to_csv(file, index=False)  # pandas writes 2.0, since a value is missing
+    found = read_strips(file)
+    assert [strip.label for strip in found] == ["2", "", "-1"]
+    assert [strip.patient for strip in found] == ["7", "8", ""]
+    assert [strip.identifier for strip in found] == ["1.0", "b", "2.0"]  # no column of numbers
+    assert [strip.wave for strip in found] == ["1 2 3", "4 5 6", "7 8 9"]
 
 
 def test_faults_of_strips_are_faults_of_records(tmp_path, sheet):

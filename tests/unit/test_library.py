@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from beatlens.beats import BeatSettings
+from beatlens.dataset import split_beats
 from beatlens.figures.space import space_figure
 from beatlens.inputs import InputSpec, prepare_record
 from beatlens.prototypes.inspect import describe, of_label, open_library, plot_label
@@ -134,8 +135,25 @@ def test_seeds_find_beats_of_their_kind_and_never_themselves(world, tmp_path):
     assert found.groupby("seed")["similarity"].apply(lambda values: (values.diff().dropna() <= 0).all()).all()
     bank = seed_bank(shards, pd.DataFrame({"beat_id": chosen, "label": ["N", "V"]}), spec)
     assert similar_beats(shards, bank, spec, 20)["beat_id"].tolist() == found["beat_id"].tolist()
-    with pytest.raises(ValueError, match="no detected beat"):
+    with pytest.raises(ValueError, match="no beat of this run"):
         seed_bank(shards, pd.DataFrame({"beat_id": ["planted/r1/1"], "label": ["N"]}), spec)
+
+
+def test_a_seed_may_be_named_by_its_annotation(world, monkeypatch):
+    _, shards, _, spec = world
+
+    def moved(*arguments):  # as if each annotation lay a sample behind its detection
+        for shard, table in split_beats(*arguments):
+            yield shard, table.assign(matched=True, matched_r_sample=table["r_sample"] + 1)
+
+    monkeypatch.setattr("beatlens.prototypes.seeds.split_beats", moved)
+    first = shards[0].beats().iloc[3]
+    beat, name = first["beat_id"], f"{first['corpus']}/{first['record']}/{first['r_sample'] + 1}"
+    banks = [seed_bank(shards, pd.DataFrame({"beat_id": [own], "label": ["N"]}), spec) for own in (beat, name)]
+    assert [bank.beat_ids.tolist() for bank in banks] == [[beat], [beat]]
+    np.testing.assert_array_equal(banks[0].waves, banks[1].waves)
+    with pytest.raises(ValueError, match="2 ids of 1 beats"):
+        seed_bank(shards, pd.DataFrame({"beat_id": [beat, name], "label": ["N", "N"]}), spec)
 
 
 def test_a_library_can_be_looked_at(world):

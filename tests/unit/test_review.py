@@ -69,6 +69,16 @@ def test_thresholds_keep_their_promises(rng):
         assert (distance[compared] > found.distance).mean() <= 0.05
 
 
+def test_no_beat_is_noise_that_is_likelier_clean(rng):
+    every = np.ones(400, bool)
+    probability, target = np.tile([0.9, 0.1], (400, 1)), np.zeros(400, dtype=int)
+    settings = ReviewSettings(0.01, 0.02, 0.02, 0.1)
+    found = fit_thresholds(probability, rng.uniform(0, 0.2, 400), np.ones(400), target, every, every, settings)
+    assert found.noise == 0.5
+    found = fit_thresholds(probability, rng.uniform(0.6, 0.9, 400), np.ones(400), target, every, every, settings)
+    assert found.noise > 0.8  # where many clean beats look noisy, few of them are lost all the same
+
+
 def test_without_errors_every_beat_is_confident_enough():
     probability, target = np.tile([0.6, 0.4], (100, 1)), np.zeros(100, dtype=int)
     every = np.ones(100, bool)

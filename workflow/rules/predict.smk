@@ -81,7 +81,7 @@ rule aggregate_strips:
     params:
         program=program("aggregate_strips"),
         code=code("aggregate_strips"),
-        settings=settings("strips", "classes"),
+        settings=settings("strips", "classes", "beats.gap_s"),
     shell:
         "{params.program} --beats {input.beats:q} --annotated {input.annotated:q} --records {input.records:q}"
         " --settings {params.settings:q} --strips {output.strips:q} --record-table {output.records:q} --log {log:q}"

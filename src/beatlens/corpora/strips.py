@@ -156,12 +156,20 @@ def read_strips(file: Path) -> list[Strip]:
     for what in ("wave", "patient"):
         if columns[what] is None:
             raise ValueError(f"{file}: columns {header}; expected one of {', '.join(ALIASES[what])} for the {what}")
-    found = []
+    values: dict[str, list[str]] = {what: [] for what in ALIASES}
     for row in rows:
         if any(row):
-            value = {what: row[k] if k is not None and k < len(row) else "" for what, k in columns.items()}
-            found.append(Strip(value["id"], value["wave"], value["label"], value["patient"]))
-    return found
+            for what, k in columns.items():
+                values[what].append(row[k] if k is not None and k < len(row) else "")
+    identifiers, labels, patients = (_whole_numbers(values[what]) for what in ("id", "label", "patient"))
+    return [Strip(*strip) for strip in zip(identifiers, values["wave"], labels, patients, strict=True)]
+
+
+def _whole_numbers(column: list[str]) -> list[str]:
+    """Return a column without the ``.0`` that a table of numbers has got for all of them, since one was missing."""
+    if all(re.fullmatch(r"-?\d+\.0", value) for value in column if value):
+        return [value.removesuffix(".0") for value in column]
+    return column
 
 
 def _column(header: Sequence[str], what: str, file: Path) -> int | None:

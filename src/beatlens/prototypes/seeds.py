@@ -29,14 +29,15 @@ def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> 
     shards
         All shards.
     seeds
-        beat_id and label.
+        beat_id and label. An id may be that of a detected beat, or of the annotated one that it matches; the bank holds
+        detected ones.
     spec
         How inputs are made.
 
     Raises
     ------
     ValueError
-        Where columns are missing, a seed comes twice, or is no detected beat of the shards.
+        Where columns are missing, a seed comes twice, or is no beat of the shards.
     """
     missing = [name for name in ("beat_id", "label") if name not in seeds]
     if missing or not len(seeds):
@@ -49,21 +50,29 @@ def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> 
     patients = np.full(len(wanted), "", dtype=object)
     place = {beat: k for k, beat in enumerate(wanted)}
     records = {tuple(beat.split("/")[:2]) for beat in wanted}
-    found = set()
+    found: dict[str, str] = {}
     for shard, table in split_beats(shards, {(c[0], c[1]) for c in records if len(c) == 2}):
         inputs = prepare_record(shard, table, spec)
         columns = [spec.leads.index(lead) for lead in inputs.leads]
-        for row, beat in enumerate(table["beat_id"]):
-            if beat in place:
-                waves[place[beat], columns], present[place[beat], columns] = inputs.waves[row], True
-                patients[place[beat]] = inputs.patient
-                found.add(beat)
-    lost = sorted(set(wanted) - found)
+        annotated = table["corpus"] + "/" + table["record"] + "/" + table["matched_r_sample"].astype(str)
+        for row, (beat, own) in enumerate(zip(annotated.where(table["matched"]), table["beat_id"], strict=True)):
+            # A detected beat's own id comes before that of an annotated beat which another detection matches.
+            for name in {own, beat} & set(place):
+                if name == own or name not in found:
+                    waves[place[name]], present[place[name]] = 0.0, False
+                    waves[place[name], columns], present[place[name], columns] = inputs.waves[row], True
+                    patients[place[name]], found[name] = inputs.patient, own
+    lost = sorted(set(wanted) - set(found))
     if lost:
-        raise ValueError(f"seeds: {len(lost)} are no detected beat of this run, such as {lost[0]!r}")
+        raise ValueError(
+            f"seeds: {len(lost)} are no beat of this run, such as {lost[0]!r}; expected ids of detected beats, or of "
+            "annotated ones that were detected"
+        )
+    if len(set(found.values())) != len(wanted):
+        raise ValueError(f"seeds: {len(wanted)} ids of {len(set(found.values()))} beats; expected each beat once")
     labels = np.array(list(wanted.values()), dtype=np.str_)
     classes = tuple(sorted(set(labels.tolist())))
-    ids = np.array(list(wanted), dtype=np.str_)
+    ids = np.array([found[beat] for beat in wanted], dtype=np.str_)
     return PrototypeBank(waves, present, spec.leads, classes, labels, patients.astype(np.str_), ids, 1)
 
 

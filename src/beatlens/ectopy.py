@@ -1,0 +1,99 @@
+"""Ectopy as a Holter report counts it: burden, couplets, runs, bigeminy and trigeminy, as rules over beats.
+
+A pattern is of one class and of accepted beats that follow each other: a beat in review, the end of a record or a gap
+ends it, since what lies there isn't known. A couplet is two such beats between others, a run three or more; bigeminy is
+every other beat, trigeminy every third, three times at least. Patterns count where they begin, so that those of a
+record's strips add up to the record's. Definitions: Josephson's Clinical Cardiac Electrophysiology.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+
+RUN_BEATS = 3
+"""Beats of the shortest run, and ectopic beats of the shortest bigeminy or trigeminy."""
+PATTERNS = {
+    "burden": "beats of the class over accepted beats, NaN where none is accepted",
+    "n_couplets": "pairs of successive beats of the class between others",
+    "n_runs": "three or more successive beats of the class",
+    "longest_run": "beats of the longest of these runs, 0 where there is none",
+    "n_bigeminy": "stretches in which every other beat is of the class, three of them at least",
+    "n_trigeminy": "the same for every third beat",
+}
+"""What is counted of each ectopic class; the columns are named <pattern>_<class>."""
+
+
+def ectopy_columns(ectopic: Sequence[str]) -> list[str]:
+    """Return the columns of `ectopy`, class by class."""
+    return [f"{pattern}_{name}" for name in ectopic for pattern in PATTERNS]
+
+
+def ectopy(
+    classes: npt.NDArray[np.object_], stretch: IntArray, cell: IntArray, n_cells: int, ectopic: Sequence[str]
+) -> dict[str, npt.NDArray[np.float64] | IntArray]:
+    """Count the patterns of each ectopic class.
+
+    Parameters
+    ----------
+    classes
+        (n,) class id of each beat, in time order within its stretch; "" for a beat in review.
+    stretch
+        (n,) number of the gap-free stretch of one record that each beat lies in; beats of one lie together.
+    cell
+        (n,) strip or record that each beat lies in.
+    n_cells
+        Strips or records.
+    ectopic
+        Ids of ectopic classes.
+
+    Returns
+    -------
+    The columns `ectopy_columns`, (n_cells,) each
+    """
+    code = np.zeros(len(classes), dtype=np.int64)
+    code[classes == ""] = -1
+    for k, name in enumerate(ectopic, start=1):
+        code[classes == name] = k
+    changes = (code[1:] != code[:-1]) | (stretch[1:] != stretch[:-1])
+    start = np.flatnonzero(np.concatenate([[True], changes])) if len(code) else np.zeros(0, dtype=np.int64)
+    length = np.diff(np.append(start, len(code)))
+    accepted = np.bincount(cell[code >= 0], minlength=n_cells)
+    result: dict[str, npt.NDArray[np.float64] | IntArray] = {}
+    for k, name in enumerate(ectopic, start=1):
+        own = np.bincount(cell[code == k], minlength=n_cells)
+        burden = np.divide(own, accepted, out=np.full(n_cells, np.nan), where=accepted > 0)
+        is_run = (code[start] == k) & (length >= RUN_BEATS)
+        longest = np.zeros(n_cells, dtype=np.int64)
+        np.maximum.at(longest, cell[start[is_run]], length[is_run])
+        found = [
+            burden,
+            np.bincount(cell[start[(code[start] == k) & (length == 2)]], minlength=n_cells),
+            np.bincount(cell[start[is_run]], minlength=n_cells),
+            longest,
+            *(np.bincount(cell[_every(code, stretch, start, length, k, beats)], minlength=n_cells) for beats in (2, 3)),
+        ]
+        result |= {f"{pattern}_{name}": values for pattern, values in zip(PATTERNS, found, strict=True)}
+    return result
+
+
+def _every(code: IntArray, stretch: IntArray, start: IntArray, length: IntArray, k: int, beats: int) -> IntArray:
+    """Return the first beats of stretches in which one beat in so many is of class k and the others are not ectopic.
+
+    `start` and `length` are those of the runs of one code within one stretch.
+    """
+    single: IntArray = start[(code[start] == k) & (length == 1)]
+    # The next single beat of the class comes so many beats later, and all between are accepted and not ectopic.
+    plain = np.concatenate([[0], np.cumsum(code == 0)])
+    here, after = single[:-1], single[1:]
+    follows = (after - here == beats) & (stretch[after] == stretch[here])
+    follows &= plain[after] - plain[here + 1] == beats - 1
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], follows, [False]]).astype(np.int64)))
+    first, last = edges[::2], edges[1::2]
+    chains: IntArray = single[first[last - first >= RUN_BEATS - 1]]
+    return chains
