@@ -23,7 +23,7 @@ from beatlens.shards import BeatGeometry
 if TYPE_CHECKING:
     from beatlens.models.hybrid import HybridNet
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def calibrate(
     )
     conformal = fit_conformal(probability, target, held_out.patient.tolist(), settings.conformal_alpha)
     accepted = held_out.unflagged & (probability.max(axis=1) >= thresholds.confidence)
-    accepted &= (p_noise <= thresholds.noise) & (held_out.distance <= thresholds.distance)
+    accepted &= (p_noise <= thresholds.noise) & ~thresholds.far(probability, held_out.distance)
     predicted = probability.argmax(axis=1)
     wrong = predicted != target
     summary = {

@@ -27,8 +27,10 @@ class ReviewSettings:
     ----------
     max_error
         Error among accepted calibration beats.
-    max_clean_loss, max_distance_loss
-        Share of clean beats, of any class, that the noise gate and the distance may send to review.
+    max_clean_loss
+        Share of clean beats, of any class, that the noise gate may send to review.
+    max_distance_loss
+        Share of clean and rightly predicted beats, of any class, that the distance may send to review.
     conformal_alpha
         Share of a class's beats whose conformal set may miss their class; see `beatlens.conformal`.
     """
@@ -77,11 +79,28 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """A beat goes to review below `confidence`, above `noise`, above `distance`."""
+    """A beat goes to review below `confidence`, above `noise`, above the `distance` of its predicted class.
+
+    Attributes
+    ----------
+    confidence, noise
+        Limits of the calibrated probabilities.
+    distance
+        K limits: what lies far from prototypes for one class may not for another, whose shapes differ more.
+    """
 
     confidence: float
     noise: float
-    distance: float
+    distance: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "distance", tuple(self.distance))
+
+    def far(self, probabilities: Float64Array, distance: npt.NDArray[Any]) -> BoolArray:
+        """Tell which beats (n,) of probabilities (n, K) lie too far from prototypes for what they are called."""
+        limit = np.array(self.distance)[probabilities.argmax(axis=1)]
+        result: BoolArray = np.asarray(distance, dtype=np.float64) > limit
+        return result
 
 
 def softmax(values: Float64Array) -> Float64Array:
@@ -127,7 +146,7 @@ def reasons(
     flags = {
         "low_confidence": probabilities.max(axis=1) < thresholds.confidence,
         "noise": noise > thresholds.noise,
-        "far_from_prototypes": np.asarray(distance, dtype=np.float64) > thresholds.distance,
+        "far_from_prototypes": thresholds.far(probabilities, distance),
     }
     for i, rules in enumerate(quality):
         parts = [name for name, flag in flags.items() if flag[i]]
@@ -258,9 +277,14 @@ def fit_thresholds(
     """Choose the review thresholds on calibration beats.
 
     confidence: the lowest at which the error among accepted beats is at most ``max_error``; where none reaches it
-    while accepting half of the beats, the one of least error that does. noise, distance: as strict as possible while
-    no class loses more than its allowed share of clean beats; classes too small to lose one beat are taken together. No
-    beat is noise that is likelier clean.
+    while accepting half of the beats, the one of least error that does.
+
+    noise: as strict as possible while no class loses more than its allowed share of clean beats; classes too small to
+    lose one beat are taken together. No beat is noise that is likelier clean.
+
+    distance: for each class as strict as possible while it loses no more than the allowed share of its clean beats that
+    are rightly predicted; one too small to lose a beat loses none, and is no stricter than all classes together. A beat
+    of a class that the network has never seen is called one of those it knows, and should be far for that one.
 
     Parameters
     ----------
@@ -276,13 +300,17 @@ def fit_thresholds(
     confidence = probabilities.max(axis=1)
     wrong = probabilities.argmax(axis=1) != target
     far = np.asarray(distance, dtype=np.float64)
-    comparable = clean & np.isfinite(far)  # a beat without any prototype is far whatever the limit
+    # A beat without any prototype is far whatever the limit.
+    comparable = clean & np.isfinite(far) & ~wrong
     if not unflagged.any() or not clean.any():
         raise ValueError("review thresholds: no clean labelled beat of a calibration patient; expected some")
     return Thresholds(
         confidence=_confidence_threshold(confidence[unflagged], wrong[unflagged], settings.max_error),
         noise=max(_class_limit(noise, target, clean, settings.max_clean_loss), 0.5),
-        distance=_class_limit(far, target, comparable, settings.max_distance_loss) if comparable.any() else 0.0,
+        distance=tuple(
+            _distance_limit(far[comparable], target[comparable] == k, settings.max_distance_loss)
+            for k in range(probabilities.shape[1])
+        ),
     )
 
 
@@ -312,6 +340,15 @@ def _class_limit(score: Float64Array, target: npt.NDArray[np.int64], clean: Bool
     if small.any():
         limits.append(_upper_limit(score[small], max_loss))
     return float(max(limits))
+
+
+def _distance_limit(far: Float64Array, own: BoolArray, max_loss: float) -> float:
+    """Return the limit for the beats `own` of a class among all (n,); 0 where there is none to compare."""
+    if not len(far):
+        return 0.0
+    if own.sum() * max_loss >= 1:
+        return _upper_limit(far[own], max_loss)
+    return max(float(far[own].max(initial=0.0)), _upper_limit(far, max_loss))
 
 
 def _upper_limit(score: Float64Array, max_loss: float) -> float:

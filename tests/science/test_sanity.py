@@ -105,7 +105,7 @@ def bundle():
         config,
         network_to_arrays(HybridNet(config)),
         Calibration(1.0, (0.0, 0.0), 1.0, 0.0),
-        Thresholds(0.0, 1.1, np.inf),
+        Thresholds(0.0, 1.1, (np.inf, np.inf)),
         ConformalSets(0.1, (0.0, 0.0), ("patient",) * 2, (0, 0), (0, 0)),
         CONFIG["signal"],
         {},

@@ -436,7 +436,7 @@ def test_a_bundle_reads_as_written_without_torch_and_refuses_damage(bundle, tmp_
     (tmp_path / "bundle" / "weights.npz").write_bytes(bytes(data))
     with pytest.raises(ValueError, match=r"weights\.npz: sha256"):
         Bundle.load(tmp_path / "bundle")
-    assert read_json(tmp_path / "bundle" / "bundle.json")["schema_version"] == 6
+    assert read_json(tmp_path / "bundle" / "bundle.json")["schema_version"] == 7
     assert loaded.spec.look_alikes == bundle.spec.look_alikes is not None
 
 

@@ -111,7 +111,7 @@ def bundle():
         config,
         network_to_arrays(HybridNet(config)),
         Calibration(0.2, (0.0, 2.0), 1.0, 0.0),  # V, the class with planted truth, is what most beats are taken for
-        Thresholds(0.0, 1.1, np.inf),
+        Thresholds(0.0, 1.1, (np.inf,) * len(CLASSES)),
         ConformalSets(0.1, (0.0, 0.0), ("beat", "beat"), (0, 0), (0, 0)),
         {},
         {},
@@ -278,7 +278,7 @@ def test_no_beats_is_an_error_that_names_record_and_case(tmp_path, bundle):
 
 def test_all_in_review(tmp_path, bundle):
     """Every beat is under review: cases say so, and a class is contrasted with prototypes, not with reviewed beats."""
-    strict = replace(bundle, thresholds=Thresholds(1.1, 1.1, np.inf))
+    strict = replace(bundle, thresholds=Thresholds(1.1, 1.1, (np.inf,) * len(bundle.classes)))
     shards = [write_shard(tmp_path / "s", {"both": RECORDS["both"]})]
     cases = choose(shards, strict)
     assert set(cases["outcome"]) == {"review"}

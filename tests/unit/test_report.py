@@ -39,7 +39,7 @@ def bundle() -> dict[str, Any]:
         "network": {"settings": {"name": "hybrid", "members": 3}},
         "look_alikes": {"weight": 0.8, "rhythm_classes": ["N", "S"]},
         "calibration": {"temperature": 1.1},
-        "thresholds": {"confidence": 0.9, "noise": 0.5, "distance": 0.7},
+        "thresholds": {"confidence": 0.9, "noise": 0.5, "distance": [0.7, 0.65]},
         "provenance": {"seed": 1, "versions": {"numpy": "2"}, "corpora_digest": "abc", "training": {}} | folds(0),
         "sha256": {"weights.npz": "f" * 64},
     }
@@ -242,12 +242,15 @@ def test_says_when_the_classifier_does_not_beat_a_constant() -> None:
 
 
 def test_the_review_rule_is_told_whole_and_on_whom_its_limits_were_fitted() -> None:
-    own = bundle() | {"thresholds": {"confidence": 0.9996, "noise": 0.5, "distance": 0.7}}
+    own = bundle() | {"thresholds": {"confidence": 0.9996, "noise": 0.5, "distance": [0.7, 0.65]}}
     text = render_report(inputs(bundle=own))
     assert "calibrated probability is below 0.9996, its noise probability is above 0.50" in text
+    assert "limit of its predicted class (N 0.70, V 0.65)" in text
     assert "or if quality rules doubt more than half of its leads" in text
     assert text.count("patients of the split calibrate, which took no part in training") == 2
-    sure = render_report(inputs(bundle=own | {"thresholds": {"confidence": 0.0, "noise": 0.5, "distance": 0.7}}))
+    sure = render_report(
+        inputs(bundle=own | {"thresholds": {"confidence": 0.0, "noise": 0.5, "distance": [0.7, 0.65]}})
+    )
     assert "goes to review if its noise probability is above 0.50" in sure
     assert "No probability is too small" in sure
     crossed = render_report(inputs(bundle=own | {"provenance": own["provenance"] | folds(3)}))

@@ -66,7 +66,30 @@ def test_thresholds_keep_their_promises(rng):
         own = clean & (target == k)
         compared = own & np.isfinite(distance)
         assert (noise[own] > found.noise).mean() <= 0.03
-        assert (distance[compared] > found.distance).mean() <= 0.05
+        right = compared & ~wrong
+        assert (distance[right] > found.distance[k]).mean() <= 0.05
+        assert (distance[right] > found.distance[k] * 0.99).mean() > 0.04 or right.sum() < 100
+
+
+def test_what_is_far_depends_on_what_a_beat_is_called(rng):
+    n = 1000
+    target = np.repeat([0, 1, 2], [600, 380, 20])
+    distance = rng.uniform(0, 1, n) * np.array([0.3, 0.9, 0.5])[target]
+    probability, every = np.eye(3)[target] * 0.9 + 0.1 / 3, np.ones(n, bool)
+    probability[:50] = np.roll(probability[:50], 1, axis=1)  # called wrongly, and far: no reason to be lenient
+    distance[:50] = 1.2
+    settings = ReviewSettings(0.1, 0.02, 0.02, 0.1)
+    found = fit_thresholds(probability, np.zeros(n), distance, target, every, every, settings)
+    assert 0.29 < found.distance[0] <= 0.3
+    assert 0.86 < found.distance[1] <= 0.9
+    right = np.arange(n) >= 50
+    everything = np.sort(distance[right])[-1 - int(0.02 * right.sum())]
+    assert found.distance[2] == everything  # 20 beats can't lose one in 50: as all together, if that keeps them all
+    unseen = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
+    assert found.far(unseen, np.array([0.5, 0.5])).tolist() == [True, False]
+    assert found.far(unseen, np.array([np.inf, 0.1])).tolist() == [True, False]
+    alone = fit_thresholds(probability, np.zeros(n), np.full(n, np.inf), target, every, every, settings)
+    assert alone.distance == (0.0, 0.0, 0.0)
 
 
 def test_no_beat_is_noise_that_is_likelier_clean(rng):
@@ -95,6 +118,6 @@ def test_reasons_are_named_in_a_fixed_order():
         np.array([0.1, 0.9, 0.1]),
         np.array([0.2, 0.9, 0.3]),
         ["", "", "flat;baseline"],
-        Thresholds(0.6, 0.5, 0.3),
+        Thresholds(0.6, 0.5, (0.3, 0.1)),
     )
     assert found.tolist() == ["", "low_confidence;noise;far_from_prototypes", "quality:flat;quality:baseline"]

@@ -15,7 +15,7 @@ from beatlens.report.cases import case_sections
 from beatlens.report.cohort import cohort_section
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import REFERENCES, fitted_on, methods_text
-from beatlens.report.numbers import count, limit, listing, plural, score
+from beatlens.report.numbers import count, listing, plural, score
 from beatlens.report.probes import probe_section
 from beatlens.report.sections import (
     classification_section,
@@ -23,6 +23,7 @@ from beatlens.report.sections import (
     explanation_section,
     leak_section,
     prediction_section,
+    review_limits,
     summary,
 )
 
@@ -59,7 +60,7 @@ def render_report(inputs: ReportInputs) -> str:
         scored=scored,
         leaks=leak_section(inputs),
         level=f"{100 * config['evaluate']['level']:g} %",
-        thresholds={name: limit(float(value)) if value else "" for name, value in inputs.bundle["thresholds"].items()},
+        thresholds=review_limits(inputs),
         fitted=fitted_on(inputs.bundle),
         predicted=prediction_section(inputs),
         conformal=conformal_section(inputs),

@@ -9,7 +9,7 @@ from beatlens.figures.classification import headline_split
 from beatlens.figures.scores import ABSOLUTE, METRICS_WITHOUT_VERDICT, ONLY_IN_TABLES, metric_words, score_rows
 from beatlens.records import REASONS
 from beatlens.report.inputs import ReportInputs
-from beatlens.report.numbers import count, duration, interval, listing, percent, plural, score
+from beatlens.report.numbers import count, duration, interval, limit, listing, percent, plural, score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,6 +164,14 @@ def classification_section(inputs: ReportInputs) -> dict[str, Any] | None:
         "aurc": scores.text("aurc"),
         "error_90": percent(scores.value("error_at_90_coverage")),
     }
+
+
+def review_limits(inputs: ReportInputs) -> dict[str, str]:
+    """Return the limits beyond which a beat goes to review; that of the confidence is "" where there is none."""
+    limits = inputs.bundle["thresholds"]
+    near = ", ".join(f"{name} {limit(value)}" for name, value in zip(inputs.classes, limits["distance"], strict=True))
+    confidence = limits["confidence"]
+    return {"confidence": limit(confidence) if confidence else "", "noise": limit(limits["noise"]), "distance": near}
 
 
 def prediction_section(inputs: ReportInputs) -> list[dict[str, Any]]:
