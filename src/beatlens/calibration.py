@@ -41,7 +41,7 @@ def calibrate(
     )
     probability, p_noise = calibration.probabilities(held_out.logits), calibration.noise(held_out.gate)
     thresholds = fit_thresholds(
-        probability, p_noise, held_out.distance, target, held_out.unflagged, held_out.clean, settings
+        probability, p_noise, held_out.distance, target, held_out.patient, held_out.unflagged, held_out.clean, settings
     )
     conformal = fit_conformal(probability, target, held_out.patient.tolist(), settings.conformal_alpha)
     accepted = held_out.unflagged & (probability.max(axis=1) >= thresholds.confidence)

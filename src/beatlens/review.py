@@ -17,6 +17,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 MIN_COVERAGE = 0.5
 """Share of calibration beats that the confidence threshold accepts at least, if the error can't be reached."""
+LIMIT_PATIENTS = 10
+"""Patients that a class needs for a stricter limit of the distance than all classes together: fewer don't show how far
+its shapes reach."""
 
 
 @dataclass(frozen=True)
@@ -270,6 +273,7 @@ def fit_thresholds(
     noise: Float64Array,
     distance: npt.NDArray[Any],
     target: npt.NDArray[np.int64],
+    patients: npt.NDArray[np.str_],
     unflagged: BoolArray,
     clean: BoolArray,
     settings: ReviewSettings,
@@ -283,13 +287,14 @@ def fit_thresholds(
     lose one beat are taken together. No beat is noise that is likelier clean.
 
     distance: for each class as strict as possible while it loses no more than the allowed share of its clean beats that
-    are rightly predicted; one too small to lose a beat loses none, and is no stricter than all classes together. A beat
-    of a class that the network has never seen is called one of those it knows, and should be far for that one.
+    are rightly predicted. One too small to lose a beat loses none, and neither that nor one of fewer than
+    `LIMIT_PATIENTS` patients is stricter than all classes together. A beat of a class that the network has never seen
+    is called one of those it knows, and should be far for that one.
 
     Parameters
     ----------
-    probabilities, noise, distance, target
-        (n, K), (n,), (n,) and (n,) class index of labelled calibration beats without injected noise.
+    probabilities, noise, distance, target, patients
+        (n, K), (n,), (n,), (n,) class index and (n,) patient of labelled calibration beats without injected noise.
     unflagged
         (n,) passed by the quality rules: the beats whose error counts.
     clean
@@ -308,7 +313,7 @@ def fit_thresholds(
         confidence=_confidence_threshold(confidence[unflagged], wrong[unflagged], settings.max_error),
         noise=max(_class_limit(noise, target, clean, settings.max_clean_loss), 0.5),
         distance=tuple(
-            _distance_limit(far[comparable], target[comparable] == k, settings.max_distance_loss)
+            _distance_limit(far[comparable], target[comparable] == k, patients[comparable], settings.max_distance_loss)
             for k in range(probabilities.shape[1])
         ),
     )
@@ -342,13 +347,14 @@ def _class_limit(score: Float64Array, target: npt.NDArray[np.int64], clean: Bool
     return float(max(limits))
 
 
-def _distance_limit(far: Float64Array, own: BoolArray, max_loss: float) -> float:
+def _distance_limit(far: Float64Array, own: BoolArray, patients: npt.NDArray[np.str_], max_loss: float) -> float:
     """Return the limit for the beats `own` of a class among all (n,); 0 where there is none to compare."""
     if not len(far):
         return 0.0
-    if own.sum() * max_loss >= 1:
-        return _upper_limit(far[own], max_loss)
-    return max(float(far[own].max(initial=0.0)), _upper_limit(far, max_loss))
+    limit = _upper_limit(far[own], max_loss) if own.any() else 0.0
+    if own.sum() * max_loss >= 1 and len(np.unique(patients[own])) >= LIMIT_PATIENTS:
+        return limit
+    return max(limit, _upper_limit(far, max_loss))
 
 
 def _upper_limit(score: Float64Array, max_loss: float) -> float:

@@ -42,6 +42,11 @@ def test_probabilities_sum_to_one_for_extreme_logits():
     assert np.isfinite(calibration.noise(np.array([-1e4, 1e4]))).all()
 
 
+def who(n):
+    """Name patients of beats, ten of each class however the classes lie."""
+    return np.array([f"p{k % 10}" for k in range(n)])
+
+
 def test_gate_without_both_kinds_is_refused():
     with pytest.raises(ValueError, match="0 of 3 calibration beats are noise"):
         fit_calibration(np.eye(3), np.arange(3), ["a", "b", "c"], np.zeros(3), np.zeros(3, bool), weighted=True)
@@ -56,7 +61,7 @@ def test_thresholds_keep_their_promises(rng):
     clean = unflagged & (rng.random(n) < 0.95)
     settings = ReviewSettings(0.02, 0.03, 0.05, 0.1)
     distance[:50] = np.inf
-    found = fit_thresholds(probability, noise, distance, target, unflagged, clean, settings)
+    found = fit_thresholds(probability, noise, distance, target, who(n), unflagged, clean, settings)
     confidence, wrong = probability.max(1), probability.argmax(1) != target
     accepted = unflagged & (confidence >= found.confidence)
     assert wrong[unflagged].mean() > 0.02 >= wrong[accepted].mean()
@@ -79,7 +84,7 @@ def test_what_is_far_depends_on_what_a_beat_is_called(rng):
     probability[:50] = np.roll(probability[:50], 1, axis=1)  # called wrongly, and far: no reason to be lenient
     distance[:50] = 1.2
     settings = ReviewSettings(0.1, 0.02, 0.02, 0.1)
-    found = fit_thresholds(probability, np.zeros(n), distance, target, every, every, settings)
+    found = fit_thresholds(probability, np.zeros(n), distance, target, who(n), every, every, settings)
     assert 0.29 < found.distance[0] <= 0.3
     assert 0.86 < found.distance[1] <= 0.9
     right = np.arange(n) >= 50
@@ -88,7 +93,11 @@ def test_what_is_far_depends_on_what_a_beat_is_called(rng):
     unseen = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
     assert found.far(unseen, np.array([0.5, 0.5])).tolist() == [True, False]
     assert found.far(unseen, np.array([np.inf, 0.1])).tolist() == [True, False]
-    alone = fit_thresholds(probability, np.zeros(n), np.full(n, np.inf), target, every, every, settings)
+    few = np.where(target == 0, np.array(["a", "b", "c", "d"])[np.arange(n) % 4], who(n))
+    found = fit_thresholds(probability, np.zeros(n), distance, target, few, every, every, settings)
+    assert found.distance[0] == everything  # four patients don't show how far the shapes of a class reach
+    assert 0.86 < found.distance[1] <= 0.9
+    alone = fit_thresholds(probability, np.zeros(n), np.full(n, np.inf), target, who(n), every, every, settings)
     assert alone.distance == (0.0, 0.0, 0.0)
 
 
@@ -96,9 +105,13 @@ def test_no_beat_is_noise_that_is_likelier_clean(rng):
     every = np.ones(400, bool)
     probability, target = np.tile([0.9, 0.1], (400, 1)), np.zeros(400, dtype=int)
     settings = ReviewSettings(0.01, 0.02, 0.02, 0.1)
-    found = fit_thresholds(probability, rng.uniform(0, 0.2, 400), np.ones(400), target, every, every, settings)
+    found = fit_thresholds(
+        probability, rng.uniform(0, 0.2, 400), np.ones(400), target, who(400), every, every, settings
+    )
     assert found.noise == 0.5
-    found = fit_thresholds(probability, rng.uniform(0.6, 0.9, 400), np.ones(400), target, every, every, settings)
+    found = fit_thresholds(
+        probability, rng.uniform(0.6, 0.9, 400), np.ones(400), target, who(400), every, every, settings
+    )
     assert found.noise > 0.8  # where many clean beats look noisy, few of them are lost all the same
 
 
@@ -106,7 +119,7 @@ def test_without_errors_every_beat_is_confident_enough():
     probability, target = np.tile([0.6, 0.4], (100, 1)), np.zeros(100, dtype=int)
     every = np.ones(100, bool)
     found = fit_thresholds(
-        probability, np.zeros(100), np.ones(100), target, every, every, ReviewSettings(0.01, 0.02, 0.02, 0.1)
+        probability, np.zeros(100), np.ones(100), target, who(100), every, every, ReviewSettings(0.01, 0.02, 0.02, 0.1)
     )
     assert found.confidence == 0.0
 
