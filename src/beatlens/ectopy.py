@@ -3,7 +3,7 @@
 A pattern is of one class and of accepted beats that follow each other: a beat in review, the end of a record or a gap
 ends it, since what lies there isn't known. A couplet is two such beats between others, a run three or more; bigeminy is
 every other beat, trigeminy every third, three times at least. Patterns count where they begin, so that those of a
-record's strips add up to the record's. Definitions: Josephson's Clinical Cardiac Electrophysiology.
+record's strips add up to the record's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def ectopy_columns(ectopic: Sequence[str]) -> list[str]:
 
 def ectopy(
     classes: npt.NDArray[np.object_], stretch: IntArray, cell: IntArray, n_cells: int, ectopic: Sequence[str]
-) -> dict[str, npt.NDArray[np.float64] | IntArray]:
+) -> dict[str, Float64Array | IntArray]:
     """Count the patterns of each ectopic class.
 
     Parameters
@@ -64,7 +64,7 @@ def ectopy(
     start = np.flatnonzero(np.concatenate([[True], changes])) if len(code) else np.zeros(0, dtype=np.int64)
     length = np.diff(np.append(start, len(code)))
     accepted = np.bincount(cell[code >= 0], minlength=n_cells)
-    result: dict[str, npt.NDArray[np.float64] | IntArray] = {}
+    result: dict[str, Float64Array | IntArray] = {}
     for k, name in enumerate(ectopic, start=1):
         own = np.bincount(cell[code == k], minlength=n_cells)
         burden = np.divide(own, accepted, out=np.full(n_cells, np.nan), where=accepted > 0)
