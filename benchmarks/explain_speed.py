@@ -39,6 +39,7 @@ import torch  # noqa: E402
 import yaml  # noqa: E402
 
 from beatlens.beats import RR_FEATURES  # noqa: E402
+from beatlens.calibration import Calibration  # noqa: E402
 from beatlens.explain.baselines import fill_signal  # noqa: E402
 from beatlens.explain.engine import PerturbationEngine  # noqa: E402
 from beatlens.explain.kernelshap import solve_kernelshap  # noqa: E402
@@ -50,7 +51,6 @@ from beatlens.leads import lead_id  # noqa: E402
 from beatlens.models.hybrid import HybridNet  # noqa: E402
 from beatlens.models.settings import ModelSettings, NetworkConfig  # noqa: E402
 from beatlens.prototypes.similarity import PrototypeBank  # noqa: E402
-from beatlens.review import Calibration  # noqa: E402
 from beatlens.shards import BeatGeometry  # noqa: E402
 
 CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config/config.yaml").read_text(encoding="utf-8"))

@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from beatlens.artefacts import atomic_directory, read_arrays, read_json, sha256_of, write_arrays, write_json
 from beatlens.beats import BeatSettings
+from beatlens.calibration import Calibration
 from beatlens.conformal import ConformalSets
 from beatlens.inputs import InputSpec
 from beatlens.look_alikes import LookAlikeSettings
 from beatlens.models.settings import NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.review import Calibration, Thresholds
+from beatlens.review import Thresholds
 from beatlens.shards import BeatGeometry
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Bundle:
     weights
         The network's state by parameter name; the scaler of the RR features is ``rr_mean`` and ``rr_std``.
     calibration, thresholds
-        See `beatlens.review`.
+        See `beatlens.calibration` and `beatlens.review`.
     conformal
         Limits of the conformal sets.
     signal

@@ -1,7 +1,4 @@
-"""When to trust a prediction: calibrated probabilities, the noise gate and the distance to prototypes.
-
-Everything here is fitted on the patients of the split ``calibrate``, which took no part in training.
-"""
+"""Which beats a human should look at: by calibrated probability, noise gate, distance to prototypes and quality."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 MIN_COVERAGE = 0.5
-"""Share of calibration beats that the confidence threshold accepts at least, if the error can't be reached."""
+"""Share of calibration beats that the confidence threshold accepts at least, whatever errors are wanted."""
 LIMIT_PATIENTS = 10
 """Patients that a class needs for a stricter limit of the distance than all classes together: fewer don't show how far
 its shapes reach."""
@@ -30,6 +27,9 @@ class ReviewSettings:
     ----------
     max_error
         Error among accepted calibration beats.
+    max_missed
+        Share of a class's calibration beats that are accepted as another class: what `max_error`, of which a rare class
+        is a small part, doesn't limit.
     max_clean_loss
         Share of clean beats, of any class, that the noise gate may send to review.
     max_distance_loss
@@ -39,6 +39,7 @@ class ReviewSettings:
     """
 
     max_error: float
+    max_missed: float
     max_clean_loss: float
     max_distance_loss: float
     conformal_alpha: float
@@ -47,37 +48,6 @@ class ReviewSettings:
         for name, value in asdict(self).items():
             if not 0 <= value < 1:
                 raise ValueError(f"review.{name}: {value}; expected a share in [0, 1)")
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """From logits to probabilities (temperature scaling with an offset a class; Guo et al. 2017; Platt 1999).
-
-    Attributes
-    ----------
-    temperature, bias
-        Class probabilities are softmax(logits / temperature + bias); bias has one entry a class.
-    gate_slope, gate_offset
-        The probability of noise is sigmoid(gate_slope * logit + gate_offset).
-    """
-
-    temperature: float
-    bias: tuple[float, ...]
-    gate_slope: float
-    gate_offset: float
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "bias", tuple(self.bias))
-        if not self.temperature > 0 or not self.gate_slope > 0:
-            raise ValueError(f"temperature {self.temperature}, gate slope {self.gate_slope}; expected > 0")
-
-    def probabilities(self, logits: npt.NDArray[Any]) -> Float64Array:
-        """Turn class logits (n, K) into probabilities (n, K), float64, whose rows sum to 1."""
-        return softmax(np.asarray(logits, dtype=np.float64) / self.temperature + np.array(self.bias))
-
-    def noise(self, gate: npt.NDArray[Any]) -> Float64Array:
-        """Turn noise-gate logits (n,) into probabilities (n,)."""
-        return sigmoid(self.gate_slope * np.asarray(gate, dtype=np.float64) + self.gate_offset)
 
 
 @dataclass(frozen=True)
@@ -104,19 +74,6 @@ class Thresholds:
         limit = np.array(self.distance)[probabilities.argmax(axis=1)]
         result: BoolArray = np.asarray(distance, dtype=np.float64) > limit
         return result
-
-
-def softmax(values: Float64Array) -> Float64Array:
-    """Softmax over the last axis."""
-    shifted = np.exp(values - values.max(axis=-1, keepdims=True))
-    result: Float64Array = shifted / shifted.sum(axis=-1, keepdims=True)
-    return result
-
-
-def sigmoid(values: Float64Array) -> Float64Array:
-    """Logistic function, without overflow."""
-    result: Float64Array = 0.5 * (1.0 + np.tanh(0.5 * values))
-    return result
 
 
 def reasons(
@@ -158,116 +115,6 @@ def reasons(
     return result
 
 
-def fit_calibration(
-    logits: npt.NDArray[Any],
-    target: npt.NDArray[np.int64],
-    groups: Sequence[str],
-    gate: npt.NDArray[Any],
-    gate_target: npt.NDArray[np.bool_],
-    *,
-    weighted: bool,
-) -> Calibration:
-    """Fit temperature, class offsets and the gate's slope and offset by maximum likelihood.
-
-    Class offsets undo class weights of the loss. Without weights there is nothing to undo, and a rare class of few
-    patients would be the worse for it; with them they are kept where they lower the log loss of left-out patients.
-
-    Parameters
-    ----------
-    logits, target
-        (n, K) and (n,) class index of labelled calibration beats.
-    groups
-        (n,) patient of each beat.
-    gate, gate_target
-        (m,) gate logits and whether the beat is noise, both kinds present.
-    weighted
-        Whether the loss had class weights.
-    """
-    slope, offset = _fit_gate(gate, gate_target)
-    temperature, bias = fit_class_calibration(logits, target, groups, weighted=weighted)
-    return Calibration(temperature, tuple(bias.tolist()), slope, offset)
-
-
-def fit_class_calibration(
-    logits: npt.NDArray[Any], target: npt.NDArray[np.int64], groups: Sequence[str], *, weighted: bool
-) -> tuple[float, Float64Array]:
-    """Return the temperature and the class offsets (K,) of `fit_calibration`, which says what the arguments are."""
-    if weighted and _left_out_loss(logits, target, groups, True) < _left_out_loss(logits, target, groups, False):
-        return _fit_temperature(logits, target, with_bias=True)
-    return _fit_temperature(logits, target, with_bias=False)
-
-
-def _fit_temperature(
-    logits: npt.NDArray[Any], target: npt.NDArray[np.int64], with_bias: bool
-) -> tuple[float, Float64Array]:
-    from scipy.optimize import minimize
-
-    values = np.asarray(logits, dtype=np.float64)
-    n, n_classes = values.shape
-    rows = np.arange(n)
-    ridge = 1.0 / n  # keeps the offset of a class without a beat finite
-
-    def loss(parameters: Float64Array) -> tuple[float, Float64Array]:
-        inverse = np.exp(parameters[0])
-        bias = parameters[1:] if with_bias else np.zeros(n_classes)
-        scaled = values * inverse + bias
-        probability = softmax(scaled)
-        log_sum = scaled.max(1) + np.log(np.exp(scaled - scaled.max(1, keepdims=True)).sum(1))
-        value = float(np.mean(log_sum - scaled[rows, target]) + ridge * (bias**2).sum())
-        residual = probability
-        residual[rows, target] -= 1.0
-        gradient = [(residual * values).sum() / n * inverse]
-        if with_bias:
-            gradient += list(residual.mean(0) + 2 * ridge * bias)
-        return value, np.array(gradient)
-
-    start = np.zeros(1 + n_classes * with_bias)
-    limits = [(np.log(0.05), np.log(20.0))] + [(-10.0, 10.0)] * (n_classes * with_bias)
-    fitted = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits)
-    bias = fitted.x[1:] - fitted.x[1:].mean() if with_bias else np.zeros(n_classes)
-    return float(np.exp(-fitted.x[0])), bias
-
-
-def _left_out_loss(
-    logits: npt.NDArray[Any], target: npt.NDArray[np.int64], groups: Sequence[str], with_bias: bool
-) -> float:
-    """Mean log loss of patients left out in up to five folds; infinite with fewer than two patients and offsets."""
-    names = sorted(set(groups))
-    if len(names) < 2:
-        return np.inf if with_bias else 0.0
-    fold_of = {name: k % 5 for k, name in enumerate(names)}
-    folds = np.array([fold_of[name] for name in groups])
-    total = 0.0
-    for fold in np.unique(folds):
-        out = folds == fold
-        temperature, bias = _fit_temperature(logits[~out], target[~out], with_bias)
-        probability = softmax(np.asarray(logits[out], dtype=np.float64) / temperature + bias)
-        total -= np.log(np.maximum(probability[np.arange(out.sum()), target[out]], 1e-12)).sum()
-    return float(total / len(target))
-
-
-def _fit_gate(gate: npt.NDArray[Any], target: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    from scipy.optimize import minimize
-
-    values, wanted = np.asarray(gate, dtype=np.float64), np.asarray(target, dtype=np.float64)
-    if not 0 < wanted.sum() < len(wanted):
-        raise ValueError(
-            f"noise gate: {int(wanted.sum())} of {len(wanted)} calibration beats are noise; expected both: "
-            "training.noise_fraction above 0, or noise that is annotated in those patients"
-        )
-
-    def loss(parameters: Float64Array) -> tuple[float, Float64Array]:
-        slope = np.exp(parameters[0])
-        score = slope * values + parameters[1]
-        residual = (sigmoid(score) - wanted) / len(values)
-        value = float(np.mean(np.logaddexp(0.0, score) - wanted * score))
-        return value, np.array([(residual * values).sum() * slope, residual.sum()])
-
-    limits = [(np.log(0.01), np.log(100.0)), (-50.0, 50.0)]
-    fitted = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=limits)
-    return float(np.exp(fitted.x[0])), float(fitted.x[1])
-
-
 def fit_thresholds(
     probabilities: Float64Array,
     noise: Float64Array,
@@ -280,8 +127,9 @@ def fit_thresholds(
 ) -> Thresholds:
     """Choose the review thresholds on calibration beats.
 
-    confidence: the lowest at which the error among accepted beats is at most ``max_error``; where none reaches it
-    while accepting half of the beats, the one of least error that does.
+    confidence: the lowest at which the error among accepted beats is at most ``max_error`` and of no class more than
+    ``max_missed`` are accepted as another; classes too small to miss one beat have no say. Where none reaches that
+    while accepting half of the beats, the one that exceeds it least.
 
     noise: as strict as possible while no class loses more than its allowed share of clean beats; classes too small to
     lose one beat are taken together. No beat is noise that is likelier clean.
@@ -310,8 +158,8 @@ def fit_thresholds(
     if not unflagged.any() or not clean.any():
         raise ValueError("review thresholds: no clean labelled beat of a calibration patient; expected some")
     return Thresholds(
-        confidence=_confidence_threshold(confidence[unflagged], wrong[unflagged], settings.max_error),
-        noise=max(_class_limit(noise, target, clean, settings.max_clean_loss), 0.5),
+        confidence=_confidence_threshold(confidence[unflagged], wrong[unflagged], target[unflagged], settings),
+        noise=max(_class_limit(noise[clean], target[clean], settings.max_clean_loss), 0.5),
         distance=tuple(
             _distance_limit(far[comparable], target[comparable] == k, patients[comparable], settings.max_distance_loss)
             for k in range(probabilities.shape[1])
@@ -319,32 +167,37 @@ def fit_thresholds(
     )
 
 
-def _confidence_threshold(confidence: Float64Array, wrong: BoolArray, max_error: float) -> float:
+def _confidence_threshold(
+    confidence: Float64Array, wrong: BoolArray, target: npt.NDArray[np.int64], settings: ReviewSettings
+) -> float:
     order = np.argsort(-confidence, kind="stable")
-    ranked = confidence[order]
-    error = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
+    ranked, errors = confidence[order], wrong[order]
+    accepted = np.arange(1, len(order) + 1)
+    excess = np.cumsum(errors) / accepted - settings.max_error
+    for k, size in zip(*np.unique(target, return_counts=True), strict=True):
+        if size * settings.max_missed >= 1:
+            missed = np.cumsum(errors & (target[order] == k)) / size
+            excess = np.maximum(excess, missed - settings.max_missed)
     last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
-    enough = np.arange(1, len(order) + 1) >= MIN_COVERAGE * len(order)
-    reached = np.flatnonzero(last_of_tie & enough & (error <= max_error))
-    if len(reached):
-        return 0.0 if reached[-1] == len(order) - 1 else float(ranked[reached[-1]])
-    candidates = np.flatnonzero(last_of_tie & enough)
-    return float(ranked[candidates[np.argmin(error[candidates])]])
+    candidates = np.flatnonzero(last_of_tie & (accepted >= MIN_COVERAGE * len(order)))
+    reached = candidates[excess[candidates] <= 0]
+    chosen = reached[-1] if len(reached) else candidates[np.argmin(excess[candidates])]
+    return 0.0 if chosen == len(order) - 1 else float(ranked[chosen])
 
 
-def _class_limit(score: Float64Array, target: npt.NDArray[np.int64], clean: BoolArray, max_loss: float) -> float:
-    """Return the least limit that at most `max_loss` of each class's clean beats exceed."""
+def _class_limit(score: Float64Array, target: npt.NDArray[np.int64], max_loss: float) -> float:
+    """Return the least limit that at most `max_loss` of each class's beats exceed."""
     limits = []
     small = np.zeros(len(score), dtype=bool)
-    for k in np.unique(target[clean]):
-        members = clean & (target == k)
+    for k in np.unique(target):
+        members = np.equal(target, k)
         if members.sum() * max_loss < 1:
             small |= members
         else:
             limits.append(_upper_limit(score[members], max_loss))
     if small.any():
         limits.append(_upper_limit(score[small], max_loss))
-    return float(max(limits))
+    return max(limits)
 
 
 def _distance_limit(far: Float64Array, own: BoolArray, patients: npt.NDArray[np.str_], max_loss: float) -> float:

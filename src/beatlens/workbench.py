@@ -16,7 +16,6 @@ from beatlens import __version__
 from beatlens.batches import TrainingSet
 from beatlens.beats import BeatSettings
 from beatlens.bundle import Bundle
-from beatlens.calibration import calibrate
 from beatlens.dataset import records_of_split, split_beats
 from beatlens.heldout import HeldOut, check_held_out, fold_tables, held_out_outputs, spec_without
 from beatlens.inference import network_outputs
@@ -32,6 +31,7 @@ from beatlens.review import ReviewSettings
 from beatlens.roster import records_digest, split_listing
 from beatlens.shards import BeatGeometry, Shard
 from beatlens.training import HISTORY_COLUMNS, TrainingSettings, summary, train
+from beatlens.trust import fit_trust
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -275,7 +275,7 @@ def bundle_model(
     trained = model["settings"]
     weighted = trained["training"]["class_weight_power"] > 0
     review = ReviewSettings(**settings["review"])
-    calibration, thresholds, conformal, reached = calibrate(held_out, review, weighted=weighted)
+    calibration, thresholds, conformal, reached = fit_trust(held_out, review, weighted=weighted)
     provenance = {
         "seed": int(trained["seed"]),
         "saved_epoch": model["saved_epoch"],

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from beatlens.beats import RR_FEATURES
+from beatlens.calibration import Calibration
 from beatlens.explain.baselines import ABSENT, BASELINES, LEAD_OFF, fill_signal
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.players import cell_players, refined_players, segment_edges, segment_players
@@ -21,7 +22,6 @@ from beatlens.models.build import network_from_arrays, network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank, class_features
-from beatlens.review import Calibration
 from beatlens.shards import BeatGeometry, cut_beats
 
 CLASSES = ("N", "S", "V")

@@ -12,6 +12,7 @@ import yaml
 from captum.attr import GuidedBackprop, IntegratedGradients, LayerGradCam
 
 from beatlens.beats import RR_FEATURES
+from beatlens.calibration import Calibration
 from beatlens.explain.anatomy import BETWEEN, beat_players, wave_players
 from beatlens.explain.baselines import fill_signal
 from beatlens.explain.differentiable import SignalModel
@@ -32,7 +33,6 @@ from beatlens.look_alikes import LookAlikeSettings, look_alikes_of
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.review import Calibration
 from beatlens.shards import BeatGeometry, cut_beats
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))

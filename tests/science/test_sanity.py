@@ -13,6 +13,7 @@ import yaml
 
 from beatlens.beats import RR_FEATURES, BeatSettings, beat_table, rr_features
 from beatlens.bundle import Bundle
+from beatlens.calibration import Calibration
 from beatlens.conformal import ConformalSets
 from beatlens.evaluate.artefact import artefact_test
 from beatlens.evaluate.probes import PROBE_COLUMNS, ProbeSettings, probe_cases, probe_table
@@ -29,7 +30,7 @@ from beatlens.models.build import network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.review import Calibration, Thresholds
+from beatlens.review import Thresholds
 from beatlens.shard_writer import ShardWriter
 from beatlens.shards import BeatGeometry, Shard
 

@@ -100,6 +100,16 @@ def test_scopes() -> None:
     assert get(table, "review_rate").value == pytest.approx(beats["review"].mean())
     assert get(table, "coverage").value == pytest.approx(1 - beats["review"].mean())
     assert get(table, "accuracy", scope="annotated: all").value == get(table, "accuracy").value
+    confidence = beats[[f"p_{name}" for name in CLASSES]].max(axis=1)
+    surest = confidence >= confidence.sort_values(ascending=False).iloc[539]  # 540 of 600
+    for name in CLASSES:
+        own = beats["label"] == name
+        wrong = own & (beats["pred"] != name)
+        row = get(table, "accepted_wrong", name)
+        assert row.value == pytest.approx((wrong & ~beats["review"]).sum() / own.sum())
+        assert row.lo < row.value < row.hi
+        assert row.n == own.sum()
+        assert get(table, "error_at_90_coverage", name).value == pytest.approx((wrong & surest).sum() / own.sum())
 
 
 def test_false_detections_missed_beats_and_foreign_labels() -> None:

@@ -14,6 +14,7 @@ import yaml
 from beatlens.artefacts import read_table, write_table
 from beatlens.beats import RR_FEATURES, BeatSettings, beat_table
 from beatlens.bundle import Bundle
+from beatlens.calibration import Calibration
 from beatlens.conformal import ConformalSets
 from beatlens.evaluate.explanation_cases import score_cases
 from beatlens.evaluate.explanation_table import scores_table
@@ -38,7 +39,7 @@ from beatlens.models.build import network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.review import Calibration, Thresholds
+from beatlens.review import Thresholds
 from beatlens.seeds import derive_seed
 from beatlens.shard_writer import ShardWriter
 from beatlens.shards import BeatGeometry, Shard, cut_beats

@@ -1,11 +1,12 @@
-"""Calibration and review thresholds against what was planted."""
+"""Review thresholds against what was planted."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from beatlens.review import Calibration, ReviewSettings, Thresholds, fit_calibration, fit_thresholds, reasons, softmax
+from beatlens.calibration import softmax
+from beatlens.review import ReviewSettings, Thresholds, fit_thresholds, reasons
 
 
 @pytest.fixture
@@ -13,43 +14,9 @@ def rng():
     return np.random.default_rng(8)
 
 
-def test_calibration_finds_the_planted_temperature_and_gate(rng):
-    true = rng.normal(size=(20000, 3)) * 2
-    target = np.array([rng.choice(3, p=row) for row in softmax(true)])
-    gate = rng.normal(size=20000) * 3
-    noisy = rng.random(20000) < 1 / (1 + np.exp(-(0.5 * gate - 1)))
-    groups = [f"p{k % 10}" for k in range(20000)]
-    fitted = fit_calibration(true * 3.0, target, groups, gate, noisy, weighted=True)
-    assert fitted.temperature == pytest.approx(3.0, rel=0.05)
-    assert np.abs(np.array(fitted.bias)).max() < 0.1
-    assert fitted.gate_slope == pytest.approx(0.5, rel=0.1)
-    assert fitted.gate_offset == pytest.approx(-1.0, abs=0.1)
-
-
-def test_class_offsets_are_kept_where_they_help_left_out_patients(rng):
-    true = rng.normal(size=(5000, 3))
-    target = np.array([rng.choice(3, p=row) for row in softmax(true)])
-    shifted = true - np.array([1.5, 0.0, -1.5])  # as class weights in the loss do
-    known = shifted, target, [f"p{k % 6}" for k in range(5000)], np.r_[0.0, 1.0], np.array([False, True])
-    np.testing.assert_allclose(fit_calibration(*known, weighted=True).bias, [1.5, 0.0, -1.5], atol=0.2)
-    assert fit_calibration(*known, weighted=False).bias == (0.0, 0.0, 0.0)  # no weights, nothing to undo
-
-
-def test_probabilities_sum_to_one_for_extreme_logits():
-    calibration = Calibration(0.5, (0.0, 1.0, -1.0), 1.0, 0.0)
-    probability = calibration.probabilities(np.array([[1e4, -1e4, 0], [0, 0, 0]], np.float32))
-    np.testing.assert_allclose(probability.sum(axis=1), 1.0, atol=1e-12)
-    assert np.isfinite(calibration.noise(np.array([-1e4, 1e4]))).all()
-
-
 def who(n):
     """Name patients of beats, ten of each class however the classes lie."""
     return np.array([f"p{k % 10}" for k in range(n)])
-
-
-def test_gate_without_both_kinds_is_refused():
-    with pytest.raises(ValueError, match="0 of 3 calibration beats are noise"):
-        fit_calibration(np.eye(3), np.arange(3), ["a", "b", "c"], np.zeros(3), np.zeros(3, bool), weighted=True)
 
 
 def test_thresholds_keep_their_promises(rng):
@@ -59,7 +26,7 @@ def test_thresholds_keep_their_promises(rng):
     noise, distance = rng.random(n), rng.random(n)
     unflagged = rng.random(n) < 0.95
     clean = unflagged & (rng.random(n) < 0.95)
-    settings = ReviewSettings(0.02, 0.03, 0.05, 0.1)
+    settings = ReviewSettings(0.02, 0.9, 0.03, 0.05, 0.1)
     distance[:50] = np.inf
     found = fit_thresholds(probability, noise, distance, target, who(n), unflagged, clean, settings)
     confidence, wrong = probability.max(1), probability.argmax(1) != target
@@ -83,7 +50,7 @@ def test_what_is_far_depends_on_what_a_beat_is_called(rng):
     probability, every = np.eye(3)[target] * 0.9 + 0.1 / 3, np.ones(n, bool)
     probability[:50] = np.roll(probability[:50], 1, axis=1)  # called wrongly, and far: no reason to be lenient
     distance[:50] = 1.2
-    settings = ReviewSettings(0.1, 0.02, 0.02, 0.1)
+    settings = ReviewSettings(0.1, 0.9, 0.02, 0.02, 0.1)
     found = fit_thresholds(probability, np.zeros(n), distance, target, who(n), every, every, settings)
     assert 0.29 < found.distance[0] <= 0.3
     assert 0.86 < found.distance[1] <= 0.9
@@ -104,7 +71,7 @@ def test_what_is_far_depends_on_what_a_beat_is_called(rng):
 def test_no_beat_is_noise_that_is_likelier_clean(rng):
     every = np.ones(400, bool)
     probability, target = np.tile([0.9, 0.1], (400, 1)), np.zeros(400, dtype=int)
-    settings = ReviewSettings(0.01, 0.02, 0.02, 0.1)
+    settings = ReviewSettings(0.01, 0.9, 0.02, 0.02, 0.1)
     found = fit_thresholds(
         probability, rng.uniform(0, 0.2, 400), np.ones(400), target, who(400), every, every, settings
     )
@@ -118,10 +85,40 @@ def test_no_beat_is_noise_that_is_likelier_clean(rng):
 def test_without_errors_every_beat_is_confident_enough():
     probability, target = np.tile([0.6, 0.4], (100, 1)), np.zeros(100, dtype=int)
     every = np.ones(100, bool)
-    found = fit_thresholds(
-        probability, np.zeros(100), np.ones(100), target, who(100), every, every, ReviewSettings(0.01, 0.02, 0.02, 0.1)
-    )
+    settings = ReviewSettings(0.01, 0.2, 0.02, 0.02, 0.1)
+    found = fit_thresholds(probability, np.zeros(100), np.ones(100), target, who(100), every, every, settings)
     assert found.confidence == 0.0
+
+
+def confidence_limit(confidence, wrong, target, max_error, max_missed):
+    """Fit on beats of two classes, each with its confidence, of which some are called the other class."""
+    pred = np.where(wrong, 1 - target, target)
+    probability = np.where(np.arange(2) == pred[:, None], confidence[:, None], 1 - confidence[:, None])
+    every, n = np.ones(len(target), bool), len(target)
+    settings = ReviewSettings(max_error, max_missed, 0.02, 0.02, 0.1)
+    return fit_thresholds(probability, np.zeros(n), np.ones(n), target, who(n), every, every, settings).confidence
+
+
+def test_a_rare_class_is_not_accepted_as_a_common_one(rng):
+    n, rare = 2000, 40
+    target = (np.arange(n) < rare).astype(int)
+    confidence = rng.uniform(0.7, 1.0, n)
+    wrong = np.arange(n) < 20  # half of the rare class, one beat in a hundred of all
+    confidence[:20] = np.linspace(0.6, 0.99, 20)
+    assert confidence_limit(confidence, wrong, target, 0.02, 0.9) == 0.0
+    found = confidence_limit(confidence, wrong, target, 0.02, 0.2)
+    accepted = confidence >= found
+    assert (wrong & accepted)[:rare].sum() == 8  # a fifth of forty
+    assert (wrong & (confidence >= found * 0.95))[:rare].sum() > 8
+
+
+def test_one_beat_does_not_send_the_others_to_review(rng):
+    confidence, target = rng.uniform(0.7, 1.0, 400), np.zeros(400, dtype=int)
+    target[:4], confidence[:4] = 1, 0.99
+    assert confidence_limit(confidence, target == 1, target, 0.02, 0.2) == 0.0  # four beats can't miss a fifth
+    target[:40], confidence[:40] = 1, rng.uniform(0.99, 1.0, 40)
+    found = confidence_limit(confidence, target == 1, target, 0.02, 0.2)
+    assert (confidence >= found).mean() == 0.5  # what can't be reached costs half of all beats at most
 
 
 def test_reasons_are_named_in_a_fixed_order():

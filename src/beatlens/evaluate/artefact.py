@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from beatlens.bundle import Bundle
+from beatlens.calibration import Calibration
 from beatlens.evaluate.faithfulness import cell_sums
 from beatlens.evaluate.probes import Probe, ProbeSettings
 from beatlens.explain.baselines import CONTRAST, median_beat
@@ -28,7 +29,6 @@ from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.target import Target
 from beatlens.inputs import RecordInputs, prepare_record
 from beatlens.models.hybrid import HybridNet
-from beatlens.review import Calibration
 from beatlens.seeds import derive_seed
 from beatlens.shards import Shard, cut_beats
 

@@ -13,10 +13,12 @@ from beatlens.evaluate.conformal import conformal_scores
 from beatlens.evaluate.confusion import (
     CLASS_METRICS,
     OVERALL_METRICS,
+    accepted_wrong,
     class_denominators,
     class_scores,
     overall_denominators,
     overall_scores,
+    patient_accepted,
     patient_confusion,
     patient_review,
 )
@@ -147,6 +149,17 @@ def _scope_scores(rows: Outcomes, settings: EvaluateSettings, seed: int) -> list
         if metric == "support":  # a count of this data set, not an estimate
             lo = hi = np.nan
         scores.append(_score(name, metric, value, lo, hi, n[index]))
+    accepted = patient_accepted(rows)
+    silent = patient_bootstrap_many(
+        accepted,
+        accepted_wrong,
+        draws=settings.bootstrap,
+        level=settings.level,
+        seed=seed,
+        contributes=accepted[:, :, 0] > 0,
+    )
+    detected = accepted[:, :, 0].sum(axis=0)
+    scores += [_score(c, "accepted_wrong", *silent.at(k), detected[k]) for k, c in enumerate(rows.classes)]
     scores += [
         _score(name, metric, *interval, size)
         for name, metric, interval, size in probability_scores(

@@ -33,6 +33,21 @@ def patient_review(rows: Outcomes) -> Array:
     return np.stack(counts, axis=1).astype(np.float64)
 
 
+def patient_accepted(rows: Outcomes) -> Array:
+    """Count each class's detected beats, and those accepted as another class: (n_patients, n_classes, 2) float64."""
+    shape = (len(rows.patients), len(rows.truths))
+    counts = []
+    for which in (~rows.missed, ~rows.missed & ~rows.review & (rows.pred != rows.truth)):
+        flat = np.ravel_multi_index((rows.patient[which], rows.truth[which]), shape)
+        counts.append(np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)[:, : len(rows.classes)])
+    return np.stack(counts, axis=2).astype(np.float64)
+
+
+def accepted_wrong(accepted: Array) -> Array:
+    """Share of each class's detected beats that are accepted as another: (n, n_classes), of counts as above."""
+    return divide(accepted[:, :, 1], accepted[:, :, 0])
+
+
 def class_scores(confusion: Array, n_classes: int) -> Array:
     """Precision, recall, F1 and support of each class.
 

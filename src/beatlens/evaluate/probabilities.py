@@ -96,9 +96,33 @@ def aurc(histogram: Array) -> Array:
 def error_at_coverage(histogram: Array, coverage: float = 0.9) -> Array:
     """Error among the most confident beats, as few as make up `coverage` of all; (n,), NaN without beats."""
     covered, risk = risk_coverage(histogram)
-    first = (np.nan_to_num(covered) >= coverage - 1e-12).argmax(axis=1)
-    chosen: Array = risk[np.arange(len(risk)), first]
+    chosen: Array = risk[np.arange(len(risk)), _first_to_cover(covered, coverage)]
     return chosen
+
+
+def class_error_at_coverage(histogram: Array, coverage: float = 0.9) -> Array:
+    """Share of a class's beats that are called another and among the most confident `coverage` of all beats.
+
+    Parameters
+    ----------
+    histogram
+        (n, 3, n_bins) counts of the other classes' beats, of the class's right and of its wrong predictions, in
+        ascending order of confidence.
+
+    Returns
+    -------
+    (n,), NaN without a beat of the class
+    """
+    accepted = np.cumsum(histogram.sum(axis=1)[:, ::-1], axis=1)
+    covered = divide(accepted, np.broadcast_to(accepted[:, -1:], accepted.shape))
+    wrong = np.cumsum(histogram[:, 2, ::-1], axis=1)
+    chosen = wrong[np.arange(len(wrong)), _first_to_cover(covered, coverage)]
+    return divide(chosen, histogram[:, 1:].sum(axis=(1, 2)))
+
+
+def _first_to_cover(covered: Array, coverage: float) -> npt.NDArray[np.intp]:
+    first: npt.NDArray[np.intp] = (np.nan_to_num(covered) >= coverage - 1e-12).argmax(axis=1)
+    return first
 
 
 def calibration_table(rows: Outcomes, bins: int) -> Array:
@@ -140,7 +164,7 @@ def confidences(rows: Outcomes) -> tuple[Array, Array]:
 def probability_scores(
     rows: Outcomes, *, bins: int, draws: int, level: float, seed: int
 ) -> list[tuple[str, str, Interval, int]]:
-    """Return ``(class, metric, interval, n)`` of AUROC, AURC, error at 90 % coverage and calibration error.
+    """Return ``(class, metric, interval, n)`` of AUROC, AURC, errors at 90 % coverage and calibration error.
 
     Only detections whose truth is a class are scored; without any, the list is empty.
     """
@@ -152,16 +176,21 @@ def probability_scores(
     wrong = (1 - correct).astype(np.int64)
     nobody = np.zeros(n, dtype=np.int64)
 
-    def interval(scores: Array, groups: npt.NDArray[np.int64], statistic: Statistic, needs_both: bool) -> Interval:
-        exact = statistic(rank_histogram(scores, groups, 2, nobody, 1, None))
-        coarse = rank_histogram(scores, groups, 2, kept.patient, len(kept.patients), MAX_BINS)
-        contributes = coarse[:, 1].sum(axis=1) > 0 if needs_both else None
+    def interval(scores: Array, groups: npt.NDArray[np.int64], statistic: Statistic, of_class: bool) -> Interval:
+        n_groups = 2 + (statistic is class_error_at_coverage)
+        exact = statistic(rank_histogram(scores, groups, n_groups, nobody, 1, None))
+        coarse = rank_histogram(scores, groups, n_groups, kept.patient, len(kept.patients), MAX_BINS)
+        contributes = coarse[:, 1:].sum(axis=(1, 2)) > 0 if of_class else None
         bounds = patient_bootstrap(coarse, statistic, draws=draws, level=level, seed=seed, contributes=contributes)
         return Interval(float(exact[0]), bounds.lo, bounds.hi)
 
     scores = [
         (name, "auroc", interval(kept.probability[:, k], (kept.truth == k).astype(np.int64), auroc, True), n)
         for k, name in enumerate(kept.classes)
+    ]
+    scores += [
+        (name, "error_at_90_coverage", interval(confidence, own + own * wrong, class_error_at_coverage, True), n)
+        for name, own in ((name, (kept.truth == k).astype(np.int64)) for k, name in enumerate(kept.classes))
     ]
     table = calibration_table(kept, bins)
     error = patient_bootstrap(table, calibration_error, draws=draws, level=level, seed=seed)

@@ -14,8 +14,8 @@ from beatlens.explain.target import Target
 from beatlens.prototypes.similarity import PrototypeBank
 
 if TYPE_CHECKING:
+    from beatlens.calibration import Calibration
     from beatlens.models.hybrid import HybridNet
-    from beatlens.review import Calibration
 
 
 class SignalModel:

@@ -25,9 +25,9 @@ from beatlens.explain.target import Target
 from beatlens.prototypes.similarity import PrototypeBank, class_features, combine
 
 if TYPE_CHECKING:
+    from beatlens.calibration import Calibration
     from beatlens.look_alikes import LookAlikes
     from beatlens.models.hybrid import HybridNet
-    from beatlens.review import Calibration
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]

@@ -15,7 +15,7 @@ UNITS = ("probability", "logit")
 
 
 class Calibrated(Protocol):
-    """Turns logits into calibrated probabilities (`beatlens.review.Calibration`)."""
+    """Turns logits into calibrated probabilities (`beatlens.calibration.Calibration`)."""
 
     def probabilities(self, logits: npt.NDArray[np.float32]) -> Array:
         """Class logits (n, K) to probabilities (n, K)."""

@@ -121,7 +121,10 @@ def classification_section(inputs: ReportInputs) -> dict[str, Any] | None:
         {
             "name": name,
             "support": count(scores.value("support", name)),
-            **{metric: scores.text(metric, name) for metric in ("precision", "recall", "f1", "auroc")},
+            **{
+                metric: scores.text(metric, name)
+                for metric in ("precision", "recall", "f1", "auroc", "accepted_wrong", "error_at_90_coverage")
+            },
         }
         for name in inputs.classes
     ]

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.beats import BeatSettings
+from beatlens.calibration import fit_class_calibration
 from beatlens.heldout import HELD_OUT, fold_tables, labelled_outputs
 from beatlens.inputs import InputSpec
 from beatlens.look_alikes import LookAlikeSettings
 from beatlens.prototypes.mining import PrototypeSettings, mine
-from beatlens.review import fit_class_calibration
 from beatlens.roster import records_digest, split_listing
 from beatlens.sealed import SealedShard
 from beatlens.shards import BeatGeometry
@@ -147,8 +147,9 @@ def calibrated_classes(
 ) -> npt.NDArray[np.int64]:
     """Return the class of each beat by calibrated probability, each fold calibrated on the others' patients.
 
-    A run's predictions go through class offsets fitted on left-out patients (`beatlens.review.fit_calibration`), which
-    make up for most of what class weights do: to compare bare logits would be to compare what no run predicts.
+    A run's predictions go through class offsets fitted on left-out patients
+    (`beatlens.calibration.fit_calibration`), which make up for most of what class weights do: to compare bare logits
+    would be to compare what no run predicts.
 
     Parameters
     ----------
