@@ -6,7 +6,7 @@ from pathlib import Path
 
 from beatlens import programs
 from beatlens.alerts import alert_arrays, alert_tables, find_alerts, take_sample
-from beatlens.artefacts import read_table, sha256_of, write_arrays, write_table
+from beatlens.artefacts import read_table, write_arrays, write_table
 from beatlens.bundle import Bundle
 from beatlens.models.build import choose_device, make_deterministic
 from beatlens.novelty import AlertSettings
@@ -36,7 +36,8 @@ def main() -> None:
     network, seed = bundle.network(device), settings["seed"]
     sample = take_sample(shards, read_table(arguments.beats), bundle, network, chosen, seed, device)
     alerts = find_alerts(sample, chosen, seed)
-    known = remember(arguments.registry, sha256_of(arguments.bundle / "bundle.json"), arguments.run, alerts.found())
+    found = alerts.found(bundle.leads)
+    known = remember(arguments.registry, bundle.geometry, arguments.run, found, chosen.min_cohesion)
     tables = alert_tables(alerts, known)
     for path, table in zip((arguments.alerts, arguments.clusters, arguments.members), tables, strict=True):
         write_table(path, table)

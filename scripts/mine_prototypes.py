@@ -9,8 +9,9 @@ from beatlens.artefacts import read_table, write_table
 from beatlens.beats import BeatSettings
 from beatlens.dataset import records_of_split, split_beats
 from beatlens.inputs import InputSpec, prepare_record
-from beatlens.prototypes.mining import PrototypeSettings, mine
+from beatlens.prototypes.mining import PrototypeSettings, mine, training_patients
 from beatlens.prototypes.space import LibrarySettings, beat_map, cluster_table, fit_space, sample_beats
+from beatlens.prototypes.templates import class_templates
 from beatlens.prototypes.validation import summarise, validate
 from beatlens.sealed import sealed
 from beatlens.shards import BeatGeometry
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
     parser.add_argument("--library", type=Path, required=True, help="table to write, one row a prototype")
     parser.add_argument("--waves", type=Path, required=True, help="arrays to write")
-    for name in ("validation", "summary", "clusters", "space"):
+    for name in ("templates", "validation", "summary", "clusters", "space"):
         parser.add_argument(f"--{name}", type=Path, required=True, help="to write")
     arguments = parser.parse_args()
     programs.start(arguments)
@@ -48,6 +49,8 @@ def main() -> None:
     write_table(arguments.validation, validation)
     write_table(arguments.summary, summarise(library.table, validation, settings["classes"]))
     spec = InputSpec(library.bank.classes, library.bank.leads, geometry, beats, library.bank)
+    patients = training_patients(shards, records, spec)
+    class_templates(patients, spec.classes, spec.leads, geometry).save(arguments.templates)
     tables = split_beats(shards, records_of_split(records, "train"))
     sample = sample_beats((prepare_record(shard, table, spec) for shard, table in tables), limits, seed)
     space = fit_space(sample, limits, seed)

@@ -91,15 +91,22 @@ class Alerts:
         distance = np.linalg.norm(own - own.mean(axis=0), axis=1)
         return pattern.members[np.argsort(distance, kind="stable")]
 
-    def found(self) -> list[FoundPattern]:
-        """Return what the registry is to remember of the alerts."""
+    def median(self, pattern: Pattern) -> FloatArray:
+        """Return the median beat (L, T) of a pattern in mV, NaN in leads that none of its beats has."""
+        own = self.sample.beats.waves[pattern.members] * self.sample.scale[pattern.members, :, None]
+        result = np.full(own.shape[1:], np.nan, dtype=np.float32)
+        for lead in np.flatnonzero(np.isfinite(own).any(axis=(0, 2))):
+            result[lead] = np.nanmedian(own[:, lead], axis=0)
+        return result
+
+    def found(self, leads: Sequence[str]) -> list[FoundPattern]:
+        """Return what the registry is to remember of the alerts; `leads` are the L leads of the waves."""
         result = []
         for pattern in self.raised:
-            own = self.sample.beats.embedding[pattern.members].astype(np.float64)
-            centre = own.mean(axis=0)
-            radius = float(np.quantile(np.linalg.norm(own - centre, axis=1), RADIUS_QUANTILE))
+            waves = zip(leads, self.median(pattern), strict=True)
+            median = {lead: wave for lead, wave in waves if np.isfinite(wave).all()}
             first = str(self.sample.table["beat_id"].iloc[self.order(pattern)[0]])
-            result.append(FoundPattern(centre, radius, first, len(pattern.members), pattern.n_patients))
+            result.append(FoundPattern(median, first, len(pattern.members), pattern.n_patients))
         return result
 
 
@@ -273,23 +280,25 @@ def alert_arrays(alerts: Alerts, bundle: Bundle) -> dict[str, npt.NDArray[Any]]:
     ``centre`` (A, D), ``radius`` (A,), ``median`` (A, L, T) and ``examples`` (A, E, L, T) in mV, NaN in absent leads
     and where there are fewer examples, ``example_ids`` (A, E), ``leads`` (L,), ``fs``, ``before``.
     """
-    found, sample, raised = alerts.found(), alerts.sample, alerts.raised
+    sample, raised = alerts.sample, alerts.raised
     shape = (len(bundle.leads), bundle.geometry.length)
     millivolts = sample.beats.waves * sample.scale[:, :, None]
+    centre = np.zeros((len(raised), bundle.network_config.embedding_size))
+    radius = np.zeros(len(raised))
     median = np.full((len(raised), *shape), np.nan, dtype=np.float32)
     shown = np.full((len(raised), EXAMPLES, *shape), np.nan, dtype=np.float32)
     ids = np.full((len(raised), EXAMPLES), "", dtype=object)
     for k, pattern in enumerate(raised):
-        own = millivolts[pattern.members]
-        for lead in np.flatnonzero(np.isfinite(own).any(axis=(0, 2))):
-            median[k, lead] = np.nanmedian(own[:, lead], axis=0)
+        own = sample.beats.embedding[pattern.members].astype(np.float64)
+        centre[k] = own.mean(axis=0)
+        radius[k] = np.quantile(np.linalg.norm(own - centre[k], axis=1), RADIUS_QUANTILE)
+        median[k] = alerts.median(pattern)
         rows = examples(alerts, pattern)
         shown[k, : len(rows)] = millivolts[rows]
         ids[k, : len(rows)] = sample.table["beat_id"].iloc[rows]
-    size = bundle.network_config.embedding_size
     return {
-        "centre": np.array([entry.centre for entry in found]).reshape(len(found), size),
-        "radius": np.array([entry.radius for entry in found]),
+        "centre": centre,
+        "radius": radius,
         "median": median,
         "examples": shown,
         "example_ids": ids.astype(np.str_),

@@ -82,6 +82,12 @@ class LabelledRecord:
         return self.typical_wide[:, first : first + spec.geometry.length]
 
 
+def clean_beats(beats: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Tell which beats are neither flagged by a quality rule nor annotated as noise."""
+    clean: npt.NDArray[np.bool_] = (beats["reason"].to_numpy() == "") & ~beats["annotated_noise"].to_numpy(dtype=bool)
+    return clean
+
+
 def gate_labels(beats: pd.DataFrame) -> FloatArray:
     """Return what is known about noise: 1 in annotated noise, NaN unknown, else 0.
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from beatlens.novelty import AlertSettings, Candidates, find_patterns, patient_cohesion, sample_rows
-from beatlens.pattern_registry import FoundPattern, remember
+from beatlens.pattern_registry import FoundPattern, likeness, remember
+from beatlens.shards import BeatGeometry
 
 SHAPES = {
     "known": np.exp(-0.5 * ((np.arange(60) - 25) / 2) ** 2),
@@ -88,6 +89,20 @@ def test_each_criterion_can_stop_an_alert(settings):
     assert len(raised(candidates, settings)) == 1
     for change in ({"min_patients": 5}, {"min_patient_beats": 16}, {"min_beats": 61}, {"min_cohesion": 1.0}):
         assert raised(candidates, replace(settings, **change)) == [], change
+    accepted = replace(candidates, review=candidates.review & (np.arange(len(candidates.review)) % 3 > 0))
+    assert len(raised(accepted, replace(settings, min_review_share=0.6))) == 1  # a third of the pattern was accepted
+    patterns, _ = find_patterns(accepted, settings, 3)
+    assert [pattern.failed for pattern in patterns if len(pattern.members) > 30] == [("min_review_share",)]
+
+
+def test_a_pattern_that_resamples_lose_is_no_alert(settings):
+    candidates = beats(np.random.default_rng(1), [KNOWN, ("new", 1, "abcd", 15, True)])
+    place, new = candidates.embedding.copy(), candidates.review
+    place[new] -= 0.5 * (place[new].mean(axis=0) - place[~new].mean(axis=0))  # half as far from what is known
+    near = replace(candidates, embedding=place)
+    patterns, _ = find_patterns(near, settings, 3)
+    assert [pattern.failed for pattern in patterns] == [("min_stability",)]
+    assert len(raised(near, replace(settings, min_stability=0.3))) == 1
 
 
 def test_too_few_beats_in_review_are_no_pattern(settings):
@@ -118,21 +133,32 @@ def test_samples_are_capped_by_patient_and_independent_of_others(settings):
     assert len(sample_rows(patients, review, settings, 7, most=50)) == 50
 
 
-def found(place, beat="c/r/1", radius=1.0):
-    return FoundPattern(np.array(place, dtype=float), radius, beat, 30, 4)
+def found(shape, beat="c/r/1", leads=("II", "V1"), noise=0):
+    rng = np.random.default_rng(noise)
+    median = {lead: SHAPES[shape] + 0.05 * bool(noise) * rng.standard_normal(60) for lead in leads}
+    return FoundPattern(median, beat, 30, 4)
 
 
 def test_the_registry_remembers_other_runs_and_never_the_run_itself(tmp_path):
-    first = remember(tmp_path, "b" * 64, "one", [found([0, 0]), found([9, 0], "c/r/2")])
+    cut = BeatGeometry(100.0, 25, 35)
+    first = remember(tmp_path, cut, "one", [found("new"), found("known", "c/r/2")], 0.8)
     assert [known.seen_in for known in first] == [(), ()]
-    again = remember(tmp_path, "b" * 64, "one", [found([0, 0]), found([9, 0], "c/r/2")])
+    again = remember(tmp_path, cut, "one", [found("new"), found("known", "c/r/2")], 0.8)
     assert again == first
-    second = remember(tmp_path, "b" * 64, "two", [found([0.5, 0], "d/r/5"), found([0.4, 0], "d/r/6")])
+    # Another network, other leads: the shape is what is known again, in the one lead that both have.
+    second = remember(tmp_path, cut, "two", [found("new", "d/r/5", ("V1", "V5"), 1), found("new", "d/r/6")], 0.8)
     assert second[0].identifier == first[0].identifier
     assert second[0].seen_in == ("one",)
     assert second[1].seen_in == ()  # a known pattern is met once
-    assert remember(tmp_path, "c" * 64, "two", [found([0, 0])])[0].seen_in == ()  # another bundle
-    remember(tmp_path, "b" * 64, "one", [])
-    third = remember(tmp_path, "b" * 64, "three", [found([9, 0])])
-    assert third[0].seen_in == ()  # what a run no longer finds is forgotten
+    assert remember(tmp_path, cut, "three", [found("new", leads=("I",))], 0.8)[0].seen_in == ()  # nothing to compare
+    assert remember(tmp_path, BeatGeometry(250.0, 25, 35), "two", [found("new")], 0.8)[0].seen_in == ()  # other beats
+    remember(tmp_path, cut, "one", [], 0.8)
+    assert remember(tmp_path, cut, "four", [found("known")], 0.8)[0].seen_in == ()  # what no run finds is forgotten
     assert not list(tmp_path.glob("*.tmp*"))
+
+
+def test_patterns_are_alike_by_shape_and_not_by_size():
+    assert likeness(found("new").median, {"II": 3 * SHAPES["new"]}) == pytest.approx(1)
+    assert likeness(found("new").median, {"II": -SHAPES["new"]}) == pytest.approx(-1)
+    assert likeness(found("new").median, {"aVR": SHAPES["new"]}) == 0
+    assert likeness(found("new").median, {"II": np.zeros(60)}) == 0

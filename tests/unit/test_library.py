@@ -13,13 +13,16 @@ import yaml
 
 from beatlens.beats import BeatSettings
 from beatlens.dataset import split_beats
+from beatlens.figures.scale import PaperScale
 from beatlens.figures.space import space_figure
+from beatlens.figures.templates import template_figure
 from beatlens.inputs import InputSpec, prepare_record
 from beatlens.prototypes.inspect import describe, of_label, open_library, plot_label
-from beatlens.prototypes.mining import PrototypeSettings, mine
+from beatlens.prototypes.mining import PrototypeSettings, mine, training_patients
 from beatlens.prototypes.seeds import seed_bank, similar_beats
 from beatlens.prototypes.space import BeatSample, FeatureSpace, LibrarySettings, beat_map, cluster_table, fit_space
 from beatlens.prototypes.space import sample_beats as take_sample
+from beatlens.prototypes.templates import ClassTemplates, class_templates
 from beatlens.prototypes.validation import summarise, validate
 from beatlens.shards import BeatGeometry
 
@@ -156,6 +159,39 @@ def test_a_seed_may_be_named_by_its_annotation(world, monkeypatch):
         seed_bank(shards, pd.DataFrame({"beat_id": [beat, name], "label": ["N", "N"]}), spec)
 
 
+def test_each_patient_counts_once_in_a_class_template(world):
+    _, shards, library, spec = world
+    records = pd.concat([shard.records for shard in shards], ignore_index=True).assign(split="train")
+    records.loc[records["patient"] == records["patient"].iloc[0], "split"] = "test"
+    patients = list(training_patients(shards, records, spec))
+    assert len(patients) == 4
+    found = class_templates(patients, (*CLASSES, "Q"), spec.leads, spec.geometry)
+    for k, name in enumerate(CLASSES):
+        for place in range(len(spec.leads)):
+            medians = []
+            for (own,) in patients:
+                clean = (own.beats["reason"] == "") & ~own.beats["annotated_noise"].astype(bool)
+                rows = (clean & (own.beats["label"] == name)).to_numpy()
+                medians.append(np.median(own.waves[rows, place] * own.lead_scale[place], axis=0))
+            np.testing.assert_allclose(found.quartiles[1, k, place], np.median(medians, axis=0), atol=1e-6)
+            np.testing.assert_allclose(found.quartiles[2, k, place], np.quantile(medians, 0.75, axis=0), atol=1e-6)
+            assert found.patients[k, place] == 4
+    assert not found.patients[3].any()
+    assert np.isnan(found.quartiles[:, 3]).all()
+
+
+def test_templates_are_saved_and_drawn(world, tmp_path):
+    _, shards, _, spec = world
+    found = class_templates([[inputs] for inputs in loaded(world)], (*CLASSES, "Q"), spec.leads, spec.geometry)
+    found.save(tmp_path / "templates.npz")
+    again = ClassTemplates.load(tmp_path / "templates.npz")
+    np.testing.assert_array_equal(again.quartiles, found.quartiles)
+    assert (again.classes, again.leads, again.fs, again.before) == (found.classes, found.leads, 100.0, found.before)
+    written = [text.get_text() for text in template_figure(again, PaperScale(25, 10)).axes[0].texts]
+    assert written.count("5 patients") == 6
+    assert written.count("no clean beat") == 2
+
+
 def test_a_library_can_be_looked_at(world):
     library = open_library(world[0])
     narrow = of_label(library, "V")
@@ -164,6 +200,8 @@ def test_a_library_can_be_looked_at(world):
     facts = describe(library, 0)
     assert set(facts["wave_mv"]) == set(facts["leads"].split(";"))
     np.testing.assert_allclose(facts["wave_mv"]["II"], library.bank.waves[0, 0] * library.scale[0, 0])
-    assert plot_label(library, "V").axes
+    written = " ".join(text.get_text() for text in plot_label(library, "V").axes[0].texts)
+    assert written.count("purity") == (library.table["class"] == "V").sum()
+    assert "purity 1.00" in written
     with pytest.raises(ValueError, match="expected one of N, S, V"):
         of_label(library, "X")

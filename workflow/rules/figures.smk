@@ -1,22 +1,30 @@
 # Figures of the model and of the predictions: the prototype bank, training, confusion, reliability, patients.
 FIGURES = [f"<results>/figures/{name}" for name in ("cases.tsv", "scores.svg", "alerts.svg")]
 
-MODEL_FIGURES = ("prototypes", "prototype_map", "training")
+MODEL_FIGURES = ("prototypes", "templates", "prototype_map", "training")
+GALLERIES = [] if CONFIG["bundle"] else [f"<results>/figures/prototypes/{name}.svg" for name in CONFIG["classes"]]
 
 if not CONFIG["bundle"]:
     FIGURES += [f"<results>/figures/{name}.svg" for name in MODEL_FIGURES]
 
     rule draw_model:
-        """Draw the prototype bank, to scale, and loss and scores over the epochs."""
+        """Draw the prototype bank and class templates, to scale, and loss and scores over the epochs."""
         input:
             library="<results>/prototypes/library.csv",
             waves="<results>/prototypes/waves.npz",
             space="<results>/prototypes/space.npz",
+            templates="<results>/prototypes/templates.npz",
             history="<results>/model/history.csv",
         output:
             gallery=report(
                 ensure("<results>/figures/prototypes.svg", non_empty=True),
                 caption="../report/prototypes.rst",
+                category="Model",
+            ),
+            galleries=[ensure(gallery, non_empty=True) for gallery in GALLERIES],
+            template_figure=report(
+                ensure("<results>/figures/templates.svg", non_empty=True),
+                caption="../report/templates.rst",
                 category="Model",
             ),
             prototype_map=report(
@@ -45,7 +53,8 @@ if not CONFIG["bundle"]:
             settings=settings("classes", "report.speed_mm_s", "report.gain_mm_mv"),
         shell:
             "{params.program} --library {input.library:q} --waves {input.waves:q} --space {input.space:q}"
-            " --history {input.history:q} --map {output.prototype_map:q}"
+            " --templates {input.templates:q} --history {input.history:q} --map {output.prototype_map:q}"
+            " --galleries {output.galleries:q} --template-figure {output.template_figure:q}"
             " --settings {params.settings:q} --gallery {output.gallery:q} --training {output.training:q} --log {log:q}"
 
 

@@ -1,7 +1,9 @@
 # The prototype bank: typical beats of each class, mined from the training patients.
 PROTOTYPES = [
     f"<results>/prototypes/{name}"
-    for name in ("library.csv", "waves.npz", "validation.csv", "summary.csv", "clusters.csv", "space.npz")
+    for name in (
+        *("library.csv", "waves.npz", "validation.csv", "summary.csv", "clusters.csv", "space.npz", "templates.npz"),
+    )
 ]
 
 if not CONFIG["bundle"]:
@@ -18,6 +20,7 @@ if not CONFIG["bundle"]:
                 category="Model",
             ),
             waves=ensure("<results>/prototypes/waves.npz", non_empty=True),
+            templates=ensure("<results>/prototypes/templates.npz", non_empty=True),
             validation=ensure("<results>/prototypes/validation.csv", non_empty=True),
             summary=ensure("<results>/prototypes/summary.csv", non_empty=True),
             clusters=ensure("<results>/prototypes/clusters.csv", non_empty=True),
@@ -39,5 +42,5 @@ if not CONFIG["bundle"]:
             shards=folders("shards"),
         shell:
             "{params.program} --shards {params.shards:q} --records {input.records:q} --settings {params.settings:q}"
-            " --library {output.library:q} --waves {output.waves:q} --validation {output.validation:q}"
+            " --library {output.library:q} --waves {output.waves:q} --templates {output.templates:q} --validation {output.validation:q}"
             " --summary {output.summary:q} --clusters {output.clusters:q} --space {output.space:q} --log {log:q}"

@@ -35,7 +35,7 @@ rule manifest:
         draw_cases="<results>/figures/cases.tsv",
         draw_explanations=["<results>/figures/scores.svg", "<results>/figures/cohort.svg"],
         find_alerts=[*ALERTS, "<results>/figures/alerts.svg"],
-        draw_model=[f"<results>/figures/{name}.svg" for name in MODEL_FIGURES if TRAINED],
+        draw_model=[*GALLERIES, *(f"<results>/figures/{name}.svg" for name in MODEL_FIGURES if TRAINED)],
         draw_classification=[
             f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED
         ],

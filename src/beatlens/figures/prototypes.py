@@ -24,8 +24,10 @@ LIMIT_MM = 25.0
 """Most that a trace reaches above or below zero; beyond it is cut."""
 
 
-def prototype_figure(library: PrototypeLibrary, classes: Sequence[str], scale: PaperScale) -> Figure:
-    """Draw every prototype on millimetre paper, a row (or more) a class.
+def prototype_figure(
+    library: PrototypeLibrary, classes: Sequence[str], scale: PaperScale, only: str | None = None
+) -> Figure:
+    """Draw prototypes on millimetre paper, a row (or more) a class.
 
     Parameters
     ----------
@@ -35,26 +37,41 @@ def prototype_figure(library: PrototypeLibrary, classes: Sequence[str], scale: P
         Class ids in order.
     scale
         Paper speed and gain; the R peak lies on the strong line that a tick marks.
+    only
+        One class to draw, with the median wave of each cluster, its size and its purity.
     """
     bank = library.bank
     if not len(bank):
         return empty_figure("No prototypes: the model has none.")
+    if only is not None and only not in bank.labels:
+        return empty_figure(f"No prototype of {only}: it has no clean training beat.")
     times = (np.arange(bank.waves.shape[2]) - library.before) / library.fs
-    millimetres = np.clip(bank.waves * library.scale[:, :, None] * scale.gain_mm_mv, -LIMIT_MM, LIMIT_MM)
     leads = [_shown_leads(bank.leads, present) for present in bank.present]
-    traces = [[millimetres[p, bank.leads.index(lead)] for lead in leads[p]] for p in range(len(bank))]
+    traces, medians = (
+        [[shown[p, bank.leads.index(lead)] for lead in leads[p]] for p in range(len(bank))]
+        for shown in (
+            np.clip(waves * library.scale[:, :, None] * scale.gain_mm_mv, -LIMIT_MM, LIMIT_MM)
+            for waves in (bank.waves, library.median)
+        )
+    )
     before_mm = round_up_mm(-times[0] * scale.speed_mm_s)
     cell_mm = before_mm + round_up_mm(times[-1] * scale.speed_mm_s)
-    lines = [(name, line) for name in classes for line in _lines(np.flatnonzero(bank.labels == name))]
-    extents = [_extents([traces[int(p)] for p in members]) for _, members in lines]
+    wanted = [only] if only is not None else classes
+    lines = [(name, line) for name in wanted for line in _lines(np.flatnonzero(bank.labels == name))]
+    extents = [
+        _extents([traces[int(p)] for p in members] + [medians[int(p)] for p in members if only is not None])
+        for _, members in lines
+    ]
+    caption_mm = CAPTION_MM + 5.0 * (only is not None)
     heights = [max(sum(up + down for up, down in rows), 5.0) for rows in extents]
     columns = max(max((len(members) for _, members in lines), default=1), 4)
     width = LABEL_MM + columns * (cell_mm + GAP_MM) + GAP_MM
-    height = 9.0 + sum(heights) + len(lines) * (CAPTION_MM + LINE_GAP_MM)
+    height = 9.0 + sum(heights) + len(lines) * (caption_mm + LINE_GAP_MM)
     colours = class_colours(classes)
     with styled():
         figure, axes = millimetre_axes(width, height)
-        text = f"Every cell is one real beat, in the leads and of the patient named below it.   {scale}"
+        text = "Every cell is one real beat, in the leads and of the patient named below it"
+        text += f"{', and in grey the median of the beats it stands for' if only is not None else ''}.   {scale}"
         axes.text(2, height - 2, text, color=MUTED, va="top", fontsize=7.5)
         top, previous = height - 8.0, ""
         for (name, members), rows, tall in zip(lines, extents, heights, strict=True):
@@ -67,16 +84,26 @@ def prototype_figure(library: PrototypeLibrary, classes: Sequence[str], scale: P
                 x0 = LABEL_MM + k * (cell_mm + GAP_MM)
                 millimetre_grid(axes, x0, top - tall, cell_mm, tall)
                 edge, x = top, x0 + before_mm + times * scale.speed_mm_s
-                for trace, (up, down) in zip(traces[int(member)], rows, strict=False):
+                for trace, median, (up, down) in zip(traces[int(member)], medians[int(member)], rows, strict=False):
+                    if only is not None:
+                        axes.plot(x, edge - up + median, color=MUTED, linewidth=0.4 * POINTS_PER_MM, zorder=2)
                     axes.plot(x, edge - up + trace, color=colours[name], linewidth=0.4 * POINTS_PER_MM, zorder=3)
                     edge -= up + down
                 axes.plot([x0 + before_mm] * 2, [top - tall, top - tall + 1.5], color=INK, linewidth=0.8, zorder=3)
                 caption = f"{' '.join(leads[int(member)])} · {str(bank.patients[member]).rsplit('/', 1)[-1]}"
+                caption += _described(library, int(member)) if only is not None else ""
                 axes.text(x0, top - tall - 0.8, caption, fontsize=6, color=MUTED, va="top")
             if not len(members):
                 axes.text(LABEL_MM, top - 1.5, "no prototype found", fontsize=7.5, color=MUTED, va="top")
-            top -= tall + CAPTION_MM + LINE_GAP_MM
+            top -= tall + caption_mm + LINE_GAP_MM
         return figure
+
+
+def _described(library: PrototypeLibrary, prototype: int) -> str:
+    """Say in two lines how many beats a prototype stands for, and how pure the beats nearest to it are."""
+    row = library.table.iloc[prototype]
+    pure = f"purity {row['purity']:.2f} of {row['neighbours']}" if row["neighbours"] else "nearest to no beat"
+    return f"\n{row['size']} beat{'s' * int(row['size'] != 1)}\n{pure}"
 
 
 def _lines(members: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:

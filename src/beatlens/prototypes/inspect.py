@@ -64,8 +64,9 @@ def describe(library: PrototypeLibrary, prototype: int) -> dict[str, Any]:
 
 
 def plot_label(library: PrototypeLibrary, label: str, speed_mm_s: float = 25.0, gain_mm_mv: float = 10.0) -> Figure:
-    """Draw the prototypes of one label on ECG paper; the figure has a ``savefig``."""
+    """Draw the prototypes of one label on ECG paper, with their medians; the figure has a ``savefig``."""
     from beatlens.figures.prototypes import prototype_figure
     from beatlens.figures.scale import PaperScale
 
-    return prototype_figure(of_label(library, label), [label], PaperScale(speed_mm_s, gain_mm_mv))
+    of_label(library, label)  # an error for a label without a prototype
+    return prototype_figure(library, library.bank.classes, PaperScale(speed_mm_s, gain_mm_mv), label)

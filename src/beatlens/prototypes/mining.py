@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from beatlens.beats import BeatSettings
-from beatlens.dataset import records_of_split, split_beats
+from beatlens.dataset import clean_beats, records_of_split, split_beats
 from beatlens.inputs import InputSpec, RecordInputs, prepare_record, record_similarities
 from beatlens.prototypes.clusters import Cluster, Group, PrototypeSettings, choose, clusters_of
 from beatlens.prototypes.library import PrototypeLibrary, label_mix, wilson_interval
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["PrototypeSettings", "mine"]
+__all__ = ["PrototypeSettings", "mine", "training_patients"]
 
 
 def mine(
@@ -64,13 +63,12 @@ def mine(
     wanted = records_of_split(records, "train")
     totals = dict.fromkeys(classes, 0)
     for _, table in split_beats(shards, wanted):
-        labels = table["label"][_clean(table)]
+        labels = table["label"][clean_beats(table)]
         totals = {name: total + int((labels == name).sum()) for name, total in totals.items()}
     least = {name: max(1, min(settings.min_members, n // settings.per_class)) for name, n in totals.items()}
     found: dict[str, list[Cluster]] = {name: [] for name in classes}
-    for _, listed in records[records["split"] == "train"].groupby(["corpus", "patient"]):  # one patient in memory
-        own = split_beats(shards, set(zip(listed["corpus"], listed["record"], strict=True)))
-        groups = _gather([prepare_record(shard, table, spec) for shard, table in own], classes)
+    for of_patient in training_patients(shards, records, spec):
+        groups = _gather(of_patient, classes)
         for key, group in sorted(groups.items(), key=lambda entry: entry[0]):
             key_seed = derive_seed(seed, "prototypes", *map(str, key))
             found[key[0]] += clusters_of(key, group, settings, least[key[0]], key_seed)
@@ -95,10 +93,11 @@ def mine(
     )
 
 
-def _clean(beats: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Tell which beats are neither flagged by a quality rule nor annotated as noise."""
-    clean: npt.NDArray[np.bool_] = (beats["reason"].to_numpy() == "") & ~beats["annotated_noise"].to_numpy(dtype=bool)
-    return clean
+def training_patients(shards: Sequence[Shard], records: pd.DataFrame, spec: InputSpec) -> Iterator[list[RecordInputs]]:
+    """Yield the records of one patient of the split ``train`` after the other."""
+    for _, listed in records[records["split"] == "train"].groupby(["corpus", "patient"]):
+        own = split_beats(shards, set(zip(listed["corpus"], listed["record"], strict=True)))
+        yield [prepare_record(shard, table, spec) for shard, table in own]
 
 
 def _gather(
@@ -107,7 +106,7 @@ def _gather(
     groups: dict[tuple[str, str, str, tuple[str, ...]], Group] = {}
     for inputs in loaded:
         beats = inputs.beats
-        clean = _clean(beats)
+        clean = clean_beats(beats)
         rr = beats[["rr_before_s", "rr_after_s"]].to_numpy(dtype=np.float32)
         ids = beats["beat_id"].tolist()
         labels = beats["label"].to_numpy()
@@ -164,7 +163,7 @@ def _describe(
         similarities = record_similarities(inputs.waves, inputs.leads, bank, inputs.patient)
         labels = inputs.beats["label"].to_numpy()
         seen = np.isfinite(similarities).any(axis=1)
-        noisy = ~_clean(inputs.beats)[seen]
+        noisy = ~clean_beats(inputs.beats)[seen]
         np.add.at(noise, similarities[seen].argmax(axis=1), np.stack([noisy, np.ones_like(noisy)], axis=1))
         known = np.isin(labels, ["", "none"], invert=True) & seen
         for prototype, label in zip(similarities[known].argmax(axis=1).tolist(), labels[known].tolist(), strict=True):

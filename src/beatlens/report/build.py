@@ -79,7 +79,7 @@ def render_report(inputs: ReportInputs) -> str:
 
 
 FIGURE_NAMES = (
-    *("prototypes", "prototype_map", "training", "confusion", "reliability", "patients"),
+    *("prototypes", "templates", "prototype_map", "training", "confusion", "reliability", "patients"),
     *("scores", "cohort", "alerts"),
 )
 
