@@ -47,7 +47,7 @@ class StripSettings:
 def stretch_columns(classes: Sequence[str], ectopic: Sequence[str]) -> list[str]:
     """Return the columns of the tables of strips and of records."""
     return [
-        *("corpus", "record", "patient", "split", "start_s", "end_s", "label", "pred"),
+        *("corpus", "record", "patient", "split", "start_s", "end_s", "label", "label_source", "pred"),
         *(f"p_{name}" for name in classes),
         *("n_beats", "n_review", "reason"),
         *(f"n_{name}" for name in classes),
@@ -121,7 +121,8 @@ def aggregate(
     Returns
     -------
     One row a strip (`stretch_columns`), sorted by corpus, record and time. ``label`` and ``pred`` are the sorted ids of
-    the classes that occur, joined by ``;``, "" where there is none.
+    the classes that occur, joined by ``;``, "" where there is none; ``label_source`` is ``beat`` where beats are
+    annotated, ``record`` where the label is of the record as a whole.
     """
     import pandas as pd
 
@@ -159,6 +160,7 @@ def aggregate(
     labels = known["label"].to_numpy()
     real = ~np.isin(labels, ["", "none"])
     result["label"] = _joined(cells(known)[real], labels[real], n)
+    result["label_source"] = _joined(cells(known)[real], known["label_source"].to_numpy()[real], n)
     result["pred"] = _joined(cell[~review], pred[~review], n)
     result["reason"] = _joined(cell[review], beats["reason"].to_numpy()[review], n)
     new = (beats[["corpus", "record"]].ne(beats[["corpus", "record"]].shift())).any(axis=1)

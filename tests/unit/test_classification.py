@@ -9,6 +9,7 @@ from sklearn import metrics as oracle
 
 from beatlens.evaluate.classification import evaluate_classification
 from beatlens.evaluate.outcomes import check_splits, join_missed, outcomes
+from beatlens.evaluate.presence import evaluate_presence
 from beatlens.evaluate.probabilities import (
     aurc,
     auroc,
@@ -160,6 +161,68 @@ def test_risk_and_calibration_against_naive_definitions() -> None:
         inside = (p > k / 10) & (p <= (k + 1) / 10)
         naive += inside.mean() * abs(p[inside].mean() - hit[inside].mean()) if inside.any() else 0
     assert calibration_error(calibration_table(rows, 10).sum(axis=0, keepdims=True))[0] == pytest.approx(naive)
+
+
+def strips(n: int = 400, patients: int = 7) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make strips whose label and prediction are sets of classes, and the table of their records."""
+    rng = np.random.default_rng(6)
+    person = rng.integers(0, patients, n)
+    there = rng.random((n, 3)) < [0.9, 0.3, 0.2]
+    probability = np.clip(0.6 * there + 0.5 * rng.random((n, 3)), 0, 1).round(2)
+    table = pd.DataFrame(
+        {
+            "corpus": "c",
+            "record": [f"r{k}" for k in person],
+            "patient": [f"q{k}" for k in person],
+            "split": "test",
+            "label": [";".join(np.array(CLASSES)[row]) for row in there],
+            "label_source": "beat",
+            "pred": [";".join(np.array(CLASSES)[row]) for row in probability > 0.5],
+        }
+    )
+    table[[f"p_{name}" for name in CLASSES]] = probability
+    records = pd.DataFrame({"corpus": "c", "record": [f"r{k}" for k in range(patients)], "labelled": True})
+    return table, records
+
+
+def test_classes_in_strips_agree_with_scikit_learn() -> None:
+    table, records = strips()
+    there, found = (
+        np.array([[name in text.split(";") for name in CLASSES] for text in table[column]])
+        for column in ("label", "pred")
+    )
+    foreign = table.iloc[:50].assign(label="N;Q")  # what they should be called isn't known
+    unlabelled = table.iloc[50:90].assign(record="r99", label="")
+    every = pd.concat([table, foreign, unlabelled], ignore_index=True)
+    scores = evaluate_presence({"strip": every}, records, CLASSES, SETTINGS, 1)
+    assert set(scores["split"]) == {"test"}
+    for k, name in enumerate(CLASSES):
+        y, p = there[:, k], found[:, k]
+        expected = {
+            "sensitivity": oracle.recall_score(y, p),
+            "specificity": oracle.recall_score(~y, ~p),
+            "precision": oracle.precision_score(y, p),
+            "f1": oracle.f1_score(y, p),
+            "baseline_f1": oracle.f1_score(y, np.ones_like(y)),
+            "auroc": oracle.roc_auc_score(y, table[f"p_{name}"]),
+        }
+        for metric, value in expected.items():
+            row = scores[(scores["class"] == name) & (scores["metric"] == metric)].iloc[0]
+            assert row["value"] == pytest.approx(value), (name, metric)
+            assert row["lo"] < value < row["hi"]
+        assert scores[(scores["class"] == name) & (scores["metric"] == "sensitivity")]["n"].item() == y.sum()
+    assert scores[scores["metric"] == "weak_labels"]["value"].item() == 0.0
+
+
+def test_labels_of_whole_records_are_called_weak() -> None:
+    table, records = strips()
+    table.loc[table["patient"] == "q0", "label_source"] = "record"
+    scores = evaluate_presence({"record": table}, records, CLASSES, SETTINGS, 1)
+    expected = (table["patient"] == "q0").mean()
+    assert scores[scores["metric"] == "weak_labels"]["value"].item() == pytest.approx(expected)
+    none = evaluate_presence({"record": table.assign(label="Q")}, records, CLASSES, SETTINGS, 1)
+    assert len(none) == 0
+    assert list(none.columns) == ["split", "level", "class", "metric", "value", "lo", "hi", "n"]
 
 
 def test_without_labels_tables_are_empty() -> None:

@@ -298,6 +298,22 @@ def test_methods_are_told_as_they_are_set() -> None:
     assert "one that the record hasn't got" in text
 
 
+def test_scores_by_strip_are_shown_and_weak_labels_called_so() -> None:
+    rows = [
+        {"level": level, "class": name, "metric": metric, "value": 0.31, "lo": 0.2, "hi": 0.4, "n": 77}
+        for level in ("strip", "record")
+        for name in CLASSES
+        for metric in ("sensitivity", "specificity", "precision", "f1", "auroc", "baseline_f1")
+    ]
+    weak = {"level": "record", "class": "all", "metric": "weak_labels", "value": 0.25, "n": 9}
+    table = pd.DataFrame([*rows, weak]).assign(split="test")
+    text = render_report(inputs(presence=table))
+    assert "<b>Weak labels:</b> 25" in text
+    assert text.count("<td>77</td>") == 2 * len(CLASSES)
+    table.loc[table["metric"] == "weak_labels", "value"] = 0.0
+    assert "Weak labels" not in render_report(inputs(presence=table))
+
+
 def test_one_patient_has_no_interval_to_speak_of() -> None:
     table = beats().assign(record="r0", patient="p0", pred=lambda rows: rows["label"])
     settings = EvaluateSettings(

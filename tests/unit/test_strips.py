@@ -89,6 +89,8 @@ def test_a_label_of_the_whole_record_is_that_of_its_strips(beats):
     weak = beats.assign(label="S", label_source="record")
     found = aggregate(weak, beats.iloc[:0], RECORDS, CLASSES, 10.0, ECTOPIC, 4.0)
     assert set(found["label"][found["n_beats"] > 0]) == {"S"}
+    assert set(found["label_source"][found["n_beats"] > 0]) == {"record"}
+    assert set(aggregate(beats, beats, RECORDS, CLASSES, None, ECTOPIC, 4.0)["label_source"]) == {"beat", ""}
     unlabelled = aggregate(beats, beats.iloc[:0], RECORDS, CLASSES, 10.0, ECTOPIC, 4.0)
     assert set(unlabelled["label"]) == {""}  # labels of beats are those of the annotated table
 

@@ -2,13 +2,15 @@
 REGIONS = "config/diagnostic_regions.csv"
 METRICS = ["<results>/metrics/explanations.csv"]
 if LABELLED:
-    METRICS += [f"<results>/metrics/{name}.csv" for name in ("classification", "confusion", "leaks")]
+    METRICS += [f"<results>/metrics/{name}.csv" for name in ("classification", "confusion", "presence", "leaks")]
 
     rule evaluate_classification:
         """Score predictions by class and split, with intervals over patients, and look for leaks behind the scores."""
         input:
             beats="<results>/predictions/beats.parquet",
             annotated="<results>/predictions/beats_annotated.parquet",
+            strips="<results>/predictions/strips.parquet",
+            record_table="<results>/predictions/records.parquet",
             records="<results>/records.tsv",
             shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "beats_annotated.parquet"),
             bundle=BUNDLE_FILES,
@@ -23,6 +25,11 @@ if LABELLED:
             confusion=report(
                 ensure("<results>/metrics/confusion.csv", non_empty=True),
                 caption="../report/confusion.rst",
+                category="Classification",
+            ),
+            presence=report(
+                ensure("<results>/metrics/presence.csv", non_empty=True),
+                caption="../report/presence.rst",
                 category="Classification",
             ),
             leaks=report(
@@ -58,6 +65,7 @@ if LABELLED:
             "{params.program} --beats {input.beats:q} --annotated {input.annotated:q} --records {input.records:q}"
             " --shards {params.shards:q} --bundle {params.bundle:q} {params.training} {params.table}"
             " --settings {params.settings:q} --metrics {output.metrics:q} --confusion {output.confusion:q}"
+            " --strips {input.strips:q} --record-table {input.record_table:q} --presence {output.presence:q}"
             " --leaks {output.leaks:q} --log {log:q}"
 
 

@@ -161,6 +161,38 @@ def confidences(rows: Outcomes) -> tuple[Array, Array]:
     return confidence, (rows.pred == rows.truth).astype(np.float64)
 
 
+def histogram_interval(
+    scores: Array,
+    groups: npt.NDArray[np.int64],
+    n_groups: int,
+    patient: npt.NDArray[np.int64],
+    statistic: Statistic,
+    draws: int,
+    level: float,
+    seed: int,
+    *,
+    of_class: bool,
+) -> Interval:
+    """Return a statistic of `rank_histogram` with its interval over patients.
+
+    Parameters
+    ----------
+    scores, groups, n_groups, patient
+        See `rank_histogram`; `patient` has every number below its largest.
+    statistic
+        Maps histograms (n, n_groups, n_bins) to values (n,).
+    draws, level, seed
+        Of the bootstrap.
+    of_class
+        Whether only patients with a beat in a group other than the first have a say.
+    """
+    exact = statistic(rank_histogram(scores, groups, n_groups, np.zeros(len(scores), dtype=np.int64), 1, None))
+    coarse = rank_histogram(scores, groups, n_groups, patient, int(patient.max()) + 1, MAX_BINS)
+    contributes = coarse[:, 1:].sum(axis=(1, 2)) > 0 if of_class else None
+    bounds = patient_bootstrap(coarse, statistic, draws=draws, level=level, seed=seed, contributes=contributes)
+    return Interval(float(exact[0]), bounds.lo, bounds.hi)
+
+
 def probability_scores(
     rows: Outcomes, *, bins: int, draws: int, level: float, seed: int
 ) -> list[tuple[str, str, Interval, int]]:
@@ -174,15 +206,12 @@ def probability_scores(
         return []
     confidence, correct = confidences(kept)
     wrong = (1 - correct).astype(np.int64)
-    nobody = np.zeros(n, dtype=np.int64)
 
     def interval(scores: Array, groups: npt.NDArray[np.int64], statistic: Statistic, of_class: bool) -> Interval:
         n_groups = 2 + (statistic is class_error_at_coverage)
-        exact = statistic(rank_histogram(scores, groups, n_groups, nobody, 1, None))
-        coarse = rank_histogram(scores, groups, n_groups, kept.patient, len(kept.patients), MAX_BINS)
-        contributes = coarse[:, 1:].sum(axis=(1, 2)) > 0 if of_class else None
-        bounds = patient_bootstrap(coarse, statistic, draws=draws, level=level, seed=seed, contributes=contributes)
-        return Interval(float(exact[0]), bounds.lo, bounds.hi)
+        return histogram_interval(
+            scores, groups, n_groups, kept.patient, statistic, draws, level, seed, of_class=of_class
+        )
 
     scores = [
         (name, "auroc", interval(kept.probability[:, k], (kept.truth == k).astype(np.int64), auroc, True), n)

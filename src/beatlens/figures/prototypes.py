@@ -71,7 +71,7 @@ def prototype_figure(
     with styled():
         figure, axes = millimetre_axes(width, height)
         text = "Every cell is one real beat, in the leads and of the patient named below it"
-        text += f"{', and in grey the median of the beats it stands for' if only is not None else ''}.   {scale}"
+        text += f"{', thin and dark the median of the beats it stands for' if only is not None else ''}.   {scale}"
         axes.text(2, height - 2, text, color=MUTED, va="top", fontsize=7.5)
         top, previous = height - 8.0, ""
         for (name, members), rows, tall in zip(lines, extents, heights, strict=True):
@@ -86,7 +86,7 @@ def prototype_figure(
                 edge, x = top, x0 + before_mm + times * scale.speed_mm_s
                 for trace, median, (up, down) in zip(traces[int(member)], medians[int(member)], rows, strict=False):
                     if only is not None:
-                        axes.plot(x, edge - up + median, color=MUTED, linewidth=0.4 * POINTS_PER_MM, zorder=2)
+                        axes.plot(x, edge - up + median, color=INK, linewidth=0.2 * POINTS_PER_MM, zorder=4)
                     axes.plot(x, edge - up + trace, color=colours[name], linewidth=0.4 * POINTS_PER_MM, zorder=3)
                     edge -= up + down
                 axes.plot([x0 + before_mm] * 2, [top - tall, top - tall + 1.5], color=INK, linewidth=0.8, zorder=3)
@@ -102,7 +102,7 @@ def prototype_figure(
 def _described(library: PrototypeLibrary, prototype: int) -> str:
     """Say in two lines how many beats a prototype stands for, and how pure the beats nearest to it are."""
     row = library.table.iloc[prototype]
-    pure = f"purity {row['purity']:.2f} of {row['neighbours']}" if row["neighbours"] else "nearest to no beat"
+    pure = f"purity {row['purity']:.2f} of {row['neighbours']}" if row["neighbours"] else "no neighbours"
     return f"\n{row['size']} beat{'s' * int(row['size'] != 1)}\n{pure}"
 
 

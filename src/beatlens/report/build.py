@@ -23,6 +23,7 @@ from beatlens.report.sections import (
     explanation_section,
     leak_section,
     prediction_section,
+    presence_section,
     review_limits,
     summary,
 )
@@ -58,6 +59,7 @@ def render_report(inputs: ReportInputs) -> str:
         corpus=corpus_section(inputs),
         declared=shared_patients(inputs),
         scored=scored,
+        presence=presence_section(inputs, scored["split"]) if scored else None,
         leaks=leak_section(inputs),
         level=f"{100 * config['evaluate']['level']:g} %",
         thresholds=review_limits(inputs),

@@ -22,6 +22,7 @@ MM_PER_POINT = 25.4 / 72
 
 TABLES = {
     "metrics": ("metrics", "metrics/classification.csv"),
+    "presence": ("presence", "metrics/presence.csv"),
     "leaks": ("leaks", "metrics/leaks.csv"),
     "explanations": ("explanation_metrics", "metrics/explanations.csv"),
     "cohort": ("cohort", "metrics/cohort.csv"),
@@ -72,6 +73,8 @@ class ReportInputs:
         Versions of the packages that made the page.
     metrics, explanation_metrics, record_predictions
         Scores, and predictions by record.
+    presence
+        Scores of strips and records (`beatlens.evaluate.presence.PRESENCE_COLUMNS`).
     leaks
         What the checks for leaks found (`beatlens.leaks.audit.COLUMNS`).
     cohort
@@ -101,6 +104,7 @@ class ReportInputs:
     config: str
     versions: Mapping[str, str]
     metrics: pd.DataFrame | None = None
+    presence: pd.DataFrame | None = None
     leaks: pd.DataFrame | None = None
     explanation_metrics: pd.DataFrame | None = None
     cohort: pd.DataFrame | None = None

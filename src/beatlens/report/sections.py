@@ -73,6 +73,30 @@ def leak_section(inputs: ReportInputs) -> dict[str, Any] | None:
     }
 
 
+def presence_section(inputs: ReportInputs, split: str) -> dict[str, Any] | None:
+    """Return how well strips and records of a split are told from those without a class, None where none is scored."""
+    table = inputs.presence
+    if table is None or not (table["split"] == split).any():
+        return None
+    scores = Scores(table.rename(columns={"level": "scope"}), split)
+    metrics = ("sensitivity", "specificity", "precision", "f1", "auroc")
+    weak = scores.value("weak_labels", scope="record")
+    return {
+        "weak": percent(weak) if weak > 0 else "",
+        "rows": [
+            {
+                "level": level,
+                "name": name,
+                "n": count(scores.size("sensitivity", name, level)),
+                "baseline": score(scores.value("baseline_f1", name, level)),
+                **{metric: scores.text(metric, name, level) for metric in metrics},
+            }
+            for level in scores.scopes
+            for name in inputs.classes
+        ],
+    }
+
+
 class Scores:
     """Look-up of one split's scores by scope, class and metric."""
 
@@ -91,6 +115,11 @@ class Scores:
         """Return the lower end of an interval, NaN where there is none."""
         row = self._rows.get((scope, name, metric))
         return math.nan if row is None else float(row.lo)
+
+    def size(self, metric: str, name: str = "all", scope: str = "all") -> float:
+        """Return how many a value rests on, NaN where there is none."""
+        row = self._rows.get((scope, name, metric))
+        return math.nan if row is None else float(row.n)
 
     def text(self, metric: str, name: str = "all", scope: str = "all") -> str:
         """Return a value with its interval as text."""

@@ -1,0 +1,139 @@
+"""Scores of strips and records: whether a class that is there is found, and only there.
+
+A strip's label and prediction are sets of classes, so each class is a question of its own. Beats under review count as
+not found. Strips that hold a label outside the classes are left out: what they should be called isn't known. The null
+finds the class in every strip; a chance AUROC is .5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.evaluate.bootstrap import Array, divide, patient_bootstrap_many
+from beatlens.evaluate.classification import SPLITS
+from beatlens.evaluate.probabilities import auroc, histogram_interval
+from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PRESENCE_COLUMNS = ("split", "level", "class", "metric", "value", "lo", "hi", "n")
+METRICS = ("sensitivity", "specificity", "precision", "f1", "baseline_f1")
+
+
+def evaluate_presence(
+    tables: dict[str, pd.DataFrame],
+    records: pd.DataFrame,
+    classes: Sequence[str],
+    settings: EvaluateSettings,
+    seed: int,
+) -> pd.DataFrame:
+    """Score strips and records of labelled records, split by split and class by class.
+
+    Parameters
+    ----------
+    tables
+        Level (``strip``, ``record``) -> table as from `beatlens.strips.aggregate`.
+    records
+        Table ``records.tsv``, which says what is labelled.
+    classes
+        Class ids.
+    settings, seed
+        Bootstrap; the run's seed.
+
+    Returns
+    -------
+    Table of `PRESENCE_COLUMNS`: of each class sensitivity, specificity, precision, F1 and AUROC of ``p_<class>``, the
+    F1 of finding it everywhere, and ``weak_labels`` (class ``all``), the share whose label is of the record as a whole.
+    """
+    import pandas as pd
+
+    labelled = records[records["labelled"].astype(bool)]
+    known = set(zip(labelled["corpus"], labelled["record"], strict=True))
+    rows: list[dict[str, Any]] = []
+    for level, table in tables.items():
+        keys = zip(table["corpus"], table["record"], strict=True)
+        own = table[[key in known for key in keys]]
+        for split in SPLITS:
+            part = own[(own["split"] == split) & _judged(own["label"], classes)].reset_index(drop=True)
+            if len(part):
+                where = {"split": split, "level": level}
+                scores = _scores(part, classes, settings, derive_seed(seed, "presence", split, level))
+                rows += [{**where, **score} for score in scores]
+    return pd.DataFrame(rows, columns=list(PRESENCE_COLUMNS))
+
+
+def _judged(labels: pd.Series[str], classes: Sequence[str]) -> npt.NDArray[np.bool_]:
+    return np.array([set(filter(None, label.split(";"))) <= set(classes) for label in labels], dtype=bool)
+
+
+def _scores(
+    part: pd.DataFrame, classes: Sequence[str], settings: EvaluateSettings, seed: int
+) -> Iterator[dict[str, Any]]:
+    patients, patient = np.unique((part["corpus"] + "/" + part["patient"]).to_numpy(dtype=np.str_), return_inverse=True)
+    there, found = (
+        np.array([[name in text.split(";") for name in classes] for text in part[column]], dtype=bool)
+        for column in ("label", "pred")
+    )
+    # By patient and class: hits, misses, false finds, rightly not found.
+    cells = [there & found, there & ~found, ~there & found, ~there & ~found]
+    counts = np.zeros((len(patients), len(classes), len(cells)))
+    for k, cell in enumerate(cells):
+        np.add.at(counts[:, :, k], patient, cell)
+    several = patient_bootstrap_many(
+        counts,
+        _statistics,
+        draws=settings.bootstrap,
+        level=settings.level,
+        seed=seed,
+        contributes=_rests_on(counts) > 0,
+    )
+    n = _rests_on(counts.sum(axis=0, keepdims=True))[0].astype(int)
+    for k, name in enumerate(classes):
+        for m, metric in enumerate(METRICS):
+            place = k * len(METRICS) + m
+            yield _row(name, metric, several.at(place), int(n[place]))
+        own = there[:, k].astype(np.int64)
+        area = histogram_interval(
+            part[f"p_{name}"].to_numpy(dtype=np.float64),
+            own,
+            2,
+            patient.astype(np.int64),
+            auroc,
+            settings.bootstrap,
+            settings.level,
+            seed,
+            of_class=True,
+        )
+        yield _row(name, "auroc", area, len(part))
+    weak = float((part["label_source"] == "record").mean())
+    yield _row("all", "weak_labels", (weak, np.nan, np.nan), len(part))
+
+
+def _row(name: str, metric: str, interval: tuple[float, float, float], n: int) -> dict[str, Any]:
+    return {"class": name, "metric": metric, **dict(zip(("value", "lo", "hi"), interval, strict=True)), "n": n}
+
+
+def _statistics(counts: Array) -> Array:
+    hit, miss, false, right = np.moveaxis(counts, 2, 0)
+    total = hit + miss + false + right
+    values = [
+        divide(hit, hit + miss),
+        divide(right, right + false),
+        divide(hit, hit + false),
+        divide(2 * hit, 2 * hit + miss + false),
+        divide(2 * (hit + miss), hit + miss + total),
+    ]
+    return np.stack(values, axis=2).reshape(len(counts), -1)
+
+
+def _rests_on(counts: Array) -> npt.NDArray[np.float64]:
+    hit, miss, false, right = np.moveaxis(counts, 2, 0)
+    total = hit + miss + false + right
+    rests = [hit + miss, right + false, hit + false, hit + miss + false, total]
+    return np.stack(rests, axis=2).reshape(len(counts), -1)
