@@ -168,7 +168,7 @@ def strips(n: int = 400, patients: int = 7) -> tuple[pd.DataFrame, pd.DataFrame]
     rng = np.random.default_rng(6)
     person = rng.integers(0, patients, n)
     there = rng.random((n, 3)) < [0.9, 0.3, 0.2]
-    probability = np.clip(0.6 * there + 0.5 * rng.random((n, 3)), 0, 1).round(2)
+    probability = np.clip(0.4 * there + 0.6 * rng.random((n, 3)), 0, 1).round(2)
     table = pd.DataFrame(
         {
             "corpus": "c",
