@@ -92,7 +92,7 @@ def prototype_figure(
                 axes.plot([x0 + before_mm] * 2, [top - tall, top - tall + 1.5], color=INK, linewidth=0.8, zorder=3)
                 caption = f"{' '.join(leads[int(member)])} · {str(bank.patients[member]).rsplit('/', 1)[-1]}"
                 caption += _described(library, int(member)) if only is not None else ""
-                axes.text(x0, top - tall - 0.8, caption, fontsize=6, color=MUTED, va="top")
+                axes.text(x0, top - tall - 0.8, caption, fontsize=5.5 if only is not None else 6, color=MUTED, va="top")
             if not len(members):
                 axes.text(LABEL_MM, top - 1.5, "no prototype found", fontsize=7.5, color=MUTED, va="top")
             top -= tall + caption_mm + LINE_GAP_MM

@@ -13,7 +13,7 @@ from beatlens.figures.style import INK, MUTED, POINTS_PER_MM, class_colours, sty
 if TYPE_CHECKING:
     from beatlens.prototypes.templates import ClassTemplates
 
-LABEL_MM, TOP_MM, CAPTION_MM, GAP_MM, LINE_GAP_MM = 16.0, 13.0, 4.0, 1.2, 2.5
+LABEL_MM, TOP_MM, CAPTION_MM, GAP_MM, LINE_GAP_MM = 16.0, 16.0, 4.0, 1.2, 2.5
 LIMIT_MM = 25.0
 """Most that a trace reaches above or below zero; beyond it is cut."""
 
@@ -35,11 +35,11 @@ def template_figure(templates: ClassTemplates, scale: PaperScale) -> Figure:
     cell_mm = before_mm + round_up_mm(times[-1] * scale.speed_mm_s)
     reach = [_reach(millimetres[:, k]) for k in range(len(templates.classes))]
     height = TOP_MM + sum(up + down + CAPTION_MM + LINE_GAP_MM for up, down in reach)
-    width = max(LABEL_MM + len(shown) * (cell_mm + GAP_MM) + GAP_MM, 110.0)
+    width = max(LABEL_MM + len(shown) * (cell_mm + GAP_MM) + GAP_MM, 85.0)
     colours = class_colours(templates.classes)
     with styled():
         figure, axes = millimetre_axes(width, height)
-        text = f"Line: median over patients, each by their median beat. Band: quartiles of patients.   {scale}"
+        text = f"Line: median over patients, each by their median beat.\nBand: quartiles of patients.   {scale}"
         axes.text(2, height - 2, text, color=MUTED, va="top", fontsize=7.5)
         for column, lead in enumerate(shown):
             x0 = LABEL_MM + column * (cell_mm + GAP_MM)
