@@ -1,4 +1,4 @@
-"""Score predictions of beats, strips and records, and look for leaks that would make the scores too good."""
+"""Score predictions against labels, and look for leaks that would make the scores too good."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from beatlens.artefacts import read_arrays, read_table, write_table
 from beatlens.bundle import Bundle
 from beatlens.evaluate.classification import evaluate_classification
 from beatlens.evaluate.outcomes import check_splits
-from beatlens.evaluate.presence import evaluate_presence
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.leaks.audit import audit
 from beatlens.leaks.run import Run
@@ -21,8 +20,6 @@ def main() -> None:
     parser = programs.parser(__doc__)
     parser.add_argument("--beats", type=Path, required=True, help="predictions at detected beats")
     parser.add_argument("--annotated", type=Path, required=True, help="predictions at annotated beats")
-    parser.add_argument("--strips", type=Path, required=True, help="predictions of strips")
-    parser.add_argument("--record-table", type=Path, required=True, help="predictions of records")
     parser.add_argument("--records", type=Path, required=True, help="records.tsv, which says who is in which split")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
     parser.add_argument("--bundle", type=Path, required=True, help="bundle directory")
@@ -31,7 +28,6 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="split table, which declares overlaps")
     parser.add_argument("--metrics", type=Path, required=True, help="table of scores to write")
     parser.add_argument("--confusion", type=Path, required=True, help="table of counts to write")
-    parser.add_argument("--presence", type=Path, required=True, help="table of scores of strips and records to write")
     parser.add_argument("--leaks", type=Path, required=True, help="table of the checks for leaks to write")
     arguments = parser.parse_args()
     programs.start(arguments)
@@ -50,10 +46,9 @@ def main() -> None:
         read_arrays(arguments.held_out)["patient"].tolist() if arguments.held_out else None,
     )
     write_table(arguments.leaks, audit(run))
-    classes, scoring, seed = settings["classes"], EvaluateSettings(**settings["evaluate"]), settings["seed"]
-    metrics, confusion = evaluate_classification(beats, annotated, classes, scoring, seed)
-    tables = {"strip": read_table(arguments.strips), "record": read_table(arguments.record_table)}
-    write_table(arguments.presence, evaluate_presence(tables, records, classes, scoring, seed))
+    metrics, confusion = evaluate_classification(
+        beats, annotated, settings["classes"], EvaluateSettings(**settings["evaluate"]), settings["seed"]
+    )
     write_table(arguments.metrics, metrics)
     write_table(arguments.confusion, confusion)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from beatlens import programs
-from beatlens.alerts import alert_arrays, alert_tables, find_alerts, take_sample
+from beatlens.alert_tables import alert_arrays, alert_tables
+from beatlens.alerts import find_alerts, take_sample
 from beatlens.artefacts import read_table, write_arrays, write_table
 from beatlens.bundle import Bundle
 from beatlens.models.build import choose_device, make_deterministic

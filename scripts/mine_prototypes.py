@@ -34,23 +34,16 @@ def main() -> None:
     records = read_table(arguments.records)
     shards = sealed(arguments.shards, records)
     seed, limits = settings["split"]["seed"], LibrarySettings(**settings["library"])
-    library = mine(
-        shards,
-        records,
-        tuple(settings["classes"]),
-        tuple(settings["leads"]),
-        geometry,
-        beats,
-        PrototypeSettings(**settings["prototypes"]),
-        seed,
-    )
+    classes, leads = tuple(settings["classes"]), tuple(settings["leads"])
+    mining = PrototypeSettings(**settings["prototypes"])
+    library = mine(shards, records, classes, leads, geometry, beats, mining, seed)
     library.save(arguments.library, arguments.waves)
     validation = validate(library.table, limits)
     write_table(arguments.validation, validation)
-    write_table(arguments.summary, summarise(library.table, validation, settings["classes"]))
+    write_table(arguments.summary, summarise(library.table, validation, classes))
     spec = InputSpec(library.bank.classes, library.bank.leads, geometry, beats, library.bank)
     patients = training_patients(shards, records, spec)
-    class_templates(patients, spec.classes, spec.leads, geometry).save(arguments.templates)
+    class_templates(patients, classes, leads, geometry).save(arguments.templates)
     tables = split_beats(shards, records_of_split(records, "train"))
     sample = sample_beats((prepare_record(shard, table, spec) for shard, table in tables), limits, seed)
     space = fit_space(sample, limits, seed)

@@ -2,15 +2,13 @@
 REGIONS = "config/diagnostic_regions.csv"
 METRICS = ["<results>/metrics/explanations.csv"]
 if LABELLED:
-    METRICS += [f"<results>/metrics/{name}.csv" for name in ("classification", "confusion", "presence", "leaks")]
+    METRICS += [f"<results>/metrics/{name}.csv" for name in ("classification", "confusion", "leaks", "presence")]
 
     rule evaluate_classification:
         """Score predictions by class and split, with intervals over patients, and look for leaks behind the scores."""
         input:
             beats="<results>/predictions/beats.parquet",
             annotated="<results>/predictions/beats_annotated.parquet",
-            strips="<results>/predictions/strips.parquet",
-            record_table="<results>/predictions/records.parquet",
             records="<results>/records.tsv",
             shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "beats_annotated.parquet"),
             bundle=BUNDLE_FILES,
@@ -25,11 +23,6 @@ if LABELLED:
             confusion=report(
                 ensure("<results>/metrics/confusion.csv", non_empty=True),
                 caption="../report/confusion.rst",
-                category="Classification",
-            ),
-            presence=report(
-                ensure("<results>/metrics/presence.csv", non_empty=True),
-                caption="../report/presence.rst",
                 category="Classification",
             ),
             leaks=report(
@@ -65,8 +58,37 @@ if LABELLED:
             "{params.program} --beats {input.beats:q} --annotated {input.annotated:q} --records {input.records:q}"
             " --shards {params.shards:q} --bundle {params.bundle:q} {params.training} {params.table}"
             " --settings {params.settings:q} --metrics {output.metrics:q} --confusion {output.confusion:q}"
-            " --strips {input.strips:q} --record-table {input.record_table:q} --presence {output.presence:q}"
             " --leaks {output.leaks:q} --log {log:q}"
+
+    rule evaluate_presence:
+        """Score strips and records: is each class found where it is, and only there?"""
+        input:
+            strips="<results>/predictions/strips.parquet",
+            record_table="<results>/predictions/records.parquet",
+            records="<results>/records.tsv",
+        output:
+            presence=report(
+                ensure("<results>/metrics/presence.csv", non_empty=True),
+                caption="../report/presence.rst",
+                category="Classification",
+            ),
+        log:
+            "<logs>/evaluate_presence.log",
+        benchmark:
+            "<benchmarks>/evaluate_presence.tsv"
+        conda:
+            "../../envs/base.yaml"
+        threads: CONFIG["compute_threads"]
+        resources:
+            mem_mb=memory(1000),
+            runtime=15,
+        params:
+            program=program("evaluate_presence"),
+            code=code("evaluate_presence"),
+            settings=settings("evaluate", "classes", "seed"),
+        shell:
+            "{params.program} --strips {input.strips:q} --record-table {input.record_table:q}"
+            " --records {input.records:q} --presence {output.presence:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule evaluate_explanations:

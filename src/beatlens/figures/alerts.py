@@ -32,7 +32,7 @@ def alert_figure(
     alerts, beats
         Tables of alerts and of clustered beats.
     arrays
-        Waves of the alerts (`beatlens.alerts.alert_arrays`).
+        Waves of the alerts (`beatlens.alert_tables.alert_arrays`).
     scale
         Paper speed and gain.
     """

@@ -17,14 +17,11 @@ from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import REFERENCES, fitted_on, methods_text
 from beatlens.report.numbers import count, listing, plural, score
 from beatlens.report.probes import probe_section
+from beatlens.report.scores import classification_section, leak_section, presence_section, review_limits
 from beatlens.report.sections import (
-    classification_section,
     corpus_section,
     explanation_section,
-    leak_section,
     prediction_section,
-    presence_section,
-    review_limits,
     summary,
 )
 

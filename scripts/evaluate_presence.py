@@ -1,0 +1,29 @@
+"""Score predictions of strips and records: whether each class is found where it is, and only there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs
+from beatlens.artefacts import read_table, write_table
+from beatlens.evaluate.presence import evaluate_presence
+from beatlens.evaluate.settings import EvaluateSettings
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--strips", type=Path, required=True, help="predictions of strips")
+    parser.add_argument("--record-table", type=Path, required=True, help="predictions of records")
+    parser.add_argument("--records", type=Path, required=True, help="records.tsv, which says what is labelled")
+    parser.add_argument("--presence", type=Path, required=True, help="table of scores to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = arguments.settings
+    tables = {"strip": read_table(arguments.strips), "record": read_table(arguments.record_table)}
+    scoring = EvaluateSettings(**settings["evaluate"])
+    scores = evaluate_presence(tables, read_table(arguments.records), settings["classes"], scoring, settings["seed"])
+    write_table(arguments.presence, scores)
+
+
+if __name__ == "__main__":
+    main()
