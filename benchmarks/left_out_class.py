@@ -19,6 +19,8 @@ from typing import Any
 import yaml
 
 from beatlens.artefacts import read_json, read_table
+from beatlens.bundle import Bundle
+from beatlens.pattern_registry import remember
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERLAY: dict[str, Any] = {
@@ -61,7 +63,7 @@ def describe(name: str, results: Path) -> list[str]:
         f"{known['review'].mean():.3f}; {len(alerts)} alerts",
         *(
             f"  {row.n_beats} beats of {row.n_patients} patients, cohesion {row.cohesion:.2f}, stability "
-            f"{row.stability:.2f}, labels {row.label_mix}"
+            f"{row.stability:.2f}, labels {row.label_mix}, seen in {row.seen_in or 'no other run'}"
             for row in alerts.itertuples()
         ),
     ]
@@ -74,10 +76,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4], help="of the networks")
     parser.add_argument("--cores", type=int, default=2)
     arguments = parser.parse_args()
+    done: list[Path] = []
     for name in arguments.left_out:
         for seed in arguments.seeds:
             results = run_without(name, seed, classes, arguments.cores)
             print("\n".join([f"seed {seed}", *describe(name, results)]), flush=True)
+            done.append(results)
+    for results in done:  # what was made up is no pattern that another run has seen before
+        bundle = Bundle.load(results / "model" / "bundle")
+        remember(ROOT / "results" / "registry", bundle.geometry, bundle.signal, results.name, [])
 
 
 if __name__ == "__main__":

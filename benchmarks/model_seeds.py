@@ -35,7 +35,10 @@ from beatlens.models.build import network_to_arrays
 from beatlens.shards import Shard
 from beatlens.workbench import bundle_model, input_spec, model_description, train_with_held_out
 
-METRICS = ("accuracy", "macro_f1", "aurc", "error_at_90_coverage", "ece", "review_rate", "accepted_wrong")
+METRICS = (
+    *("accuracy", "macro_f1", "aurc", "error_at_90_coverage", "ece", "review_rate"),
+    *("accepted_wrong", "accepted_wrong_at_90_coverage"),
+)
 
 
 def one_seed(results: Path, seed: int, bundles: Path | None) -> pd.DataFrame:

@@ -14,14 +14,13 @@ def main() -> None:
     parser = programs.parser(__doc__)
     parser.add_argument("--strips", type=Path, required=True, help="predictions of strips")
     parser.add_argument("--record-table", type=Path, required=True, help="predictions of records")
-    parser.add_argument("--records", type=Path, required=True, help="records.tsv, which says what is labelled")
     parser.add_argument("--presence", type=Path, required=True, help="table of scores to write")
     arguments = parser.parse_args()
     programs.start(arguments)
     settings = arguments.settings
     tables = {"strip": read_table(arguments.strips), "record": read_table(arguments.record_table)}
     scoring = EvaluateSettings(**settings["evaluate"])
-    scores = evaluate_presence(tables, read_table(arguments.records), settings["classes"], scoring, settings["seed"])
+    scores = evaluate_presence(tables, settings["classes"], scoring, settings["seed"])
     write_table(arguments.presence, scores)
 
 

@@ -38,7 +38,7 @@ def main() -> None:
     sample = take_sample(shards, read_table(arguments.beats), bundle, network, chosen, seed, device)
     alerts = find_alerts(sample, chosen, seed)
     found = alerts.found(bundle.leads)
-    known = remember(arguments.registry, bundle.geometry, arguments.run, found, chosen.min_cohesion)
+    known = remember(arguments.registry, bundle.geometry, bundle.signal, arguments.run, found)
     tables = alert_tables(alerts, known)
     for path, table in zip((arguments.alerts, arguments.clusters, arguments.members), tables, strict=True):
         write_table(path, table)

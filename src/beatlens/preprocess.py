@@ -160,6 +160,7 @@ def preprocess_record(
         "lead_scale": ";".join(f"{value:.6g}" for value in scale),
         "dx": ";".join(record.dx),
         "labelled": labelled or weak is not None,
+        "weak_label": "" if labelled or weak is None else weak,
     }
     truth = [{"corpus": record.corpus, "record": record.name, **asdict(span)} for span in record.truth]
     return Preprocessed(row, conditioned.signal, beats, annotated, truth, conditioned.notes)

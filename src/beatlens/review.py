@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,14 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+logger = logging.getLogger(__name__)
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 MIN_COVERAGE = 0.5
 """Share of calibration beats that the confidence threshold accepts at least, whatever errors are wanted."""
 LIMIT_PATIENTS = 10
-"""Patients that a class needs for a stricter limit of the distance than all classes together: fewer don't show how far
-its shapes reach."""
+"""Patients that a class needs for limits of its own: fewer don't show how far its shapes reach and how often it is
+missed."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,10 @@ def fit_thresholds(
 ) -> Thresholds:
     """Choose the review thresholds on calibration beats.
 
-    confidence: the lowest at which the error among accepted beats is at most ``max_error`` and of no class more than
-    ``max_missed`` are accepted as another; classes too small to miss one beat have no say. Where none reaches that
-    while accepting half of the beats, the one that exceeds it least.
+    confidence: the lowest at which the error among accepted beats is at most ``max_error`` (where none reaches that
+    while accepting half of the beats, the one of least error that does) and of no class more than ``max_missed`` are
+    accepted as another. A class of fewer than `LIMIT_PATIENTS` patients has no say in that, nor one whose surest errors
+    alone are more: half of all beats in review wouldn't help it.
 
     noise: as strict as possible while no class loses more than its allowed share of clean beats; classes too small to
     lose one beat are taken together. No beat is noise that is likelier clean.
@@ -158,7 +161,9 @@ def fit_thresholds(
     if not unflagged.any() or not clean.any():
         raise ValueError("review thresholds: no clean labelled beat of a calibration patient; expected some")
     return Thresholds(
-        confidence=_confidence_threshold(confidence[unflagged], wrong[unflagged], target[unflagged], settings),
+        confidence=_confidence_threshold(
+            confidence[unflagged], wrong[unflagged], target[unflagged], patients[unflagged], settings
+        ),
         noise=max(_class_limit(noise[clean], target[clean], settings.max_clean_loss), 0.5),
         distance=tuple(
             _distance_limit(far[comparable], target[comparable] == k, patients[comparable], settings.max_distance_loss)
@@ -168,20 +173,35 @@ def fit_thresholds(
 
 
 def _confidence_threshold(
-    confidence: Float64Array, wrong: BoolArray, target: npt.NDArray[np.int64], settings: ReviewSettings
+    confidence: Float64Array,
+    wrong: BoolArray,
+    target: npt.NDArray[np.int64],
+    patients: npt.NDArray[np.str_],
+    settings: ReviewSettings,
 ) -> float:
     order = np.argsort(-confidence, kind="stable")
-    ranked, errors = confidence[order], wrong[order]
+    ranked, errors, classes = confidence[order], wrong[order], target[order]
     accepted = np.arange(1, len(order) + 1)
-    excess = np.cumsum(errors) / accepted - settings.max_error
-    for k, size in zip(*np.unique(target, return_counts=True), strict=True):
-        if size * settings.max_missed >= 1:
-            missed = np.cumsum(errors & (target[order] == k)) / size
-            excess = np.maximum(excess, missed - settings.max_missed)
     last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
     candidates = np.flatnonzero(last_of_tie & (accepted >= MIN_COVERAGE * len(order)))
-    reached = candidates[excess[candidates] <= 0]
-    chosen = reached[-1] if len(reached) else candidates[np.argmin(excess[candidates])]
+    error = (np.cumsum(errors) / accepted)[candidates]
+    reached = np.flatnonzero(error <= settings.max_error)
+    last = reached[-1] if len(reached) else np.flatnonzero(error == error.min())[-1]
+    for k in np.unique(classes):
+        if len(np.unique(patients[target == k])) < LIMIT_PATIENTS:
+            continue
+        own = classes == k
+        missed = (np.cumsum(errors & own) / own.sum())[candidates]  # rises with every beat that is accepted
+        reached = np.flatnonzero(missed <= settings.max_missed)
+        if not len(reached):
+            logger.warning(
+                "review.max_missed: of class %d %.3f are called another class so surely that no limit of the "
+                "probability lets %.3f pass; it sets none",
+                k, missed[0], settings.max_missed,
+            )  # fmt: skip
+        else:
+            last = min(last, reached[-1])
+    chosen = candidates[last]
     return 0.0 if chosen == len(order) - 1 else float(ranked[chosen])
 
 

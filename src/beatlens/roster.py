@@ -27,6 +27,7 @@ RECORD_TABLE_COLUMNS = (
     "fs",
     "dx",
     "labelled",
+    "weak_label",
 )
 """Columns of records.tsv, followed by ``n_<class>``; ``fs`` is the record file's rate in Hz.
 

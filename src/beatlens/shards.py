@@ -48,6 +48,7 @@ RECORD_COLUMNS = {
     "lead_scale": "robust amplitude of each lead in mV, joined by ';': what a model input is divided by",
     "dx": "record-level codes, joined by ';'",
     "labelled": "whether the record has beat annotations or a label of its own",
+    "weak_label": "class id or 'noise', the label of a record without annotations as a whole, '' where none",
 }
 BEAT_COLUMNS = {
     "beat_id": "corpus/record/r_sample",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.beat_labels import NOISE
 from beatlens.ectopy import ectopy, ectopy_columns
 
 if TYPE_CHECKING:
@@ -105,8 +106,7 @@ def aggregate(
     beats
         Predictions at detected peaks.
     annotated
-        Predictions at annotated peaks, of which only the labels are used; where a record has one label as a whole, that
-        is the label of each of its strips.
+        Predictions at annotated peaks, of which only the labels are used.
     records
         Table ``records.tsv`` of the records to aggregate.
     classes
@@ -121,11 +121,10 @@ def aggregate(
     Returns
     -------
     One row a strip (`stretch_columns`), sorted by corpus, record and time. ``label`` and ``pred`` are the sorted ids of
-    the classes that occur, joined by ``;``, "" where there is none; ``label_source`` is ``beat`` where beats are
-    annotated, ``record`` where the label is of the record as a whole.
+    the classes that occur, joined by ``;``, "" where there is none. ``label_source`` says what the label is of:
+    ``beat`` where beats are annotated; ``record`` where the record has one as a whole, which all of its strips get (one
+    that is noise has none); "" where nothing is known. A beat lies in the strip of its R peak, detected or annotated.
     """
-    import pandas as pd
-
     records = records.sort_values(["corpus", "record"], kind="stable").reset_index(drop=True)
     grid = strip_grid(records, length_s)
     first = grid.index[grid["strip"] == 0].to_numpy()
@@ -156,11 +155,13 @@ def aggregate(
         result[f"p_{name}"] = -np.expm1(np.bincount(cell[~review], weights=absent, minlength=n))
         result[f"n_{name}"] = np.bincount(cell[~review & (pred == name)], minlength=n)
         result[f"n_review_{name}"] = np.bincount(cell[review & (pred == name)], minlength=n)
-    known = pd.concat([annotated, beats[beats["label_source"] == "record"]])
-    labels = known["label"].to_numpy()
+    labels = annotated["label"].to_numpy()
     real = ~np.isin(labels, ["", "none"])
-    result["label"] = _joined(cells(known)[real], labels[real], n)
-    result["label_source"] = _joined(cells(known)[real], known["label_source"].to_numpy()[real], n)
+    weak = np.repeat(records["weak_label"].to_numpy(dtype=object), counts)
+    is_labelled = np.repeat(records["labelled"].to_numpy(dtype=bool), counts)
+    of_beats = np.array(_joined(cells(annotated)[real], labels[real], n), dtype=object)
+    result["label"] = np.where(weak == "", of_beats, np.where(weak == NOISE, "", weak))
+    result["label_source"] = np.where(weak != "", "record", np.where(is_labelled, "beat", ""))
     result["pred"] = _joined(cell[~review], pred[~review], n)
     result["reason"] = _joined(cell[review], beats["reason"].to_numpy()[review], n)
     new = (beats[["corpus", "record"]].ne(beats[["corpus", "record"]].shift())).any(axis=1)

@@ -55,6 +55,10 @@ def fit_trust(
         "error": float(wrong.mean()),
         "macro_f1": macro_f1(target, predicted),
         "error_accepted": float(wrong[accepted].mean()) if accepted.any() else None,
+        "accepted_wrong": [
+            float((wrong & accepted)[target == k].mean()) if (target == k).any() else None
+            for k in range(probability.shape[1])
+        ],
         "coverage": float(accepted.mean()),
         "expected_calibration_error": calibration_error(probability, target),
         "gate_n_noise": int(held_out.is_noise.sum()),

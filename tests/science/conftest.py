@@ -134,7 +134,8 @@ class Chain:
         ]  # fmt: skip
         inputs = ["--shards", self.shards, *records, *library]
         tables = [[f"--{name}", self.results / f"{name}.csv"] for name in ("validation", "summary", "clusters")]
-        self.call("mine_prototypes", *inputs, *tables, "--space", *self.path("space.npz"))
+        arrays = [[f"--{name}", self.results / f"{name}.npz"] for name in ("space", "templates")]
+        self.call("mine_prototypes", *inputs, *tables, *arrays)
         self.call("train", *inputs, *trained, "--history", *self.path("history.csv"))
         self.call("bundle", *records, *library, *trained, "--output", *self.path("bundle"))
 
@@ -172,6 +173,10 @@ class Chain:
             *(["--table", self.folder / table] if table else []),
             "--metrics", *self.path("classification.csv"), "--confusion", *self.path("confusion.csv"),
             "--leaks", *self.path("leaks.csv"),
+        )  # fmt: skip
+        self.call(
+            "evaluate_presence", "--strips", *self.path("strips.parquet"),
+            "--record-table", *self.path("records.parquet"), "--presence", *self.path("presence.csv"),
         )  # fmt: skip
 
     def everything(self) -> None:

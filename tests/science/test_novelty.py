@@ -133,32 +133,45 @@ def test_samples_are_capped_by_patient_and_independent_of_others(settings):
     assert len(sample_rows(patients, review, settings, 7, most=50)) == 50
 
 
-def found(shape, beat="c/r/1", leads=("II", "V1"), noise=0):
+CUT, FILTER = BeatGeometry(100.0, 25, 35), {"fs": 100, "band": [0.5, 45]}
+
+
+def found(shape, beat="c/r/1", leads=("II", "V1", "V5"), noise=0):
     rng = np.random.default_rng(noise)
     median = {lead: SHAPES[shape] + 0.05 * bool(noise) * rng.standard_normal(60) for lead in leads}
     return FoundPattern(median, beat, 30, 4)
 
 
 def test_the_registry_remembers_other_runs_and_never_the_run_itself(tmp_path):
-    cut = BeatGeometry(100.0, 25, 35)
-    first = remember(tmp_path, cut, "one", [found("new"), found("known", "c/r/2")], 0.8)
+    first = remember(tmp_path, CUT, FILTER, "one", [found("new"), found("known", "c/r/2")])
     assert [known.seen_in for known in first] == [(), ()]
-    again = remember(tmp_path, cut, "one", [found("new"), found("known", "c/r/2")], 0.8)
+    again = remember(tmp_path, CUT, FILTER, "one", [found("new"), found("known", "c/r/2")])
     assert again == first
-    # Another network, other leads: the shape is what is known again, in the one lead that both have.
-    second = remember(tmp_path, cut, "two", [found("new", "d/r/5", ("V1", "V5"), 1), found("new", "d/r/6")], 0.8)
+    # Another network, another lead: the shape is what is known again.
+    second = remember(
+        tmp_path, CUT, FILTER, "two", [found("new", "d/r/5", ("V1", "V5", "I"), 1), found("new", "d/r/6")]
+    )
     assert second[0].identifier == first[0].identifier
     assert second[0].seen_in == ("one",)
     assert second[1].seen_in == ()  # a known pattern is met once
-    assert remember(tmp_path, cut, "three", [found("new", leads=("I",))], 0.8)[0].seen_in == ()  # nothing to compare
-    assert remember(tmp_path, BeatGeometry(250.0, 25, 35), "two", [found("new")], 0.8)[0].seen_in == ()  # other beats
-    remember(tmp_path, cut, "one", [], 0.8)
-    assert remember(tmp_path, cut, "four", [found("known")], 0.8)[0].seen_in == ()  # what no run finds is forgotten
+    assert remember(tmp_path, CUT, FILTER, "three", [found("new", leads=("I", "V2"))])[0].seen_in == ()  # other leads
+    assert remember(tmp_path, BeatGeometry(250.0, 25, 35), FILTER, "two", [found("new")])[0].seen_in == ()
+    assert remember(tmp_path, CUT, {"fs": 100, "band": [0.05, 45]}, "two", [found("new")])[0].seen_in == ()
     assert not list(tmp_path.glob("*.tmp*"))
 
 
+def test_a_repeated_run_leaves_nothing_of_what_it_found_before(tmp_path):
+    remember(tmp_path, CUT, FILTER, "one", [found("new")])
+    remember(tmp_path, CUT, FILTER, "one", [found("known")])
+    (answer,) = remember(tmp_path, CUT, FILTER, "two", [found("new")])
+    assert answer.seen_in == ()
+    assert remember(tmp_path, CUT, FILTER, "three", [found("known")])[0].seen_in == ("one",)
+
+
 def test_patterns_are_alike_by_shape_and_not_by_size():
-    assert likeness(found("new").median, {"II": 3 * SHAPES["new"]}) == pytest.approx(1)
-    assert likeness(found("new").median, {"II": -SHAPES["new"]}) == pytest.approx(-1)
-    assert likeness(found("new").median, {"aVR": SHAPES["new"]}) == 0
-    assert likeness(found("new").median, {"II": np.zeros(60)}) == 0
+    both = found("new", leads=("II", "V1")).median
+    assert likeness(both, dict.fromkeys(both, 3 * SHAPES["new"])) == pytest.approx(1)
+    assert likeness(both, dict.fromkeys(both, -SHAPES["new"])) == pytest.approx(-1)
+    assert likeness(both, {"II": SHAPES["new"]}) == 0  # one lead of two
+    assert likeness({"II": SHAPES["new"]}, {"II": SHAPES["new"]}) == pytest.approx(1)
+    assert likeness(both, {lead: np.zeros(60) for lead in both}) == 0

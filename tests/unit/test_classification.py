@@ -110,7 +110,9 @@ def test_scopes() -> None:
         assert row.value == pytest.approx((wrong & ~beats["review"]).sum() / own.sum())
         assert row.lo < row.value < row.hi
         assert row.n == own.sum()
-        assert get(table, "error_at_90_coverage", name).value == pytest.approx((wrong & surest).sum() / own.sum())
+        row = get(table, "accepted_wrong_at_90_coverage", name)
+        assert row.value == pytest.approx((wrong & surest).sum() / own.sum())
+        assert row.n == own.sum()
 
 
 def test_false_detections_missed_beats_and_foreign_labels() -> None:
@@ -163,8 +165,8 @@ def test_risk_and_calibration_against_naive_definitions() -> None:
     assert calibration_error(calibration_table(rows, 10).sum(axis=0, keepdims=True))[0] == pytest.approx(naive)
 
 
-def strips(n: int = 400, patients: int = 7) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make strips whose label and prediction are sets of classes, and the table of their records."""
+def strips(n: int = 400, patients: int = 7) -> pd.DataFrame:
+    """Make strips whose label and prediction are sets of classes."""
     rng = np.random.default_rng(6)
     person = rng.integers(0, patients, n)
     there = rng.random((n, 3)) < [0.9, 0.3, 0.2]
@@ -181,48 +183,69 @@ def strips(n: int = 400, patients: int = 7) -> tuple[pd.DataFrame, pd.DataFrame]
         }
     )
     table[[f"p_{name}" for name in CLASSES]] = probability
-    records = pd.DataFrame({"corpus": "c", "record": [f"r{k}" for k in range(patients)], "labelled": True})
-    return table, records
+    return table
+
+
+def sets(column: pd.Series) -> np.ndarray:
+    return np.array([[name in text.split(";") for name in CLASSES] for text in column])
 
 
 def test_classes_in_strips_agree_with_scikit_learn() -> None:
-    table, records = strips()
-    there, found = (
-        np.array([[name in text.split(";") for name in CLASSES] for text in table[column]])
-        for column in ("label", "pred")
-    )
-    foreign = table.iloc[:50].assign(label="N;Q")  # what they should be called isn't known
-    unlabelled = table.iloc[50:90].assign(record="r99", label="")
-    every = pd.concat([table, foreign, unlabelled], ignore_index=True)
-    scores = evaluate_presence({"strip": every}, records, CLASSES, SETTINGS, 1)
+    table = strips()
+    table.loc[:60, "label"] += ";Q"  # what those beats should be called isn't known
+    unlabelled = table.iloc[50:90].assign(label_source="", label="")
+    scores = evaluate_presence({"strip": pd.concat([table, unlabelled])}, CLASSES, SETTINGS, 1)
     assert set(scores["split"]) == {"test"}
+    there, found, foreign = sets(table["label"]), sets(table["pred"]), table["label"].str.contains("Q").to_numpy()
     for k, name in enumerate(CLASSES):
-        y, p = there[:, k], found[:, k]
+        known = there[:, k] | ~foreign
+        y, p = there[known, k], found[known, k]
         expected = {
             "sensitivity": oracle.recall_score(y, p),
             "specificity": oracle.recall_score(~y, ~p),
             "precision": oracle.precision_score(y, p),
             "f1": oracle.f1_score(y, p),
             "baseline_f1": oracle.f1_score(y, np.ones_like(y)),
-            "auroc": oracle.roc_auc_score(y, table[f"p_{name}"]),
+            "auroc": oracle.roc_auc_score(y, table[f"p_{name}"][known]),
         }
         for metric, value in expected.items():
             row = scores[(scores["class"] == name) & (scores["metric"] == metric)].iloc[0]
             assert row["value"] == pytest.approx(value), (name, metric)
             assert row["lo"] < value < row["hi"]
         assert scores[(scores["class"] == name) & (scores["metric"] == "sensitivity")]["n"].item() == y.sum()
+        assert scores[(scores["class"] == name) & (scores["metric"] == "specificity")]["n"].item() == (~y).sum()
     assert scores[scores["metric"] == "weak_labels"]["value"].item() == 0.0
 
 
-def test_labels_of_whole_records_are_called_weak() -> None:
-    table, records = strips()
-    table.loc[table["patient"] == "q0", "label_source"] = "record"
-    scores = evaluate_presence({"record": table}, records, CLASSES, SETTINGS, 1)
-    expected = (table["patient"] == "q0").mean()
-    assert scores[scores["metric"] == "weak_labels"]["value"].item() == pytest.approx(expected)
-    none = evaluate_presence({"record": table.assign(label="Q")}, records, CLASSES, SETTINGS, 1)
+def test_a_label_of_the_whole_record_denies_no_class() -> None:
+    """Ten records called V have normal beats as well; all predictions are right."""
+    table = pd.DataFrame(
+        {
+            "corpus": "c",
+            "record": [f"r{k}" for k in range(20)],
+            "patient": [f"q{k}" for k in range(20)],
+            "split": "test",
+            "label": ["N", "V"] * 10,
+            "label_source": "record",
+            "pred": ["N", "N;V"] * 10,
+            **{f"p_{name}": 0.9 for name in CLASSES},
+        }
+    )
+    table.loc[0, "pred"] = ""  # nothing was detected
+    scores = evaluate_presence({"record": table}, CLASSES, SETTINGS, 1).set_index(["class", "metric"])
+    assert scores.loc[("N", "sensitivity"), ["value", "n"]].tolist() == [0.9, 10]
+    assert scores.loc[("V", "sensitivity"), ["value", "n"]].tolist() == [1.0, 10]
+    for metric in ("specificity", "precision", "f1", "baseline_f1", "auroc"):
+        assert np.isnan(scores.loc[("N", metric), "value"]), metric
+    assert scores.loc[("all", "weak_labels"), "value"] == 1.0
+
+
+def test_strips_without_labels_have_no_scores() -> None:
+    none = evaluate_presence({"record": strips().assign(label="", label_source="")}, CLASSES, SETTINGS, 1)
     assert len(none) == 0
     assert list(none.columns) == ["split", "level", "class", "metric", "value", "lo", "hi", "n"]
+    foreign = evaluate_presence({"record": strips().assign(label="Q")}, CLASSES, SETTINGS, 1)
+    assert foreign["value"].dropna().tolist() == [0.0]  # the share of weak labels
 
 
 def test_without_labels_tables_are_empty() -> None:

@@ -90,35 +90,49 @@ def test_without_errors_every_beat_is_confident_enough():
     assert found.confidence == 0.0
 
 
-def confidence_limit(confidence, wrong, target, max_error, max_missed):
+def confidence_limit(confidence, wrong, target, max_error, max_missed, patients=None):
     """Fit on beats of two classes, each with its confidence, of which some are called the other class."""
     pred = np.where(wrong, 1 - target, target)
     probability = np.where(np.arange(2) == pred[:, None], confidence[:, None], 1 - confidence[:, None])
     every, n = np.ones(len(target), bool), len(target)
+    who_is = who(n) if patients is None else patients
     settings = ReviewSettings(max_error, max_missed, 0.02, 0.02, 0.1)
-    return fit_thresholds(probability, np.zeros(n), np.ones(n), target, who(n), every, every, settings).confidence
+    return fit_thresholds(probability, np.zeros(n), np.ones(n), target, who_is, every, every, settings).confidence
 
 
-def test_a_rare_class_is_not_accepted_as_a_common_one(rng):
-    n, rare = 2000, 40
-    target = (np.arange(n) < rare).astype(int)
-    confidence = rng.uniform(0.7, 1.0, n)
-    wrong = np.arange(n) < 20  # half of the rare class, one beat in a hundred of all
-    confidence[:20] = np.linspace(0.6, 0.99, 20)
-    assert confidence_limit(confidence, wrong, target, 0.02, 0.9) == 0.0
-    found = confidence_limit(confidence, wrong, target, 0.02, 0.2)
-    accepted = confidence >= found
-    assert (wrong & accepted)[:rare].sum() == 8  # a fifth of forty
-    assert (wrong & (confidence >= found * 0.95))[:rare].sum() > 8
+@pytest.fixture
+def rare(rng):
+    """2,000 beats, 40 of them of a rare class, half of which are called the common one: 1 % of all."""
+    target = (np.arange(2000) < 40).astype(int)
+    confidence = rng.uniform(0.7, 1.0, 2000)
+    confidence[:20] = np.linspace(0.6, 0.9, 20)
+    return confidence, np.arange(2000) < 20, target
 
 
-def test_one_beat_does_not_send_the_others_to_review(rng):
-    confidence, target = rng.uniform(0.7, 1.0, 400), np.zeros(400, dtype=int)
-    target[:4], confidence[:4] = 1, 0.99
-    assert confidence_limit(confidence, target == 1, target, 0.02, 0.2) == 0.0  # four beats can't miss a fifth
-    target[:40], confidence[:40] = 1, rng.uniform(0.99, 1.0, 40)
-    found = confidence_limit(confidence, target == 1, target, 0.02, 0.2)
-    assert (confidence >= found).mean() == 0.5  # what can't be reached costs half of all beats at most
+@pytest.mark.parametrize(("max_missed", "missed"), [(0.5, 20), (0.2, 8), (0.15, 6)])
+def test_a_rare_class_is_not_accepted_as_a_common_one(rare, max_missed, missed):
+    confidence, wrong, target = rare
+    found = confidence_limit(confidence, wrong, target, 0.02, max_missed)
+    assert (wrong & (confidence >= found)).sum() == missed
+    assert missed == 20 or (wrong & (confidence >= found * 0.97)).sum() > missed
+    few = np.array(["a", "b", "c", "d"])[np.arange(2000) % 4]
+    assert confidence_limit(confidence, wrong, target, 0.02, max_missed, few) == 0.0  # four patients say too little
+
+
+def test_a_class_that_no_limit_helps_costs_nothing(rare, caplog):
+    confidence, wrong, target = rare
+    confidence[:20] = np.linspace(0.99, 1.0, 20)  # surer than half of all beats
+    assert confidence_limit(confidence, wrong, target, 0.02, 0.2) == 0.0
+    assert "of class 1 0.500 are called another class so surely" in caplog.text
+
+
+def test_the_least_error_is_kept_where_the_wanted_one_is_out_of_reach():
+    confidence = np.linspace(1.0, 0.5, 1000)
+    wrong = np.zeros(1000, bool)
+    wrong[:100] = True  # the surest are wrong, and so are the least sure
+    wrong[800:] = True
+    found = confidence_limit(confidence, wrong, np.zeros(1000, int), 0.02, 0.9)
+    assert (confidence >= found).sum() == 800
 
 
 def test_reasons_are_named_in_a_fixed_order():

@@ -18,6 +18,8 @@ RECORDS = pd.DataFrame(
         "patient": ["1", "2", "3"],
         "split": ["test", "train", "none"],
         "duration_s": [35.0, 20.0, 7.0],
+        "labelled": [True, True, False],
+        "weak_label": "",
     }
 )
 
@@ -86,11 +88,15 @@ def test_one_certain_ventricular_beat_makes_the_strip_ventricular(beats):
 
 
 def test_a_label_of_the_whole_record_is_that_of_its_strips(beats):
-    weak = beats.assign(label="S", label_source="record")
-    found = aggregate(weak, beats.iloc[:0], RECORDS, CLASSES, 10.0, ECTOPIC, 4.0)
-    assert set(found["label"][found["n_beats"] > 0]) == {"S"}
-    assert set(found["label_source"][found["n_beats"] > 0]) == {"record"}
-    assert set(aggregate(beats, beats, RECORDS, CLASSES, None, ECTOPIC, 4.0)["label_source"]) == {"beat", ""}
+    assert aggregate(beats, beats, RECORDS, CLASSES, None, ECTOPIC, 4.0)["label_source"].tolist() == [
+        "beat",
+        "beat",
+        "",
+    ]
+    named = RECORDS.assign(labelled=True, weak_label=["S", "noise", "V"])
+    found = aggregate(beats.assign(label="S"), beats.iloc[:0], named, CLASSES, 10.0, ECTOPIC, 4.0)
+    assert set(found["label_source"]) == {"record"}
+    assert found["label"].tolist() == ["", ""] + ["S"] * 4 + ["V"]  # also where nothing was detected
     unlabelled = aggregate(beats, beats.iloc[:0], RECORDS, CLASSES, 10.0, ECTOPIC, 4.0)
     assert set(unlabelled["label"]) == {""}  # labels of beats are those of the annotated table
 

@@ -5,10 +5,12 @@ if LABELLED:
     METRICS += [f"<results>/metrics/{name}.csv" for name in ("classification", "confusion", "leaks", "presence")]
 
     rule evaluate_classification:
-        """Score predictions by class and split, with intervals over patients, and look for leaks behind the scores."""
+        """Score beats, strips and records by class and split, over patients, and look for leaks behind the scores."""
         input:
             beats="<results>/predictions/beats.parquet",
             annotated="<results>/predictions/beats_annotated.parquet",
+            strips="<results>/predictions/strips.parquet",
+            record_table="<results>/predictions/records.parquet",
             records="<results>/records.tsv",
             shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "beats_annotated.parquet"),
             bundle=BUNDLE_FILES,
@@ -25,6 +27,11 @@ if LABELLED:
                 caption="../report/confusion.rst",
                 category="Classification",
             ),
+            presence=report(
+                ensure("<results>/metrics/presence.csv", non_empty=True),
+                caption="../report/presence.rst",
+                category="Classification",
+            ),
             leaks=report(
                 ensure("<results>/metrics/leaks.csv", non_empty=True),
                 caption="../report/leaks.rst",
@@ -32,6 +39,7 @@ if LABELLED:
             ),
         log:
             "<logs>/evaluate_classification.log",
+            presence="<logs>/evaluate_presence.log",
         benchmark:
             "<benchmarks>/evaluate_classification.tsv"
         conda:
@@ -42,7 +50,9 @@ if LABELLED:
             runtime=30,
         params:
             program=program("evaluate_classification"),
+            of_strips=program("evaluate_presence"),
             code=code("evaluate_classification"),
+            code_of_strips=code("evaluate_presence"),
             settings=settings("evaluate", "classes", "seed"),
             shards=folders("shards"),
             bundle=folders("bundle"),
@@ -58,37 +68,9 @@ if LABELLED:
             "{params.program} --beats {input.beats:q} --annotated {input.annotated:q} --records {input.records:q}"
             " --shards {params.shards:q} --bundle {params.bundle:q} {params.training} {params.table}"
             " --settings {params.settings:q} --metrics {output.metrics:q} --confusion {output.confusion:q}"
-            " --leaks {output.leaks:q} --log {log:q}"
-
-    rule evaluate_presence:
-        """Score strips and records: is each class found where it is, and only there?"""
-        input:
-            strips="<results>/predictions/strips.parquet",
-            record_table="<results>/predictions/records.parquet",
-            records="<results>/records.tsv",
-        output:
-            presence=report(
-                ensure("<results>/metrics/presence.csv", non_empty=True),
-                caption="../report/presence.rst",
-                category="Classification",
-            ),
-        log:
-            "<logs>/evaluate_presence.log",
-        benchmark:
-            "<benchmarks>/evaluate_presence.tsv"
-        conda:
-            "../../envs/base.yaml"
-        threads: CONFIG["compute_threads"]
-        resources:
-            mem_mb=memory(1000),
-            runtime=15,
-        params:
-            program=program("evaluate_presence"),
-            code=code("evaluate_presence"),
-            settings=settings("evaluate", "classes", "seed"),
-        shell:
-            "{params.program} --strips {input.strips:q} --record-table {input.record_table:q}"
-            " --records {input.records:q} --presence {output.presence:q} --settings {params.settings:q} --log {log:q}"
+            " --leaks {output.leaks:q} --log {log[0]:q}"
+            " && {params.of_strips} --strips {input.strips:q} --record-table {input.record_table:q}"
+            " --presence {output.presence:q} --settings {params.settings:q} --log {log.presence:q}"
 
 
 rule evaluate_explanations:

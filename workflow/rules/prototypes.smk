@@ -2,7 +2,13 @@
 PROTOTYPES = [
     f"<results>/prototypes/{name}"
     for name in (
-        *("library.csv", "waves.npz", "validation.csv", "summary.csv", "clusters.csv", "space.npz", "templates.npz"),
+        "library.csv",
+        "waves.npz",
+        "validation.csv",
+        "summary.csv",
+        "clusters.csv",
+        "space.npz",
+        "templates.npz",
     )
 ]
 

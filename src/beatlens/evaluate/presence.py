@@ -1,8 +1,9 @@
 """Scores of strips and records: whether a class that is there is found, and only there.
 
 A strip's label and prediction are sets of classes, so each class is a question of its own. Beats under review count as
-not found. Strips that hold a label outside the classes are left out: what they should be called isn't known. The null
-finds the class in every strip; a chance AUROC is .5.
+not found. A strip counts for the classes that it has; for those that it lacks only where beats are annotated (a record
+called V as a whole has normal beats too) and all of them with classes of the run (what others should be called isn't
+known). The null finds the class in every strip; a chance AUROC is .5.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.evaluate.bootstrap import Array, divide, patient_bootstrap_many
+from beatlens.evaluate.bootstrap import Array, Interval, divide, patient_bootstrap_many
 from beatlens.evaluate.classification import SPLITS
 from beatlens.evaluate.probabilities import auroc, histogram_interval
 from beatlens.evaluate.settings import EvaluateSettings
@@ -28,19 +29,16 @@ METRICS = ("sensitivity", "specificity", "precision", "f1", "baseline_f1")
 
 def evaluate_presence(
     tables: dict[str, pd.DataFrame],
-    records: pd.DataFrame,
     classes: Sequence[str],
     settings: EvaluateSettings,
     seed: int,
 ) -> pd.DataFrame:
-    """Score strips and records of labelled records, split by split and class by class.
+    """Score the labelled strips and records, split by split and class by class.
 
     Parameters
     ----------
     tables
         Level (``strip``, ``record``) -> table as from `beatlens.strips.aggregate`.
-    records
-        Table ``records.tsv``, which says what is labelled.
     classes
         Class ids.
     settings, seed
@@ -53,23 +51,15 @@ def evaluate_presence(
     """
     import pandas as pd
 
-    labelled = records[records["labelled"].astype(bool)]
-    known = set(zip(labelled["corpus"], labelled["record"], strict=True))
     rows: list[dict[str, Any]] = []
     for level, table in tables.items():
-        keys = zip(table["corpus"], table["record"], strict=True)
-        own = table[[key in known for key in keys]]
         for split in SPLITS:
-            part = own[(own["split"] == split) & _judged(own["label"], classes)].reset_index(drop=True)
+            part = table[(table["split"] == split) & (table["label_source"] != "")].reset_index(drop=True)
             if len(part):
                 where = {"split": split, "level": level}
                 scores = _scores(part, classes, settings, derive_seed(seed, "presence", split, level))
                 rows += [{**where, **score} for score in scores]
     return pd.DataFrame(rows, columns=list(PRESENCE_COLUMNS))
-
-
-def _judged(labels: pd.Series[str], classes: Sequence[str]) -> npt.NDArray[np.bool_]:
-    return np.array([set(filter(None, label.split(";"))) <= set(classes) for label in labels], dtype=bool)
 
 
 def _scores(
@@ -80,8 +70,10 @@ def _scores(
         np.array([[name in text.split(";") for name in classes] for text in part[column]], dtype=bool)
         for column in ("label", "pred")
     )
+    only_these = np.array([set(filter(None, text.split(";"))) <= set(classes) for text in part["label"]], dtype=bool)
+    absent = ~there & (only_these & (part["label_source"] == "beat").to_numpy())[:, None]
     # By patient and class: hits, misses, false finds, rightly not found.
-    cells = [there & found, there & ~found, ~there & found, ~there & ~found]
+    cells = [there & found, there & ~found, absent & found, absent & ~found]
     counts = np.zeros((len(patients), len(classes), len(cells)))
     for k, cell in enumerate(cells):
         np.add.at(counts[:, :, k], patient, cell)
@@ -98,21 +90,38 @@ def _scores(
         for m, metric in enumerate(METRICS):
             place = k * len(METRICS) + m
             yield _row(name, metric, several.at(place), int(n[place]))
-        own = there[:, k].astype(np.int64)
-        area = histogram_interval(
-            part[f"p_{name}"].to_numpy(dtype=np.float64),
-            own,
-            2,
-            patient.astype(np.int64),
-            auroc,
-            settings.bootstrap,
-            settings.level,
-            seed,
-            of_class=True,
+        known = there[:, k] | absent[:, k]
+        yield _row(
+            name,
+            "auroc",
+            _area(part[f"p_{name}"][known], there[known, k], patient[known], settings, seed),
+            int(known.sum()),
         )
-        yield _row(name, "auroc", area, len(part))
     weak = float((part["label_source"] == "record").mean())
     yield _row("all", "weak_labels", (weak, np.nan, np.nan), len(part))
+
+
+def _area(
+    scores: pd.Series[float],
+    there: npt.NDArray[np.bool_],
+    patient: npt.NDArray[np.intp],
+    settings: EvaluateSettings,
+    seed: int,
+) -> Interval:
+    if not len(scores):
+        return Interval(np.nan, np.nan, np.nan)
+    _, own = np.unique(patient, return_inverse=True)
+    return histogram_interval(
+        scores.to_numpy(dtype=np.float64),
+        there.astype(np.int64),
+        2,
+        own.astype(np.int64),
+        auroc,
+        settings.bootstrap,
+        settings.level,
+        seed,
+        of_class=True,
+    )
 
 
 def _row(name: str, metric: str, interval: tuple[float, float, float], n: int) -> dict[str, Any]:
@@ -129,6 +138,8 @@ def _statistics(counts: Array) -> Array:
         divide(2 * hit, 2 * hit + miss + false),
         divide(2 * (hit + miss), hit + miss + total),
     ]
+    for value in values[2:]:
+        value[false + right == 0] = np.nan  # nothing is known not to have the class: nothing could be found wrongly
     return np.stack(values, axis=2).reshape(len(counts), -1)
 
 

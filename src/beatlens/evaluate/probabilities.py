@@ -100,7 +100,7 @@ def error_at_coverage(histogram: Array, coverage: float = 0.9) -> Array:
     return chosen
 
 
-def class_error_at_coverage(histogram: Array, coverage: float = 0.9) -> Array:
+def class_accepted_wrong_at_coverage(histogram: Array, coverage: float = 0.9) -> Array:
     """Share of a class's beats that are called another and among the most confident `coverage` of all beats.
 
     Parameters
@@ -196,7 +196,7 @@ def histogram_interval(
 def probability_scores(
     rows: Outcomes, *, bins: int, draws: int, level: float, seed: int
 ) -> list[tuple[str, str, Interval, int]]:
-    """Return ``(class, metric, interval, n)`` of AUROC, AURC, errors at 90 % coverage and calibration error.
+    """Return ``(class, metric, interval, n)`` of AUROC, AURC, errors among the surest 90 % and calibration error.
 
     Only detections whose truth is a class are scored; without any, the list is empty.
     """
@@ -208,7 +208,7 @@ def probability_scores(
     wrong = (1 - correct).astype(np.int64)
 
     def interval(scores: Array, groups: npt.NDArray[np.int64], statistic: Statistic, of_class: bool) -> Interval:
-        n_groups = 2 + (statistic is class_error_at_coverage)
+        n_groups = 2 + (statistic is class_accepted_wrong_at_coverage)
         return histogram_interval(
             scores, groups, n_groups, kept.patient, statistic, draws, level, seed, of_class=of_class
         )
@@ -218,7 +218,12 @@ def probability_scores(
         for k, name in enumerate(kept.classes)
     ]
     scores += [
-        (name, "error_at_90_coverage", interval(confidence, own + own * wrong, class_error_at_coverage, True), n)
+        (
+            name,
+            "accepted_wrong_at_90_coverage",
+            interval(confidence, own + own * wrong, class_accepted_wrong_at_coverage, True),
+            int(own.sum()),
+        )
         for name, own in ((name, (kept.truth == k).astype(np.int64)) for k, name in enumerate(kept.classes))
     ]
     table = calibration_table(kept, bins)

@@ -44,7 +44,7 @@ def prototype_figure(
     if not len(bank):
         return empty_figure("No prototypes: the model has none.")
     if only is not None and only not in bank.labels:
-        return empty_figure(f"No prototype of {only}: it has no clean training beat.")
+        return empty_figure(f"No prototype of {only}.")
     times = (np.arange(bank.waves.shape[2]) - library.before) / library.fs
     leads = [_shown_leads(bank.leads, present) for present in bank.present]
     traces, medians = (
@@ -66,14 +66,16 @@ def prototype_figure(
     heights = [max(sum(up + down for up, down in rows), 5.0) for rows in extents]
     columns = max(max((len(members) for _, members in lines), default=1), 4)
     width = LABEL_MM + columns * (cell_mm + GAP_MM) + GAP_MM
-    height = 9.0 + sum(heights) + len(lines) * (caption_mm + LINE_GAP_MM)
+    head_mm = 9.0 + 3.0 * (only is not None)
+    height = head_mm + sum(heights) + len(lines) * (caption_mm + LINE_GAP_MM)
     colours = class_colours(classes)
     with styled():
         figure, axes = millimetre_axes(width, height)
         text = "Every cell is one real beat, in the leads and of the patient named below it"
-        text += f"{', thin and dark the median of the beats it stands for' if only is not None else ''}.   {scale}"
+        text += ", thin and dark\nthe median of the beats it stands for" if only is not None else ""
+        text += f".   {scale}"
         axes.text(2, height - 2, text, color=MUTED, va="top", fontsize=7.5)
-        top, previous = height - 8.0, ""
+        top, previous = height - head_mm + 1.0, ""
         for (name, members), rows, tall in zip(lines, extents, heights, strict=True):
             if name != previous:
                 count = int((bank.labels == name).sum())

@@ -74,7 +74,7 @@ class ClassTemplates:
 def class_templates(
     patients: Iterable[Sequence[RecordInputs]], classes: Sequence[str], leads: Sequence[str], geometry: BeatGeometry
 ) -> ClassTemplates:
-    """Average the clean beats of each class.
+    """Take the median over patients of each patient's median clean beat, and the quartiles.
 
     Parameters
     ----------

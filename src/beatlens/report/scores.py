@@ -106,7 +106,7 @@ def classification_section(inputs: ReportInputs) -> dict[str, Any] | None:
             "support": count(scores.value("support", name)),
             **{
                 metric: scores.text(metric, name)
-                for metric in ("precision", "recall", "f1", "auroc", "accepted_wrong", "error_at_90_coverage")
+                for metric in ("precision", "recall", "f1", "auroc", "accepted_wrong", "accepted_wrong_at_90_coverage")
             },
         }
         for name in inputs.classes
@@ -153,8 +153,18 @@ def classification_section(inputs: ReportInputs) -> dict[str, Any] | None:
 
 
 def review_limits(inputs: ReportInputs) -> dict[str, str]:
-    """Return the limits beyond which a beat goes to review; that of the confidence is "" where there is none."""
+    """Return the limits beyond which a beat goes to review, and what they reach on the beats they were fitted on.
+
+    The limit of the confidence is "" where there is none; ``reached`` is "" for a bundle that doesn't say.
+    """
     limits = inputs.bundle["thresholds"]
     near = ", ".join(f"{name} {limit(value)}" for name, value in zip(inputs.classes, limits["distance"], strict=True))
     confidence = limits["confidence"]
-    return {"confidence": limit(confidence) if confidence else "", "noise": limit(limits["noise"]), "distance": near}
+    fitted = inputs.bundle["provenance"].get("calibration", {})
+    wrong = [math.nan if value is None else value for value in fitted.get("accepted_wrong", [])]
+    return {
+        "confidence": limit(confidence) if confidence else "",
+        "noise": limit(limits["noise"]),
+        "distance": near,
+        "reached": listing(f"{percent(value)} of {name}" for name, value in zip(inputs.classes, wrong, strict=False)),
+    }

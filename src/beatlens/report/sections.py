@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from beatlens.figures.scores import ABSOLUTE, METRICS_WITHOUT_VERDICT, ONLY_IN_TABLES, metric_words, score_rows
 from beatlens.records import REASONS
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import count, duration, interval, listing, percent, plural, score
-
-if TYPE_CHECKING:
-    pass
 
 SPLIT_MEANING = {
     "train": "the network and the prototypes learn from these",
