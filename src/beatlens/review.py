@@ -184,24 +184,22 @@ def _confidence_threshold(
     accepted = np.arange(1, len(order) + 1)
     last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
     candidates = np.flatnonzero(last_of_tie & (accepted >= MIN_COVERAGE * len(order)))
-    error = (np.cumsum(errors) / accepted)[candidates]
-    reached = np.flatnonzero(error <= settings.max_error)
-    last = reached[-1] if len(reached) else np.flatnonzero(error == error.min())[-1]
     for k in np.unique(classes):
         if len(np.unique(patients[target == k])) < LIMIT_PATIENTS:
             continue
         own = classes == k
         missed = (np.cumsum(errors & own) / own.sum())[candidates]  # rises with every beat that is accepted
-        reached = np.flatnonzero(missed <= settings.max_missed)
-        if not len(reached):
+        if missed[0] <= settings.max_missed:
+            candidates = candidates[missed <= settings.max_missed]
+        else:
             logger.warning(
                 "review.max_missed: of class %d %.3f are called another class so surely that no limit of the "
                 "probability lets %.3f pass; it sets none",
                 k, missed[0], settings.max_missed,
             )  # fmt: skip
-        else:
-            last = min(last, reached[-1])
-    chosen = candidates[last]
+    error = (np.cumsum(errors) / accepted)[candidates]
+    reached = np.flatnonzero(error <= settings.max_error)
+    chosen = candidates[reached[-1] if len(reached) else np.flatnonzero(error == error.min())[-1]]
     return 0.0 if chosen == len(order) - 1 else float(ranked[chosen])
 
 
