@@ -43,6 +43,10 @@ class TrainingSettings:
         Epochs, all of which are run.
     batch_beats
         Targets in a step, about.
+    precision
+        ``float32``, or ``bfloat16`` for mixed precision (Micikevicius et al. 2018): products of matrices and
+        convolutions in bfloat16, which has the range of float32 and needs no scaling of the loss; weights, the rest and
+        all that is done with the trained network in float32.
     learning_rate, weight_decay
         Highest learning rate of the one-cycle schedule (Smith & Topin 2019) and decay of AdamW.
     class_weight_power
@@ -58,6 +62,7 @@ class TrainingSettings:
     folds: int
     epochs: int
     batch_beats: int
+    precision: str
     learning_rate: float
     weight_decay: float
     class_weight_power: float
@@ -78,6 +83,8 @@ class TrainingSettings:
             raise ValueError(f"training.folds: {self.folds}; expected 0, or 2 or more")
         if self.epochs < 1 or self.batch_beats < 1:
             raise ValueError(f"training: {self.epochs} epochs of {self.batch_beats} beats a step; expected >= 1")
+        if self.precision not in {"float32", "bfloat16"}:
+            raise ValueError(f"training.precision: {self.precision!r}; expected float32 or bfloat16")
 
     @property
     def noise(self) -> NoiseSettings:
@@ -228,7 +235,9 @@ def _epoch(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             tensors = to_tensors(batch, device)
-            logits, gate = forward(network, tensors, batch.n_beats)
+            with torch.autocast(device, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                logits, gate = forward(network, tensors, batch.n_beats)
+            logits, gate = logits.float(), gate.float()
             total, class_loss, gate_loss = losses(logits, gate, tensors, weights, settings.gate_loss_weight)
             optimizer.zero_grad(set_to_none=True)
             total.backward()  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import beatlens.inference
 from beatlens.artefacts import read_json
@@ -344,6 +345,17 @@ def test_training_is_the_same_twice_and_after_a_kill(planted, records, spec, set
             train_model(planted, records, spec, short | {"seed": 2}, state, "another")
     anew, _, _, _ = train_model(planted, records, spec, short, state, "a")  # never resumed on a mismatch
     np.testing.assert_array_equal(network_to_arrays(anew)["head.1.weight"], expected["head.1.weight"])
+
+
+def test_mixed_precision_learns_the_same_and_leaves_float32(planted, records, spec, settings, trained):
+    mixed = copy.deepcopy(settings)
+    mixed["training"]["precision"] = "bfloat16"
+    network, history, _, _ = train_model(planted, records, spec, mixed, None, "")
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+    found, expected = history[-1], trained[1][-1]
+    assert found["class_loss"] != expected["class_loss"]
+    assert found["class_loss"] == pytest.approx(expected["class_loss"], abs=0.05)
+    assert found["select_macro_f1"] > 0.9
 
 
 def test_the_history_is_that_of_the_saved_weights(planted, records, spec, trained):
