@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from beatlens.prototypes.library import PrototypeLibrary
 
 COLUMNS = 12
-LABEL_MM, CAPTION_MM, GAP_MM, LINE_GAP_MM = 16.0, 6.5, 1.2, 2.5
+HEAD_MM, LABEL_MM, CAPTION_MM, GAP_MM, LINE_GAP_MM = 12.0, 16.0, 6.5, 1.2, 2.5
 LIMB_LEADS = ("II", "I", "III", "aVF", "aVL", "aVR")
 CHEST_LEADS = ("V1", "V2", "V6", "V5", "V4", "V3")
 LIMIT_MM = 25.0
@@ -66,16 +66,15 @@ def prototype_figure(
     heights = [max(sum(up + down for up, down in rows), 5.0) for rows in extents]
     columns = max(max((len(members) for _, members in lines), default=1), 4)
     width = LABEL_MM + columns * (cell_mm + GAP_MM) + GAP_MM
-    head_mm = 9.0 + 3.0 * (only is not None)
-    height = head_mm + sum(heights) + len(lines) * (caption_mm + LINE_GAP_MM)
+    height = HEAD_MM + sum(heights) + len(lines) * (caption_mm + LINE_GAP_MM)
     colours = class_colours(classes)
     with styled():
         figure, axes = millimetre_axes(width, height)
-        text = "Every cell is one real beat, in the leads and of the patient named below it"
-        text += ", thin and dark\nthe median of the beats it stands for" if only is not None else ""
-        text += f".   {scale}"
+        text = "Every cell is one real beat of the patient named below it"
+        text += "; thin and\ndark the median of the beats it stands for" if only is not None else ""
+        text += f".   {scale}" if only is not None else f".\n{scale}"
         axes.text(2, height - 2, text, color=MUTED, va="top", fontsize=7.5)
-        top, previous = height - head_mm + 1.0, ""
+        top, previous = height - HEAD_MM + 1.0, ""
         for (name, members), rows, tall in zip(lines, extents, heights, strict=True):
             if name != previous:
                 count = int((bank.labels == name).sum())
