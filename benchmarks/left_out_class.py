@@ -77,14 +77,15 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     arguments = parser.parse_args()
     done: list[Path] = []
-    for name in arguments.left_out:
-        for seed in arguments.seeds:
-            results = run_without(name, seed, classes, arguments.cores)
-            print("\n".join([f"seed {seed}", *describe(name, results)]), flush=True)
-            done.append(results)
-    for results in done:  # what was made up is no pattern that another run has seen before
-        bundle = Bundle.load(results / "model" / "bundle")
-        remember(ROOT / "results" / "registry", bundle.geometry, bundle.signal, results.name, [])
+    try:
+        for name in arguments.left_out:
+            for seed in arguments.seeds:
+                done.append(run_without(name, seed, classes, arguments.cores))
+                print("\n".join([f"seed {seed}", *describe(name, done[-1])]), flush=True)
+    finally:
+        for results in done:  # what was made up is no pattern that another run has seen before
+            bundle = Bundle.load(results / "model" / "bundle")
+            remember(ROOT / "results" / "registry", bundle.geometry, bundle.signal, results.name, [])
 
 
 if __name__ == "__main__":

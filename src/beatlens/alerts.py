@@ -88,12 +88,12 @@ class Alerts:
         return result
 
     def found(self, leads: Sequence[str]) -> list[FoundPattern]:
-        """Return what the registry is to remember of the alerts, in those of L leads that half of the beats have."""
+        """Return what the registry is to remember of the alerts, in those of L leads that most of the beats have."""
         result = []
         for pattern in self.raised:
             share = np.isfinite(self.sample.beats.waves[pattern.members]).any(axis=2).mean(axis=0)
             waves = zip(leads, share, self.median(pattern), strict=True)
-            median = {lead: wave for lead, has, wave in waves if has >= 0.5}
+            median = {lead: wave for lead, has, wave in waves if has >= min(0.5, share.max())}
             first = str(self.sample.table["beat_id"].iloc[self.order(pattern)[0]])
             result.append(FoundPattern(median, first, len(pattern.members), pattern.n_patients))
         return result

@@ -86,32 +86,36 @@ def remember(
     with (path.parent / f".{path.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         patterns = _read(path) if path.exists() else []
+        earlier = {p["runs"][run]["beat_id"]: p["id"] for p in patterns if run in p["runs"]}
         for pattern in patterns:
             pattern["runs"].pop(run, None)
-        patterns = [pattern for pattern in patterns if pattern["runs"]]
-        answers, taken = [], set()
-        for own in found:
-            known = _most_alike(own, [p for p in patterns if p["id"] not in taken])
-            if known is None:
-                known = {"id": f"P{hashlib.sha256(f'{run}|{own.beat_id}'.encode()).hexdigest()[:8]}", "runs": {}}
-                patterns.append(known)
-            taken.add(known["id"])
-            answers.append(KnownPattern(known["id"], tuple(sorted(known["runs"]))))
+        # A pattern that only this run had found is known no more, unless it finds the same again.
+        again = {own.beat_id for own in found} & set(earlier)
+        kept = [p for p in patterns if p["runs"] or p["id"] in {earlier[beat] for beat in again}]
+        known = _assign(found, kept, earlier)
+        answers = []
+        for place, own in enumerate(found):
+            if place not in known:
+                median = {lead: [round(float(value), 4) for value in wave] for lead, wave in own.median.items()}
+                name = _identifier(run, own.beat_id, {p["id"] for p in kept})
+                known[place] = {"id": name, "median": median, "runs": {}}
+                kept.append(known[place])
+            pattern = known[place]
+            answers.append(KnownPattern(pattern["id"], tuple(sorted(pattern["runs"]))))
             size = {"beat_id": own.beat_id, "n_beats": own.n_beats, "n_patients": own.n_patients}
-            median = {lead: [round(float(value), 4) for value in wave] for lead, wave in own.median.items()}
-            known["runs"][run] = {**size, "median": median}
-        patterns.sort(key=lambda pattern: str(pattern["id"]))
-        write_json(path, {"schema_version": SCHEMA_VERSION, "patterns": patterns})
+            pattern["runs"][run] = size
+        kept = sorted((p for p in kept if p["runs"]), key=lambda pattern: str(pattern["id"]))
+        write_json(path, {"schema_version": SCHEMA_VERSION, "patterns": kept})
     return answers
 
 
 def likeness(one: Mapping[str, npt.ArrayLike], other: Mapping[str, npt.ArrayLike]) -> float:
     """Return the cosine of two median beats (lead name -> (T,)) over the leads that both have.
 
-    0 where they share fewer than two leads and either has more: one lead of several doesn't make a pattern.
+    0 where they share fewer than two leads though both have more: one lead of several doesn't make a pattern.
     """
     shared = sorted(set(one) & set(other))
-    if not shared or (len(shared) == 1 and max(len(one), len(other)) > 1):
+    if len(shared) < max(1, min(2, len(one), len(other))):
         return 0.0
     a, b = (np.concatenate([np.asarray(waves[lead], dtype=np.float64) for lead in shared]) for waves in (one, other))
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
@@ -126,11 +130,32 @@ def _read(path: Path) -> list[dict[str, Any]]:
     return patterns
 
 
-def _most_alike(own: FoundPattern, patterns: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the known pattern that a run's median beat is most alike of, None where none is alike enough."""
+def _assign(
+    found: Sequence[FoundPattern], patterns: Sequence[dict[str, Any]], earlier: Mapping[str, str]
+) -> dict[int, dict[str, Any]]:
+    """Return which known pattern each found one is, by place; the most alike come first, and each is met once.
 
-    def alike(pattern: dict[str, Any]) -> float:
-        return max(likeness(own.median, entry["median"]) for entry in pattern["runs"].values())
+    What the run itself found `earlier` (beat -> id) is met again before anything else: repeating changes nothing.
+    """
+    pairs = []
+    for place, own in enumerate(found):
+        for pattern in patterns:
+            alike = likeness(own.median, pattern["median"])
+            if alike >= MIN_LIKENESS:
+                same = earlier.get(own.beat_id) == pattern["id"]
+                pairs.append((not same, -alike, place, str(pattern["id"]), pattern))
+    result: dict[int, dict[str, Any]] = {}
+    taken: set[str] = set()
+    for _, _, place, name, pattern in sorted(pairs, key=lambda pair: pair[:4]):
+        if place not in result and name not in taken:
+            result[place] = pattern
+            taken.add(name)
+    return result
 
-    best = max(patterns, key=alike, default=None)
-    return best if best is not None and alike(best) >= MIN_LIKENESS else None
+
+def _identifier(run: str, beat_id: str, used: set[str]) -> str:
+    """Return a name for a new pattern that no other has."""
+    text = f"{run}|{beat_id}"
+    while (name := "P" + hashlib.sha256(text.encode()).hexdigest()[:8]) in used:
+        text += "|"
+    return name

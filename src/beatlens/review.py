@@ -50,6 +50,8 @@ class ReviewSettings:
         for name, value in asdict(self).items():
             if not 0 <= value < 1:
                 raise ValueError(f"review.{name}: {value}; expected a share in [0, 1)")
+        if not self.max_missed:
+            raise ValueError("review.max_missed: 0; expected more, since no class is large enough to show that")
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,8 @@ def fit_thresholds(
 
     confidence: the lowest at which the error among accepted beats is at most ``max_error`` (where none reaches that
     while accepting half of the beats, the one of least error that does) and of no class more than ``max_missed`` are
-    accepted as another. A class of fewer than `LIMIT_PATIENTS` patients has no say in that, nor one whose surest errors
-    alone are more: half of all beats in review wouldn't help it.
+    accepted as another. A class of fewer than `LIMIT_PATIENTS` patients or too small to miss one beat has no say in
+    that, nor one whose surest errors alone are more: half of all beats in review wouldn't help it.
 
     noise: as strict as possible while no class loses more than its allowed share of clean beats; classes too small to
     lose one beat are taken together. No beat is noise that is likelier clean.
@@ -185,9 +187,9 @@ def _confidence_threshold(
     last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
     candidates = np.flatnonzero(last_of_tie & (accepted >= MIN_COVERAGE * len(order)))
     for k in np.unique(classes):
-        if len(np.unique(patients[target == k])) < LIMIT_PATIENTS:
-            continue
         own = classes == k
+        if own.sum() * settings.max_missed < 1 or len(np.unique(patients[target == k])) < LIMIT_PATIENTS:
+            continue
         missed = (np.cumsum(errors & own) / own.sum())[candidates]  # rises with every beat that is accepted
         if missed[0] <= settings.max_missed:
             candidates = candidates[missed <= settings.max_missed]

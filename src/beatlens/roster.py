@@ -61,9 +61,12 @@ def gather(shards: Sequence[Path], classes: Sequence[str]) -> tuple[pd.DataFrame
         detected = beats.groupby(["corpus", "record"]).size()
         known = [shard.beats("annotated"), beats[beats["label_source"] == "record"]]
         counts = pd.concat([table[["corpus", "record", "label"]] for table in known]).value_counts()
+        absent = set(RECORD_TABLE_COLUMNS) - {"split", "n_beats"} - set(shard.records)
+        if absent:
+            raise ValueError(f"{path}: records without {sorted(absent)}; expected a shard of this version's preprocess")
         for row in shard.records.itertuples(index=False):
             key = (row.corpus, row.record)
-            own = {name: getattr(row, name) for name in RECORD_TABLE_COLUMNS if hasattr(row, name)}
+            own = {name: getattr(row, name) for name in RECORD_TABLE_COLUMNS if name in shard.records}
             own |= {"split": "", "n_beats": int(detected.get(key, 0)), "fs": row.fs_file}
             rows.append(own | {f"n_{label}": int(counts.get((*key, label), 0)) for label in classes})
     columns = [*RECORD_TABLE_COLUMNS, *(f"n_{label}" for label in classes)]

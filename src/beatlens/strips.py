@@ -122,8 +122,8 @@ def aggregate(
     -------
     One row a strip (`stretch_columns`), sorted by corpus, record and time. ``label`` and ``pred`` are the sorted ids of
     the classes that occur, joined by ``;``, "" where there is none. ``label_source`` says what the label is of:
-    ``beat`` where beats are annotated; ``record`` where the record has one as a whole, which all of its strips get (one
-    that is noise has none); "" where nothing is known. A beat lies in the strip of its R peak, detected or annotated.
+    ``beat`` where the strip has annotated beats, ``record`` where the record has one label as a whole, which all of its
+    strips get, "" where nothing is known. A beat lies in the strip of its R peak, detected or annotated.
     """
     records = records.sort_values(["corpus", "record"], kind="stable").reset_index(drop=True)
     grid = strip_grid(records, length_s)
@@ -157,11 +157,10 @@ def aggregate(
         result[f"n_review_{name}"] = np.bincount(cell[review & (pred == name)], minlength=n)
     labels = annotated["label"].to_numpy()
     real = ~np.isin(labels, ["", "none"])
-    weak = np.repeat(records["weak_label"].to_numpy(dtype=object), counts)
-    is_labelled = np.repeat(records["labelled"].to_numpy(dtype=bool), counts)
+    weak = np.repeat(records["weak_label"].replace(NOISE, "").to_numpy(dtype=object), counts)
     of_beats = np.array(_joined(cells(annotated)[real], labels[real], n), dtype=object)
-    result["label"] = np.where(weak == "", of_beats, np.where(weak == NOISE, "", weak))
-    result["label_source"] = np.where(weak != "", "record", np.where(is_labelled, "beat", ""))
+    result["label"] = np.where(weak == "", of_beats, weak)
+    result["label_source"] = np.where(weak != "", "record", np.where(of_beats != "", "beat", ""))
     result["pred"] = _joined(cell[~review], pred[~review], n)
     result["reason"] = _joined(cell[review], beats["reason"].to_numpy()[review], n)
     new = (beats[["corpus", "record"]].ne(beats[["corpus", "record"]].shift())).any(axis=1)

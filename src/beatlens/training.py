@@ -44,9 +44,10 @@ class TrainingSettings:
     batch_beats
         Targets in a step, about.
     precision
-        ``float32``, or ``bfloat16`` for mixed precision (Micikevicius et al. 2018): products of matrices and
-        convolutions in bfloat16, which has the range of float32 and needs no scaling of the loss; weights, the rest and
-        all that is done with the trained network in float32.
+        ``float32``, or ``bfloat16`` for mixed precision (Micikevicius et al. 2018): the network's convolutions,
+        products of matrices and what follows from them, up to the logits, in bfloat16, which has the range of float32
+        and needs no scaling of the loss. Losses, weights, steps and all that is done with the trained network are in
+        float32.
     learning_rate, weight_decay
         Highest learning rate of the one-cycle schedule (Smith & Topin 2019) and decay of AdamW.
     class_weight_power

@@ -148,12 +148,11 @@ def test_the_registry_remembers_other_runs_and_never_the_run_itself(tmp_path):
     again = remember(tmp_path, CUT, FILTER, "one", [found("new"), found("known", "c/r/2")])
     assert again == first
     # Another network, another lead: the shape is what is known again.
-    second = remember(
-        tmp_path, CUT, FILTER, "two", [found("new", "d/r/5", ("V1", "V5", "I"), 1), found("new", "d/r/6")]
-    )
+    second = remember(tmp_path, CUT, FILTER, "two", [found("new", "d/r/5", ("V1", "V5", "I"), 1)])
     assert second[0].identifier == first[0].identifier
     assert second[0].seen_in == ("one",)
-    assert second[1].seen_in == ()  # a known pattern is met once
+    both = remember(tmp_path, CUT, FILTER, "two", [found("new", "d/r/5", noise=1), found("new", "d/r/6")])
+    assert [known.seen_in for known in both] == [("one",), ()]  # a known pattern is met once, by whom it was before
     assert remember(tmp_path, CUT, FILTER, "three", [found("new", leads=("I", "V2"))])[0].seen_in == ()  # other leads
     assert remember(tmp_path, BeatGeometry(250.0, 25, 35), FILTER, "two", [found("new")])[0].seen_in == ()
     assert remember(tmp_path, CUT, {"fs": 100, "band": [0.05, 45]}, "two", [found("new")])[0].seen_in == ()
@@ -168,10 +167,37 @@ def test_a_repeated_run_leaves_nothing_of_what_it_found_before(tmp_path):
     assert remember(tmp_path, CUT, FILTER, "three", [found("known")])[0].seen_in == ("one",)
 
 
+def test_a_repeated_run_finds_its_own_patterns_first(tmp_path):
+    """Two patterns of one run are alike, and another run has met the second of them."""
+    one = [found("new", "c/r/1", noise=1), found("new", "c/r/2", noise=2)]
+    first = remember(tmp_path, CUT, FILTER, "one", one)
+    assert first[0].identifier != first[1].identifier
+    (other,) = remember(tmp_path, CUT, FILTER, "two", [found("new", "d/r/1", noise=2)])
+    assert other.identifier == first[1].identifier
+    again = remember(tmp_path, CUT, FILTER, "one", one)
+    assert [known.identifier for known in again] == [known.identifier for known in first]
+    assert [known.seen_in for known in again] == [(), ("two",)]
+    assert remember(tmp_path, CUT, FILTER, "one", one) == again
+
+
+def test_a_pattern_does_not_drift(tmp_path):
+    """Each run's beat is a little further from the first one's: the first is what counts."""
+    other = np.roll(SHAPES["new"], 8)
+    names = []
+    for k in range(8):
+        wave = (1 - k / 7) * SHAPES["new"] + k / 7 * other
+        own = FoundPattern({"II": wave, "V1": wave}, f"c/r/{k}", 30, 4)
+        names.append(remember(tmp_path, CUT, FILTER, f"run{k}", [own])[0].identifier)
+    assert names[1] == names[0]
+    assert names[-1] != names[0]
+
+
 def test_patterns_are_alike_by_shape_and_not_by_size():
     both = found("new", leads=("II", "V1")).median
     assert likeness(both, dict.fromkeys(both, 3 * SHAPES["new"])) == pytest.approx(1)
     assert likeness(both, dict.fromkeys(both, -SHAPES["new"])) == pytest.approx(-1)
-    assert likeness(both, {"II": SHAPES["new"]}) == 0  # one lead of two
+    assert likeness(both, {"II": SHAPES["new"], "V5": SHAPES["new"]}) == 0  # one lead of two
+    assert likeness(both, {"II": SHAPES["new"]}) == pytest.approx(1)  # there is no more to compare
+    assert likeness({}, {}) == 0
     assert likeness({"II": SHAPES["new"]}, {"II": SHAPES["new"]}) == pytest.approx(1)
     assert likeness(both, {lead: np.zeros(60) for lead in both}) == 0

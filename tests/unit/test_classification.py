@@ -191,17 +191,23 @@ def sets(column: pd.Series) -> np.ndarray:
 
 
 def test_classes_in_strips_agree_with_scikit_learn() -> None:
+    """Of 400 strips 61 hold a beat of another label and 60 are named as a whole: for them a class may be missing."""
     table = strips()
-    table.loc[:60, "label"] += ";Q"  # what those beats should be called isn't known
+    full = sets(table["label"])
+    table.loc[:60, "label"] += ";Q"
+    weak = table.index[200:260]
+    table.loc[weak, "label_source"] = "record"
+    table.loc[weak, "label"] = [text.rpartition(";")[2] for text in table.loc[weak, "label"]]
     unlabelled = table.iloc[50:90].assign(label_source="", label="")
     scores = evaluate_presence({"strip": pd.concat([table, unlabelled])}, CLASSES, SETTINGS, 1)
     assert set(scores["split"]) == {"test"}
-    there, found, foreign = sets(table["label"]), sets(table["pred"]), table["label"].str.contains("Q").to_numpy()
+    there, found = sets(table["label"]), sets(table["pred"])
+    known = ~(table["label"].str.contains("Q") | (table["label_source"] == "record")).to_numpy()
+    np.testing.assert_array_equal(there[known], full[known])
     for k, name in enumerate(CLASSES):
-        known = there[:, k] | ~foreign
         y, p = there[known, k], found[known, k]
         expected = {
-            "sensitivity": oracle.recall_score(y, p),
+            "sensitivity": oracle.recall_score(there[:, k], found[:, k]),
             "specificity": oracle.recall_score(~y, ~p),
             "precision": oracle.precision_score(y, p),
             "f1": oracle.f1_score(y, p),
@@ -212,9 +218,9 @@ def test_classes_in_strips_agree_with_scikit_learn() -> None:
             row = scores[(scores["class"] == name) & (scores["metric"] == metric)].iloc[0]
             assert row["value"] == pytest.approx(value), (name, metric)
             assert row["lo"] < value < row["hi"]
-        assert scores[(scores["class"] == name) & (scores["metric"] == "sensitivity")]["n"].item() == y.sum()
+        assert scores[(scores["class"] == name) & (scores["metric"] == "sensitivity")]["n"].item() == there[:, k].sum()
         assert scores[(scores["class"] == name) & (scores["metric"] == "specificity")]["n"].item() == (~y).sum()
-    assert scores[scores["metric"] == "weak_labels"]["value"].item() == 0.0
+    assert scores[scores["metric"] == "weak_labels"]["value"].item() == 60 / 400
 
 
 def test_a_label_of_the_whole_record_denies_no_class() -> None:

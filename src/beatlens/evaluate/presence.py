@@ -1,9 +1,9 @@
 """Scores of strips and records: whether a class that is there is found, and only there.
 
 A strip's label and prediction are sets of classes, so each class is a question of its own. Beats under review count as
-not found. A strip counts for the classes that it has; for those that it lacks only where beats are annotated (a record
-called V as a whole has normal beats too) and all of them with classes of the run (what others should be called isn't
-known). The null finds the class in every strip; a chance AUROC is .5.
+not found. Every strip that is called a class counts for its sensitivity. All other scores are of the strips whose
+classes are all known: those with annotated beats (a record called V as a whole has normal beats too), each of a class
+of the run (what others should be called isn't known). The null finds the class in every strip; a chance AUROC is .5.
 """
 
 from __future__ import annotations
@@ -71,9 +71,11 @@ def _scores(
         for column in ("label", "pred")
     )
     only_these = np.array([set(filter(None, text.split(";"))) <= set(classes) for text in part["label"]], dtype=bool)
-    absent = ~there & (only_these & (part["label_source"] == "beat").to_numpy())[:, None]
-    # By patient and class: hits, misses, false finds, rightly not found.
-    cells = [there & found, there & ~found, absent & found, absent & ~found]
+    known = only_these & (part["label_source"] == "beat").to_numpy()
+    inside = known[:, None]
+    # By patient and class: all hits and misses; hits, misses, false finds and rightly not found where all is known.
+    cells = [there & found, there & ~found]
+    cells += [cell & inside for cell in (there & found, there & ~found, ~there & found, ~there & ~found)]
     counts = np.zeros((len(patients), len(classes), len(cells)))
     for k, cell in enumerate(cells):
         np.add.at(counts[:, :, k], patient, cell)
@@ -90,13 +92,8 @@ def _scores(
         for m, metric in enumerate(METRICS):
             place = k * len(METRICS) + m
             yield _row(name, metric, several.at(place), int(n[place]))
-        known = there[:, k] | absent[:, k]
-        yield _row(
-            name,
-            "auroc",
-            _area(part[f"p_{name}"][known], there[known, k], patient[known], settings, seed),
-            int(known.sum()),
-        )
+        area = _area(part[f"p_{name}"][known], there[known, k], patient[known], settings, seed)
+        yield _row(name, "auroc", area, int(known.sum()))
     weak = float((part["label_source"] == "record").mean())
     yield _row("all", "weak_labels", (weak, np.nan, np.nan), len(part))
 
@@ -129,22 +126,18 @@ def _row(name: str, metric: str, interval: tuple[float, float, float], n: int) -
 
 
 def _statistics(counts: Array) -> Array:
-    hit, miss, false, right = np.moveaxis(counts, 2, 0)
-    total = hit + miss + false + right
+    every_hit, every_miss, hit, miss, false, right = np.moveaxis(counts, 2, 0)
     values = [
-        divide(hit, hit + miss),
+        divide(every_hit, every_hit + every_miss),
         divide(right, right + false),
         divide(hit, hit + false),
         divide(2 * hit, 2 * hit + miss + false),
-        divide(2 * (hit + miss), hit + miss + total),
+        divide(2 * (hit + miss), 2 * (hit + miss) + false + right),
     ]
-    for value in values[2:]:
-        value[false + right == 0] = np.nan  # nothing is known not to have the class: nothing could be found wrongly
     return np.stack(values, axis=2).reshape(len(counts), -1)
 
 
 def _rests_on(counts: Array) -> npt.NDArray[np.float64]:
-    hit, miss, false, right = np.moveaxis(counts, 2, 0)
-    total = hit + miss + false + right
-    rests = [hit + miss, right + false, hit + false, hit + miss + false, total]
+    every_hit, every_miss, hit, miss, false, right = np.moveaxis(counts, 2, 0)
+    rests = [every_hit + every_miss, right + false, hit + false, hit + miss + false, hit + miss + false + right]
     return np.stack(rests, axis=2).reshape(len(counts), -1)
