@@ -207,8 +207,9 @@ def probability_scores(
     confidence, correct = confidences(kept)
     wrong = (1 - correct).astype(np.int64)
 
-    def interval(scores: Array, groups: npt.NDArray[np.int64], statistic: Statistic, of_class: bool) -> Interval:
-        n_groups = 2 + (statistic is class_accepted_wrong_at_coverage)
+    def interval(
+        scores: Array, groups: npt.NDArray[np.int64], statistic: Statistic, of_class: bool, n_groups: int = 2
+    ) -> Interval:
         return histogram_interval(
             scores, groups, n_groups, kept.patient, statistic, draws, level, seed, of_class=of_class
         )
@@ -221,7 +222,7 @@ def probability_scores(
         (
             name,
             "accepted_wrong_at_90_coverage",
-            interval(confidence, own + own * wrong, class_accepted_wrong_at_coverage, True),
+            interval(confidence, own + own * wrong, class_accepted_wrong_at_coverage, True, 3),
             int(own.sum()),
         )
         for name, own in ((name, (kept.truth == k).astype(np.int64)) for k, name in enumerate(kept.classes))
