@@ -3,8 +3,9 @@
     PYTHONPATH=src python benchmarks/rpeaks.py DATA/mitdb [--detectors consensus sleepecg] [--records DS1]
 
 Lead 0, whole records, 1:1 matching; beats in ventricular flutter aren't annotated, so detections there count as extra
-(the last columns leave those stretches out). ``consensus-all`` sees all leads. Time is the process's own, from the
-conditioned signal to refined R peaks; conditioning is a row of its own. Choose on DS1, read all records once.
+(the columns "without flutter" leave those stretches out). Recall is told by RR interval too. ``consensus-all`` sees all
+leads. Time is the process's own, from the conditioned signal to refined R peaks; conditioning is a row of its own.
+Choose on DS1, read all records once.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from beatlens.signal import SignalSettings, condition
 
 ROOT = Path(__file__).resolve().parents[1]
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()
+
+RR_BINS_S = ((0, 0.333), (0, 0.36), (0.36, 0.4), (0.4, 60))
 
 
 def f1(counts: np.ndarray) -> float:
@@ -55,10 +58,12 @@ def main() -> None:
         flutter = np.array(flutter_intervals(annotations, record.signal.shape[1])).reshape(-1, 2) / record.fs
         records.append((conditioned, annotations.sample[is_beat] / record.fs, flutter))
     print(f"{len(names)} records; conditioning of both leads {spent / len(names):.3f} s a record")
-    print("detector       F1@150  F1@50  extra missed  s/record  without flutter: F1@150  F1@50")
+    print(
+        "detector       F1@150  F1@50  extra missed  s/record  without flutter: F1@150  F1@50  recall, RR", *RR_BINS_S
+    )
     for name in arguments.detectors:
         settings = RPeakSettings(**(rpeaks | {"detector": name.removesuffix("-all")}))
-        counts, spent = np.zeros((4, 3)), 0.0
+        counts, by_rr, spent = np.zeros((4, 3)), np.zeros((len(RR_BINS_S), 2)), 0.0
         for conditioned, beats, flutter in records:
             leads = conditioned if name.endswith("-all") else conditioned[:1]
             with warnings.catch_warnings():
@@ -67,7 +72,10 @@ def main() -> None:
                 found = detect(leads, signal.fs, settings) / signal.fs
                 spent += time.process_time() - began
             for row, tolerance in enumerate((0.15, 0.05)):
-                partner, _ = match_beats(found, beats, tolerance)
+                partner, of_beats = match_beats(found, beats, tolerance)
+                for k, (low, high) in enumerate(RR_BINS_S if row == 0 else ()):
+                    within = (np.diff(beats, prepend=-np.inf) >= low) & (np.diff(beats, prepend=-np.inf) < high)
+                    by_rr[k] += (of_beats[within] >= 0).sum(), within.sum()
                 inside = ((found[:, None] >= flutter[:, 0]) & (found[:, None] <= flutter[:, 1])).any(axis=1)
                 in_flutter = int((inside & (partner < 0)).sum())
                 counts[row] += [(partner >= 0).sum(), len(found), len(beats)]
@@ -75,7 +83,8 @@ def main() -> None:
         matched, detected, annotated = counts[0]
         print(
             f"{name:14} {f1(counts[0]):6.2f} {f1(counts[1]):6.2f} {detected - matched:6.0f} {annotated - matched:6.0f} "
-            f"{spent / len(names):9.3f} {f1(counts[2]):24.2f} {f1(counts[3]):6.2f}",
+            f"{spent / len(names):9.3f} {f1(counts[2]):24.2f} {f1(counts[3]):6.2f} ",
+            *(f"{hit:.0f} of {all_beats:.0f} ({hit / all_beats:.3f})" for hit, all_beats in by_rr),
             flush=True,
         )
 

@@ -10,6 +10,8 @@ The constants were chosen on lead 0, lead 1 and lead 0 with added noise of MIT-B
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,8 +20,9 @@ Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-ENVELOPE_HZ = 50.0
-BAND_HZ = (7.0, 25.0)
+FILTER_HZ, ENVELOPE_HZ = 100.0, 50.0
+"""About the rates at which the QRS band is filtered and its envelope kept."""
+QRS_HZ = (7.0, 25.0)
 SMOOTH_S = 0.18
 """Length of the moving average of squared samples: about a wide QRS."""
 LEVEL_BLOCK_S, LEVEL_BLOCKS = 3.0, 41
@@ -35,12 +38,14 @@ USUAL_HEIGHT, MAX_HEIGHT = 0.12, 1.0
 """Share of the level at which a height speaks neither for nor against a beat, and above which it says no more."""
 CREST_S, USUAL_CREST, MAX_CREST, CREST_WEIGHT = 1.5, 1.5, 5.0, 1.5
 """The height over the mean of the envelope around: noise and flutter fill the surroundings."""
-TROUGH_S, USUAL_TROUGH, TROUGH_WEIGHT = 0.8, 0.25, 10.0
+TROUGH_S, USUAL_TROUGH, TROUGH_WEIGHT = 0.8, 0.35, 10.0
 """The lowest envelope around over the height, as it is between QRS complexes."""
+LEAST_SCORE = -3.0
+"""A candidate below can't be one of the best sequence: no gap that it would fill costs as much."""
 SURE_HEIGHT = 0.6
 """Candidates above this share of the level give the local RR interval."""
 RR_BEATS, RR_LIMITS_S, DEFAULT_RR_S = 9, (0.3, 1.6), 0.8
-SHORT_S, SHORT_WEIGHT = 0.32, 3.0
+SHORT_S, SHORT_WEIGHT = 0.32, 2.0
 EARLY_WEIGHT = 0.3
 LONG_WEIGHT = 0.1
 LONGEST_STEP = 4.0
@@ -65,8 +70,8 @@ def detect_beats(signal: FloatArray, fs: float, missing: BoolArray, reference: i
     -------
     (n_beats,) int64 samples, ascending
     """
-    step = max(round(fs / ENVELOPE_HZ), 1)
-    energy = lead_energy(signal, fs, step)
+    step = envelope_step(fs)
+    energy = lead_energy(signal, fs)
     beats = find_beats(envelope(energy, fs / step, missing[:, ::step]), fs / step)
     if len(signal) > 1 and len(beats):
         offsets = np.arange(-round(PLACE_S * fs / step), round(PLACE_S * fs / step) + 1)
@@ -76,8 +81,14 @@ def detect_beats(signal: FloatArray, fs: float, missing: BoolArray, reference: i
     return np.asarray(np.minimum(np.unique(beats) * step + step // 2, signal.shape[1] - 1), dtype=np.int64)
 
 
-def lead_energy(signal: FloatArray, fs: float, step: int) -> Float64Array:
-    """Return the root mean square of each lead in the QRS band, over about a wide QRS, every `step` samples.
+def envelope_step(fs: float) -> int:
+    """Return how many samples of a signal at `fs` Hz are one of the envelope."""
+    first = max(round(fs / FILTER_HZ), 1)
+    return first * max(round(fs / first / ENVELOPE_HZ), 1)
+
+
+def lead_energy(signal: FloatArray, fs: float) -> Float64Array:
+    """Return the root mean square of each lead in the QRS band, over about a wide QRS, every `envelope_step` samples.
 
     Parameters
     ----------
@@ -85,28 +96,47 @@ def lead_energy(signal: FloatArray, fs: float, step: int) -> Float64Array:
         (n_leads, n_samples) mV.
     fs
         Rate in Hz.
-    step
-        Samples that are averaged to one of the envelope.
 
     Returns
     -------
     (n_leads, ceil(n_samples / step)) float64 mV
     """
     from scipy.ndimage import uniform_filter1d
-    from scipy.signal import butter, sosfiltfilt
 
-    n_leads, n_samples = signal.shape
-    n_blocks = -(-n_samples // step)
-    sections = butter(2, (BAND_HZ[0], min(BAND_HZ[1], 0.45 * fs)), "bandpass", fs=fs, output="sos")
-    filtered = sosfiltfilt(sections, signal, axis=1, padtype="even", padlen=min(n_samples - 1, round(fs)))
-    padded = np.pad(filtered**2, ((0, 0), (0, n_blocks * step - n_samples)), mode="edge")
-    blocks = padded.reshape(n_leads, n_blocks, step)
-    power = blocks[..., 0].copy()
-    for k in range(1, step):  # few and long sums: blocks are short
-        power += blocks[..., k]
-    power /= step
+    step = envelope_step(fs)
+    first = max(round(fs / FILTER_HZ), 1)
+    n_blocks = -(-signal.shape[1] // step)
+    padded = np.pad(signal, ((0, 0), (0, n_blocks * step - signal.shape[1])), mode="edge")
+    coarse = block_means(padded, first)
+    filtered = band_pass(coarse, QRS_HZ, fs / first)
+    power = block_means(np.square(filtered), step // first)
     smooth = uniform_filter1d(power, max(round(SMOOTH_S * fs / step), 1), axis=1)
     return np.asarray(np.sqrt(np.maximum(smooth, 0)), dtype=np.float64)
+
+
+@cache
+def _sections(low: float, high: float, fs: float) -> Float64Array:
+    from scipy.signal import butter
+
+    return np.asarray(butter(2, (low, high), "bandpass", fs=fs, output="sos"), dtype=np.float64)
+
+
+def band_pass(signal: npt.NDArray[np.floating], band_hz: tuple[float, float], fs: float) -> npt.NDArray[np.floating]:
+    """Return a signal (..., n_samples) at `fs` Hz filtered with zero phase; the upper cut stays under its Nyquist's."""
+    from scipy.signal import sosfiltfilt
+
+    sections = _sections(band_hz[0], min(band_hz[1], 0.45 * fs), fs)
+    padding = min(signal.shape[-1] - 1, round(fs))
+    return np.asarray(sosfiltfilt(sections, signal, axis=-1, padtype="even", padlen=padding), dtype=signal.dtype)
+
+
+def block_means(rows: npt.NDArray[np.floating], length: int) -> npt.NDArray[np.floating]:
+    """Return the means of blocks of so many samples of rows (n, m), without what is beyond the last whole block."""
+    blocks = rows[:, : rows.shape[1] // length * length].reshape(len(rows), -1, length)
+    total = blocks[..., 0].copy()
+    for k in range(1, length):  # few and long sums: blocks are short
+        total += blocks[..., k]
+    return total / length
 
 
 def envelope(energy: Float64Array, fs: float, missing: BoolArray) -> Float64Array:
@@ -149,7 +179,7 @@ def _level_and_contrast(energy: Float64Array, fs: float) -> tuple[Float64Array, 
     level = np.maximum(level, MIN_LEVEL * np.median(level))
     floor = max(float(np.median(level)) * 1e-3, 1e-12)
     contrast = median_filter(
-        highest / np.maximum(np.median(blocks, axis=1), floor), min(CONTRAST_BLOCKS, n_blocks), mode="nearest"
+        highest / np.maximum(np.median(blocks[:, ::3], axis=1), floor), min(CONTRAST_BLOCKS, n_blocks), mode="nearest"
     )
     if not highest.any():
         return np.zeros(len(energy)), np.zeros(len(energy))
@@ -187,6 +217,10 @@ def find_beats(energy: Float64Array, fs: float) -> IntArray:
         + CREST_WEIGHT * np.log(np.minimum(crest, MAX_CREST) / USUAL_CREST)
         - TROUGH_WEIGHT * np.maximum(trough - USUAL_TROUGH, 0)
     )
+    plausible = score > LEAST_SCORE
+    peaks, height, score = peaks[plausible], height[plausible], score[plausible]
+    if not len(peaks):
+        return peaks.astype(np.int64)
     sure = peaks[height > SURE_HEIGHT]
     rr = np.full(len(peaks), DEFAULT_RR_S)
     if len(sure) > 3:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.fast_rhythm import SHARP, FastRun, fast_runs
 from beatlens.qrs import detect_beats
-from beatlens.signal import row_medians
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -42,8 +42,12 @@ class RPeakSettings:
 
 MIN_LENGTH_S = 0.5
 """A shorter record has no beats."""
-CLEAR_SHARE = 0.35
+CLEAR_SHARE = 0.25
 LEAD_S, CLIMB_S = 0.01, 0.01
+RUN_MARGIN_S = 0.18
+"""Closer to a run of a fast rhythm there is no other beat."""
+DISORGANISED_S = 3.0
+"""A disorganised rhythm of this length is flutter or fibrillation."""
 MAJORITY_FACTOR, EARLY_FACTOR = 1.4, 1.7
 DETECTORS = ("consensus", "sleepecg", "neurokit", "gqrs", "xqrs", "annotation")
 
@@ -85,17 +89,37 @@ def detect(
         if annotated is None:
             raise ValueError("rpeaks.detector is 'annotation', but the record has no beat annotations")
         return np.unique(annotated)
-    present = np.ones(signal.shape, dtype=bool) if missing is None else ~missing
-    usable = np.flatnonzero((np.ptp(signal, axis=1) > 0) & present.any(axis=1))
-    if not len(usable) or signal.shape[1] < round(MIN_LENGTH_S * fs):
+    absent = np.zeros(signal.shape, dtype=bool) if missing is None else missing
+    usable = (np.ptp(signal, axis=1) > 0) & ~absent.all(axis=1)
+    if not usable.any() or signal.shape[1] < round(MIN_LENGTH_S * fs):
         return np.zeros(0)
-    reference = clearest_lead(signal[usable], fs)
-    if settings.detector == "consensus":
-        peaks = detect_beats(signal[usable], fs, ~present[usable], reference)
-    else:
-        peaks = np.unique(np.clip(EXTERNAL[settings.detector](signal[usable[reference]], fs), 0, signal.shape[1] - 1))
-    peaks = peaks[present[usable][:, peaks].any(axis=0)]
-    return refine(signal[usable[reference]], peaks, fs, settings.refine_s)
+    if not usable.all():
+        signal, absent = signal[usable], absent[usable]
+    reference = clearest_lead(signal, fs)
+    is_present: BoolArray = np.asarray(~absent.all(axis=0))
+    if settings.detector != "consensus":
+        peaks = np.unique(np.clip(EXTERNAL[settings.detector](signal[reference], fs), 0, signal.shape[1] - 1))
+        return refine(signal[reference], peaks[is_present[peaks]], fs, settings.refine_s)
+    peaks = detect_beats(signal, fs, absent, reference)
+    refined = refine(signal[reference], peaks[is_present[peaks]], fs, settings.refine_s)
+    return _with_runs(refined, fast_runs(signal, fs, reference, peaks), is_present, fs)
+
+
+def _with_runs(peaks: Float64Array, runs: list[FastRun], is_present: BoolArray, fs: float) -> Float64Array:
+    """Return R peaks in which those of fast rhythms stand in for what was found where they are.
+
+    Where a fast rhythm is long, rounded and disorganised, as flutter and fibrillation are, nothing that was found is a
+    beat.
+    """
+    for run in runs:
+        first, last = run.beats[[0, -1]]
+        if run.organised:
+            margin = RUN_MARGIN_S * fs
+            outside = peaks[(peaks < first - margin) | (peaks > last + margin)]
+            peaks = np.concatenate([outside, run.beats[is_present[run.beats]].astype(np.float64)])
+        elif run.sharpness < SHARP and last - first >= DISORGANISED_S * fs:
+            peaks = peaks[(peaks < first) | (peaks > last)]
+    return np.unique(peaks)
 
 
 def clearest_lead(signal: FloatArray, fs: float) -> int:
@@ -113,8 +137,11 @@ def clearest_lead(signal: FloatArray, fs: float) -> int:
     if len(signal) == 1:
         return 0
     block = min(round(3 * fs), signal.shape[1])
-    blocks = np.abs(signal[:, : signal.shape[1] // block * block]).reshape(len(signal), -1, block)
-    contrast = np.median(blocks.max(axis=2), axis=1) / np.maximum(row_medians(blocks.reshape(len(blocks), -1)), 1e-3)
+    blocks = signal[:, : signal.shape[1] // block * block].reshape(len(signal), -1, block)
+    highest = np.maximum(blocks.max(axis=2), -blocks.min(axis=2))
+    usual = np.median(np.abs(blocks[..., :: max(round(fs / 50), 1)]), axis=2)  # every 20 ms says it as well
+    # Block by block, so that a pause, whose blocks are few, doesn't change what stands out of the others.
+    contrast = np.median(highest / np.maximum(usual, 1e-3), axis=1)
     return int(np.flatnonzero(contrast >= CLEAR_SHARE * contrast.max())[0])
 
 
