@@ -92,7 +92,7 @@ def inputs(**changes: Any) -> ReportInputs:
         bootstrap=50, level=0.95, random_draws=1, deletion_steps=1, leave_out=[], calibration_bins=10
     )
     table = beats()
-    metrics, _ = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
+    metrics, confusion = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
     base = ReportInputs(
         title=NASTY,
         run="demo",
@@ -105,6 +105,7 @@ def inputs(**changes: Any) -> ReportInputs:
         config=(ROOT / "config" / "config.yaml").read_text(encoding="utf-8"),
         versions={"beatlens": "0"},
         metrics=metrics,
+        confusion=confusion,
     )
     return replace(base, **changes)
 
