@@ -113,7 +113,8 @@ def case_figure(
 
 def verdict(outcome: str, label: str) -> str:
     """Say in words what became of a prediction."""
-    truth = {"": "truth unknown", "none": "truth: no beat here"}.get(label, f"truth {label}")
+    several = ", ".join("no beat" if name == "none" else name for name in label.split(";"))
+    truth = {"": "truth unknown", "none": "truth: no beat here"}.get(label, f"truth {several}")
     said = {"correct": "right", "wrong": "wrong", "review": "sent to review", "unlabelled": "accepted"}
     return f"{said.get(outcome, outcome)}, {truth}"
 

@@ -130,10 +130,8 @@ def reliability_figure(rows: Outcomes | None, split: str, bins: int) -> Figure:
             summed[used] / count[used], hits[used] / count[used], s=sizes, color=ACCENT, alpha=0.8, linewidth=0
         )
         left.set(xlim=(0, 1.02), ylim=(0, 1.04), ylabel="accuracy", title=f"Calibration, {split} patients")
-        left.set_xlabel(
-            "confidence (mean probability of the predicted class)\n"
-            "on the dashed line: as sure as right; larger dot: more beats"
-        )
+        left.set_xlabel("confidence (mean probability of the predicted class)")
+        _key(left, "dashed: as sure as right; larger dot: more beats")
         right.plot(100 * covered[0], 100 * risk[0], color=ACCENT, linewidth=1.2)
         right.axhline(100 * risk[0, -1], color=NULL, linewidth=0.8, linestyle=(0, (4, 3)))
         accepted = ~kept.review
@@ -141,13 +139,16 @@ def reliability_figure(rows: Outcomes | None, split: str, bins: int) -> Figure:
             right.scatter(100 * accepted.mean(), 100 * wrong[accepted].mean(), s=22, color=POSITIVE, zorder=3)
         top = max(1.0, float(100 * np.nanmax(risk[0, len(risk[0]) // 50 :])) * 1.15)
         right.set(xlim=(0, 101), ylim=(0, top), ylabel="error among accepted (%)", title="Risk against coverage")
-        right.set_xlabel(
-            "coverage: most confident detected beats accepted (%)\n"
-            "dashed line: all of them; orange dot: those that don't go to review"
-        )
+        right.set_xlabel("coverage: most confident detected beats accepted (%)")
+        _key(right, "dashed: all of them; orange dot: those that don't go to review")
         for axes in (left, right):
             axes.grid(True)
         return figure
+
+
+def _key(axes: Axes, text: str) -> None:
+    """Say below the axis what is drawn: within the axes a curve would cross it."""
+    axes.text(0.5, -0.27, text, transform=axes.transAxes, color=MUTED, va="top", ha="center", fontsize=7)
 
 
 def patients_figure(metrics: pd.DataFrame, classes: Sequence[str]) -> Figure:
