@@ -18,8 +18,8 @@ from beatlens.fingerprint import fingerprint
 from beatlens.job_log import shorten
 
 OWN = workflow.modifier.is_main_snakefile()  # not imported by another workflow as a module
-GIVEN = merge(config, typed_entries(workflow.config_settings.config_args or [])) if OWN else config
 try:
+    GIVEN = merge(config, typed_entries(workflow.config_settings.config_args or [])) if OWN else config
     CONFIG = load_config(GIVEN, ROOT, Path.cwd())
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
