@@ -149,7 +149,8 @@ def score_rows(metrics: pd.DataFrame, scope: str = "all", name: str = "") -> lis
     order = {metric: k for k, metric in enumerate(METRIC_WORDS)}
     rows = []
     for key, part in table.groupby(["metric", "truth", "method"], sort=False):
-        first: Any = part.iloc[int(part["n"].to_numpy().argmax())]  # a null that few cases have stands beside their scores alone
+        # A null that few cases have stands beside the score of these alone.
+        first: Any = part.iloc[int(part["n"].to_numpy().argmax())]
         found = [
             Null(str(r.null_name), float(r.null_value), float(r.gain), float(r.gain_lo), float(r.gain_hi), int(r.n))
             for r in part.itertuples(index=False)
