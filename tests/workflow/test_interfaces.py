@@ -99,7 +99,7 @@ def test_a_wrong_configuration_is_refused_at_start(fresh):
 
 COMMAND_LINES = {
     ("--config", "cases.per_class=1"): "expected --config 'cases={per_class: 1}'",
-    ("--config", "seed=2", "explain.lime.samples=9"): "expected --config 'explain={lime: {samples: 9}}'",
+    ("--config", "seed=2", "explain.lime.samples=32"): "expected --config 'explain={lime: {samples: 32}}'",
     ("--config=cases.per_class=1",): "expected --config 'cases={per_class: 1}'",
     ("--config", "seed"): "--config seed: expected KEY=VALUE",
     ("--config", "cases={per_class:", "1}"): "--config 1}: expected KEY=VALUE, in quotes where it has spaces",
@@ -118,7 +118,7 @@ def test_a_wrong_command_line_is_told_without_a_traceback(fresh, arguments):
 
 
 def test_the_right_command_line_is_as_the_message_says(fresh):
-    fresh.snakemake("--dry-run", "--config", "cases={per_class: 1}", "explain={lime: {samples: 9}}")
+    fresh.snakemake("--dry-run", "--config", "cases={per_class: 1}", "explain={lime: {samples: 32}}")
 
 
 def test_automatic_shards_are_few_for_a_small_corpus(fresh):

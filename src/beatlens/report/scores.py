@@ -199,10 +199,10 @@ def review_limits(inputs: ReportInputs) -> dict[str, str]:
     near = ", ".join(f"{name} {limit(value)}" for name, value in zip(inputs.classes, limits["distance"], strict=True))
     confidence = limits["confidence"]
     fitted = inputs.bundle["provenance"].get("calibration", {})
-    wrong = [math.nan if value is None else value for value in fitted.get("accepted_wrong", [])]
+    wrong = zip(inputs.classes, fitted.get("accepted_wrong", []), strict=False)
     return {
         "confidence": limit(confidence) if confidence else "",
         "noise": limit(limits["noise"]),
         "distance": near,
-        "reached": listing(f"{percent(value)} of {name}" for name, value in zip(inputs.classes, wrong, strict=False)),
+        "reached": listing(f"{percent(value)} of {name}" for name, value in wrong if value is not None),
     }

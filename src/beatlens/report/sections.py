@@ -119,7 +119,11 @@ def summary(
         rest = "" if won == len(judged) else "; the others are named below"
         note = f"over {plural(explained['n_cases'], 'case')}{rest}"
         tiles.append(
-            {"value": f"{won} of {len(judged)}", "label": "scores of the explanations above every null", "note": note}
+            {
+                "value": f"{won} of {len(judged)}",
+                "label": "scores of the explanations clearly above every null",
+                "note": note,
+            }
         )
     return tiles
 
