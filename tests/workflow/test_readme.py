@@ -34,7 +34,7 @@ def steps() -> list[tuple[str, str]]:
     """Return the page's commands and code in order: (language, text), commands in the language ""."""
     fenced = r"^```(?P<language>\w*)\n(?P<code>(?s:.*?))^```$"
     indented = r"(?<=\n\n)(?P<block>(?: {4}.+\n)+)"
-    inline = r"(?<!`)`(?P<inline>(?:\.venv/bin/|make )[^`]+)`"
+    inline = r"(?<!`)`(?P<inline>\.venv/bin/\w+\s[^`]+)`"  # with arguments: the others are only spoken of
     found = []
     for match in re.finditer(f"{fenced}|{indented}|{inline}", README, flags=re.M):
         if match["code"] is not None:
