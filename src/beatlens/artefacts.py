@@ -88,10 +88,14 @@ def read_arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table as Parquet, TSV or CSV, by the ending of the name; an index is an error, since keys are columns."""
+    """Write a table as Parquet, TSV or CSV, by the ending of the name; an index is an error, since keys are columns.
+
+    Minus zero, which sums and differences leave behind, is written as 0.
+    """
     path = Path(path)
     if table.index.nlevels != 1 or table.index.name is not None:
         raise ValueError(f"{path}: table with index {table.index.names}; expected keys as columns")
+    table = _without_minus_zero(table)
     with atomic_path(path) as temporary:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False)
@@ -99,6 +103,10 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
             table.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",", lineterminator="\n")
         else:
             raise ValueError(f"{path}: ending {path.suffix!r}; expected .parquet, .tsv or .csv")
+
+
+def _without_minus_zero(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(**{name: table[name] + 0.0 for name in table.select_dtypes("floating")})
 
 
 GROUP_ROWS = 20_000
@@ -148,7 +156,8 @@ class TableWriter:
             self._schema = empty.schema.with_metadata({**empty.schema.metadata, **attributes})
             self._writer = self._stack.enter_context(pq.ParquetWriter(self._temporary, self._schema))
         filled = [part for part in self._pending if len(part)] or [first]
-        table = pa.Table.from_pandas(pd.concat(filled, ignore_index=True), schema=self._schema, preserve_index=False)
+        rows = _without_minus_zero(pd.concat(filled, ignore_index=True))
+        table = pa.Table.from_pandas(rows, schema=self._schema, preserve_index=False)
         self._writer.write_table(table.replace_schema_metadata(self._schema.metadata), max(len(table), 1))
         self._pending = []
 

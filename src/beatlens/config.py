@@ -9,6 +9,7 @@ configuration is refused within a second.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,22 @@ def typed_entries(entries: Sequence[str]) -> dict[str, Any]:
     """Return ``KEY=VALUE`` entries of a command line with their values read as YAML.
 
     Snakemake's ``--config`` leaves numbers inside lists and mappings as text, and ``null`` anywhere.
+
+    Raises
+    ------
+    ConfigError
+        For a value that is no YAML.
     """
-    pairs = (entry.partition("=") for entry in entries)
-    return {key: yaml.safe_load(value) for key, _, value in pairs}
+    result, problems = {}, []
+    for entry in entries:
+        key, _, value = entry.partition("=")
+        try:
+            result[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            problems.append((key, value, "a value in YAML, such as 3, [N, V] or {per_class: 1}"))
+    if problems:
+        raise ConfigError(problems)
+    return result
 
 
 def sections(config: Mapping[str, Any], *names: str) -> str:
@@ -112,8 +126,11 @@ def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Ite
         elif error.validator == "required":
             missing = sorted(set(error.schema["required"]) - set(error.instance))
             yield dotted(path), error.instance, f"the keys {', '.join(missing)} as well"
+        elif error.validator == "type" and "properties" in error.schema:
+            keys = ", ".join(error.schema["properties"])
+            yield dotted(path), error.instance, f"a section with some of the keys {keys}"
         else:
-            yield dotted(path), error.instance, allowed_values(error.schema)
+            yield dotted(path), error.instance, re.sub("^array", "a list", allowed_values(error.schema))
 
 
 def candidate_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -182,6 +199,10 @@ def dotted(path: Sequence[str | int]) -> str:
 
 
 def _known_keys(key: str, known: Mapping[str, Any], path: Sequence[str | int], schema: Mapping[str, Any]) -> str:
+    names = [name.strip() for name in re.split(r"[.:]", key)]
+    if len(names) > 1:
+        nested = "".join(f"{name}: {{" for name in names[:-1]) + f"{names[-1]}: ...{'}' * (len(names) - 1)}"
+        return f"a key inside its section, with a space after each colon: {nested}"
     elsewhere = [dotted([*place, name]) for place, name in _all_keys(schema) if name == key]
     hint = guess(key, known) or (f" (did you mean {elsewhere[0]}?)" if elsewhere else "")
     return f"one of the keys {', '.join(map(str, known))}{hint}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -180,7 +181,16 @@ def rebuild_command(manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> st
     if entry["rule"] == GIVEN:
         return "put it back: the configuration names it (key bundle), and no rule makes it"
     configured = "" if entry["path"] == manifest["config"] else f" --configfile {manifest['config']}"
-    return f"snakemake{configured} --force {entry['target']} && snakemake{configured}"
+    command = f"{snakemake_command()}{configured}"
+    return f"{command} --force {entry['target']} && {command}"
+
+
+def snakemake_command() -> str:
+    """Return how Snakemake is called here: by the environment's own program, where there is one."""
+    program = Path(sys.executable).with_name("snakemake")
+    if not program.exists():
+        return "snakemake"
+    return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -192,14 +202,14 @@ def read(path: Path) -> dict[str, Any]:
         Where there is none yet, or it is damaged itself.
     """
     if not path.exists():
-        raise ValueError(f"{path}: no manifest; it is written at the end of a run: snakemake")
+        raise ValueError(f"{path}: no manifest; it is written at the end of a run: {snakemake_command()}")
     try:
         manifest = read_json(path)
         entries = manifest["artefacts"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: damaged ({error}); make it again: snakemake --force {path}") from error
+        raise ValueError(f"{path}: damaged ({error}); make it again: {snakemake_command()} --force {path}") from error
     if not entries:
-        raise ValueError(f"{path}: lists no artefact; make it again: snakemake --force {path}")
+        raise ValueError(f"{path}: lists no artefact; make it again: {snakemake_command()} --force {path}")
     return dict(manifest)
 
 

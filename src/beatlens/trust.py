@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -64,7 +63,13 @@ def fit_trust(
         "gate_n_noise": int(held_out.is_noise.sum()),
         "gate_n_clean": int((~held_out.is_noise).sum()),
     }
-    logger.info("calibration: %s, %s, %s, %s", summary, asdict(calibration), asdict(thresholds), asdict(conformal))
+    logger.info(
+        "calibrated on %d beats of %d patients: error %.4f, coverage %.3f (bundle.json has all of it)",
+        summary["n_beats"],
+        summary["n_patients"],
+        summary["error"],
+        summary["coverage"],
+    )
     return calibration, thresholds, conformal, summary
 
 

@@ -10,7 +10,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from beatlens.bundle import SCHEMA_VERSION
-from beatlens.config import ConfigError, candidate_config, load_config, merge, sections
+from beatlens.config import ConfigError, candidate_config, load_config, merge, schema_problems, sections, typed_entries
+from beatlens.config_meaning import meaning_problems
 from beatlens.configdoc import document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +93,10 @@ def candidates(*changes):
         ({"band_hz": [1, 2]}, "band_hz", "did you mean signal.band_hz?"),
         ({"seed": "one"}, "seed", 'seed: "one"; expected integer, >= 0'),
         ({"shards": 0}, "shards", "integer, >= 1, <= 4096, or auto"),
-        ({"signal": 5}, "signal", "expected object"),
+        ({"cases.per_class": 1}, "cases.per_class", "a space after each colon: cases: {per_class: ...}"),
+        ({"cases": {"per_class:1": None}}, "cases.per_class:1", "a space after each colon: per_class: {1: ...}"),
+        ({"leads": "II"}, "leads", "expected a list, entries >= 1"),
+        ({"signal": 5}, "signal", "expected a section with some of the keys fs, band_hz,"),
         ({"signal": {"band_hz": [45, 0.5]}}, "signal.band_hz", "low cut < high cut < 100 Hz"),
         ({"signal": {"fs": 60}}, "signal.band_hz", "low cut < high cut < 30 Hz"),
         ({"signal": {"notch_hz": 150}}, "signal.notch_hz", "less than 100 Hz"),
@@ -160,7 +164,7 @@ def candidates(*changes):
         (candidates({"training": {"epoch": 3}}), "select.candidates[1].change.training.epoch", "did you mean epochs?"),
         (candidates({"training": {"epochs": 0}}), "select.candidates[1].change.training.epochs", "integer, >= 1"),
         (candidates({"training": {"folds": 3}}), "select.candidates[1].change.training.folds", "select.folds"),
-        (candidates({"model": None}), "select.candidates[1].change.model", "expected object"),
+        (candidates({"model": None}), "select.candidates[1].change.model", "expected a section"),
         (candidates({"model": {"channels": [8]}}), "select.candidates[1].change.model.kernels", "as many as"),
         (candidates({"beats": {"gap_s": 3}}), "select.candidates[1].change.beats.gap_s", "one of the keys before_s"),
         (candidates({}, {}), "select.candidates", "each name once"),
@@ -284,3 +288,20 @@ def test_what_is_no_bundle_is_refused_by_its_name(bundle_json, tmp_path):
     bundle_json(beats={"before_s": 0.1})
     with pytest.raises(ConfigError, match="what its beats are"):
         load_config(MINE, ROOT, tmp_path)
+
+
+def test_values_of_the_command_line_are_yaml_and_what_is_none_is_refused():
+    assert typed_entries(["seed=2", "leads=[II, V1]", "cases={per_class: 1}", "bundle="]) == {
+        "seed": 2, "leads": ["II", "V1"], "cases": {"per_class": 1}, "bundle": None,
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match=r"cases: \"{per_class: \[}\"; expected a value in YAML"):
+        typed_entries(["seed=2", "cases={per_class: [}"])
+
+
+@pytest.mark.parametrize("value", [None, 0, float("nan"), "", {}, [None], [{}], {"a": 1}], ids=repr)
+def test_no_value_of_any_section_is_an_error_of_another_kind(value):
+    for name in SCHEMA["properties"]:
+        config = merge(DEFAULTS, {name: value})
+        problems = list(schema_problems(config, SCHEMA)) or list(meaning_problems(config, [ROOT]))
+        assert all(key and allowed for key, _, allowed in problems)
+        assert problems or config == DEFAULTS or load({name: value})

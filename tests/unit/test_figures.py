@@ -7,19 +7,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from beatlens.evaluate.outcomes import outcomes
+from beatlens.artefacts import read_table, write_table
+from beatlens.evaluate.classification import _cells
+from beatlens.evaluate.outcomes import Outcomes, outcomes
 from beatlens.explain.attribution import META_KEYS, Attribution
 from beatlens.figures.cases import FACT_COLUMNS, agreement, case_facts, case_figure
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
+from beatlens.figures.ecg import PAGE_MM, EcgFigure, Strip
 from beatlens.figures.prototypes import prototype_figure
 from beatlens.figures.scale import PaperScale
-from beatlens.figures.scores import score_rows, scores_figure
+from beatlens.figures.scores import METRIC_WORDS, score_rows, scores_figure
 from beatlens.figures.style import save_figure
 from beatlens.figures.training import training_figure
+from beatlens.numerals import fixed
 from beatlens.prototypes.library import PrototypeLibrary
 from beatlens.prototypes.similarity import PrototypeBank
+from beatlens.report.scores import Detected
 from beatlens.shard_writer import ShardWriter
 from beatlens.shards import BeatGeometry, Shard
 
@@ -247,3 +254,93 @@ def test_agreement_between_methods() -> None:
     assert agreement({"a": one, "b": attribution(-planted())}) == pytest.approx(-1.0, abs=0.2)
     assert math.isnan(agreement({"a": one}))
     assert math.isnan(agreement({"a": one, "b": attribution(np.zeros((2, 800)))}))
+
+
+def cut_off(figure: Figure) -> list[str]:
+    """Return the texts of a figure that reach beyond it."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    whole = figure.bbox
+    ticks = [label for axes in figure.axes for label in axes.get_xticklabels()]  # also of ticks beyond the axis
+    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and t not in ticks]
+    boxes = [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in texts]
+    return [text for text, box in boxes if box.x0 < whole.x0 - 1 or box.x1 > whole.x1 + 1 or box.y0 < whole.y0 - 1]
+
+
+def outcomes_of(n: int) -> Outcomes:
+    """Return outcomes with wrong, missed, made-up and reviewed beats among them."""
+    rng = np.random.default_rng(5)
+    truth, p = rng.integers(0, 2, n), rng.uniform(0.02, 0.98, n)
+    label = np.where(rng.random(n) < 0.1, "none", np.array(["N", "V"])[truth])
+    pred = np.array(["N", "V"])[(p > 0.5).astype(int)]
+    missed = (rng.random(n) < 0.1) & (label != "none")
+    table = pd.DataFrame({"corpus": "c", "label": label, "pred": np.where(missed, "missed", pred), "p_N": 1 - p})
+    table = table.assign(
+        p_V=p, review=(rng.random(n) < 0.3) & ~missed, patient="p", beat_id=[f"b{k}" for k in range(n)]
+    )
+    table.loc[missed, ["p_N", "p_V"]] = np.nan
+    return outcomes(table, ("N", "V"))
+
+
+def test_no_text_is_cut_off_and_none_lies_where_a_curve_may_cross_it() -> None:
+    tables = [score_table(0.1).assign(metric=metric) for metric in METRIC_WORDS]
+    scores = scores_figure(pd.concat(tables, ignore_index=True).assign(truth="annotated beats"))
+    three = scores_figure(pd.concat([table for table in tables if table["metric"][0] in {"deletion", "sensitivity_n"}]))
+    reliability = reliability_figure(outcomes_of(300), "calibrate", 10)
+    for figure in (scores, three, reliability, confusion_figure(confusion_table(), CLASSES)):
+        assert cut_off(figure) == []
+    for axes in reliability.axes:
+        assert all(text.get_position()[1] < 0 for text in axes.texts)
+
+
+def test_the_error_in_words_is_that_of_the_risk_figure() -> None:
+    rows = outcomes_of(300)
+    cells = pd.DataFrame(_cells(rows)).assign(split="test", scope="all")
+    cells = pd.concat(
+        [cells, pd.DataFrame(_cells(rows.subset(~rows.review & ~rows.missed))).assign(split="test", scope="accepted")]
+    )
+    found, accepted = (Detected.of(cells, "test", scope, ("N", "V")) for scope in ("all", "accepted"))
+    right = reliability_figure(rows, "test", 10).axes[1]
+    assert right.lines[0].get_ydata()[-1] == pytest.approx(100 * found.error)
+    ((_, dot),) = right.collections[0].get_offsets()
+    assert dot == pytest.approx(100 * accepted.error)
+    assert found.missed == int(rows.missed.sum()) > 0
+    assert found.found + found.missed == int((rows.truth < 2).sum())
+
+
+def test_a_verdict_rests_on_nulls_that_most_cases_have_and_names_the_others() -> None:
+    """Seventeen cases lie well above two nulls; a third was compared in three cases of one patient."""
+    row = {"scope": "all", "class": "", "method": "fused", "truth": "", "metric": "deletion", "value": 0.8, "lo": 0.7}
+    few = {"null_name": "wrong_class", "null_value": 0.1, "value": 0.2, "n": 3, "gain": 0.1, "gain_lo": math.nan}
+    nulls = [few, {"null_name": "random", "null_value": 0.45, "gain": 0.35, "gain_lo": 0.14, "n": 17}]
+    (found,) = score_rows(pd.DataFrame([row | {"hi": 0.9, "gain_hi": 0.43} | null for null in nulls]))
+    assert (found.value, found.n) == (0.8, 17)
+    assert found.beats_all
+    assert found.nulls[0].name == "random"
+    assert found.left_out == '"wrong class" (3 of 17 cases)'
+    unsure = {"null_name": "change", "null_value": 0.4, "gain": 0.4, "gain_lo": -0.1, "n": 12}
+    (found,) = score_rows(pd.DataFrame([row | {"hi": 0.9, "gain_hi": 0.9} | null for null in (*nulls, unsure)]))
+    assert not found.beats_all
+    assert found.nulls[0].name == "change", "the null shown is the one that the verdict rests on"
+    assert found.doubt == 'above "change", but the interval reaches 0'
+
+
+def test_no_number_is_minus_zero(tmp_path: Path) -> None:
+    assert [fixed(value, 2) for value in (-0.0, -0.001, -0.006, 0.004)] == ["0.00", "0.00", "−0.01", "0.00"]
+    assert fixed(-0.4, 0) == "0"
+    table = pd.DataFrame({"beat_id": ["a"], "p_N": np.array([-0.0], np.float32), "gain": [-0.0], "n": [0]})
+    for name in ("t.csv", "t.parquet", "t.tsv"):
+        write_table(tmp_path / name, table)
+        back = read_table(tmp_path / name)
+        assert not np.signbit(back["p_N"]).any()
+        assert not np.signbit(back["gain"]).any()
+    assert back.dtypes["n"] == np.int64
+    assert np.signbit(table["gain"]).all(), "the caller's table stays as it is"
+
+
+def test_windows_of_twelve_leads_fit_the_page(shard: Shard) -> None:
+    leads = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+    for seconds, columns in ((4, 2), (10, 1), (12, 1)):
+        figure = EcgFigure(Strip(np.zeros((12, seconds * 200), np.float32), leads, 200.0, 0.0), SCALE)
+        assert 1 + max(panel.column for panel in figure.panels) == columns
+        assert figure.size_mm[0] <= PAGE_MM

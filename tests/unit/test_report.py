@@ -92,7 +92,7 @@ def inputs(**changes: Any) -> ReportInputs:
         bootstrap=50, level=0.95, random_draws=1, deletion_steps=1, leave_out=[], calibration_bins=10
     )
     table = beats()
-    metrics, _ = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
+    metrics, confusion = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
     base = ReportInputs(
         title=NASTY,
         run="demo",
@@ -105,6 +105,7 @@ def inputs(**changes: Any) -> ReportInputs:
         config=(ROOT / "config" / "config.yaml").read_text(encoding="utf-8"),
         versions={"beatlens": "0"},
         metrics=metrics,
+        confusion=confusion,
     )
     return replace(base, **changes)
 
@@ -387,3 +388,67 @@ def test_programs_do_not_import_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "src")}, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+SPEAKS_OF = {
+    "curves of macro F1": "training",
+    "Unseen patients are those of the split select": "training",
+    "these beats of training patients": "prototypes",
+    "dots lie on the dashed line": "reliability",
+    "dot lies clear of the grey ticks": "scores",
+}
+
+
+def test_no_text_speaks_of_a_figure_that_is_not_there(tmp_path: Path) -> None:
+    """Each of `SPEAKS_OF` needs its figure, and what is said of splits, labels and scores needs these."""
+    save_figure(new_figure(100, 10), tmp_path / "a.svg")
+    image = load_image(tmp_path / "a.svg")
+    records = pd.concat([inputs().records, inputs().records.assign(split="select", patient="other")])
+    whole = inputs(
+        records=records, explanation_metrics=explanation_scores(0.1),
+        figures=dict.fromkeys(SPEAKS_OF.values(), image),
+    )  # fmt: skip
+    page = render_report(whole)
+    assert [phrase for phrase in SPEAKS_OF if phrase not in page] == []
+    assert "No patient is in two of the splits" in page
+    page = render_report(replace(whole, figures={}))
+    assert [phrase for phrase in SPEAKS_OF if phrase in page] == []
+    one_curve = render_report(replace(whole, records=inputs().records))
+    assert "curves of macro F1" not in one_curve
+    assert "Unseen patients" not in one_curve
+
+
+def test_a_run_with_a_given_bundle_is_told_what_it_has_and_no_more() -> None:
+    predictions = pd.DataFrame({"split": ["none"], "n_beats": [10], "n_review": [3], "n_N": [7], "n_V": [0]})
+    records = inputs().records.assign(split="none", n_N=0, n_V=0)
+    text = render_report(inputs(records=records, metrics=None, confusion=None, record_predictions=predictions))
+    for phrase in (
+        *SPEAKS_OF,
+        "behind each score",
+        "Class columns",
+        "two of the splits",
+        "Precision, recall",
+        "Deletion",
+    ):
+        assert phrase not in text, phrase
+    assert "A beat goes to review if" in text
+    assert "they are not scored" in text
+    assert "A given bundle: it was trained elsewhere" in text
+
+
+def test_error_is_of_detected_beats_and_missed_ones_are_told_apart() -> None:
+    cells = [("N", "N", 90), ("N", "V", 6), ("V", "missed", 4), ("none", "N", 50), ("V", "V", 0)]
+    table = pd.DataFrame(cells, columns=["truth", "pred", "n"]).assign(split="test", scope="all")
+    accepted = table.assign(scope="accepted", n=[90, 2, 0, 50, 0])
+    text = render_report(inputs(confusion=pd.concat([table, accepted])))
+    assert "is <b>2.2\u00a0%</b>, among all detected beats 6.2\u00a0%" in text
+    assert "4.0\u00a0% of the beats (4) were not detected" in text
+    assert "all detected beats: 6.2\u00a0%; not detected: 4.0\u00a0%" in text
+
+
+def test_a_null_that_few_cases_have_is_named_and_decides_nothing() -> None:
+    table = explanation_scores(0.1).assign(n=17)
+    few = table.iloc[:1].assign(null_name="wrong_class", n=3, gain_lo=math.nan, gain_hi=math.nan, value=0.2)
+    text = render_report(inputs(explanation_metrics=pd.concat([few, table])))
+    assert "are clearly above every null" in text
+    assert "for AUPRC, planted &#34;wrong class&#34; (3 of 17 cases)" in text

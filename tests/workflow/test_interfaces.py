@@ -97,6 +97,30 @@ def test_a_wrong_configuration_is_refused_at_start(fresh):
     assert no_sheet(fresh)
 
 
+COMMAND_LINES = {
+    ("--config", "cases.per_class=1"): "expected --config 'cases={per_class: 1}'",
+    ("--config", "seed=2", "explain.lime.samples=32"): "expected --config 'explain={lime: {samples: 32}}'",
+    ("--config=cases.per_class=1",): "expected --config 'cases={per_class: 1}'",
+    ("--config", "seed"): "--config seed: expected KEY=VALUE",
+    ("--config", "cases={per_class:", "1}"): "--config 1}: expected KEY=VALUE, in quotes where it has spaces",
+    ("--config", "seed=2", "report"): "--config report: expected KEY=VALUE",
+    ("--config", "cases={per_class: [}"): 'cases: "{per_class: [}"; expected a value in YAML',
+    ("--config", "cases=3"): "cases: 3; expected a section with some of the keys per_class",
+    ("--configfile", "none.yaml"): "--configfile none.yaml: no such file",
+}
+
+
+@pytest.mark.parametrize("arguments", COMMAND_LINES, ids=" ".join)
+def test_a_wrong_command_line_is_told_without_a_traceback(fresh, arguments):
+    said = fresh.snakemake("--dry-run", *arguments, config=None, ok=False)
+    assert COMMAND_LINES[arguments] in said
+    assert "Traceback" not in said
+
+
+def test_the_right_command_line_is_as_the_message_says(fresh):
+    fresh.snakemake("--dry-run", "--config", "cases={per_class: 1}", "explain={lime: {samples: 32}}")
+
+
 def test_automatic_shards_are_few_for_a_small_corpus(fresh):
     assert fresh.planned("preprocess", "--config", "shards=auto")["preprocess_shard"] == 1
 
@@ -197,7 +221,7 @@ def test_the_slurm_profile_is_one(fresh):
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text(encoding="utf-8"))
     default = yaml.safe_load((ROOT / "profiles" / "default" / "config.yaml").read_text(encoding="utf-8"))
     assert profile["executor"] == "slurm"
-    shared = ("rerun-incomplete", "max-checksum-file-size", "scheduler", "scheduler-subsample")
+    shared = ("rerun-incomplete", "max-checksum-file-size", "scheduler", "scheduler-subsample", "__definitions__")
     assert {name: profile[name] for name in shared} == {name: default[name] for name in shared}
     for name in ("train_network", "train_fold", "make_bundle", "predict_shard", "explain_shard"):
         assert next(text for _, rule, text in RULES if rule == name).count("gpu=GPU") == 1

@@ -7,9 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
 
 FIGURE_RULES = {
-    "draw_model", "find_alerts", "draw_classification", "draw_cases", "draw_explanations",
+    "draw_model", "draw_classification", "draw_cases", "draw_findings",
     "build_report", "manifest", "all",
 }  # fmt: skip
 GLOBAL_RULES = {"split", "mine_prototypes", "train_network", "make_bundle", "gather_predictions", "select_cases"}
@@ -90,9 +94,16 @@ def test_a_label_table_reruns_what_uses_it(finished):
     assert "make_corpus" not in planned
 
 
-def test_the_reports_title_rebuilds_the_report(finished):
-    planned = finished.planned("--config", "report={title: Another}")
-    assert set(planned) == {"write_config", "build_report", "manifest", "all"}
+REPORT_RULES = {"write_config", "build_report", "manifest", "all"}
+ON_PAPER = {"draw_model", "draw_cases", "draw_findings"}
+REPORT_SETTINGS = {"title": ("Another", set()), "speed_mm_s": (50, ON_PAPER), "gain_mm_mv": (20, ON_PAPER)}
+
+
+@pytest.mark.parametrize("name", SCHEMA["properties"]["report"]["properties"])
+def test_a_setting_of_the_report_redraws_what_it_shows_and_computes_nothing(finished, name):
+    value, drawn = REPORT_SETTINGS[name]
+    planned = finished.planned("--config", f"report={{{name}: {value}}}")
+    assert set(planned) == REPORT_RULES | drawn
 
 
 def test_a_regenerated_corpus_reruns_nothing(finished):

@@ -4,7 +4,7 @@ ALERTS = [f"<results>/alerts/{name}" for name in ("alerts.csv", "clusters.csv", 
 
 
 rule find_alerts:
-    """Cluster beats in review, alert to those patterns that meet every criterion, and draw them."""
+    """Cluster beats in review, and alert to those patterns that meet every criterion."""
     input:
         beats="<results>/predictions/beats.parquet",
         shards=every_shard("signals.npy", "records.parquet", "beats.parquet"),
@@ -18,14 +18,8 @@ rule find_alerts:
         clusters=ensure("<results>/alerts/clusters.csv", non_empty=True),
         members=ensure("<results>/alerts/beats.csv", non_empty=True),
         centroids=ensure("<results>/alerts/centroids.npz", non_empty=True),
-        figure=report(
-            ensure("<results>/figures/alerts.svg", non_empty=True),
-            caption="../report/alerts_figure.rst",
-            category="Alerts",
-        ),
     log:
         "<logs>/alerts.log",
-        figure="<logs>/draw_alerts.log",
     benchmark:
         "<benchmarks>/alerts.tsv"
     conda:
@@ -37,11 +31,8 @@ rule find_alerts:
         gpu=GPU,
     params:
         program=program("find_alerts"),
-        draw=program("draw_alerts"),
         code=code("find_alerts"),
-        drawing=code("draw_alerts"),
         settings=settings("alerts", "seed", "device", "compute_threads"),
-        paper=settings("report.speed_mm_s", "report.gain_mm_mv"),
         run=CONFIG["run"],
         registry=lambda wildcards, input: "results/registry",
         shards=folders("shards"),
@@ -49,6 +40,4 @@ rule find_alerts:
     shell:
         "{params.program} --beats {input.beats:q} --shards {params.shards:q} --bundle {params.bundle:q}"
         " --run {params.run:q} --registry {params.registry:q} --settings {params.settings:q} --alerts {output.alerts:q}"
-        " --clusters {output.clusters:q} --members {output.members:q} --centroids {output.centroids:q} --log {log[0]:q}"
-        " && {params.draw} --alerts {output.alerts:q} --members {output.members:q} --centroids {output.centroids:q}"
-        " --settings {params.paper:q} --output {output.figure:q} --log {log.figure:q}"
+        " --clusters {output.clusters:q} --members {output.members:q} --centroids {output.centroids:q} --log {log:q}"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
@@ -14,10 +15,11 @@ if str(ROOT / "src") not in sys.path:
 from beatlens.config import ConfigError, candidate_config, load_config, merge, sections, typed_entries
 from beatlens.config_meaning import find_file
 from beatlens.fingerprint import fingerprint
+from beatlens.job_log import shorten
 
 OWN = workflow.modifier.is_main_snakefile()  # not imported by another workflow as a module
-GIVEN = merge(config, typed_entries(workflow.config_settings.config_args or [])) if OWN else config
 try:
+    GIVEN = merge(config, typed_entries(workflow.config_settings.config_args or [])) if OWN else config
     CONFIG = load_config(GIVEN, ROOT, Path.cwd())
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
@@ -42,6 +44,9 @@ if CONFIG["bundle"] and not Path(BUNDLE).exists():
     BUNDLE = str(find_file(BUNDLE, PLACES))
 BUNDLE_FILES = [f"{BUNDLE}/{name}" for name in ("bundle.json", "weights.npz", "prototypes.npz")]
 
+
+if OWN and not workflow.output_settings.verbose:  # --verbose says all
+    logger.addFilter(shorten)
 
 # Snakemake leaves params functions that take `input` out of what reruns a job: the right place for paths of this
 # machine and for arguments that follow from the inputs.

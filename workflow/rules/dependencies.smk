@@ -51,9 +51,13 @@ def explain_settings(method):
 
 
 def training_key(trainer="train", own=None):
-    """Return a digest of all that a trained network depends on, which its epoch state must match."""
+    """Return a digest of all that a trained network may depend on, which its epoch state must match."""
     parts = [code(name) for name in ("make_corpus", "preprocess", "split", "mine_prototypes", trainer)]
-    parts += [own or sections(CONFIG, *CONFIG), *tables("labels"), *tables("patients")]
+    parts += [
+        own or sections(CONFIG, *(name for name in CONFIG if name != "report")),
+        *tables("labels"),
+        *tables("patients"),
+    ]
     parts += [file_digest(CONFIG[name]["table"]) for name in ("split", "select")] + [shard_digest(record_rows(), 0, 1)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

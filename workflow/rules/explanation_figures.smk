@@ -1,4 +1,4 @@
-# Figures of the explanations: every explained case to scale, and the scores beside their nulls.
+# Figures of what was found: every explained case to scale, scores beside their nulls, and new-pattern alerts.
 
 
 rule draw_cases:
@@ -43,11 +43,14 @@ rule draw_cases:
         " && {params.index} --folder {output.folder:q} --output {output.index:q}"
 
 
-rule draw_explanations:
-    """Draw the explanations' scores beside their nulls, and what the model uses for each class."""
+rule draw_findings:
+    """Draw the explanations' scores beside their nulls, what the model uses for each class, and new-pattern alerts."""
     input:
         metrics="<results>/metrics/explanations.csv",
         cohort="<results>/metrics/cohort.csv",
+        alerts="<results>/alerts/alerts.csv",
+        members="<results>/alerts/beats.csv",
+        centroids="<results>/alerts/centroids.npz",
     output:
         figure=report(
             ensure("<results>/figures/scores.svg", non_empty=True),
@@ -59,10 +62,16 @@ rule draw_explanations:
             caption="../report/cohort.rst",
             category="Explanations",
         ),
+        alerts=report(
+            ensure("<results>/figures/alerts.svg", non_empty=True),
+            caption="../report/alerts_figure.rst",
+            category="Alerts",
+        ),
     log:
         "<logs>/draw_explanations.log",
+        alerts="<logs>/draw_alerts.log",
     benchmark:
-        "<benchmarks>/draw_explanations.tsv"
+        "<benchmarks>/draw_findings.tsv"
     conda:
         "../../envs/base.yaml"
     threads: CONFIG["compute_threads"]
@@ -71,8 +80,13 @@ rule draw_explanations:
         runtime=15,
     params:
         program=program("draw_explanations"),
+        of_alerts=program("draw_alerts"),
         code=code("draw_explanations"),
+        code_of_alerts=code("draw_alerts"),
         settings=settings("classes"),
+        paper=settings("report.speed_mm_s", "report.gain_mm_mv"),
     shell:
         "{params.program} --metrics {input.metrics:q} --cohort {input.cohort:q} --settings {params.settings:q}"
-        " --output {output.figure:q} --cohort-figure {output.cohort:q} --log {log:q}"
+        " --output {output.figure:q} --cohort-figure {output.cohort:q} --log {log[0]:q}"
+        " && {params.of_alerts} --alerts {input.alerts:q} --members {input.members:q} --centroids {input.centroids:q}"
+        " --settings {params.paper:q} --output {output.alerts:q} --log {log.alerts:q}"

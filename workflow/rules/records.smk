@@ -41,7 +41,7 @@ def record_rows():
         if workflow.is_main_process and executes() and not OWN and not holds(path, rows):
             raise WorkflowError(
                 f"{path} is missing or older than the corpora, and beatlens as a module never writes it. Bring it up "
-                f"to date: python {ROOT}/scripts/index_records.py --config CONFIGFILE --output {path}"
+                f"to date: {sys.executable} {ROOT}/scripts/index_records.py --config CONFIGFILE --output {path}"
             )
     except (ValueError, TimeoutError) as error:
         raise WorkflowError(str(error)) from None

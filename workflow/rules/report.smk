@@ -37,6 +37,7 @@ rule build_report:
         explanations="<results>/metrics/explanations.csv",
         cohort="<results>/metrics/cohort.csv",
         classification="<results>/metrics/classification.csv" if LABELLED else [],
+        confusion="<results>/metrics/confusion.csv" if LABELLED else [],
         presence="<results>/metrics/presence.csv" if LABELLED else [],
         leaks="<results>/metrics/leaks.csv" if LABELLED else [],
         figures=FIGURES[1:],
@@ -68,6 +69,7 @@ rule build_report:
         # A run without labels has no scores, one with a given bundle no training.
         optional=lambda wildcards, input: " ".join(
             [f"--metrics {shlex.quote(file)}" for file in as_list(input.classification)]
+            + [f"--confusion {shlex.quote(file)}" for file in as_list(input.confusion)]
             + [f"--presence {shlex.quote(file)}" for file in as_list(input.presence)]
             + [f"--leaks {shlex.quote(file)}" for file in as_list(input.leaks)]
             + [f"--prototype-{Path(file).stem} {shlex.quote(file)}" for file in as_list(input.prototypes)]

@@ -33,8 +33,8 @@ rule manifest:
         evaluate_classification=METRICS[1:],
         evaluate_explanations=[METRICS[0], "<results>/metrics/cohort.csv"],
         draw_cases="<results>/figures/cases.tsv",
-        draw_explanations=["<results>/figures/scores.svg", "<results>/figures/cohort.svg"],
-        find_alerts=[*ALERTS, "<results>/figures/alerts.svg"],
+        draw_findings=[f"<results>/figures/{name}.svg" for name in ("scores", "cohort", "alerts")],
+        find_alerts=ALERTS,
         draw_model=[*GALLERIES, *(f"<results>/figures/{name}.svg" for name in MODEL_FIGURES if TRAINED)],
         draw_classification=[
             f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED

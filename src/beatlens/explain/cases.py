@@ -173,8 +173,10 @@ def _choose(
         for name in classes:
             group = table[(table["outcome"] == outcome) & (table["pred"] == name)]
             groups[outcome, name] = group.iloc[rng.permutation(len(group))]
-            if group.empty:
-                logger.info("no case: no %s predicted %s has the outcome %s", target, name, outcome)
+    empty = [f"{name} {outcome}" for (outcome, name), group in groups.items() if group.empty]
+    if empty:
+        examples = ", ".join(empty[:3]) + (" ..." if len(empty) > 3 else "")
+        logger.info("no %s to explain in %d of %d groups: %s", target, len(empty), len(groups), examples)
     chosen: list[dict[str, object]] = []
     taken: set[str] = set()
     for rank in range(per_class):

@@ -38,6 +38,8 @@ def alert_figure(
     """
     if not len(beats):
         return empty_figure("No beat could hold a new pattern: none comes from a record that the model has not seen.")
+    if not np.ptp(beats[["x", "y"]].to_numpy(dtype=np.float64), axis=0).any():
+        return empty_figure("Too few beats are in review to map them.")
     before, fs = int(arrays["before"]), float(arrays["fs"])
     times = (np.arange(arrays["median"].shape[2]) - before) / fs
     before_mm = round_up_mm(-times[0] * scale.speed_mm_s)

@@ -14,6 +14,7 @@ from beatlens.figures.ecg import EcgFigure, Strip
 from beatlens.figures.overlay import UNIT_S, draw_overlay, truth_legend
 from beatlens.figures.scale import PaperScale
 from beatlens.figures.style import styled
+from beatlens.numerals import fixed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +100,7 @@ def case_figure(
         else:
             place = f"at {beat['r_time_s']:.1f} s: called {case['class']}"
         figure.title(
-            f"{case['record']} {place} (p {case['probability']:.2f})",
+            f"{case['record']} {place} (p {fixed(case['probability'], 2)})",
             verdict(case["outcome"], case["label"]) + _rhythm(fused),
         )
         spans = _planted(shard, case, float(beat["r_time_s"]), row.fs_file)
@@ -112,7 +113,8 @@ def case_figure(
 
 def verdict(outcome: str, label: str) -> str:
     """Say in words what became of a prediction."""
-    truth = {"": "truth unknown", "none": "truth: no beat here"}.get(label, f"truth {label}")
+    several = ", ".join("no beat" if name == "none" else name for name in label.split(";"))
+    truth = {"": "truth unknown", "none": "truth: no beat here"}.get(label, f"truth {several}")
     said = {"correct": "right", "wrong": "wrong", "review": "sent to review", "unlabelled": "accepted"}
     return f"{said.get(outcome, outcome)}, {truth}"
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from beatlens.evaluate.bootstrap import divide
 from beatlens.evaluate.outcomes import MISSED, NONE, Outcomes
 from beatlens.evaluate.probabilities import calibration_table, confidences, rank_histogram, risk_coverage
-from beatlens.figures.style import ACCENT, HAIRLINE, INK, MUTED, NULL, new_figure, styled
+from beatlens.figures.style import ACCENT, HAIRLINE, INK, MUTED, NULL, POSITIVE, new_figure, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +101,8 @@ def _heat(axes: Axes, values: npt.NDArray[np.float64], texts: list[list[str]], f
 def reliability_figure(rows: Outcomes | None, split: str, bins: int) -> Figure:
     """Draw accuracy against confidence, and the error among accepted beats against how many are accepted.
 
+    Both are of detected beats whose truth is a class: a beat that was missed has no prediction to accept.
+
     Parameters
     ----------
     rows
@@ -127,27 +129,26 @@ def reliability_figure(rows: Outcomes | None, split: str, bins: int) -> Figure:
         left.scatter(
             summed[used] / count[used], hits[used] / count[used], s=sizes, color=ACCENT, alpha=0.8, linewidth=0
         )
-        left.set(xlim=(0, 1.02), ylim=(0, 1.04), xlabel="confidence (mean probability of the predicted class)")
-        left.set_ylabel("accuracy")
-        left.set_title(f"Calibration, {split} patients")
-        left.text(
-            0.03,
-            0.97,
-            "on the dashed line: as sure as right\nlarger dot: more beats",
-            color=MUTED,
-            va="top",
-            fontsize=7,
-        )
+        left.set(xlim=(0, 1.02), ylim=(0, 1.04), ylabel="accuracy", title=f"Calibration, {split} patients")
+        left.set_xlabel("confidence (mean probability of the predicted class)")
+        _key(left, "dashed: as sure as right; larger dot: more beats")
         right.plot(100 * covered[0], 100 * risk[0], color=ACCENT, linewidth=1.2)
         right.axhline(100 * risk[0, -1], color=NULL, linewidth=0.8, linestyle=(0, (4, 3)))
-        right.text(99, 101 * risk[0, -1], "all beats accepted", color=MUTED, fontsize=7, va="bottom", ha="right")
+        accepted = ~kept.review
+        if accepted.any():
+            right.scatter(100 * accepted.mean(), 100 * wrong[accepted].mean(), s=22, color=POSITIVE, zorder=3)
         top = max(1.0, float(100 * np.nanmax(risk[0, len(risk[0]) // 50 :])) * 1.15)
-        right.set(xlim=(0, 101), ylim=(0, top), xlabel="coverage: most confident beats accepted (%)")
-        right.set_ylabel("error among accepted (%)")
-        right.set_title("Risk against coverage")
+        right.set(xlim=(0, 101), ylim=(0, top), ylabel="error among accepted (%)", title="Risk against coverage")
+        right.set_xlabel("coverage: most confident detected beats accepted (%)")
+        _key(right, "dashed: all of them; orange dot: those that don't go to review")
         for axes in (left, right):
             axes.grid(True)
         return figure
+
+
+def _key(axes: Axes, text: str) -> None:
+    """Say below the axis what is drawn: within the axes a curve would cross it."""
+    axes.text(0.5, -0.27, text, transform=axes.transAxes, color=MUTED, va="top", ha="center", fontsize=7)
 
 
 def patients_figure(metrics: pd.DataFrame, classes: Sequence[str]) -> Figure:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from beatlens.figures.classification import empty_figure
 from beatlens.figures.layout import display_order
 from beatlens.figures.style import INK, MUTED, NEGATIVE, POSITIVE, new_figure, styled
+from beatlens.numerals import fixed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,13 @@ def cohort_figure(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
                     x = 1.5 if r < 2 else c
                     colour = "white" if abs(row.correct) > 0.6 else INK
                     axes.text(
-                        x, r, f"{100 * row.correct:.0f}{star}", ha="center", va="center", fontsize=6.5, color=colour
+                        x,
+                        r,
+                        f"{fixed(100 * row.correct, 0)}{star}",
+                        ha="center",
+                        va="center",
+                        fontsize=6.5,
+                        color=colour,
                     )
             axes.axhline(1.5, color=MUTED, linewidth=0.6)
             axes.set_xticks(range(len(WAVES)), WAVES)

@@ -24,6 +24,8 @@ HEADER_MM = 10.5
 MARK_LANE_MM = 9.0
 FOOTER_MM = 18.0
 MIN_WIDTH_MM = 112.0
+PAGE_MM = 320.0
+"""Width of the report on a screen of 1400 px: many leads over a longer stretch lie in one column, not in two."""
 LIMIT_MV = 4.0
 """A trace is cut beyond this, so that one artefact doesn't make a page of it; the figure says so."""
 
@@ -71,7 +73,8 @@ class EcgFigure:
     scale
         Paper scale.
     layout, simultaneous
-        As for `beatlens.figures.layout.plan`.
+        As for `beatlens.figures.layout.plan`; ``"auto"`` stacks all leads where two columns would be wider than
+        `PAGE_MM`.
     columns_s
         Stretch that the columns share, in record time; the whole strip where None.
     rhythm
@@ -103,6 +106,9 @@ class EcgFigure:
                 raise ValueError(
                     f"stretch from {first} s to {last} s; expected within the strip, {strip.start_s} to {strip.end_s} s"
                 )
+        two_mm = 2 * (end_s - start_s) * scale.speed_mm_s + PULSE_LANE_MM + COLUMN_GAP_MM + 2 * MARGIN_MM
+        if layout == "auto" and two_mm > PAGE_MM:
+            layout = "stack"
         self.panels = plan(strip.leads, start_s, end_s, layout, simultaneous, rhythm, leads)
         n_rows = 1 + max(panel.row for panel in self.panels)
         n_columns = 1 + max(panel.column for panel in self.panels)

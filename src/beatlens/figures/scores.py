@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,20 +53,44 @@ ONLY_IN_TABLES = ABSOLUTE | {
 }  # fmt: skip
 
 
+LEAST_SHARE = 0.5
+"""Share of a score's cases that a null must have to count in the verdict."""
+
+EDGE, LINE = 0.2, 32
+"""Share of a panel at its edges in which a null's name is aligned to stay inside; characters of a line below it."""
+
+
 @dataclass(frozen=True)
 class Null:
-    """One null of a score, and by how much the score beats it."""
+    """One null of a score, by how much the score beats it, and over how many cases the two were compared."""
 
     name: str
     value: float
     gain: float
     gain_lo: float
     gain_hi: float
+    n: int
+
+    @property
+    def words(self) -> str:
+        """Its name as text."""
+        return self.name.replace("_", " ")
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One metric of one method over all cases, with its nulls, the strongest first."""
+    """One metric of one method over all cases, with its nulls.
+
+    Attributes
+    ----------
+    method, metric, truth, value, lo, hi, n
+        As in the table of scores; `n` cases.
+    nulls
+        Those that the verdict rests on: most cases have them, and they have an interval where the score has one. The
+        one that decides comes first: the strongest or, above all of them, the one whose interval reaches lowest.
+    scarce
+        The others: a few cases, or those of one patient, can't speak for all.
+    """
 
     method: str
     metric: str
@@ -75,6 +100,7 @@ class ScoreRow:
     hi: float
     n: int
     nulls: tuple[Null, ...]
+    scarce: tuple[Null, ...] = ()
 
     @property
     def name(self) -> str:
@@ -83,26 +109,30 @@ class ScoreRow:
 
     @property
     def beats_all(self) -> bool:
-        """Whether the interval of the gain over every null lies above 0."""
+        """Whether the interval of the gain over each of `nulls` lies above 0."""
         return all(null.gain_lo > 0 for null in self.nulls)
 
     @property
     def above_all(self) -> bool:
-        """Whether the gain over every null is above 0, sure or not."""
+        """Whether the gain over each of `nulls` is above 0, sure or not."""
         return all(null.gain > 0 for null in self.nulls)
 
     @property
     def doubt(self) -> str:
         """Why it isn't clearly above every null, "" where it is."""
+        decisive = self.nulls[0]
         if self.beats_all:
             return ""
         if not self.above_all:
-            return f'the null "{self.nulls[0].name.replace("_", " ")}" does as well or better'
-        reached = [null for null in self.nulls if null.gain_lo <= 0]  # none where one patient gives no interval
-        if not reached:
+            return f'the null "{decisive.words}" does as well or better'
+        if not decisive.gain_lo <= 0:
             return "above every null, but one patient gives no interval"
-        least = min(reached, key=lambda null: null.gain_lo)
-        return f'above "{least.name.replace("_", " ")}", but the interval reaches 0'
+        return f'above "{decisive.words}", but the interval reaches 0'
+
+    @property
+    def left_out(self) -> str:
+        """Name the nulls that are too scarce to be judged by, each with its cases; "" where there is none."""
+        return ", ".join(f'"{null.words}" ({null.n} of {self.n} cases)' for null in self.scarce)
 
 
 def score_rows(metrics: pd.DataFrame, scope: str = "all", name: str = "") -> list[ScoreRow]:
@@ -119,24 +149,21 @@ def score_rows(metrics: pd.DataFrame, scope: str = "all", name: str = "") -> lis
     order = {metric: k for k, metric in enumerate(METRIC_WORDS)}
     rows = []
     for key, part in table.groupby(["metric", "truth", "method"], sort=False):
-        first: Any = part.iloc[0]
+        # A null that few cases have stands beside the score of these alone.
+        first: Any = part.iloc[int(part["n"].to_numpy().argmax())]
         found = [
-            Null(str(r.null_name), float(r.null_value), float(r.gain), float(r.gain_lo), float(r.gain_hi))
+            Null(str(r.null_name), float(r.null_value), float(r.gain), float(r.gain_lo), float(r.gain_hi), int(r.n))
             for r in part.itertuples(index=False)
         ]
-        found.sort(key=lambda null: (math.inf if math.isnan(null.gain) else null.gain, null.name))
-        rows.append(
-            ScoreRow(
-                key[2],
-                key[0],
-                key[1],
-                float(first["value"]),
-                float(first["lo"]),
-                float(first["hi"]),
-                int(first["n"]),
-                tuple(found),
-            )
-        )
+        value, lo, hi, n = (float(first[name]) for name in ("value", "lo", "hi", "n"))
+        one_patient = not math.isfinite(lo)
+        counted = [
+            null
+            for null in found
+            if null.n >= LEAST_SHARE * n and math.isfinite(null.gain) and (one_patient or math.isfinite(null.gain_lo))
+        ]
+        scarce = tuple(null for null in found if counted and null not in counted)
+        rows.append(ScoreRow(key[2], key[0], key[1], value, lo, hi, int(n), _ordered(counted or found), scarce))
     truths = {truth: k for k, truth in enumerate(TRUTHS)}
     return sorted(
         rows,
@@ -148,6 +175,17 @@ def score_rows(metrics: pd.DataFrame, scope: str = "all", name: str = "") -> lis
             row.method,
         ),
     )
+
+
+def _ordered(nulls: Sequence[Null]) -> tuple[Null, ...]:
+    """Put the null that decides first: the one of the least gain or, above all of them, of the lowest interval."""
+    unsure = all(null.gain > 0 for null in nulls) and any(null.gain_lo <= 0 for null in nulls)
+
+    def key(null: Null) -> tuple[float, str]:
+        rank = null.gain_lo if unsure else null.gain
+        return math.inf if math.isnan(rank) else rank, null.name
+
+    return tuple(sorted(nulls, key=key))
 
 
 def metric_words(metric: str) -> tuple[str, str]:
@@ -181,22 +219,25 @@ def scores_figure(metrics: pd.DataFrame) -> Figure:
 
 def _panel(axes: Axes, rows: Sequence[ScoreRow]) -> None:
     metric = rows[0].metric
+    shown = [v for row in rows for v in (row.value, row.lo, row.hi, *(n.value for n in row.nulls)) if math.isfinite(v)]
+    low, high = min(0.0, *shown) - 0.03, max(1.0, *shown) + 0.03
     for k, row in enumerate(rows):
         y = len(rows) - 1 - k
         finite = [null for null in row.nulls if math.isfinite(null.value)]
         axes.scatter([null.value for null in finite], [y] * len(finite), marker="|", s=70, color=NULL, linewidth=1.4)
         if finite:
-            axes.text(finite[0].value, y + 0.24, finite[0].name.replace("_", " "), fontsize=6, color=MUTED, ha="center")
+            place = (finite[0].value - low) / (high - low)
+            side = "left" if place < EDGE else "right" if place > 1 - EDGE else "center"
+            axes.text(finite[0].value, y + 0.24, finite[0].words, fontsize=6, color=MUTED, ha=side)
         colour = ACCENT if row.beats_all or metric in METRICS_WITHOUT_VERDICT else POSITIVE
         if math.isfinite(row.lo):
             axes.plot([row.lo, row.hi], [y, y], color=colour, linewidth=1.6, alpha=0.6)
         filled = colour if row.beats_all or metric in METRICS_WITHOUT_VERDICT else "white"
         axes.scatter([row.value], [y], s=26, color=filled, edgecolor=colour, zorder=3, linewidth=1.4)
-    shown = [v for row in rows for v in (row.value, row.lo, row.hi, *(n.value for n in row.nulls)) if math.isfinite(v)]
-    axes.set(xlim=(min(0.0, *shown) - 0.03, max(1.0, *shown) + 0.03), ylim=(-0.5, len(rows) - 0.35))
+    axes.set(xlim=(low, high), ylim=(-0.5, len(rows) - 0.35))
     axes.set_yticks(range(len(rows)), [row.method for row in reversed(rows)])
     axes.set_title(rows[0].name, fontsize=9 if len(rows[0].name) < 24 else 7.5)
-    axes.set_xlabel(metric_words(metric)[1], fontsize=7, color=MUTED)
+    axes.set_xlabel(textwrap.fill(metric_words(metric)[1], LINE), fontsize=7, color=MUTED)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")

@@ -51,9 +51,9 @@ def space_figure(
             left.scatter(*places[own].T, s=16, marker="x", color=INK, linewidths=1.8, zorder=3)
             left.scatter(*places[own].T, s=12, marker="x", color=colours[name], linewidths=0.9, zorder=4, label=name)
             part = table[own & table["purity"].notna().to_numpy()]
-            low, high = part["purity"] - part["purity_lo"], part["purity_hi"] - part["purity"]
+            size, purity, lo, hi = part[["size", "purity", "purity_lo", "purity_hi"]].to_numpy(dtype=np.float64).T
             right.errorbar(
-                part["size"], part["purity"], yerr=[low.clip(lower=0), high.clip(lower=0)], fmt="o", markersize=3,
+                size, purity, yerr=np.clip([purity - lo, hi - purity], 0, None), fmt="o", markersize=3,
                 color=colours[name], elinewidth=0.6, label=name,
             )  # fmt: skip
         left.set(xlabel="first component", ylabel="second component", title="Beats and prototypes")

@@ -1,5 +1,6 @@
 """A run's prototype library in a notebook: open it, narrow it to a label, look at one prototype, draw it.
 
+from beatlens.prototypes.inspect import of_label, open_library, plot_label
 library = open_library("results/demo")
 library.table[["class", "patient", "size", "purity"]]
 of_label(library, "V").table

@@ -19,6 +19,7 @@ from beatlens.report.numbers import count, listing, plural, score
 from beatlens.report.probes import probe_section
 from beatlens.report.scores import classification_section, leak_section, presence_section, review_limits
 from beatlens.report.sections import (
+    DEALT,
     corpus_section,
     explanation_section,
     prediction_section,
@@ -71,7 +72,8 @@ def render_report(inputs: ReportInputs) -> str:
         explained=explained,
         used=cohort_section(inputs),
         probed=probe_section(inputs),
-        methods=methods_text(config, inputs.bundle),
+        made=any(corpus["format"] == "synthetic" for corpus in config["corpora"]),
+        methods=methods_text(config, inputs.bundle, scored=scored is not None, explained=explained is not None),
         references=REFERENCES,
         provenance=provenance(inputs),
     )
@@ -85,7 +87,7 @@ FIGURE_NAMES = (
 
 def shared_patients(inputs: ReportInputs) -> str:
     """Name patients that are in two of the splits that should share none, "" where there is none."""
-    dealt = inputs.records[inputs.records["split"].isin(["train", "select", "calibrate", "test"])]
+    dealt = inputs.records[inputs.records["split"].isin(list(DEALT))]
     splits = dealt.groupby(["corpus", "patient"])["split"].agg(lambda values: sorted(set(values)))
     return listing(f"{patient} ({listing(names)})" for (_, patient), names in splits.items() if len(names) > 1)
 

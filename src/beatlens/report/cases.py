@@ -36,6 +36,7 @@ def _case(row: dict[str, Any], inputs: ReportInputs) -> dict[str, Any]:
         "id": row["case"],
         "image": inputs.cases.get(row["case"]),
         "outcome": row["outcome"],
+        "tag": "accepted" if row["outcome"] == "unlabelled" else row["outcome"],
         "title": f"{row['record']} at {row['r_time_s']:.1f} s",
         "patient": row["patient"],
         "verdict": verdict(row["outcome"], row["label"]),

@@ -22,6 +22,7 @@ MM_PER_POINT = 25.4 / 72
 
 TABLES = {
     "metrics": ("metrics", "metrics/classification.csv"),
+    "confusion": ("confusion", "metrics/confusion.csv"),
     "presence": ("presence", "metrics/presence.csv"),
     "leaks": ("leaks", "metrics/leaks.csv"),
     "explanations": ("explanation_metrics", "metrics/explanations.csv"),
@@ -73,6 +74,8 @@ class ReportInputs:
         Versions of the packages that made the page.
     metrics, explanation_metrics, record_predictions
         Scores, and predictions by record.
+    confusion
+        Beats by truth and prediction (`beatlens.evaluate.classification.CONFUSION_COLUMNS`), that `metrics` rest on.
     presence
         Scores of strips and records (`beatlens.evaluate.presence.PRESENCE_COLUMNS`).
     leaks
@@ -104,6 +107,7 @@ class ReportInputs:
     config: str
     versions: Mapping[str, str]
     metrics: pd.DataFrame | None = None
+    confusion: pd.DataFrame | None = None
     presence: pd.DataFrame | None = None
     leaks: pd.DataFrame | None = None
     explanation_metrics: pd.DataFrame | None = None

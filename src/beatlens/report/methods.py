@@ -146,7 +146,9 @@ def _simulated_rhythms(bundle: Mapping[str, Any]) -> str:
     )
 
 
-def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[str]:
+def methods_text(
+    config: Mapping[str, Any], bundle: Mapping[str, Any], *, scored: bool = True, explained: bool = True
+) -> list[str]:
     """Return the paragraphs of the section on methods.
 
     Parameters
@@ -155,6 +157,8 @@ def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[s
         The merged configuration.
     bundle
         ``bundle.json``: what it says of signal and beats is what the model was made with.
+    scored, explained
+        Whether the page has scores of predictions, and of explanations.
     """
     signal, beats = bundle["signal"], bundle["beats"]
     peaks, evaluate = config["rpeaks"], config["evaluate"]
@@ -164,7 +168,7 @@ def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[s
     if network["name"] == "hybrid":
         branches += ", the similarity to prototypes"
     many = f", the mean of {network['members']} that learnt side by side," if network["members"] > 1 else ""
-    return [
+    paragraphs = [
         f"Signal. Records are resampled to {signal['fs']:g} Hz and filtered without phase shift from {low:g} to "
         f"{high:g} Hz; amplitudes stay in millivolts. A beat is {beats['before_s'] * 1000:.0f} ms before to "
         f"{beats['after_s'] * 1000:.0f} ms after its R peak and seen among {beats['context']} beats at most. R peaks "
@@ -173,13 +177,23 @@ def methods_text(config: Mapping[str, Any], bundle: Mapping[str, Any]) -> list[s
         f"Classes. A network over {branches}{many} gives each class a probability, calibrated by a temperature [2] on "
         f"{fitted_on(bundle)}.{_look_alikes(bundle['look_alikes'])}{_simulated_rhythms(bundle)} Where a label table "
         "groups annotations into N, S, V, F and Q, it follows [1].",
-        "Scores. Precision, recall, F1, AUROC [6] and risk against coverage [7] are taken over beats. Intervals "
-        f"({100 * evaluate['level']:g} %) come from {evaluate['bootstrap']} resamples of patients, never of beats [5]; "
-        "a score that rests on one patient has none.",
+    ]
+    intervals = (
+        f"Intervals ({100 * evaluate['level']:g} %) come from {evaluate['bootstrap']} resamples of patients, never of "
+        "beats [5]; a score that rests on one patient has none."
+    )
+    if scored:
+        of = "Precision, recall, F1, AUROC [6] and risk against coverage [7] are taken over beats"
+        paragraphs.append(f"Scores. {of}. {intervals}")
+    if not explained:
+        return paragraphs
+    return [
+        *paragraphs,
         _explanations(config),
         "Tests of the explanations. Where a corpus says which samples make a class, maps are scored against them. "
         "Deletion and insertion [8] remove or restore parts in the map's order, scaled so that a random order gives 0 "
         "and a greedy search 1. Every score stands beside nulls: empty, uniform and random maps, the size of the "
         "signal itself, R peaks, the target beat alone, how far the signal is from the filling, and the map of another "
-        "class. For windows of several beats the truth is where annotated beats of the class are.",
+        "class. For windows of several beats the truth is where annotated beats of the class are."
+        f"{'' if scored else f' {intervals}'}",
     ]

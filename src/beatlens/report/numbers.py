@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from beatlens.numerals import fixed
+
 DASH = "–"
 
 
@@ -12,8 +14,7 @@ def score(value: float) -> str:
     """Two decimals, a dash where undefined."""
     if not math.isfinite(value):
         return DASH
-    text = f"{value:.2f}"
-    return "0.00" if text == "-0.00" else text.replace("-", "−")
+    return fixed(value, 2)
 
 
 def limit(value: float) -> str:
@@ -21,8 +22,8 @@ def limit(value: float) -> str:
     rest = min(abs(value), abs(1 - value))
     if not math.isfinite(value) or rest == 0:
         return score(value)
-    whole, _, decimals = f"{value:.{max(2, 1 - math.floor(math.log10(rest)))}f}".partition(".")
-    return f"{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}".replace("-", "−")
+    whole, _, decimals = fixed(value, max(2, 1 - math.floor(math.log10(rest)))).partition(".")
+    return f"{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
 
 
 def interval(value: float, lo: float, hi: float) -> str:
@@ -38,7 +39,7 @@ def percent(value: float) -> str:
         return DASH
     number = 100 * value
     fine = 0 < abs(number) < 9.95 or 99.5 <= abs(number) < 99.95
-    return f"{number:.1f}\u00a0%" if fine else f"{number:.0f}\u00a0%"
+    return f"{fixed(number, 1 if fine else 0)}\u00a0%"
 
 
 def count(value: float) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from beatlens.evaluate.outcomes import MISSED
 from beatlens.figures.classification import headline_split
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import count, interval, limit, listing, percent, score
@@ -81,6 +84,38 @@ class Scores:
         return score(math.nan) if row is None else interval(row.value, row.lo, row.hi)
 
 
+@dataclass(frozen=True)
+class Detected:
+    """What became of the beats of a split whose truth is a class; `wrong` of those `found` are called another class.
+
+    This is the one meaning of "error" in the report and in its figure of risk against coverage: a beat that was missed
+    has no prediction, so no review can catch it, and it is counted apart.
+    """
+
+    found: int
+    wrong: int
+    missed: int
+
+    @classmethod
+    def of(cls, confusion: pd.DataFrame, split: str, scope: str, classes: Sequence[str]) -> Detected:
+        """Count a scope of the table of confusions."""
+        part = confusion[(confusion["split"] == split) & (confusion["scope"] == scope)]
+        part = part[part["truth"].isin(list(classes))]
+        missed = part["pred"] == MISSED
+        wrong = part.loc[~missed & (part["truth"] != part["pred"]), "n"].sum()
+        return cls(int(part.loc[~missed, "n"].sum()), int(wrong), int(part.loc[missed, "n"].sum()))
+
+    @property
+    def error(self) -> float:
+        """Share of detected beats that are called another class, NaN where none is detected."""
+        return self.wrong / self.found if self.found else math.nan
+
+    @property
+    def missed_share(self) -> float:
+        """Share of beats that are there and were not detected."""
+        return self.missed / (self.found + self.missed) if self.found + self.missed else math.nan
+
+
 SCOPE_WORDS = {
     "all": "all detected beats, missed beats counted as errors",
     "accepted": "beats that did not go to review",
@@ -91,11 +126,12 @@ SCOPE_WORDS = {
 
 def classification_section(inputs: ReportInputs) -> dict[str, Any] | None:
     """Return scores of the headline split, or None where nothing is scored."""
-    metrics = inputs.metrics
-    if metrics is None or not len(metrics):
+    metrics, confusion = inputs.metrics, inputs.confusion
+    if metrics is None or confusion is None or not len(metrics):
         return None
     split = headline_split(metrics)
     scores = Scores(metrics, split)
+    detected, accepted = (Detected.of(confusion, split, scope, inputs.classes) for scope in ("all", "accepted"))
     patients = [scope.removeprefix("patient:") for scope in scores.scopes if scope.startswith("patient:")]
     macro, baseline = scores.value("macro_f1"), scores.value("baseline_macro_f1")
     low = scores.low("macro_f1")
@@ -144,8 +180,10 @@ def classification_section(inputs: ReportInputs) -> dict[str, Any] | None:
         ],
         "review": percent(scores.value("review_rate")),
         "coverage": percent(scores.value("coverage")),
-        "accepted_error": percent(1 - scores.value("accuracy", scope="accepted")),
-        "all_error": percent(1 - scores.value("accuracy")),
+        "accepted_error": percent(accepted.error),
+        "detected_error": percent(detected.error),
+        "missed": percent(detected.missed_share),
+        "n_missed": count(detected.missed),
         "ece": scores.text("ece"),
         "aurc": scores.text("aurc"),
         "error_90": percent(scores.value("error_at_90_coverage")),
@@ -161,10 +199,10 @@ def review_limits(inputs: ReportInputs) -> dict[str, str]:
     near = ", ".join(f"{name} {limit(value)}" for name, value in zip(inputs.classes, limits["distance"], strict=True))
     confidence = limits["confidence"]
     fitted = inputs.bundle["provenance"].get("calibration", {})
-    wrong = [math.nan if value is None else value for value in fitted.get("accepted_wrong", [])]
+    wrong = zip(inputs.classes, fitted.get("accepted_wrong", []), strict=False)
     return {
         "confidence": limit(confidence) if confidence else "",
         "noise": limit(limits["noise"]),
         "distance": near,
-        "reached": listing(f"{percent(value)} of {name}" for name, value in zip(inputs.classes, wrong, strict=False)),
+        "reached": listing(f"{percent(value)} of {name}" for name, value in wrong if value is not None),
     }

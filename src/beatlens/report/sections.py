@@ -18,6 +18,8 @@ SPLIT_MEANING = {
     "paced": "paced rhythms, kept apart",
     "none": "no labels, or not to be scored",
 }
+DEALT = ("train", "select", "calibrate", "test")
+"""Splits that share no patient."""
 MAX_ROWS = 60
 
 
@@ -25,6 +27,8 @@ def corpus_section(inputs: ReportInputs) -> dict[str, Any]:
     """Count records, patients and beats by split, and list what was not used."""
     records, status = inputs.records, inputs.status
     classes = [name for name in inputs.classes if f"n_{name}" in records]
+    if not any(records[f"n_{name}"].sum() for name in classes):
+        classes = []  # nothing is annotated
     splits = []
     for split in SPLIT_MEANING:
         part = records[records["split"] == split]
@@ -52,6 +56,8 @@ def corpus_section(inputs: ReportInputs) -> dict[str, Any]:
         "reasons": [{"reason": r, "meaning": REASONS.get(r, ""), "n": count(n)} for r, n in tally.items()],
         "unused": unused.head(MAX_ROWS)[["corpus", "record", "reason", "detail"]].to_dict("records"),
         "n_hidden": max(0, len(unused) - MAX_ROWS),
+        "dealt": sum(row["split"] in DEALT for row in splits) > 1,
+        "unseen": any(row["split"] == "select" for row in splits),
     }
 
 
@@ -101,8 +107,8 @@ def summary(
             },
             {
                 "value": scored["accepted_error"],
-                "label": f"error among the {scored['coverage']} of beats accepted",
-                "note": f"all beats: {scored['all_error']}",
+                "label": f"error among the {scored['coverage']} of detected beats accepted",
+                "note": f"all detected beats: {scored['detected_error']}; not detected: {scored['missed']}",
             },
         ]
     if inputs.facts is not None:
@@ -110,9 +116,14 @@ def summary(
     if explained is not None and explained["judged"]:
         judged = explained["judged"]
         won = sum(row["beats_all"] for row in judged)
-        note = "all of them" if won == len(judged) else "the others are named below"
+        rest = "" if won == len(judged) else "; the others are named below"
+        note = f"over {plural(explained['n_cases'], 'case')}{rest}"
         tiles.append(
-            {"value": f"{won} of {len(judged)}", "label": "scores of the explanations above every null", "note": note}
+            {
+                "value": f"{won} of {len(judged)}",
+                "label": "scores of the explanations clearly above every null",
+                "note": note,
+            }
         )
     return tiles
 
@@ -128,7 +139,7 @@ def explanation_section(inputs: ReportInputs) -> dict[str, Any] | None:
             "question": metric_words(row.metric)[1],
             "method": row.method,
             "value": interval(row.value, row.lo, row.hi),
-            "null": row.nulls[0].name.replace("_", " "),
+            "null": row.nulls[0].words + (f" ({row.nulls[0].n} cases)" if row.nulls[0].n < row.n else ""),
             "null_value": score(row.nulls[0].value),
             "gain": interval(row.nulls[0].gain, row.nulls[0].gain_lo, row.nulls[0].gain_hi),
             "n": count(row.n),
@@ -137,6 +148,7 @@ def explanation_section(inputs: ReportInputs) -> dict[str, Any] | None:
             "beats_all": row.beats_all,
             "above_all": row.above_all,
             "doubt": row.doubt,
+            "left_out": row.left_out,
             "fused": row.method == "fused",
         }
         for row in score_rows(metrics)
@@ -149,6 +161,7 @@ def explanation_section(inputs: ReportInputs) -> dict[str, Any] | None:
         "judged": shown,
         "n_cases": int((metrics[metrics["scope"] == "case"]["case"]).nunique()),
         "failing": [row for row in shown if not row["beats_all"]],
+        "left_out": [row for row in shown if row["left_out"]],
         "by_class": _by_class(inputs),
     }
 
@@ -174,5 +187,6 @@ def _by_class(inputs: ReportInputs) -> list[dict[str, Any]]:
         )
         cells["auprc_null"] = score(math.nan) if target is None else score(target.value)
         if rows:
-            result.append({"name": name, "n": count(max(row.n for row in rows.values())), **cells})
+            n = count(max(row.n for row in rows.values()))
+            result.append({"name": name, "n": n, "located": "auprc" in rows, **cells})
     return result
