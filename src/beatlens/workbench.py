@@ -17,6 +17,8 @@ from beatlens.batches import TrainingSet
 from beatlens.beats import BeatSettings
 from beatlens.bundle import Bundle
 from beatlens.dataset import records_of_split, split_beats
+from beatlens.familiar import fit_familiar
+from beatlens.given_bundle import decided_sections
 from beatlens.heldout import HeldOut, check_held_out, fold_tables, held_out_outputs, spec_without
 from beatlens.inference import network_outputs
 from beatlens.inputs import InputSpec, prepare_record
@@ -26,6 +28,7 @@ from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.noise import NoiseSource, noise_sources
 from beatlens.objective import macro_f1
+from beatlens.origin import held_out_scores, origin_of
 from beatlens.prototypes.library import PrototypeLibrary
 from beatlens.review import ReviewSettings
 from beatlens.roster import records_digest, split_listing
@@ -250,6 +253,7 @@ def bundle_model(
     model: Mapping[str, Any],
     held_out: HeldOut,
     settings: Mapping[str, Any],
+    scales: pd.DataFrame,
 ) -> Bundle:
     """Calibrate a trained model and make its bundle.
 
@@ -262,7 +266,9 @@ def bundle_model(
     weights, model, held_out
         What training wrote.
     settings
-        Section ``review`` of the configuration.
+        Sections ``review``, ``rpeaks``, ``quality`` and ``corpora`` of the configuration.
+    scales
+        Table of lead scales of the records, as shards have them: corpus, record, leads, lead_scale.
 
     Raises
     ------
@@ -276,6 +282,15 @@ def bundle_model(
     weighted = trained["training"]["class_weight_power"] > 0
     review = ReviewSettings(**settings["review"])
     calibration, thresholds, conformal, reached = fit_trust(held_out, review, weighted=weighted)
+    probability = calibration.probabilities(held_out.logits)
+    scores = held_out_scores(
+        probability.argmax(axis=1), held_out.target, held_out.patient, spec.classes, int(trained["seed"])
+    )
+    origin = origin_of(records, settings["corpora"], model["training"]["n_beats"], spec.leads, scores)
+    logger.info("%s", origin.words())
+    far = thresholds.far(probability, held_out.distance)
+    familiar = fit_familiar(records, scales, spec.leads, far, held_out.patient)
+    decided = decided_sections({**settings, **trained})
     provenance = {
         "seed": int(trained["seed"]),
         "saved_epoch": model["saved_epoch"],
@@ -289,4 +304,17 @@ def bundle_model(
         "versions": model["versions"],
     }
     config = NetworkConfig.from_json(model["network"])
-    return Bundle(spec, config, weights, calibration, thresholds, conformal, trained["signal"], provenance)
+    return Bundle(
+        spec=spec,
+        network_config=config,
+        weights=weights,
+        calibration=calibration,
+        thresholds=thresholds,
+        conformal=conformal,
+        signal=decided["signal"],
+        provenance=provenance,
+        rpeaks=decided["rpeaks"],
+        quality=decided["quality"],
+        origin=origin,
+        familiar=familiar,
+    )
