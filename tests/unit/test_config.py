@@ -301,7 +301,13 @@ def test_a_bundle_of_made_records_on_recordings_is_refused_unless_it_is_allowed(
     with pytest.raises(ConfigError) as error:
         load_config(MINE, ROOT, tmp_path)
     said = str(error.value)
-    for part in ("bundle", "since mine holds recordings", "made records alone (synthetic)", "models/mitdb", "allow_made"):
+    for part in (
+        "bundle",
+        "since mine holds recordings",
+        "made records alone (synthetic)",
+        "models/mitdb",
+        "allow_made",
+    ):
         assert part in said
     assert load_config(MINE | {"allow_made_bundle": True}, ROOT, tmp_path)["classes"] == ["N", "S", "V"]
     made = [{"name": "synthetic", "format": "synthetic", "role": "predict"}, {**MINE["corpora"][0], "role": "noise"}]
