@@ -15,7 +15,7 @@ REMARKS = {
     "unlike:leads": "no lead that the model learnt from",
     "unlike:rate": "the rate of the file is too low for the band that the model knows",
     "unlike:amplitude": "amplitudes far from those that the model learnt from",
-    "unlike:inverted": "upside down",
+    "unlike:inverted": "upside down, or with an axis that no training patient has",
     "unlike:shapes": "most beats are far from every prototype",
 }
 

@@ -27,10 +27,8 @@ KNOWN = Familiar({"II": 1.0, "V1": 0.5}, (0.25, 3.0), 0.5)
 @pytest.fixture
 def spec(config):
     waves = np.stack([[NARROW, -NARROW], [WIDE, -WIDE], [-NARROW, NARROW]]).astype(np.float32)
-    text = np.array(["c/a", "c/b", "c/turned"])
-    bank = PrototypeBank(
-        waves, np.ones((3, 2), dtype=bool), LEADS, CLASSES, np.array(["N", "V", "N"]), text, np.array(["1", "2", "3"]), 1
-    )
+    labels, patients = np.array(["N", "V", "N"]), np.array(["c/a", "c/b", "c/turned"])
+    bank = PrototypeBank(waves, np.ones((3, 2), dtype=bool), LEADS, CLASSES, labels, patients, patients, 1)
     return InputSpec(CLASSES, LEADS, GEOMETRY, BeatSettings(**config["beats"]), bank)
 
 
@@ -39,9 +37,9 @@ def record(n=20, leads=LEADS, scale=(1.0, 0.5), fs_file=360.0, wave=NARROW, n_wi
     rng = np.random.default_rng(0)
     waves = np.stack([np.stack([shape, -shape]) for shape in [WIDE] * n_wide + [wave] * (n - n_wide)])
     waves = (waves + 0.02 * rng.standard_normal(waves.shape)).astype(np.float32)[:, [LEADS.index(k) for k in leads]]
-    nothing = np.zeros((n, 1))
+    nothing, beats = np.zeros((n, 1)), pd.DataFrame({"record": ["r"] * n})
     return RecordInputs(
-        corpus="c", record="r", patient=patient, beats=pd.DataFrame({"record": ["r"] * n}), fs_file=fs_file, leads=leads,
+        corpus="c", record="r", patient=patient, beats=beats, fs_file=fs_file, leads=leads,
         lead_scale=np.array(scale, dtype=np.float32), lead_ids=np.arange(len(leads)), waves=waves, typical=waves[-1],
         rr=nothing.astype(np.float32), windows=nothing.astype(np.int64), lengths=np.ones(n, dtype=np.int64),
         positions=np.zeros(n, dtype=np.int64),
