@@ -137,7 +137,7 @@ def summary(rows: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any]
         entry: dict[str, Any] = {"database": database, "group": group}
         entry |= {"records": len(used), "unused": len(part) - len(used)}
         entry |= {"beats": int(used["n_beats"].sum()), "review": float(used["n_review"].sum() / used["n_beats"].sum())}
-        entry["remarks"] = int((used["remarks"] != "").sum())
+        entry["remarks"] = {name: int(n) for name, n in used["remarks"].value_counts().items() if name}
         for name in classes[1:]:
             hits = int((used[f"n_{name}"] > 0).sum())
             entry |= {f"beats_{name}": int(used[f"n_{name}"].sum()), f"records_{name}": hits}

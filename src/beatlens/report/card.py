@@ -39,23 +39,24 @@ def card_facts(bundle: Bundle, metrics: pd.DataFrame, unseen: list[dict[str, Any
     """
     if bundle.origin is None or bundle.familiar is None:
         raise ValueError("a bundle without origin; expected one that says what it learnt from")
-    test = metrics[(metrics["split"] == "test")]
+    test = metrics[metrics["split"] == "test"]
     scopes = [*SCOPES, *sorted(scope for scope in set(test["scope"]) if scope.startswith("without "))]
     wanted = [(name, metric) for name in bundle.classes for metric in CLASS_METRICS]
     wanted += [("all", metric) for metric in OVERALL_METRICS]
+    if not len(test):
+        raise ValueError("metrics of no test patient; expected those of a run with a split test")
     scores: dict[str, dict[str, dict[str, Any]]] = {}
     for scope in scopes:
         for name, metric in wanted:
             rows = test[(test["scope"] == scope) & (test["class"] == name) & (test["metric"] == metric)]
-            if len(rows):
-                scores.setdefault(scope, {}).setdefault(name, {})[metric] = _interval(rows.iloc[0])
-    if not scores:
-        raise ValueError("metrics of no test patient; expected those of a run with a split test")
+            found = _interval(rows.iloc[0]) if len(rows) else [None, None, None]
+            scores.setdefault(scope, {}).setdefault(name, {})[metric] = found
     return {
         "classes": list(bundle.classes),
         "origin": bundle.origin.to_json(),
         "familiar": bundle.familiar.to_json(),
         "test_patients": len(bundle.provenance["split"]["test"]),
+        "scopes": scopes,
         "scores": scores,
         "unseen": unseen,
         "versions": dict(bundle.provenance["versions"]),
@@ -78,9 +79,9 @@ def render_card(facts: Mapping[str, Any]) -> str:
     return environment.get_template("card.md.j2").render(facts)
 
 
-def _words(values: list[float | None] | None) -> str:
+def _words(values: list[float | None]) -> str:
     """Return ``.945 (.873 to .974)`` of a value and the ends of its interval, a dash for nothing."""
-    if not values or values[0] is None:
+    if values[0] is None:
         return "-"
     value, *ends = (None if number is None else f"{number:.3f}" for number in values)
     return f"{value}" if None in ends else f"{value} ({' to '.join(map(str, ends))})"
