@@ -185,7 +185,7 @@ def test_strips_train_a_bundle_with_weak_labels(tmp_path, sheet, config):
     spec = input_spec(settings, tmp_path / "library.csv", tmp_path / "waves.npz")
     network, _, training, device, held_out = train_with_held_out([shard], records, spec, settings, None, "")
     model = model_description(network, training, spec, settings, records, device)
-    bundle = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings)
+    bundle = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings, shard.records)
     splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
     table = predict_beats(shard, beats, splits, bundle, bundle.network())
     assert set(table["label_source"]) == {"record"}

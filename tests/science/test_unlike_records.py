@@ -17,7 +17,7 @@ from beatlens.shards import Shard
 
 SHIPPED = Path(__file__).parents[2] / "models" / "mitdb"
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()
-SECONDS = 120
+SECONDS = 60
 
 
 @pytest.mark.real_data
