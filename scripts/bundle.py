@@ -8,8 +8,9 @@ import pandas as pd
 
 from beatlens import programs
 from beatlens.artefacts import read_arrays, read_json, read_table
+from beatlens.bundling import bundle_model
 from beatlens.heldout import HeldOut
-from beatlens.workbench import bundle_model, input_spec
+from beatlens.workbench import input_spec
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ FACTOR = 2.0
 MOST = 0.5
 """Share of a record's beats that is most of them."""
 MUCH, LIKE = 0.5, 0.7
-"""An upside-down beat, turned over, is like prototypes of the usual class: by `LIKE`, and more than as it is, by `MUCH`.
+"""An upside-down beat, turned over, is like prototypes of the usual class by `LIKE`, and more than as it is by `MUCH`.
 
 Of pieces of 10 s of MIT-BIH none is upside down as it is, neither of DS1 (3,957 pieces; the largest share of such beats
 is .18) nor of the paced records (.23); once turned over 2,545 of DS1 are, and 16 of its 22 records as a whole.

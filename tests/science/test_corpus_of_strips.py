@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from beatlens import roster
+from beatlens.bundling import bundle_model
 from beatlens.config import ConfigError, load_config
 from beatlens.corpora.index import update_sheet
 from beatlens.corpora.registry import read_record
@@ -25,7 +26,7 @@ from beatlens.preprocess import PreprocessSettings, preprocess_shard
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards import Shard
 from beatlens.splits import SplitSettings, assign_splits
-from beatlens.workbench import bundle_model, input_spec, model_description, train_with_held_out
+from beatlens.workbench import input_spec, model_description, train_with_held_out
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "config" / "labels" / "strips.csv"

@@ -21,6 +21,7 @@ from beatlens.augmentation import Augmentation
 from beatlens.batches import TrainingSet
 from beatlens.beats import BeatSettings
 from beatlens.bundle import Bundle
+from beatlens.bundling import bundle_model
 from beatlens.dataset import records_of_split, split_beats
 from beatlens.heldout import HeldOut, fold_tables, noisy_gate, spec_without
 from beatlens.inference import predict_beats
@@ -32,7 +33,6 @@ from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards import BeatGeometry, Shard
 from beatlens.simulated_rhythm import RhythmPool
 from beatlens.workbench import (
-    bundle_model,
     fold_state,
     input_spec,
     model_description,
