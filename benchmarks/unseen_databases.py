@@ -129,6 +129,11 @@ def wilson(hits: int, n: int) -> list[float]:
     return [share, max(centre - half, 0.0), min(centre + half, 1.0)]
 
 
+def review_share(rows: pd.DataFrame) -> float:
+    """Return the share of beats in review."""
+    return float(rows["n_review"].sum() / max(rows["n_beats"].sum(), 1))
+
+
 def summary(rows: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return a row a group, whose shares of records have their intervals."""
     result = []
@@ -136,7 +141,8 @@ def summary(rows: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any]
         used = part[part["used"]]
         entry: dict[str, Any] = {"database": database, "group": group}
         entry |= {"records": len(used), "unused": len(part) - len(used)}
-        entry |= {"beats": int(used["n_beats"].sum()), "review": float(used["n_review"].sum() / used["n_beats"].sum())}
+        entry |= {"beats": int(used["n_beats"].sum()), "review": review_share(used)}
+        entry["review_familiar"] = review_share(used[used["remarks"] == ""])
         entry["remarks"] = {name: int(n) for name, n in used["remarks"].value_counts().items() if name}
         for name in classes[1:]:
             hits = int((used[f"n_{name}"] > 0).sum())
