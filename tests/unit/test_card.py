@@ -72,7 +72,8 @@ def test_a_card_has_the_numbers_of_its_json_and_no_other():
     metrics = metrics.assign(value=0.7 + np.arange(len(rows)) / 1000, lo=0.6, hi=np.nan)
     unseen = [
         {"database": "d", "group": "sinus", "records": 10, "unused": 0, "beats": 99, "review": 0.125,
-         "review_familiar": 0.0, "remarks": {"unlike:rate": 1}, "beats_V": 3, "records_V": 2, "share_V": [0.2, 0.1, 0.4]},
+         "review_familiar": 0.0, "remarks": {"unlike:rate": 1},
+         "beats_V": 3, "records_V": 2, "share_V": [0.2, 0.1, 0.4]},
     ]  # fmt: skip
     facts = json.loads(json.dumps(card_facts(bundle, metrics, unseen)))
     text = render_card(facts)
