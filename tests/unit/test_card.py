@@ -109,7 +109,7 @@ def test_the_shipped_bundle_is_whole_and_small():
         assert hashlib.sha256((SHIPPED / name).read_bytes()).hexdigest() == digest, name
     assert sum(file.stat().st_size for file in SHIPPED.iterdir()) <= 1_000_000
     text = "".join((SHIPPED / name).read_text(encoding="utf-8") for name in ("bundle.json", "card.json", "README.md"))
-    assert not re.search(r"/(home|root|work|tmp)/|20\d\d-\d\d-\d\d", text), "no place and no day of its making"
+    assert not re.search(r'[\s"(]/\w+/|20\d\d-\d\d-\d\d', text), "no place and no day of its making"
 
 
 @shipped
