@@ -1,16 +1,39 @@
 # make demo    the embedded demo, from nothing to a report      make test    every check
 # make .venv   the environment alone                            make clean   remove results and environment
+# make predict FOLDER=...   a report on one's own recordings    make ship    train the bundle of models/mitdb again
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEVELOPMENT := .venv/.development
 
-.PHONY: demo test lint types unit science workflow docs clean .venv
+# What is given to `make predict`, as one word of the shell whatever is in it.
+FOLDER ?=
+NAME ?=
+BUNDLE ?= models/mitdb
+quoted = '$(subst ','\'',$(1))'
+
+.PHONY: demo predict ship test lint types unit science workflow docs clean .venv
 
 demo: $(INSTALLED)
 	@$(BIN)/snakemake --cores $(CORES)
 	@echo "The report: results/demo/report.html"
+
+# FOLDER may lie anywhere and holds WFDB records; NAME names the run where the folder's name won't do.
+predict: $(INSTALLED)
+	@config=$$(PYTHONPATH=src $(BIN)/python scripts/predict_folder.py --folder $(call quoted,$(FOLDER)) \
+	    --name $(call quoted,$(NAME)) --bundle $(call quoted,$(BUNDLE))) \
+	  && $(BIN)/snakemake --cores $(CORES) --configfile "$$config" \
+	  && echo "The report: $${config%/*}/report.html"
+
+# From the records of MIT-BIH to the bundle that comes along and its card. The card's part on databases that the model
+# never saw needs ptb-xl and challenge-2021 beside mitdb, and is left out without them.
+ship: $(INSTALLED)
+	$(BIN)/snakemake --cores $(CORES) --configfile config/mitdb.yaml
+	rm -rf results/mitdb/unseen
+	-PYTHONPATH=src $(BIN)/python benchmarks/unseen_databases.py "$${BEATLENS_DATA:-data}" \
+	  --bundle results/mitdb/model/bundle --output results/mitdb/unseen
+	PYTHONPATH=src $(BIN)/python scripts/ship_bundle.py --run results/mitdb --output models/mitdb
 
 .venv: $(INSTALLED)
 

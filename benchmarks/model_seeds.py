@@ -27,13 +27,14 @@ import pandas as pd
 import yaml
 
 from beatlens.artefacts import read_table
+from beatlens.bundling import bundle_model
 from beatlens.evaluate.classification import evaluate_classification
 from beatlens.evaluate.probabilities import auroc, rank_histogram
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.inference import predict_beats
 from beatlens.models.build import network_to_arrays
 from beatlens.shards import Shard
-from beatlens.workbench import bundle_model, input_spec, model_description, train_with_held_out
+from beatlens.workbench import input_spec, model_description, train_with_held_out
 
 METRICS = (
     *("accuracy", "macro_f1", "aurc", "error_at_90_coverage", "ece", "review_rate"),
@@ -51,7 +52,8 @@ def one_seed(results: Path, seed: int, bundles: Path | None) -> pd.DataFrame:
     network, _, training, device, held_out = train_with_held_out(shards, records, spec, settings, None, "")
     seconds = time.perf_counter() - start
     model = model_description(network, training, spec, settings, records, device)
-    bundle = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings)
+    scales = pd.concat([shard.records for shard in shards])
+    bundle = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings, scales)
     if bundles is not None:
         bundle.save(bundles / str(seed))
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from beatlens import programs
 from beatlens.artefacts import read_arrays, read_json, read_table
+from beatlens.bundling import bundle_model
 from beatlens.heldout import HeldOut
-from beatlens.workbench import bundle_model, input_spec
+from beatlens.workbench import input_spec
 
 
 def main() -> None:
     parser = programs.parser(__doc__)
     parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
+    parser.add_argument(
+        "--shards", type=Path, nargs="+", required=True, help="shard directories, for the leads' scales"
+    )
     parser.add_argument("--library", type=Path, required=True, help="prototype library")
     parser.add_argument("--waves", type=Path, required=True, help="arrays of the prototype library")
     parser.add_argument("--weights", type=Path, required=True, help="trained weights")
@@ -30,6 +36,7 @@ def main() -> None:
         model,
         HeldOut.from_arrays(read_arrays(arguments.held_out)),
         arguments.settings,
+        pd.concat([read_table(shard / "records.parquet") for shard in arguments.shards], ignore_index=True),
     )
     bundle.save(arguments.output)
 

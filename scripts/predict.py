@@ -6,11 +6,14 @@ import logging
 from pathlib import Path
 
 from beatlens import programs
-from beatlens.artefacts import TableWriter, read_table
+from beatlens.artefacts import TableWriter, read_table, write_table
 from beatlens.bundle import Bundle
 from beatlens.inference import predict_beats
 from beatlens.models.build import choose_device, make_deterministic
+from beatlens.remarks import Remark, remark_table
 from beatlens.shards import Shard
+
+logger = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -20,22 +23,28 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True, help="bundle directory")
     parser.add_argument("--beats", type=Path, required=True, help="predictions at detected peaks, to write")
     parser.add_argument("--annotated", type=Path, required=True, help="predictions at annotated peaks, to write")
+    parser.add_argument("--remarks", type=Path, required=True, help="remarks on records, to write")
     arguments = parser.parse_args()
     programs.start(arguments)
     programs.forget_primitives()
     settings = arguments.settings
 
     device = choose_device(settings["device"])
-    logging.getLogger(__name__).info("device: %s", device)
+    logger.info("device: %s", device)
     make_deterministic(settings["compute_threads"], device)
     shard, bundle = Shard(arguments.shard), Bundle.load(arguments.bundle)
+    logger.info("the model: %s", bundle.origin.words() if bundle.origin else "nothing is known of what it learnt from")
     records = read_table(arguments.records)
     splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
     network = bundle.network(device)
+    remarks: dict[str, list[Remark]] = {"detected": [], "annotated": []}
     for peaks, path in (("detected", arguments.beats), ("annotated", arguments.annotated)):
         with TableWriter(path) as writer:
             for beats in shard.beat_groups(peaks):
-                writer.add(predict_beats(shard, beats, splits, bundle, network, device))
+                writer.add(predict_beats(shard, beats, splits, bundle, network, device, remarks[peaks]))
+    for remark in remarks["detected"]:
+        logger.warning("%s/%s: %s: %s; its beats go to review", *remark)
+    write_table(arguments.remarks, remark_table(remarks["detected"]))
 
 
 if __name__ == "__main__":

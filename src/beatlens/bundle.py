@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,11 @@ from beatlens.artefacts import atomic_directory, read_arrays, read_json, sha256_
 from beatlens.beats import BeatSettings
 from beatlens.calibration import Calibration
 from beatlens.conformal import ConformalSets
+from beatlens.familiar import Familiar
 from beatlens.inputs import InputSpec
 from beatlens.look_alikes import LookAlikeSettings
 from beatlens.models.settings import NetworkConfig
+from beatlens.origin import Origin
 from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.review import Thresholds
 from beatlens.shards import BeatGeometry
@@ -24,7 +26,7 @@ from beatlens.shards import BeatGeometry
 if TYPE_CHECKING:
     from beatlens.models.hybrid import HybridNet
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class Bundle:
         Section ``signal`` of the configuration: rate and filter.
     provenance
         Seed, split (patients of each split), versions, corpora digest, training summary, calibration summary.
+    rpeaks, quality
+        The sections of these names, but for what only scores (`beatlens.given_bundle.FREE`).
+    origin
+        What it learnt from; None for a model made by hand.
+    familiar
+        What the records look like that it learnt from; None where any record is taken for one of these.
     """
 
     spec: InputSpec
@@ -57,6 +65,10 @@ class Bundle:
     conformal: ConformalSets
     signal: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    rpeaks: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin | None = None
+    familiar: Familiar | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -113,6 +125,10 @@ class Bundle:
                     "beats": asdict(self.spec.beats),
                     "look_alikes": asdict(self.spec.look_alikes) if self.spec.look_alikes else None,
                     "signal": dict(self.signal),
+                    "rpeaks": dict(self.rpeaks),
+                    "quality": dict(self.quality),
+                    "origin": self.origin.to_json() if self.origin else None,
+                    "familiar": self.familiar.to_json() if self.familiar else None,
                     "network": self.model_config,
                     "calibration": asdict(self.calibration) | {"bias": list(self.calibration.bias)},
                     "thresholds": asdict(self.thresholds),
@@ -158,4 +174,8 @@ class Bundle:
             conformal=ConformalSets.from_json(value["conformal"]),
             signal=value["signal"],
             provenance=value["provenance"],
+            rpeaks=value["rpeaks"],
+            quality=value["quality"],
+            origin=Origin.from_json(value["origin"]) if value["origin"] else None,
+            familiar=Familiar.from_json(value["familiar"]) if value["familiar"] else None,
         )

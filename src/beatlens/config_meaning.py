@@ -138,6 +138,11 @@ def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
         yield "corpora", name, "each name once"
     if sum(corpus["format"] == "synthetic" for corpus in corpora) > 1:
         yield "corpora", names, "at most one corpus of format synthetic"
+    for number, corpus in enumerate(corpora):
+        if "folder" in corpus and not (folders[0] / corpus["folder"]).is_dir():
+            yield f"corpora[{number}].folder", corpus["folder"], "a folder that exists"
+        if "folder" in corpus and corpus["format"] == "synthetic":
+            yield f"corpora[{number}].folder", corpus["folder"], "nothing: records of the format synthetic are made"
     roles = [corpus["role"] for corpus in corpora]
     if config["bundle"] is None and "train" not in roles:
         yield "corpora", roles, "at least one with role train, or a trained bundle (the key bundle)"

@@ -1,7 +1,8 @@
 """What a given bundle decides of the configuration: a network can be asked only about what it was trained for.
 
-Its classes, leads, conditioning and beats stand in for the defaults. Where the user states another value for one of
-them, that is no wish that can be granted, and it is refused.
+Its classes, leads, conditioning, detector, beats and quality rules stand in for the defaults. Where the user states
+another value for one of them, that is no wish that can be granted, and it is refused. So is a bundle that knows made
+records alone, on real recordings.
 """
 
 from __future__ import annotations
@@ -13,14 +14,27 @@ from typing import Any
 
 from beatlens.config_meaning import Problem, find_file
 
-DECIDED = ("classes", "leads", "signal", "beats")
+DECIDED = ("classes", "leads", "signal", "rpeaks", "beats", "quality")
 """Sections that come from ``bundle.json``."""
+FREE = {"rpeaks": ("match_s",)}
+"""Entries of these that stay the user's: what only scores predictions changes none."""
+
+
+def decided_sections(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections `DECIDED` of a configuration without the entries `FREE`."""
+    return {name: _without(config[name], FREE.get(name, ())) for name in DECIDED}
+
+
+def _without(section: Any, entries: Sequence[str]) -> Any:
+    if not isinstance(section, Mapping):
+        return section
+    return {key: value for key, value in section.items() if key not in entries}
 
 
 def decided_by_bundle(
     overlay: Mapping[str, Any], defaults: Mapping[str, Any], bundle: str, folders: Sequence[Path]
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the sections `DECIDED` of a bundle, and what is wrong with the bundle or with the overlay beside it.
+    """Return what a bundle decides, and what is wrong with the bundle or with the overlay beside it.
 
     Parameters
     ----------
@@ -47,13 +61,32 @@ def decided_by_bundle(
     found = value.get("schema_version") if isinstance(value, dict) else None
     if found != SCHEMA_VERSION:
         return {}, [("bundle", bundle, f"a bundle of schema version {SCHEMA_VERSION}; {file} says {found!r}")]
-    decided = {name: value.get(name) for name in DECIDED}
-    for name in DECIDED:
-        keys = set(defaults[name]) if isinstance(defaults[name], Mapping) else None
-        if type(decided[name]) is not type(defaults[name]) or (keys is not None and set(decided[name]) != keys):
+    decided, known = {name: value.get(name) for name in DECIDED}, decided_sections(defaults)
+    for name, default in known.items():
+        keys = set(default) if isinstance(default, Mapping) else None
+        if type(decided[name]) is not type(default) or (keys is not None and set(decided[name]) != keys):
             return {}, [("bundle", bundle, f"a bundle that says what its {name} are; {file} says {decided[name]!r}")]
-    stated = {name: overlay[name] for name in DECIDED if name in overlay}
-    return decided, list(_contradictions(stated, decided, f"{bundle}/bundle.json"))
+    if not isinstance(value.get("origin"), Mapping):
+        return {}, [("bundle", bundle, f"a bundle that says what it learnt from; {file} has no origin")]
+    stated = {name: part for name, part in decided_sections({**known, **overlay}).items() if name in overlay}
+    problems = [*_contradictions(stated, decided, f"{bundle}/bundle.json"), *_made_for_real(value, overlay, bundle)]
+    return decided, problems
+
+
+def _made_for_real(value: Mapping[str, Any], overlay: Mapping[str, Any], bundle: str) -> Iterator[Problem]:
+    """Yield what is wrong where a bundle of made records meets recordings."""
+    from beatlens.origin import real_corpora
+
+    real, origin = real_corpora(overlay.get("corpora", ())), value["origin"]
+    if origin["made"] and real and not overlay.get("allow_made_bundle"):
+        made = ", ".join(corpus["name"] for corpus in origin["corpora"] if not corpus["noise"])
+        yield (
+            "bundle",
+            bundle,
+            f"a bundle that learnt from recordings, such as models/mitdb, since {', '.join(real)} holds recordings: "
+            f"this one has seen made records alone ({made}), and what it says of a real heart means nothing. To see it "
+            "all the same, with a warning on every page, set allow_made_bundle: true",
+        )
 
 
 def _contradictions(

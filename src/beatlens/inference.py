@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.bundle import Bundle
+from beatlens.familiar import unlike
 from beatlens.inputs import InputSpec, RecordInputs, prepare, prepare_record, prototype_features
 from beatlens.look_alikes import LookAlikes, look_alikes_of
+from beatlens.remarks import Remark
 from beatlens.review import reasons
 from beatlens.shards import Shard
 
@@ -47,12 +49,15 @@ class NetworkOutputs:
         (n,) logits of the noise gate.
     distance
         (n,) to the nearest prototype of another patient.
+    remarks
+        What the record is unlike, as `predict_record` finds.
     """
 
     logits: FloatArray
     look_alikes: LookAlikes | None
     gates: FloatArray
     distance: FloatArray
+    remarks: tuple[Remark, ...] = ()
 
 
 def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, device: str = "cpu") -> NetworkOutputs:
@@ -126,6 +131,7 @@ def predict_beats(
     bundle: Bundle,
     network: HybridNet,
     device: str = "cpu",
+    remarks: list[Remark] | None = None,
 ) -> pd.DataFrame:
     """Predict every beat of a table.
 
@@ -143,6 +149,8 @@ def predict_beats(
         ``bundle.network(device)``.
     device
         ``cpu`` or ``cuda``; noted in the table's attributes.
+    remarks
+        Takes what is to be known of the records, where it is wanted.
 
     Returns
     -------
@@ -157,7 +165,10 @@ def predict_beats(
             raise ValueError(
                 f"{shard.path}: {inputs.corpus}/{inputs.record} is not in the record table; expected a split"
             )
-        parts.append(predict_record(inputs, split, bundle, network, device)[0])
+        table, found = predict_record(inputs, split, bundle, network, device)
+        parts.append(table)
+        if remarks is not None:
+            remarks += found.remarks
     if not parts:
         parts = [_empty_table(beats, bundle.classes)]
     result = pd.concat(parts, ignore_index=True)
@@ -174,7 +185,10 @@ def predict_record(
     found = network_outputs(inputs, bundle.spec, network, device)
     probability = bundle.calibration.probabilities(found.logits)
     noise = bundle.calibration.noise(found.gates)
-    reason = reasons(probability, noise, found.distance, inputs.beats["reason"].tolist(), bundle.thresholds)
+    far = bundle.thresholds.far(probability, found.distance)
+    found = replace(found, remarks=tuple(unlike(inputs, bundle.spec, bundle.familiar, far, bundle.signal)))
+    quality, codes = inputs.beats["reason"].tolist(), [remark.remark for remark in found.remarks]
+    reason = reasons(probability, noise, found.distance, quality, bundle.thresholds, codes)
     known = ["beat_id", "corpus", "record", "patient", "r_sample", "r_time_s", "label", "matched", "label_source"]
     table = inputs.beats[known].copy()
     table["split"] = split

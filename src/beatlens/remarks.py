@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 REMARK_COLUMNS = ("corpus", "record", "remark", "detail")
 """Of the table of remarks; `remark` is one of `REMARKS`, `detail` says in words what was found in this record."""
 REMARKS = {
     "too_few_beats": "fewer beats than a context needs",
+    "unlike:leads": "no lead that the model learnt from",
+    "unlike:rate": "the rate of the file is too low for the band that the model knows",
+    "unlike:amplitude": "amplitudes far from those that the model learnt from",
+    "unlike:inverted": "upside down, or with an axis that no training patient has",
+    "unlike:shapes": "most beats are far from every prototype",
 }
+
+
+class Remark(NamedTuple):
+    """A row of the table of remarks: `REMARK_COLUMNS`."""
+
+    corpus: str
+    record: str
+    remark: str
+    detail: str
+
+
+def remark_table(remarks: Sequence[Remark]) -> pd.DataFrame:
+    """Return remarks as a table."""
+    import pandas as pd
+
+    return pd.DataFrame(remarks, columns=list(REMARK_COLUMNS))

@@ -86,6 +86,7 @@ def reasons(
     distance: npt.NDArray[Any],
     quality: Sequence[str],
     thresholds: Thresholds,
+    record: Sequence[str] = (),
 ) -> npt.NDArray[np.object_]:
     """Say for each beat why it goes to review, "" where it is accepted.
 
@@ -101,10 +102,13 @@ def reasons(
         (n,) reasons of the quality rules, joined by ``;``.
     thresholds
         Of the bundle.
+    record
+        Reasons that hold for all of them: what their record is unlike.
 
     Returns
     -------
-    (n,) of ``low_confidence``, ``noise``, ``far_from_prototypes`` and ``quality:<rule>``, joined by ``;``
+    (n,) of ``low_confidence``, ``noise``, ``far_from_prototypes``, ``quality:<rule>`` and ``unlike:<what>``, joined by
+    ``;``
     """
     result = np.empty(len(probabilities), dtype=object)
     flags = {
@@ -115,6 +119,7 @@ def reasons(
     for i, rules in enumerate(quality):
         parts = [name for name, flag in flags.items() if flag[i]]
         parts += [f"quality:{rule}" for rule in rules.split(";") if rule]
+        parts += record
         result[i] = ";".join(parts)
     return result
 

@@ -197,6 +197,11 @@ def row_medians(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return medians
 
 
+def highest_cut(fs: float, target_fs: float) -> float:
+    """Return the highest cut in Hz that a filter can have between the rates `fs` and `target_fs`."""
+    return _NYQUIST_SHARE * min(fs, target_fs) / 2
+
+
 def _ratio(fs: float, target_fs: float) -> Fraction:
     return (Fraction(target_fs) / Fraction(fs)).limit_denominator(_MAX_DENOMINATOR)
 
@@ -215,7 +220,7 @@ def _sections(fs: float, settings: SignalSettings, notes: list[str]) -> list[npt
     """Design the filters at the model's rate; say in `notes` what the rates don't allow."""
     from scipy import signal as scipy_signal
 
-    limit = _NYQUIST_SHARE * min(fs, settings.fs) / 2
+    limit = highest_cut(fs, settings.fs)
     low, high = settings.band_hz
     if high > limit:
         notes.append(

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from beatlens import __version__
 from beatlens.batches import TrainingSet
 from beatlens.beats import BeatSettings
-from beatlens.bundle import Bundle
 from beatlens.dataset import records_of_split, split_beats
 from beatlens.heldout import HeldOut, check_held_out, fold_tables, held_out_outputs, spec_without
 from beatlens.inference import network_outputs
@@ -27,11 +25,9 @@ from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.noise import NoiseSource, noise_sources
 from beatlens.objective import macro_f1
 from beatlens.prototypes.library import PrototypeLibrary
-from beatlens.review import ReviewSettings
 from beatlens.roster import records_digest, split_listing
 from beatlens.shards import BeatGeometry, Shard
 from beatlens.training import HISTORY_COLUMNS, TrainingSettings, summary, train
-from beatlens.trust import fit_trust
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -241,52 +237,3 @@ def versions() -> dict[str, str]:
     """Return the versions of Python, beatlens and the numeric packages."""
     found = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {"python": platform.python_version(), "beatlens": __version__, **found}
-
-
-def bundle_model(
-    records: pd.DataFrame,
-    spec: InputSpec,
-    weights: Mapping[str, npt.NDArray[Any]],
-    model: Mapping[str, Any],
-    held_out: HeldOut,
-    settings: Mapping[str, Any],
-) -> Bundle:
-    """Calibrate a trained model and make its bundle.
-
-    Parameters
-    ----------
-    records
-        The table ``records.tsv``.
-    spec
-        How inputs are made.
-    weights, model, held_out
-        What training wrote.
-    settings
-        Section ``review`` of the configuration.
-
-    Raises
-    ------
-    ValueError
-        Where the records aren't those of the training.
-    """
-    digest = records_digest(records)
-    if digest != model["corpora_digest"]:
-        raise ValueError(f"records of digest {digest}; expected those of the training, {model['corpora_digest']}")
-    trained = model["settings"]
-    weighted = trained["training"]["class_weight_power"] > 0
-    review = ReviewSettings(**settings["review"])
-    calibration, thresholds, conformal, reached = fit_trust(held_out, review, weighted=weighted)
-    provenance = {
-        "seed": int(trained["seed"]),
-        "saved_epoch": model["saved_epoch"],
-        "training_settings": trained["training"],
-        "review_settings": settings["review"],
-        "training": model["training"],
-        "training_device": model["device"],
-        "calibration": reached,
-        "split": model["split"],
-        "corpora_digest": digest,
-        "versions": model["versions"],
-    }
-    config = NetworkConfig.from_json(model["network"])
-    return Bundle(spec, config, weights, calibration, thresholds, conformal, trained["signal"], provenance)

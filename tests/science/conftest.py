@@ -137,7 +137,7 @@ class Chain:
         arrays = [[f"--{name}", self.results / f"{name}.npz"] for name in ("space", "templates")]
         self.call("mine_prototypes", *inputs, *tables, *arrays)
         self.call("train", *inputs, *trained, "--history", *self.path("history.csv"))
-        self.call("bundle", *records, *library, *trained, "--output", *self.path("bundle"))
+        self.call("bundle", *inputs, *trained, "--output", *self.path("bundle"))
 
     def predict(self, bundle: Path | None = None) -> None:
         """Classify all beats, and aggregate them by strip and record."""
@@ -147,7 +147,7 @@ class Chain:
         for k, shard in enumerate(self.shards):
             self.call(
                 "predict", "--shard", shard, *records, "--bundle", bundle or self.results / "bundle",
-                "--beats", beats[k], "--annotated", annotated[k],
+                "--beats", beats[k], "--annotated", annotated[k], "--remarks", self.results / f"remarks{k}.tsv",
             )  # fmt: skip
         self.call(
             "gather_predictions", "--beats", beats, "--annotated", annotated,

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from beatlens import roster
+from beatlens.bundling import bundle_model
 from beatlens.config import ConfigError, load_config
 from beatlens.corpora.index import update_sheet
 from beatlens.corpora.registry import read_record
@@ -25,7 +26,7 @@ from beatlens.preprocess import PreprocessSettings, preprocess_shard
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards import Shard
 from beatlens.splits import SplitSettings, assign_splits
-from beatlens.workbench import bundle_model, input_spec, model_description, train_with_held_out
+from beatlens.workbench import input_spec, model_description, train_with_held_out
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "config" / "labels" / "strips.csv"
@@ -185,7 +186,7 @@ def test_strips_train_a_bundle_with_weak_labels(tmp_path, sheet, config):
     spec = input_spec(settings, tmp_path / "library.csv", tmp_path / "waves.npz")
     network, _, training, device, held_out = train_with_held_out([shard], records, spec, settings, None, "")
     model = model_description(network, training, spec, settings, records, device)
-    bundle = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings)
+    bundle = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings, shard.records)
     splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
     table = predict_beats(shard, beats, splits, bundle, bundle.network())
     assert set(table["label_source"]) == {"record"}

@@ -21,6 +21,7 @@ from beatlens.augmentation import Augmentation
 from beatlens.batches import TrainingSet
 from beatlens.beats import BeatSettings
 from beatlens.bundle import Bundle
+from beatlens.bundling import bundle_model
 from beatlens.dataset import records_of_split, split_beats
 from beatlens.heldout import HeldOut, fold_tables, noisy_gate, spec_without
 from beatlens.inference import predict_beats
@@ -32,7 +33,6 @@ from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards import BeatGeometry, Shard
 from beatlens.simulated_rhythm import RhythmPool
 from beatlens.workbench import (
-    bundle_model,
     fold_state,
     input_spec,
     model_description,
@@ -107,7 +107,8 @@ def bundle(planted, records, spec, settings, trained, tmp_path_factory):
     network, _, training, device, held_out = trained
     model = model_description(network, training, spec, settings, records, device)
     model = json.loads(json.dumps(model))
-    made = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings)
+    scales = pd.concat([shard.records for shard in planted])
+    made = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings, scales)
     made.save(tmp_path_factory.mktemp("model") / "bundle")
     return made
 
@@ -385,7 +386,7 @@ def test_without_calibration_patients_the_bundle_says_what_is_missing(planted, r
         train_with_held_out(planted, moved, spec, settings, None, "")
     model = model_description(network, training, spec, settings, moved, device)
     with pytest.raises(ValueError, match="expected those of the training"):
-        bundle_model(records, spec, network_to_arrays(network), model, held_out, settings)
+        bundle_model(records, spec, network_to_arrays(network), model, held_out, settings, records)
 
 
 def test_cross_fitting_never_shows_a_network_the_patients_it_is_run_on(planted, records, spec, settings, tmp_path):
@@ -416,7 +417,7 @@ def test_without_training_patients_training_says_what_is_missing(planted, record
         train_model(planted, records.assign(split="none"), spec, settings, None, "")
 
 
-def test_a_bundle_reads_as_written_without_torch_and_refuses_damage(bundle, tmp_path):
+def test_a_bundle_reads_as_written_without_torch_and_refuses_damage(bundle, settings, tmp_path):
     bundle.save(tmp_path / "bundle")
     code = (
         "import sys; sys.modules['torch'] = None; from beatlens.bundle import Bundle; import numpy as np;"
@@ -448,7 +449,11 @@ def test_a_bundle_reads_as_written_without_torch_and_refuses_damage(bundle, tmp_
     (tmp_path / "bundle" / "weights.npz").write_bytes(bytes(data))
     with pytest.raises(ValueError, match=r"weights\.npz: sha256"):
         Bundle.load(tmp_path / "bundle")
-    assert read_json(tmp_path / "bundle" / "bundle.json")["schema_version"] == 7
+    assert read_json(tmp_path / "bundle" / "bundle.json")["schema_version"] == 8
+    assert (loaded.origin, loaded.familiar) == (bundle.origin, bundle.familiar)
+    assert dict(loaded.origin.beats) == loaded.provenance["training"]["n_beats"]
+    assert {**loaded.rpeaks, "match_s": settings["rpeaks"]["match_s"]} == settings["rpeaks"]
+    assert loaded.quality == settings["quality"]
     assert loaded.spec.look_alikes == bundle.spec.look_alikes is not None
 
 

@@ -236,7 +236,10 @@ def bundle_json(tmp_path):
             "classes": ["N", "S", "V"],
             "leads": ["II", "V1"],
             "signal": {**DEFAULTS["signal"], "fs": 125.0, "band_hz": [1, 40], "order": 2},
+            "rpeaks": {"detector": "sleepecg", "refine_s": 0.05},
             "beats": {**DEFAULTS["beats"], "before_s": 0.1, "context": 7},
+            "quality": {**DEFAULTS["quality"], "flat_mv": 0.03},
+            "origin": {"made": False, "corpora": [{"name": "theirs", "noise": False}]},
         }
         (tmp_path / "given").mkdir(exist_ok=True)
         (tmp_path / "given" / "bundle.json").write_text(json.dumps(value | changes), encoding="utf-8")
@@ -245,10 +248,11 @@ def bundle_json(tmp_path):
     return write
 
 
-def test_a_given_bundle_decides_classes_leads_signal_and_beats(bundle_json, tmp_path):
+def test_a_given_bundle_decides_all_that_shapes_its_inputs(bundle_json, tmp_path):
     value = bundle_json()
     config = load_config(MINE, ROOT, tmp_path)
-    decided = ("classes", "leads", "signal", "beats")
+    decided = ("classes", "leads", "signal", "rpeaks", "beats", "quality")
+    value["rpeaks"]["match_s"] = DEFAULTS["rpeaks"]["match_s"]  # only scores: the user's
     assert {name: config[name] for name in decided} == {name: value[name] for name in decided}
     assert {name: config[name] for name in DEFAULTS if name not in {*decided, *MINE}} == {
         name: DEFAULTS[name] for name in DEFAULTS if name not in {*decided, *MINE}
@@ -269,6 +273,8 @@ def test_a_given_bundle_decides_classes_leads_signal_and_beats(bundle_json, tmp_
         ({"signal": {"order": 3}}, "signal.order: 3; expected 2, that of given/bundle.json"),
         ({"signal": {"band_hz": [0.5, 45]}}, r"signal.band_hz: \[0.5, 45\]; expected \[1, 40\], that of"),
         ({"beats": {"context": 5, "after_s": 0.4}}, "beats.context: 5; expected 7, that of"),
+        ({"rpeaks": {"detector": "gqrs", "match_s": 0.1}}, 'rpeaks.detector: "gqrs"; expected "sleepecg", that of'),
+        ({"quality": {"flat_mv": 0.02}}, "quality.flat_mv: 0.02; expected 0.03, that of"),
     ],
 )
 def test_what_contradicts_a_given_bundle_is_refused_even_where_it_is_the_default(bundle_json, tmp_path, overlay, words):
@@ -288,6 +294,41 @@ def test_what_is_no_bundle_is_refused_by_its_name(bundle_json, tmp_path):
     bundle_json(beats={"before_s": 0.1})
     with pytest.raises(ConfigError, match="what its beats are"):
         load_config(MINE, ROOT, tmp_path)
+    bundle_json(origin=None)
+    with pytest.raises(ConfigError, match="says what it learnt from; .*given/bundle.json has no origin"):
+        load_config(MINE, ROOT, tmp_path)
+
+
+def test_a_bundle_of_made_records_on_recordings_is_refused_unless_it_is_allowed(bundle_json, tmp_path):
+    noise = {"name": "nstdb", "noise": True}
+    bundle_json(origin={"made": True, "corpora": [{"name": "synthetic", "noise": False}, noise]})
+    with pytest.raises(ConfigError) as error:
+        load_config(MINE, ROOT, tmp_path)
+    said = str(error.value)
+    for part in (
+        "bundle",
+        "since mine holds recordings",
+        "made records alone (synthetic)",
+        "models/mitdb",
+        "allow_made",
+    ):
+        assert part in said
+    assert load_config(MINE | {"allow_made_bundle": True}, ROOT, tmp_path)["classes"] == ["N", "S", "V"]
+    made = [{"name": "synthetic", "format": "synthetic", "role": "predict"}, {**MINE["corpora"][0], "role": "noise"}]
+    assert load_config(MINE | {"corpora": made}, ROOT, tmp_path)["bundle"] == "given"
+    assert load_config({"bundle": "given"}, ROOT, tmp_path), "made on made, as the corpora of the defaults are"
+
+
+def test_a_corpus_may_lie_anywhere(bundle_json, tmp_path):
+    bundle_json()
+    place = tmp_path / "elsewhere" / "my recordings"
+    corpus = MINE["corpora"][0] | {"folder": str(place)}
+    with pytest.raises(ConfigError, match=r"corpora\[0\].folder: .*; expected a folder that exists"):
+        load_config(MINE | {"corpora": [corpus]}, ROOT, tmp_path)
+    place.mkdir(parents=True)
+    assert load_config(MINE | {"corpora": [corpus]}, ROOT, tmp_path)["corpora"][0]["folder"] == str(place)
+    relative = corpus | {"folder": "elsewhere/my recordings"}
+    assert load_config(MINE | {"corpora": [relative]}, ROOT, tmp_path)
 
 
 def test_values_of_the_command_line_are_yaml_and_what_is_none_is_refused():

@@ -139,6 +139,9 @@ def test_chosen_records_and_missing_corpus(place: Path, monkeypatch: pytest.Monk
         update(place, {**OWN, "format": "edf"})
     monkeypatch.setenv("BEATLENS_DATA", str(place / "data"))
     assert corpus_folder(OWN, "elsewhere", "results") == place / "data" / "own"
+    anywhere = {**OWN, "name": "mine", "folder": str(place / "data" / "own")}
+    assert corpus_folder(anywhere, "elsewhere", "results") == place / "data" / "own"
+    assert {row.record for row in update(place, anywhere)} == {"r1", "r2", "r3"}
 
 
 def test_waits_for_the_lock_then_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,13 @@ def strip_settings():
     return json.dumps({n: {k: c[k] for k in names if c.get(k) is not None} for n, c in strips.items()}, sort_keys=True)
 
 
+def bundle_settings(wildcards):
+    """Return what a bundle is made by beside the trained network, as JSON: of corpora what it says of its origin."""
+    names = ("name", "format", "licence", "attribution")
+    corpora = [{name: corpus[name] for name in names if name in corpus} for corpus in CORPORA.values()]
+    return sections({**CONFIG, "corpora": corpora}, "review", "rpeaks", "quality", "corpora")
+
+
 def explain_settings(method):
     """Return the settings of one explainer: what all share, and its own section."""
     own = {"methods"} | {name for name, value in CONFIG["explain"].items() if isinstance(value, dict)}

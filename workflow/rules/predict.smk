@@ -11,6 +11,7 @@ rule predict_shard:
     output:
         beats=ensure("<results>/predictions/shards/{shard}/beats.parquet", non_empty=True),
         annotated=ensure("<results>/predictions/shards/{shard}/beats_annotated.parquet", non_empty=True),
+        remarks=ensure("<results>/predictions/shards/{shard}/remarks.tsv", non_empty=True),
     log:
         "<logs>/predict/{shard}.log",
     benchmark:
@@ -30,7 +31,8 @@ rule predict_shard:
         bundle=folders("bundle"),
     shell:
         "{params.program} --shard {params.shard:q} --records {input.records:q} --bundle {params.bundle:q}"
-        " --settings {params.settings:q} --beats {output.beats:q} --annotated {output.annotated:q} --log {log:q}"
+        " --settings {params.settings:q} --beats {output.beats:q} --annotated {output.annotated:q}"
+        " --remarks {output.remarks:q} --log {log:q}"
 
 
 rule gather_predictions:

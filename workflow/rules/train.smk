@@ -118,6 +118,7 @@ if not CONFIG["bundle"]:
     rule make_bundle:
         """Calibrate and set the review thresholds on patients not seen; put all that inference needs together."""
         input:
+            shards=every_shard("records.parquet"),
             records="<results>/records.tsv",
             library="<results>/prototypes/library.csv",
             waves="<results>/prototypes/waves.npz",
@@ -142,9 +143,10 @@ if not CONFIG["bundle"]:
         params:
             program=program("bundle"),
             code=code("bundle"),
-            settings=settings("review"),
+            settings=bundle_settings,
+            shards=folders("shards"),
             output=lambda wildcards, output: Path(output.bundle).parent,
         shell:
-            "{params.program} --records {input.records:q} --library {input.library:q} --waves {input.waves:q}"
-            " --weights {input.weights:q} --model {input.model:q} --held-out {input.held_out:q}"
+            "{params.program} --shards {params.shards:q} --records {input.records:q} --library {input.library:q}"
+            " --waves {input.waves:q} --weights {input.weights:q} --model {input.model:q} --held-out {input.held_out:q}"
             " --settings {params.settings:q} --output {params.output:q} --log {log:q}"

@@ -38,11 +38,17 @@ def data_root(data_dir: str | Path) -> Path:
 def corpus_folder(corpus: Mapping[str, Any], data_dir: str | Path, results_dir: str | Path) -> Path:
     """Return the folder of a corpus of the configuration.
 
-    That is ``<data_dir>/<name>`` where it exists, else ``<results_dir>/corpora/<name>``, where made and downloaded
-    records go: a data folder belongs to its user and may be read-only, so nothing is ever written there.
+    That is its ``folder``, or ``<data_dir>/<name>`` where it exists, else ``<results_dir>/corpora/<name>``, where made
+    and downloaded records go: a data folder belongs to its user and may be read-only, so nothing is ever written there.
     """
-    own = data_root(data_dir) / check_name(corpus["name"], "corpus")
+    own = _own_folder(corpus, data_dir)
     return own if own.is_dir() else Path(results_dir) / "corpora" / corpus["name"]
+
+
+def _own_folder(corpus: Mapping[str, Any], data_dir: str | Path) -> Path:
+    """Return where a corpus of the user's lies, if there is one."""
+    name = check_name(corpus["name"], "corpus")
+    return Path(corpus["folder"]) if corpus.get("folder") else data_root(data_dir) / name
 
 
 def update_sheet(
@@ -60,8 +66,8 @@ def update_sheet(
     Parameters
     ----------
     corpora
-        The section of that name: name, role, format, and optionally records (those to use), annotator (ending of the
-        annotation files), remote and base_url (where to download from).
+        The section of that name: name, role, format, and optionally folder, records (those to use), annotator (ending
+        of the annotation files), remote and base_url (where to download from).
     output
         The sheet; None to write nothing at all, as a dry run must.
     data_dir, results_dir
@@ -137,7 +143,7 @@ def _collect(
             raise ValueError(f"corpora {corpus['name']}: format {corpus['format']!r}; expected one of {FORMATS}")
         entry = CorpusEntry(corpus["name"], corpus["role"], corpus["format"], corpus.get("annotator") or "atr")
         folder = corpus_folder(corpus, data_dir, results_dir)
-        own = folder == data_root(data_dir) / entry.name
+        own = folder == _own_folder(corpus, data_dir)
         previous = {row.path: row for row in old if row.corpus == entry.name}
         if entry.format == "synthetic" and not own:
             found = _made_rows(folder, entry, previous, synthetic)

@@ -16,6 +16,7 @@ from beatlens.report.cohort import cohort_section
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import REFERENCES, fitted_on, methods_text
 from beatlens.report.numbers import count, listing, plural, score
+from beatlens.report.origin import origin_section
 from beatlens.report.probes import probe_section
 from beatlens.report.scores import classification_section, leak_section, presence_section, review_limits
 from beatlens.report.sections import (
@@ -54,6 +55,7 @@ def render_report(inputs: ReportInputs) -> str:
         css=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
         figures={name: inputs.figures.get(name) for name in FIGURE_NAMES},
         tiles=summary(inputs, scored, explained),
+        origin=origin_section(inputs),
         corpus=corpus_section(inputs),
         declared=shared_patients(inputs),
         scored=scored,
