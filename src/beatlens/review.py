@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.quality import RULES
+
 logger = logging.getLogger(__name__)
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -98,13 +100,14 @@ def reasons(
     distance
         (n,) to the nearest prototype, infinite where there is none.
     quality
-        (n,) reasons of the quality rules, joined by ``;``.
+        (n,) reasons of preprocessing, joined by ``;``: quality rules, ``cut_by_edge`` and ``stretch:<kind>``.
     thresholds
         Of the bundle.
 
     Returns
     -------
-    (n,) of ``low_confidence``, ``noise``, ``far_from_prototypes`` and ``quality:<rule>``, joined by ``;``
+    (n,) of ``low_confidence``, ``noise``, ``far_from_prototypes``, ``quality:<rule>``, ``cut_by_edge`` and
+    ``stretch:<kind>``, joined by ``;``
     """
     result = np.empty(len(probabilities), dtype=object)
     flags = {
@@ -114,7 +117,7 @@ def reasons(
     }
     for i, rules in enumerate(quality):
         parts = [name for name, flag in flags.items() if flag[i]]
-        parts += [f"quality:{rule}" for rule in rules.split(";") if rule]
+        parts += [f"quality:{rule}" if rule in RULES else rule for rule in rules.split(";") if rule]
         result[i] = ";".join(parts)
     return result
 
