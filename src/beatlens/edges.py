@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,6 +37,11 @@ def cut_by_edge(r_index: IntArray, missing: BoolArray, fs: float) -> BoolArray:
         leads_cut += np.searchsorted(holes, high) > np.searchsorted(holes, low)
     cut |= 2 * leads_cut > n_leads
     return cut
+
+
+def is_cut(reasons: Iterable[str]) -> BoolArray:
+    """Tell which of (n,) reasons, joined by ``;``, name `CUT_BY_EDGE`."""
+    return np.array([CUT_BY_EDGE in reason.split(";") for reason in reasons], dtype=bool)
 
 
 def with_reasons(

@@ -1,6 +1,8 @@
 # Predictions of beats, a shard a job, and what follows from them for strips and records.
 PREDICTIONS = ["<results>/predictions/beats.parquet", "<results>/predictions/beats_annotated.parquet"]
 
+NOTES = ["<results>/predictions/stretches.parquet", "<results>/predictions/remarks.tsv"]
+
 
 rule predict_shard:
     """Classify the beats of a shard, at detected and at annotated R peaks, and send doubtful ones to review."""
