@@ -21,6 +21,7 @@ import numpy.typing as npt
 from beatlens.quality import RecordSignals
 from beatlens.shards import BeatGeometry, cut_beats
 from beatlens.signal_cells import SignalCells, long_runs, runs, signal_cells
+from beatlens.wave_windows import MIN_PERIOD_S
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -45,8 +46,8 @@ MIN_LENGTH_S = 1.0
 """A shorter record may hold no beat and nothing be amiss."""
 GAP_S, USUAL_RRS = 2.0, 1.8
 """A time without beats is listed beyond both: seconds, and the record's median RR interval."""
-NO_SIGNAL_S, FLAT_S, DOUBTED_S = 0.5, 1.0, 3.0
-"""Shortest stretches of a kind."""
+NO_SIGNAL_S, FLAT_S, NOISE_S, WAVES_S = 0.5, 1.0, 3.0, 4.0
+"""Shortest stretches of a kind, whatever beats were found in them; of waves, `EDGE_S` at both ends included."""
 SHORTEST_S = 0.75
 """Shorter pieces of a time without beats aren't told apart."""
 HOLE_S = 0.75
@@ -55,9 +56,11 @@ QUIET_MV, QUIET_SHARE, SILENT_MV = 0.1, 0.1, 0.02
 """Peak-to-peak in a cell under which a lead is flat: mV, or share of its amplitude where that is less; the least."""
 LOUD_SHARE = 0.3
 """Peak-to-peak of a cell over the lead's amplitude from which time without beats is no baseline but artefact."""
-FOUND_SHARE, REPEATING_SHARE = 0.75, 0.75
-"""Beats found a period of the waves, and windows that repeat themselves, from which on it is a tachycardia."""
-BEAT_S, ALIKE = 0.15, 0.92
+FOUND_SHARE, REPEATING_SHARE = 0.6, 0.75
+"""Time that beats fill, one a period of the waves, and windows that repeat, from which on it is a tachycardia."""
+EDGE_S = 0.9
+"""By which waves may seem to reach over their ends, as windows go."""
+BEAT_S, ALIKE = 0.15, 0.88
 """Or, instead of the windows: median correlation of its beats, so far around R, with their median beat."""
 DOUBTED_BEATS = 5
 """Successive beats that quality rules doubt, from which on the stretch is one of artefact."""
@@ -181,14 +184,14 @@ def _doubted_beats(cells: SignalCells, time: Float64Array, doubted: BoolArray) -
     result = np.zeros(cells.n, dtype=bool)
     starts, ends = runs(doubted)
     for first, last in zip(starts.tolist(), (ends - 1).tolist(), strict=True):
-        if last - first + 1 >= DOUBTED_BEATS and time[last] - time[first] >= DOUBTED_S:
+        if last - first + 1 >= DOUBTED_BEATS and time[last] - time[first] >= NOISE_S:
             result[int(time[first] / cells.length_s) : int(time[last] / cells.length_s) + 1] = True
     return result
 
 
 def _filled_by_noise(cells: SignalCells, signals: RecordSignals, r_index: IntArray) -> BoolArray:
     """Tell which cells something fills that is neither waves of one frequency nor beats that are alike."""
-    result = long_runs(cells.windows.noisy, DOUBTED_S / cells.length_s)
+    result = long_runs(cells.windows.noisy, NOISE_S / cells.length_s)
     for low, high in zip(*(edge.tolist() for edge in runs(result)), strict=True):
         first, last = np.searchsorted(r_index / signals.fs, (low * cells.length_s, high * cells.length_s))
         if last - first >= DOUBTED_BEATS and _alike(signals, r_index[first:last]) >= ALIKE:
@@ -205,15 +208,26 @@ def _disorganised(cells: SignalCells, signals: RecordSignals, r_index: IntArray)
         own = low + np.flatnonzero(windows.wavy[low:high])
         if len(own):  # from the first wave to the last, whatever fills the time between
             waves[own[0] : own[-1] + 1] = True
-    starts, ends = runs(long_runs(waves, DOUBTED_S / cells.length_s))
+    starts, ends = runs(long_runs(waves, WAVES_S / cells.length_s))
     result = np.zeros(cells.n, dtype=bool)
     for low, high in zip(starts.tolist(), ends.tolist(), strict=True):
-        first, last = np.searchsorted(r_index / signals.fs, (low * cells.length_s, high * cells.length_s))
-        share = windows.found_share(low, high, int(last - first), (high - low) * cells.length_s)
-        repeats = windows.repeating_share(low, high) >= REPEATING_SHARE
-        if share < FOUND_SHARE or not (repeats or _alike(signals, r_index[first:last]) >= ALIKE):
+        inner = (low * cells.length_s + EDGE_S, high * cells.length_s - EDGE_S)
+        found = _found_share(r_index / signals.fs, inner, windows.period(low, high)) >= FOUND_SHARE
+        repeats = found and windows.repeating_share(low, high) >= REPEATING_SHARE
+        first, last = np.searchsorted(r_index / signals.fs, inner)
+        if not (repeats or (found and _alike(signals, r_index[first:last]) >= ALIKE)):
             result[low:high] = True
     return result
+
+
+def _found_share(time: Float64Array, bounds: tuple[float, float], period_s: float) -> float:
+    """Return the share of a time that RR intervals of about one period fill; 0 where waves are faster than beats."""
+    if period_s < MIN_PERIOD_S:
+        return 0.0
+    rr = np.diff(time)
+    own = (rr > 0.7 * period_s) & (rr < 1.5 * period_s)
+    filled = np.minimum(time[1:], bounds[1]) - np.maximum(time[:-1], bounds[0])
+    return float(np.maximum(filled[own], 0).sum()) / (bounds[1] - bounds[0])
 
 
 def _alike(signals: RecordSignals, r_index: IntArray) -> float:

@@ -77,11 +77,10 @@ class WaveWindows:
             return 0.0
         return float(((self.repeats[own] >= REPEATS) & (self.period_s[own] >= MIN_PERIOD_S)).mean())
 
-    def found_share(self, low: int, high: int, n_beats: int, duration_s: float) -> float:
-        """Return beats per period of the waves in cells low..high-1; 0 where they follow faster than beats can."""
-        own = self._inside(low, high)
-        period_s = float(np.median(self.period_s[own])) if own.any() else 0.0
-        return n_beats * period_s / duration_s if period_s >= MIN_PERIOD_S else 0.0
+    def period(self, low: int, high: int) -> float:
+        """Return the period in s of the waves in cells low..high-1, where they repeat most; 0 without waves."""
+        own = np.flatnonzero(self._inside(low, high))
+        return float(self.period_s[own[self.repeats[own].argmax()]]) if len(own) else 0.0
 
 
 def wave_windows(
