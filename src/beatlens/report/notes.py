@@ -8,9 +8,11 @@ from beatlens.beatless import KINDS
 from beatlens.episodes import in_words
 from beatlens.remarks import REMARKS
 from beatlens.report.inputs import ReportInputs
-from beatlens.report.numbers import count, duration
+from beatlens.report.numbers import count, duration, plural
 
 MAX_ROWS = 20
+FAST_PER_MIN = 100
+"""Rate from which on a run is a tachycardia."""
 
 
 def notes_section(inputs: ReportInputs) -> dict[str, Any] | None:
@@ -29,7 +31,7 @@ def _stretches(inputs: ReportInputs) -> dict[str, Any] | None:
     seconds = own[[f"{kind}_s" for kind in KINDS]].sum(axis=1)
     longest = own.loc[seconds.sort_values(ascending=False, kind="stable").index].head(MAX_ROWS)
     return {
-        "n": count(len(own)),
+        "n": plural(len(own), "record"),
         "n_hidden": len(own) - len(longest),
         "total": duration(float(seconds.sum())),
         "rows": [{"record": f"{row.corpus}/{row.record}", "words": row.stretches} for row in longest.itertuples()],
@@ -40,12 +42,17 @@ def _episodes(inputs: ReportInputs) -> dict[str, Any] | None:
     table = inputs.episodes
     if table is None or not len(table):
         return None
-    # The longest runs first, then the longest pauses; those that are only possible after those that are sure.
+    # Fast runs first, the longest of them; those that are only possible after those that are sure.
     shown = []
     for kind in ("run", "pause", "possible_run", "possible_pause"):
         own = table[table["kind"] == kind]
-        length = own["n_beats"] if kind.endswith("run") else own["end_s"] - own["start_s"]
-        shown.append(own.loc[length.sort_values(ascending=False, kind="stable").index].head(MAX_ROWS // 2))
+        keys = {
+            "fast": own["rate_per_min"] >= FAST_PER_MIN,
+            "n": own["n_beats"],
+            "length": own["end_s"] - own["start_s"],
+        }
+        order = own.assign(**keys).sort_values(list(keys), ascending=False, kind="stable").index
+        shown.append(own.loc[order].head(MAX_ROWS // 2))
     rows = [
         {
             "record": f"{row['corpus']}/{row['record']}",
@@ -57,9 +64,9 @@ def _episodes(inputs: ReportInputs) -> dict[str, Any] | None:
         for row in part.to_dict("records")
     ]
     counts = table["kind"].value_counts()
-    names = {"run": "runs", "pause": "pauses", "possible_run": "possible runs", "possible_pause": "possible pauses"}
+    kinds = [kind for kind in ("run", "pause", "possible_run", "possible_pause") if kind in counts]
     return {
-        "summary": ", ".join(f"{count(counts[kind])} {name}" for kind, name in names.items() if kind in counts),
+        "summary": ", ".join(plural(int(counts[kind]), kind.replace("_", " ")) for kind in kinds),
         "n_hidden": len(table) - len(rows),
         "rows": rows,
     }
