@@ -1,11 +1,12 @@
 """Stretches of a record in which beats can't be told, found without labels, and what the signal is meanwhile.
 
 Two things put a stretch on the list. No beat was found for longer than `GAP_S`: the time is then told apart into kinds.
-Or beats were found where there is no baseline between complexes, so that they can't be trusted: the waves of
-ventricular flutter and fibrillation, or artefact. The first measure is the mean over the peak of the rectified signal
-over two seconds, .1 where QRS complexes stand on a baseline and .64 for a sine. Of what fills its time so, waves of one
-frequency cancel against themselves half a period later (the leakage of Kuo and Dillman 1978, Computers in Cardiology
-347-349); artefact doesn't. A tachycardia whose beats were found repeats itself beat by beat, and is no such stretch.
+Or beats were found that can't be trusted: in artefact, where quality rules doubt them or they come irregularly and are
+like no others (`beatlens.beat_likeness`), and where there is no baseline between complexes, as in ventricular flutter
+and fibrillation. There the mean over the peak of the rectified signal over two seconds is high: .1 where QRS complexes
+stand on a baseline, .64 for a sine. Of what fills its time so, waves of one frequency cancel against themselves half a
+period later (the leakage of Kuo and Dillman 1978, Computers in Cardiology 347-349); artefact doesn't. A tachycardia
+whose beats were found repeats itself beat by beat, and is no such stretch.
 
 Chosen on MIT-BIH's DS1 (flutter of 207 against all else) and made signals.
 """
@@ -18,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.beat_likeness import foreign_beats, likeness
 from beatlens.quality import RecordSignals
-from beatlens.shards import BeatGeometry, cut_beats
 from beatlens.signal_cells import SignalCells, long_runs, runs, signal_cells
 from beatlens.wave_windows import MIN_PERIOD_S
 
@@ -60,10 +61,11 @@ FOUND_SHARE, REPEATING_SHARE = 0.6, 0.75
 """Time that beats fill, one a period of the waves, and windows that repeat, from which on it is a tachycardia."""
 EDGE_S = 0.9
 """By which waves may seem to reach over their ends, as windows go."""
-BEAT_S, ALIKE = 0.15, 0.88
-"""Or, instead of the windows: median correlation of its beats, so far around R, with their median beat."""
-DOUBTED_BEATS = 5
-"""Successive beats that quality rules doubt, from which on the stretch is one of artefact."""
+ALIKE = 0.88
+"""Or, instead of the windows: median correlation of its beats with their median beat."""
+DOUBTED_BEATS, BETWEEN_BEATS = 5, 3
+"""Beats that quality rules doubt or that are like no others, from which on the stretch is one of artefact; and
+successive beats between them that seem in order."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def find_stretches(
         return ()
     cells = signal_cells(signals, time, scale)
     kind = np.full(cells.n, "", dtype=object)
-    kind[_doubted_beats(cells, time, doubted)] = "noise"
+    kind[_doubted_beats(cells, time, doubted | foreign_beats(signals.signal, r_index, signals.fs))] = "noise"
     kind[_filled_by_noise(cells, signals, r_index)] = "noise"
     kind[_disorganised(cells, signals, r_index)] = "disorganised"
     kind[long_runs(cells.still, FLAT_S / cells.length_s)] = "flat"
@@ -180,9 +182,9 @@ def _gaps(time: Float64Array, end_s: float) -> list[tuple[float, float]]:
 
 
 def _doubted_beats(cells: SignalCells, time: Float64Array, doubted: BoolArray) -> BoolArray:
-    """Tell which cells lie among many successive beats that quality rules doubt."""
+    """Tell which cells lie among many beats that are doubted, with few between them that aren't."""
     result = np.zeros(cells.n, dtype=bool)
-    starts, ends = runs(doubted)
+    starts, ends = runs(~long_runs(~doubted, BETWEEN_BEATS + 1, ends=True))
     for first, last in zip(starts.tolist(), (ends - 1).tolist(), strict=True):
         if last - first + 1 >= DOUBTED_BEATS and time[last] - time[first] >= NOISE_S:
             result[int(time[first] / cells.length_s) : int(time[last] / cells.length_s) + 1] = True
@@ -194,7 +196,7 @@ def _filled_by_noise(cells: SignalCells, signals: RecordSignals, r_index: IntArr
     result = long_runs(cells.windows.noisy, NOISE_S / cells.length_s)
     for low, high in zip(*(edge.tolist() for edge in runs(result)), strict=True):
         first, last = np.searchsorted(r_index / signals.fs, (low * cells.length_s, high * cells.length_s))
-        if last - first >= DOUBTED_BEATS and _alike(signals, r_index[first:last]) >= ALIKE:
+        if last - first >= DOUBTED_BEATS and likeness(signals.signal, r_index[first:last], signals.fs) >= ALIKE:
             result[low:high] = False
     return result
 
@@ -215,7 +217,7 @@ def _disorganised(cells: SignalCells, signals: RecordSignals, r_index: IntArray)
         found = _found_share(r_index / signals.fs, inner, windows.period(low, high)) >= FOUND_SHARE
         repeats = found and windows.repeating_share(low, high) >= REPEATING_SHARE
         first, last = np.searchsorted(r_index / signals.fs, inner)
-        if not (repeats or (found and _alike(signals, r_index[first:last]) >= ALIKE)):
+        if not (repeats or (found and likeness(signals.signal, r_index[first:last], signals.fs) >= ALIKE)):
             result[low:high] = True
     return result
 
@@ -228,16 +230,6 @@ def _found_share(time: Float64Array, bounds: tuple[float, float], period_s: floa
     own = (rr > 0.7 * period_s) & (rr < 1.5 * period_s)
     filled = np.minimum(time[1:], bounds[1]) - np.maximum(time[:-1], bounds[0])
     return float(np.maximum(filled[own], 0).sum()) / (bounds[1] - bounds[0])
-
-
-def _alike(signals: RecordSignals, r_index: IntArray) -> float:
-    """Return the median correlation of beats with their median beat, `BEAT_S` before and after R in all leads."""
-    half = max(round(BEAT_S * signals.fs), 1)
-    waves = cut_beats(signals.signal, r_index, BeatGeometry(signals.fs, half, half))
-    waves = (waves - waves.mean(axis=2, keepdims=True)).reshape(len(waves), -1)
-    typical = np.median(waves, axis=0)
-    norms = np.linalg.norm(waves, axis=1) * np.linalg.norm(typical)
-    return float(np.median(waves @ typical / np.maximum(norms, 1e-9)))
 
 
 def _tell_gap_apart(kind: npt.NDArray[np.object_], cells: SignalCells, scale: FloatArray, low: int, high: int) -> None:

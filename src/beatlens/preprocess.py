@@ -16,7 +16,7 @@ from beatlens.beatless import Stretch, find_stretches, in_stretches, told_in_wor
 from beatlens.beats import BeatSettings, beat_table, match_beats
 from beatlens.corpora.registry import read_record
 from beatlens.corpora.strips import StripSettings
-from beatlens.edges import cut_by_edge, with_reasons
+from beatlens.edges import cut_by_edge, unseen_before, with_reasons
 from beatlens.labels import LabelTable
 from beatlens.leads import canonical_lead
 from beatlens.quality import QualitySettings, RecordSignals, assess, lead_scale
@@ -129,6 +129,7 @@ def preprocess_record(
     beats = beat_table(
         **common,
         r_sample=detected,
+        unseen_s=unseen_before(detected / record.fs, conditioned.missing, fs),
         labels=[truth_beats.label[k] if k >= 0 else ("none" if labelled else "") for k in paired],
         symbols=[truth_beats.symbol[k] if k >= 0 else "" for k in paired],
         partner=_partner_sample(truth_beats.sample, of_detected),
@@ -137,6 +138,7 @@ def preprocess_record(
     annotated = beat_table(
         **common,
         r_sample=truth_beats.sample,
+        unseen_s=unseen_before(truth_beats.sample / record.fs, conditioned.missing, fs),
         labels=truth_beats.label,
         symbols=truth_beats.symbol,
         partner=_partner_sample(detected, of_annotated),

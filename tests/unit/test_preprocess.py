@@ -176,6 +176,16 @@ def test_a_beat_that_an_edge_cuts_goes_to_review_and_its_neighbours_do_not(side:
     assert (beats["reason"] != "").sum() == 1
 
 
+def test_no_interval_goes_over_time_without_a_value() -> None:
+    record = make_record(annotations=None)
+    record.signal[:, R_SAMPLES[9] + 40 : R_SAMPLES[10] + 60] = np.nan  # a beat is lost: 1.6 s, below beats.gap_s
+    record.signal[0, R_SAMPLES[20] + 40 : R_SAMPLES[21] - 40] = np.nan  # in one lead alone, nothing is
+    beats = run(record, role="predict").beats
+    after = beats["r_sample"] > R_SAMPLES[10]
+    assert beats["stretch"].tolist() == after.astype(int).tolist()
+    assert beats["rr_before_s"].max() < 0.9
+
+
 def test_beats_in_flutter_keep_their_rows_and_go_to_review(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     record = make_record(annotations=None)
     time = np.arange(record.signal.shape[1]) / FS
