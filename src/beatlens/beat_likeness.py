@@ -16,6 +16,8 @@ ALIKE_S, FOREIGN_S = 0.15, 0.12
 FAR_S, TEMPLATES = 20.0, 96
 """Beats of the record that others are compared with: so many, evenly spaced, and no nearer than this."""
 NEAR_BEATS = 7
+CHUNK = 2048
+"""Beats that are compared at a time."""
 MIN_LIKENESS, MIN_NEAR_LIKENESS, MIN_IRREGULARITY = 0.9, 0.92, 0.3
 """Correlation with the second likest of them, and of the neighbours; change of log RR to the next interval: all
 as medians of five beats."""
@@ -44,29 +46,32 @@ def foreign_beats(signal: FloatArray, r_index: IntArray, fs: float) -> BoolArray
         Rate in Hz.
     """
     n = len(r_index)
+    none = np.zeros(n, dtype=bool)
     chosen = np.unique(np.linspace(0, n - 1, min(n, TEMPLATES)).astype(np.int64)) if n else r_index
     if len(chosen) < 5 or r_index[-1] - r_index[0] < 2 * FAR_S * fs:
-        return np.zeros(n, dtype=bool)
-    waves = _unit_waves(signal, r_index, fs, FOREIGN_S)
-    alike = waves @ waves[chosen].T
-    alike[np.abs(r_index[:, None] - r_index[chosen]) < FAR_S * fs] = -1
-    second = np.partition(alike, -2, axis=1)[:, -2]
-    near = _second_near(waves)
+        return none
     step = np.abs(np.diff(np.log(np.diff(r_index))))
-    irregular = np.concatenate([step[:1], step, step[-1:]])
-    result: BoolArray = (_median_of_five(second) < MIN_LIKENESS) & (_median_of_five(near) < MIN_NEAR_LIKENESS)
-    return result & (_median_of_five(irregular) > MIN_IRREGULARITY)
-
-
-def _second_near(waves: FloatArray) -> FloatArray:
-    """Return each beat's second largest correlation with the beats up to `NEAR_BEATS` before and after it, (n,)."""
-    n = len(waves)
-    found = np.full((2 * NEAR_BEATS, n), -1, dtype=np.float32)
-    for step in range(1, min(NEAR_BEATS, n - 1) + 1):
-        alike = np.einsum("bt,bt->b", waves[step:], waves[:-step])
-        found[2 * step - 2, step:] = alike
-        found[2 * step - 1, :-step] = alike
-    return np.asarray(np.partition(found, -2, axis=0)[-2])
+    irregular = _median_of_five(np.concatenate([step[:1], step, step[-1:]])) > MIN_IRREGULARITY
+    rows = np.flatnonzero(np.convolve(irregular, np.ones(5), mode="same") > 0)  # the medians of five reach so far
+    if not len(rows):
+        return none
+    templates = _unit_waves(signal, r_index[chosen], fs, FOREIGN_S)
+    far, near = np.ones((2, n), dtype=np.float32)
+    for part in np.split(rows, range(CHUNK, len(rows), CHUNK)):
+        low, high = max(part[0] - NEAR_BEATS, 0), min(part[-1] + NEAR_BEATS + 1, n)
+        waves = _unit_waves(signal, r_index[low:high], fs, FOREIGN_S)
+        own = waves[part - low]
+        alike = own @ templates.T
+        alike[np.abs(r_index[part, None] - r_index[chosen]) < FAR_S * fs] = -1
+        far[part] = np.partition(alike, -2, axis=1)[:, -2]
+        beside = np.full((2 * NEAR_BEATS, len(part)), -1, dtype=np.float32)
+        for k, step_of in enumerate([*range(-NEAR_BEATS, 0), *range(1, NEAR_BEATS + 1)]):
+            exists = (part + step_of >= 0) & (part + step_of < n)
+            other = waves[part[exists] + step_of - low]
+            beside[k, exists] = np.einsum("bt,bt->b", own[exists], other)
+        near[part] = np.partition(beside, -2, axis=0)[-2]
+    foreign: BoolArray = (_median_of_five(far) < MIN_LIKENESS) & (_median_of_five(near) < MIN_NEAR_LIKENESS)
+    return foreign & irregular
 
 
 def _unit_waves(signal: FloatArray, r_index: IntArray, fs: float, half_s: float) -> FloatArray:
