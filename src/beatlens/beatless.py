@@ -13,35 +13,19 @@ Chosen on MIT-BIH's DS1 (flutter of 207 against all else) and made signals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.beat_likeness import foreign_beats, likeness
 from beatlens.quality import RecordSignals
 from beatlens.signal_cells import SignalCells, long_runs, runs, signal_cells
+from beatlens.stretch import DOUBTED_KINDS, Stretch
 from beatlens.wave_windows import MIN_PERIOD_S
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-
-KINDS = {
-    "no_signal": "no signal",
-    "flat": "flat",
-    "disorganised": "fast disorganised signal",
-    "noise": "artefact",
-    "pause": "quiet without beats",
-}
-"""Kind of a stretch, in words. flat: nothing rises above noise in any lead, in asystole or with electrodes off; no
-signal: values are missing or at the converter's limit in all leads; disorganised: flutter or fibrillation."""
-DOUBTED_KINDS = ("disorganised", "noise")
-"""In these beats may have been found all the same; they go to review."""
-STRETCH_COLUMNS = ("corpus", "record", "patient", "kind", "start_s", "end_s", "n_beats", "constant_s", "detail")
-"""A row a stretch. constant_s: seconds in which all leads repeat one value exactly, as no living heart's do."""
 
 MIN_LENGTH_S = 1.0
 """A shorter record may hold no beat and nothing be amiss."""
@@ -66,69 +50,6 @@ ALIKE = 0.88
 DOUBTED_BEATS, BETWEEN_BEATS = 5, 3
 """Beats that quality rules doubt or that are like no others, from which on the stretch is one of artefact; and
 successive beats between them that seem in order."""
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """A stretch in which beats can't be told.
-
-    Attributes
-    ----------
-    kind
-        One of `KINDS`.
-    start_s, end_s
-        Extent in seconds; from R to R where beats bound it.
-    n_beats
-        Beats found in it all the same.
-    constant_s
-        Seconds of it in which all leads repeat one value exactly.
-    detail
-        What was found, in words.
-    """
-
-    kind: str
-    start_s: float
-    end_s: float
-    n_beats: int
-    constant_s: float
-    detail: str
-
-
-def told_in_words(kinds: Iterable[str], seconds: Iterable[float], n_beats: int) -> str:
-    """Say of stretches what their time is, such as "12 s without a beat: 4 s flat, 8 s fast disorganised signal".
-
-    Parameters
-    ----------
-    kinds, seconds
-        Kind and length of each stretch.
-    n_beats
-        Beats found in them all the same.
-
-    Returns
-    -------
-    "" where there is no stretch
-    """
-    total = dict.fromkeys(KINDS, 0.0)
-    for kind, length in zip(kinds, seconds, strict=True):
-        total[kind] += length
-    if not any(total.values()):
-        return ""
-    parts = ", ".join(f"{_seconds(length)} {KINDS[kind]}" for kind, length in total.items() if length)
-    what = "in which beats can't be told" if n_beats else "without a beat"
-    return f"{_seconds(sum(total.values()))} {what}: {parts}"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.0f} s" if value >= 9.95 else f"{value:.1f}".removesuffix(".0") + " s"
-
-
-def in_stretches(time: Float64Array, stretches: Sequence[Stretch]) -> npt.NDArray[np.object_]:
-    """Return the kind of the stretch of doubtful beats that each of (n,) times lies in, "" where in none."""
-    result = np.full(len(time), "", dtype=object)
-    for stretch in stretches:
-        if stretch.kind in DOUBTED_KINDS:
-            result[(time > stretch.start_s) & (time < stretch.end_s)] = stretch.kind
-    return result
 
 
 def find_stretches(
@@ -288,7 +209,9 @@ def _listed(
             stop = min(stop, gaps[of_gap[high - 1] - 1][1])
         n_beats = int(((time > start) & (time < stop)).sum())
         constant_s = min(float(cells.still[low:high].sum()) * cells.length_s, stop - start)
-        detail = _detail(str(kind[low]), cells, low, high, constant_s)
+        detail = _detail(str(kind[low]), cells, low, high, constant_s) + (
+            f"; {n_beats} doubtful beats" if n_beats else ""
+        )
         result.append(Stretch(str(kind[low]), round(start, 3), round(stop, 3), n_beats, round(constant_s, 2), detail))
     return tuple(result)
 
@@ -300,7 +223,7 @@ def _detail(kind: str, cells: SignalCells, low: int, high: int, constant_s: floa
     if kind == "disorganised":
         return f"waves at about {cells.windows.rate(low, high):.1f} Hz, no baseline between them"
     if kind == "noise":
-        return f"up to {largest:.2g} mV peak to peak, without a shape that repeats"
+        return f"up to {largest:.2g} mV peak to peak"
     if kind == "no_signal":
         return "values are missing or at the limit of the converter in all leads"
     if kind == "flat" and constant_s > 0:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beatless import DOUBTED_KINDS
 from beatlens.ectopy import RUN_BEATS
+from beatlens.stretch import DOUBTED_KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def sequence_starts(beats: pd.DataFrame, stretches: pd.DataFrame, gap_s: float) 
     beats
         corpus, record and r_time_s, sorted by them.
     stretches
-        `beatlens.beatless.STRETCH_COLUMNS`.
+        `beatlens.stretch.STRETCH_COLUMNS`.
     gap_s
         RR interval in seconds over which no pattern goes on.
     """

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.beat_labels import NOISE, BeatLabels, label_beats, record_class
-from beatlens.beatless import Stretch, find_stretches, in_stretches, told_in_words
+from beatlens.beatless import find_stretches
 from beatlens.beats import BeatSettings, beat_table, match_beats
 from beatlens.corpora.registry import read_record
 from beatlens.corpora.strips import StripSettings
@@ -26,6 +26,7 @@ from beatlens.shard_writer import ShardWriter
 from beatlens.shards import BeatGeometry
 from beatlens.sheet import SheetRow
 from beatlens.signal import SignalSettings, condition, fill_gaps
+from beatlens.stretch import Stretch, in_stretches, told_in_words
 
 if TYPE_CHECKING:
     import pandas as pd

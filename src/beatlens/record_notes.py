@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from beatlens.beatless import KINDS, told_in_words
+from beatlens.stretch import KINDS, told_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ def with_notes(
     records
         corpus and record, a row a record.
     stretches
-        `beatlens.beatless.STRETCH_COLUMNS`.
+        `beatlens.stretch.STRETCH_COLUMNS`.
     episodes
         `beatlens.episodes.EPISODE_COLUMNS`.
     remarks

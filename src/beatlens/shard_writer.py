@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.artefacts import TableWriter, write_table
-from beatlens.beatless import STRETCH_COLUMNS
 from beatlens.remarks import REMARK_COLUMNS
 from beatlens.shards import BEAT_COLUMNS, BEAT_TABLES, RECORD_COLUMNS, STATUS_COLUMNS, TRUTH_COLUMNS
+from beatlens.stretch import STRETCH_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ A shard directory holds
 - ``records.parquet``: one row a record, with its place in ``signals.npy`` (`RECORD_COLUMNS`);
 - ``beats.parquet`` and ``beats_annotated.parquet``: one row a beat at detected and at annotated R
   peaks (`BEAT_COLUMNS`);
-- ``stretches.parquet``: stretches in which beats can't be told (`beatlens.beatless.STRETCH_COLUMNS`);
+- ``stretches.parquet``: stretches in which beats can't be told (`beatlens.stretch.STRETCH_COLUMNS`);
 - ``remarks.tsv``: what is to be known of a record that is used all the same (`beatlens.remarks.REMARK_COLUMNS`);
 - ``truth.parquet``: planted truth (`TRUTH_COLUMNS`), read to score explanations and to draw them, no more;
 - ``status.tsv``: every record of the shard, used or not, with the reason (`STATUS_COLUMNS`).

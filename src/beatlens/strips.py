@@ -120,7 +120,7 @@ def aggregate(
     gap_s
         RR interval in seconds over which no pattern goes on.
     stretches
-        In which beats can't be told (`beatlens.beatless.STRETCH_COLUMNS`): no pattern goes on over them.
+        In which beats can't be told (`beatlens.stretch.STRETCH_COLUMNS`): no pattern goes on over them.
 
     Returns
     -------

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from beatlens.beatless import KINDS, Stretch, find_stretches, in_stretches, told_in_words
+from beatlens.beatless import find_stretches
 from beatlens.edges import cut_by_edge, with_reasons
 from beatlens.quality import RecordSignals, lead_scale
 from beatlens.signal import SignalSettings, condition, fill_gaps
+from beatlens.stretch import KINDS, Stretch, in_stretches, told_in_words
 
 FS = 360.0
 SETTINGS = SignalSettings(200.0, (0.5, 45.0), 3, None)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.beatless import STRETCH_COLUMNS
 from beatlens.predictions import join
+from beatlens.stretch import STRETCH_COLUMNS
 from beatlens.strips import StripSettings, aggregate
 
 CLASSES = ("N", "S", "V")
