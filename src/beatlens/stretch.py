@@ -20,8 +20,8 @@ KINDS = {
 """Kind of a stretch, in words.
 
 flat: nothing rises above noise in any lead, in asystole or with electrodes off. no signal: values are missing or at the
-converter's limit in all leads. disorganised: flutter or fibrillation. noise: what is loud without beats, be it that they
-were missed, or has beats that are doubted.
+converter's limit in all leads. disorganised: flutter or fibrillation. noise: loud without beats, be it that they were
+missed, or with beats that are doubted.
 """
 DOUBTED_KINDS = ("disorganised", "noise")
 """In these beats may have been found all the same; they go to review."""
