@@ -3,7 +3,8 @@
     PYTHONPATH=src python benchmarks/cut_beats.py DATA/mitdb BUNDLE SCRATCH [--before]
 
 Twelve seconds of DS1 that end so many ms after the R peak of a normal or ventricular beat (with ``--before``: that
-begin before it). The reason ``cut_by_edge`` itself is left out of account, so that the table shows where to draw its line.
+begin before it). The reason ``cut_by_edge`` itself is left out of account, so that the table shows where its line
+belongs.
 """
 
 from __future__ import annotations
