@@ -150,7 +150,11 @@ def run_programs(source: Path, pieces: int, n_shards: int, folder: Path) -> tupl
         found["predict"] = largest(list(pool.map(predict, range(n_shards))))
         beats, annotated = zip(*outputs, strict=True)
         joined = ["--output-beats", results / "beats.parquet", "--output-annotated", results / "annotated.parquet"]
-        found["gather_predictions"] = run("gather_predictions", "--beats", *beats, "--annotated", *annotated, *joined)
+        joined += ["--output-stretches", results / "stretches.parquet", "--output-remarks", results / "remarks.tsv"]
+        noted = ["--stretches", *(shard / "stretches.parquet" for shard in shards)]
+        noted += ["--remarks", *(shard / "remarks.tsv" for shard in shards)]
+        predicted = ["--beats", *beats, "--annotated", *annotated]
+        found["gather_predictions"] = run("gather_predictions", *predicted, *noted, *joined)
     return n_records, found
 
 

@@ -1,4 +1,4 @@
-"""Aggregate predictions of beats to strips and records."""
+"""Aggregate predictions of beats to strips and records, and list runs and pauses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 
 from beatlens import programs
 from beatlens.artefacts import read_table, write_table
+from beatlens.episodes import find_episodes
+from beatlens.record_notes import with_notes
 from beatlens.strips import StripSettings, aggregate
 
 
@@ -14,8 +16,11 @@ def main() -> None:
     parser.add_argument("--beats", type=Path, required=True, help="predictions at detected peaks")
     parser.add_argument("--annotated", type=Path, required=True, help="predictions at annotated peaks")
     parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
+    parser.add_argument("--stretches", type=Path, required=True, help="stretches in which beats can't be told")
+    parser.add_argument("--remarks", type=Path, required=True, help="remarks on records")
     parser.add_argument("--strips", type=Path, required=True, help="table of strips to write")
     parser.add_argument("--record-table", type=Path, required=True, help="table of records to write")
+    parser.add_argument("--episodes", type=Path, required=True, help="table of runs and pauses to write")
     arguments = parser.parse_args()
     programs.start(arguments)
     settings = arguments.settings
@@ -24,11 +29,17 @@ def main() -> None:
     beats, annotated = read_table(arguments.beats), read_table(arguments.annotated)
     records = read_table(arguments.records)
     records = records[records["role"] != "noise"]
-    for length_s, path in ((strips.length_s, arguments.strips), (None, arguments.record_table)):
-        table = aggregate(
-            beats, annotated, records, settings["classes"], length_s, strips.ectopic, settings["beats"]["gap_s"]
-        )
-        write_table(path, table)
+    classes, gap_s = settings["classes"], settings["beats"]["gap_s"]
+    ectopic = [name for name in classes if name in strips.ectopic]
+    stretches, remarks = read_table(arguments.stretches), read_table(arguments.remarks)
+    episodes = find_episodes(beats, stretches, ectopic, gap_s)
+    by_strip, by_record = (
+        aggregate(beats, annotated, records, classes, length_s, strips.ectopic, gap_s, stretches)
+        for length_s in (strips.length_s, None)
+    )
+    write_table(arguments.episodes, episodes)
+    write_table(arguments.strips, by_strip)
+    write_table(arguments.record_table, with_notes(by_record, stretches, episodes, remarks, ectopic))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def beat_table(
     partner: IntArray,
     annotated_noise: BoolArray,
     settings: BeatSettings,
+    unseen_s: npt.NDArray[np.float64] | None = None,
 ) -> pd.DataFrame:
     """Build the table of one record's beats; quality columns are added by `beatlens.quality`.
 
@@ -83,6 +84,8 @@ def beat_table(
         (n,) whether the beat lies in an annotated noise stretch.
     settings
         Section ``beats`` of the configuration.
+    unseen_s
+        (n,) seconds between the beat before and each beat in which no lead has a value; None for none.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def beat_table(
     if np.any(np.diff(r_sample) <= 0):
         raise ValueError(f"{corpus}/{record}: R peaks aren't strictly ascending, so that beat ids would not be unique")
     time = r_sample / fs_file
-    stretch = stretches(time, settings.gap_s)
+    stretch = stretches(time, settings.gap_s, unseen_s)
     columns: dict[str, Any] = {
         "beat_id": np.array([beat_id(corpus, record, sample) for sample in r_sample.tolist()], dtype=object),
         "corpus": np.full(n, corpus, dtype=object),

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.beats import context_windows, rr_features, stretch_ids
+from beatlens.edges import is_cut
 from beatlens.inputs import InputSpec, typical_beats, used_leads
 from beatlens.noise import qrs_amplitude
 from beatlens.shards import Shard, cut_beats
@@ -117,6 +118,7 @@ def load_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> LabelledR
     amplitude = qrs_amplitude(cut_beats(signal, r_index[sample], spec.geometry)[:, rows], spec.geometry) / scale
     wide = replace(spec.geometry, before=spec.geometry.before + MAX_SHIFT, after=spec.geometry.after + MAX_SHIFT)
     class_index = {name: k for k, name in enumerate(spec.classes)}
+    taught = np.where(is_cut(beats["reason"]), "", beats["label"].to_numpy(dtype=object))  # half a QRS is of no class
     windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
     return LabelledRecord(
         corpus=corpus,
@@ -131,7 +133,7 @@ def load_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> LabelledR
         typical_wide=typical_beats(cut_beats(signal, r_index, wide)[:, rows]) / scale[:, None],
         r_index=r_index,
         rr=rr_features(beats, spec.beats),
-        target=np.array([class_index.get(label, -1) for label in beats["label"]], dtype=np.int64),
+        target=np.array([class_index.get(label, -1) for label in taught], dtype=np.int64),
         gate=gate_labels(beats),
         windows=windows,
         lengths=lengths,

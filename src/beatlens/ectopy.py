@@ -1,9 +1,10 @@
 """Ectopy as a Holter report counts it: burden, couplets, runs, bigeminy and trigeminy, as rules over beats.
 
-A pattern is of one class and of accepted beats that follow each other: a beat in review, the end of a record or a gap
-ends it, since what lies there isn't known. A couplet is two such beats between others, a run three or more; bigeminy is
-every other beat, trigeminy every third, three times at least. Patterns count where they begin, so that those of a
-record's strips add up to the record's.
+A pattern is of one class and of accepted beats that follow each other: a beat in review, the end of a record, a gap or
+a stretch in which beats can't be told ends it, since what lies there isn't known. Possible runs take beats in review
+for what they are called. A couplet is two such beats between others, a run three or more; bigeminy is every other beat,
+trigeminy every third, three times at least. Patterns count where they begin, so that those of a record's strips add up
+to the record's.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ PATTERNS = {
     "longest_run": "beats of the longest of these runs, 0 where there is none",
     "n_bigeminy": "stretches in which every other beat is of the class, three of them at least",
     "n_trigeminy": "the same for every third beat",
+    "n_possible_runs": "runs if beats in review are what they are called",
+    "longest_possible_run": "beats of the longest of these",
 }
 """What is counted of each ectopic class; the columns are named <pattern>_<class>."""
 
@@ -35,14 +38,21 @@ def ectopy_columns(ectopic: Sequence[str]) -> list[str]:
 
 
 def ectopy(
-    classes: npt.NDArray[np.object_], stretch: IntArray, cell: IntArray, n_cells: int, ectopic: Sequence[str]
+    classes: npt.NDArray[np.object_],
+    review: npt.NDArray[np.bool_],
+    stretch: IntArray,
+    cell: IntArray,
+    n_cells: int,
+    ectopic: Sequence[str],
 ) -> dict[str, Float64Array | IntArray]:
     """Count the patterns of each ectopic class.
 
     Parameters
     ----------
     classes
-        (n,) class id of each beat, in time order within its stretch; "" for a beat in review.
+        (n,) class id of each beat, in time order within its stretch.
+    review
+        (n,) whether the beat is in review: it is a member of possible runs alone.
     stretch
         (n,) number of the gap-free stretch of one record that each beat lies in; beats of one lie together.
     cell
@@ -56,30 +66,43 @@ def ectopy(
     -------
     The columns `ectopy_columns`, (n_cells,) each
     """
-    code = np.zeros(len(classes), dtype=np.int64)
-    code[classes == ""] = -1
+    called = np.zeros(len(classes), dtype=np.int64)
     for k, name in enumerate(ectopic, start=1):
-        code[classes == name] = k
-    changes = (code[1:] != code[:-1]) | (stretch[1:] != stretch[:-1])
-    start = np.flatnonzero(np.concatenate([[True], changes])) if len(code) else np.zeros(0, dtype=np.int64)
-    length = np.diff(np.append(start, len(code)))
+        called[classes == name] = k
+    code = np.where(review, -1, called)
+    start, length = _same(code, stretch)
+    possible = _same(called, stretch)
     accepted = np.bincount(cell[code >= 0], minlength=n_cells)
     result: dict[str, Float64Array | IntArray] = {}
     for k, name in enumerate(ectopic, start=1):
         own = np.bincount(cell[code == k], minlength=n_cells)
         burden = np.divide(own, accepted, out=np.full(n_cells, np.nan), where=accepted > 0)
-        is_run = (code[start] == k) & (length >= RUN_BEATS)
-        longest = np.zeros(n_cells, dtype=np.int64)
-        np.maximum.at(longest, cell[start[is_run]], length[is_run])
         found = [
             burden,
             np.bincount(cell[start[(code[start] == k) & (length == 2)]], minlength=n_cells),
-            np.bincount(cell[start[is_run]], minlength=n_cells),
-            longest,
+            *_runs(code == k, start, length, cell, n_cells),
             *(np.bincount(cell[_every(code, stretch, start, length, k, beats)], minlength=n_cells) for beats in (2, 3)),
+            *_runs(called == k, *possible, cell, n_cells),
         ]
         result |= {f"{pattern}_{name}": values for pattern, values in zip(PATTERNS, found, strict=True)}
     return result
+
+
+def _same(code: IntArray, stretch: IntArray) -> tuple[IntArray, IntArray]:
+    """Return first beat and length of each run of one code within one stretch."""
+    changes = (code[1:] != code[:-1]) | (stretch[1:] != stretch[:-1])
+    start = np.flatnonzero(np.concatenate([[True], changes])) if len(code) else np.zeros(0, dtype=np.int64)
+    return start, np.diff(np.append(start, len(code)))
+
+
+def _runs(
+    own: npt.NDArray[np.bool_], start: IntArray, length: IntArray, cell: IntArray, n_cells: int
+) -> tuple[IntArray, IntArray]:
+    """Return number and longest length (n_cells,) of the runs of at least `RUN_BEATS` beats that are `own`."""
+    is_run = own[start] & (length >= RUN_BEATS)
+    longest = np.zeros(n_cells, dtype=np.int64)
+    np.maximum.at(longest, cell[start[is_run]], length[is_run])
+    return np.bincount(cell[start[is_run]], minlength=n_cells), longest
 
 
 def _every(code: IntArray, stretch: IntArray, start: IntArray, length: IntArray, k: int, beats: int) -> IntArray:

@@ -27,7 +27,6 @@ REASONS = {
     "all_nan": "no finite sample in any usable lead",
     "flat": "every usable lead is constant",
     "unknown_leads": "none of the configured leads is present",
-    "too_few_beats": "fewer beats than a context needs",
     "checksum_mismatch": "a file differs from its SHA256SUMS entry",
     "download_failed": "a file could not be fetched",
     "bad_annotations": "the annotation file can't be read or belongs to another recording",

@@ -63,6 +63,9 @@ RR_FEATURES = (
 SPREAD_FLOOR = 0.03
 """Spread of log RR that counts as none: a heart's own variation at rest."""
 
+MAX_UNSEEN_S = 0.3
+"""Time without a value from which on it may hide a beat."""
+
 DEFAULT_RR_S = 0.8
 """RR interval in seconds of a record that has none (a single beat), and the one whose logarithm counts as 0."""
 
@@ -125,9 +128,15 @@ class BeatSettings:
             raise ValueError(f"beats.gap_s is {self.gap_s}, max_log_ratio {self.max_log_ratio}; expected > 0")
 
 
-def stretches(r_time_s: Float64Array, gap_s: float) -> IntArray:
-    """Return the (n,) number of the gap-free stretch that each beat of a record lies in, from 0."""
-    breaks: IntArray = (np.diff(r_time_s, prepend=r_time_s[:1]) > gap_s).astype(np.int64)
+def stretches(r_time_s: Float64Array, gap_s: float, unseen_s: Float64Array | None = None) -> IntArray:
+    """Return the (n,) number of the gap-free stretch that each beat of a record lies in, from 0.
+
+    A gap is an interval longer than `gap_s`, or one with more than `MAX_UNSEEN_S` in `unseen_s` (n,): seconds between
+    the beat before and each beat in which no lead has a value.
+    """
+    breaks = np.diff(r_time_s, prepend=r_time_s[:1]) > gap_s
+    if unseen_s is not None and len(breaks):
+        breaks[1:] |= unseen_s[1:] > MAX_UNSEEN_S
     return np.cumsum(breaks, dtype=np.int64)
 
 

@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.beat_labels import NOISE, BeatLabels, label_beats, record_class
+from beatlens.beatless import find_stretches
 from beatlens.beats import BeatSettings, beat_table, match_beats
 from beatlens.corpora.registry import read_record
 from beatlens.corpora.strips import StripSettings
+from beatlens.edges import cut_by_edge, unseen_before, with_reasons
 from beatlens.labels import LabelTable
 from beatlens.leads import canonical_lead
 from beatlens.quality import QualitySettings, RecordSignals, assess, lead_scale
@@ -24,6 +26,7 @@ from beatlens.shard_writer import ShardWriter
 from beatlens.shards import BeatGeometry
 from beatlens.sheet import SheetRow
 from beatlens.signal import SignalSettings, condition, fill_gaps
+from beatlens.stretch import Stretch, in_stretches, told_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +66,7 @@ class PreprocessSettings:
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """One record's part of a shard, as `ShardWriter.add` takes it."""
+    """One record's part of a shard, as `ShardWriter.add` and `ShardWriter.note` take it."""
 
     row: dict[str, Any]
     signal: FloatArray
@@ -71,6 +74,8 @@ class Preprocessed:
     annotated: pd.DataFrame
     truth: list[dict[str, Any]]
     notes: tuple[str, ...]
+    stretches: list[dict[str, Any]]
+    remarks: list[dict[str, Any]]
 
 
 def preprocess_record(
@@ -125,6 +130,7 @@ def preprocess_record(
     beats = beat_table(
         **common,
         r_sample=detected,
+        unseen_s=unseen_before(detected / record.fs, conditioned.missing, fs),
         labels=[truth_beats.label[k] if k >= 0 else ("none" if labelled else "") for k in paired],
         symbols=[truth_beats.symbol[k] if k >= 0 else "" for k in paired],
         partner=_partner_sample(truth_beats.sample, of_detected),
@@ -133,6 +139,7 @@ def preprocess_record(
     annotated = beat_table(
         **common,
         r_sample=truth_beats.sample,
+        unseen_s=unseen_before(truth_beats.sample / record.fs, conditioned.missing, fs),
         labels=truth_beats.label,
         symbols=truth_beats.symbol,
         partner=_partner_sample(detected, of_annotated),
@@ -148,6 +155,12 @@ def preprocess_record(
         table["reason"] = np.array(quality.reasons(), dtype=object)
         for name, values in quality.columns().items():
             table[name] = values
+    found: tuple[Stretch, ...] = ()
+    if role != "noise":
+        found = find_stretches(signals, beats["r_index"].to_numpy(), scale, beats["reason"].to_numpy() != "")
+    for table in (beats, annotated):
+        cut = cut_by_edge(table["r_index"].to_numpy(), conditioned.missing, fs)
+        table["reason"] = with_reasons(table["reason"], cut, in_stretches(table["r_time_s"].to_numpy(), found))
     row = {
         "corpus": record.corpus,
         "record": record.name,
@@ -162,8 +175,33 @@ def preprocess_record(
         "labelled": labelled or weak is not None,
         "weak_label": "" if labelled or weak is None else weak,
     }
-    truth = [{"corpus": record.corpus, "record": record.name, **asdict(span)} for span in record.truth]
-    return Preprocessed(row, conditioned.signal, beats, annotated, truth, conditioned.notes)
+    key = {"corpus": record.corpus, "record": record.name}
+    return Preprocessed(
+        row,
+        conditioned.signal,
+        beats,
+        annotated,
+        [key | asdict(span) for span in record.truth],
+        conditioned.notes,
+        [key | {"patient": record.patient} | asdict(stretch) for stretch in found],
+        [key | remark for remark in _remarks(role, len(beats), float(row["duration_s"]), settings, found)],
+    )
+
+
+def _remarks(
+    role: str, n_beats: int, duration_s: float, settings: PreprocessSettings, found: Sequence[Stretch]
+) -> list[dict[str, str]]:
+    """Return the remarks on a record, without its keys."""
+    if role == "noise" or n_beats >= settings.beats.context:
+        return []
+    told = told_in_words(
+        [stretch.kind for stretch in found],
+        [stretch.end_s - stretch.start_s for stretch in found],
+        sum(stretch.n_beats for stretch in found),
+    )
+    count = f"{n_beats} beat{'s' if n_beats > 1 else ''}" if n_beats else "no beat"
+    detail = f"{count} in {duration_s:.3g} s, a context has {settings.beats.context}" + (f"; {told}" if told else "")
+    return [{"remark": "too_few_beats", "detail": detail}]
 
 
 def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> tuple[FloatArray, tuple[str, ...]]:
@@ -261,4 +299,5 @@ def preprocess_shard(
                 writer.set_status(row.corpus, row.record, row.role, "unreadable", detail)
                 continue
             writer.add(result.row, result.signal, result.beats, result.annotated, result.truth)
+            writer.note(result.stretches, result.remarks)
             writer.set_status(row.corpus, row.record, row.role, detail="; ".join(result.notes))

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.quality import RULES
+
 logger = logging.getLogger(__name__)
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -99,7 +101,7 @@ def reasons(
     distance
         (n,) to the nearest prototype, infinite where there is none.
     quality
-        (n,) reasons of the quality rules, joined by ``;``.
+        (n,) reasons of preprocessing, joined by ``;``: quality rules, ``cut_by_edge`` and ``stretch:<kind>``.
     thresholds
         Of the bundle.
     record
@@ -107,8 +109,8 @@ def reasons(
 
     Returns
     -------
-    (n,) of ``low_confidence``, ``noise``, ``far_from_prototypes``, ``quality:<rule>`` and ``unlike:<what>``, joined by
-    ``;``
+    (n,) of ``low_confidence``, ``noise``, ``far_from_prototypes``, ``quality:<rule>``, ``cut_by_edge``,
+    ``stretch:<kind>`` and ``unlike:<what>``, joined by ``;``
     """
     result = np.empty(len(probabilities), dtype=object)
     flags = {
@@ -118,7 +120,7 @@ def reasons(
     }
     for i, rules in enumerate(quality):
         parts = [name for name, flag in flags.items() if flag[i]]
-        parts += [f"quality:{rule}" for rule in rules.split(";") if rule]
+        parts += [f"quality:{rule}" if rule in RULES else rule for rule in rules.split(";") if rule]
         parts += record
         result[i] = ";".join(parts)
     return result

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.artefacts import TableWriter, write_table
+from beatlens.remarks import REMARK_COLUMNS
 from beatlens.shards import BEAT_COLUMNS, BEAT_TABLES, RECORD_COLUMNS, STATUS_COLUMNS, TRUTH_COLUMNS
+from beatlens.stretch import STRETCH_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,8 @@ class ShardWriter:
         self.path = Path(path)
         self._records: list[dict[str, Any]] = []
         self._truth: list[dict[str, Any]] = []
+        self._stretches: list[dict[str, Any]] = []
+        self._remarks: list[dict[str, Any]] = []
         self._status: list[dict[str, Any]] = []
         self._offset = 0
 
@@ -81,6 +85,11 @@ class ShardWriter:
         self._tables["annotated"].add(annotated)
         self._truth.extend(dict(entry) for entry in truth)
 
+    def note(self, stretches: Sequence[Mapping[str, Any]], remarks: Sequence[Mapping[str, Any]]) -> None:
+        """Note what is to be known of the record added last: rows of `STRETCH_COLUMNS` and of `REMARK_COLUMNS`."""
+        self._stretches.extend(dict(entry) for entry in stretches)
+        self._remarks.extend(dict(entry) for entry in remarks)
+
     def set_status(self, corpus: str, record: str, role: str, reason: str = "", detail: str = "") -> None:
         """Note that a record was used (no reason) or why it wasn't."""
         self._status.append(
@@ -119,4 +128,8 @@ class ShardWriter:
             for table in self._tables.values():
                 table.add(pd.DataFrame(columns=list(BEAT_COLUMNS)))
         write_table(self.path / "truth.parquet", pd.DataFrame(self._truth, columns=list(TRUTH_COLUMNS)))
+        stretches = pd.DataFrame(self._stretches, columns=list(STRETCH_COLUMNS))
+        number = dict.fromkeys(("start_s", "end_s", "constant_s"), float) | {"n_beats": "int64"}
+        write_table(self.path / "stretches.parquet", stretches.astype(number))
+        write_table(self.path / "remarks.tsv", pd.DataFrame(self._remarks, columns=list(REMARK_COLUMNS)))
         write_table(self.path / "status.tsv", pd.DataFrame(self._status, columns=list(STATUS_COLUMNS)))

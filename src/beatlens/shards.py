@@ -7,6 +7,8 @@ A shard directory holds
 - ``records.parquet``: one row a record, with its place in ``signals.npy`` (`RECORD_COLUMNS`);
 - ``beats.parquet`` and ``beats_annotated.parquet``: one row a beat at detected and at annotated R
   peaks (`BEAT_COLUMNS`);
+- ``stretches.parquet``: stretches in which beats can't be told (`beatlens.stretch.STRETCH_COLUMNS`);
+- ``remarks.tsv``: what is to be known of a record that is used all the same (`beatlens.remarks.REMARK_COLUMNS`);
 - ``truth.parquet``: planted truth (`TRUTH_COLUMNS`), read to score explanations and to draw them, no more;
 - ``status.tsv``: every record of the shard, used or not, with the reason (`STATUS_COLUMNS`).
 
@@ -65,7 +67,7 @@ BEAT_COLUMNS = {
     "matched": "detected: matches an annotated beat; annotated: matched by a detected beat",
     "matched_r_sample": "r_sample of the partner, -1 where none",
     "annotated_noise": "the beat lies in an annotated noise stretch",
-    "reason": "quality reasons, joined by ';', '' where clean",
+    "reason": "quality rules, 'cut_by_edge' and 'stretch:<kind>', joined by ';', '' where clean",
 }
 """Columns every beat table has; RR features (``rr_*``) and quality scores (``quality_*``) follow."""
 BEAT_TABLES = {"detected": "beats.parquet", "annotated": "beats_annotated.parquet"}
@@ -154,6 +156,16 @@ class Shard:
     def truth(self) -> pd.DataFrame:
         """Planted truth; only the evaluation of explanations may read it."""
         return read_table(self.path / "truth.parquet")
+
+    @cached_property
+    def stretches(self) -> pd.DataFrame:
+        """Stretches in which beats can't be told, in record and time order."""
+        return read_table(self.path / "stretches.parquet")
+
+    @cached_property
+    def remarks(self) -> pd.DataFrame:
+        """Remarks on records that are used all the same."""
+        return read_table(self.path / "remarks.tsv")
 
     def beats(self, peaks: str = "detected", columns: list[str] | None = None) -> pd.DataFrame:
         """Return the beat table at ``"detected"`` or ``"annotated"`` R peaks, in record and time order."""

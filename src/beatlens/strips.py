@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from beatlens.beat_labels import NOISE
 from beatlens.ectopy import ectopy, ectopy_columns
+from beatlens.episodes import sequence_starts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +99,7 @@ def aggregate(
     length_s: float | None,
     ectopic: Sequence[str],
     gap_s: float,
+    stretches: pd.DataFrame,
 ) -> pd.DataFrame:
     """Aggregate predictions over strips, or over whole records where `length_s` is None.
 
@@ -117,6 +119,8 @@ def aggregate(
         Class ids whose burden and patterns are counted.
     gap_s
         RR interval in seconds over which no pattern goes on.
+    stretches
+        In which beats can't be told (`beatlens.stretch.STRETCH_COLUMNS`): no pattern goes on over them.
 
     Returns
     -------
@@ -163,11 +167,9 @@ def aggregate(
     result["label_source"] = np.where(weak != "", "record", np.where(of_beats != "", "beat", ""))
     result["pred"] = _joined(cell[~review], pred[~review], n)
     result["reason"] = _joined(cell[review], beats["reason"].to_numpy()[review], n)
-    new = (beats[["corpus", "record"]].ne(beats[["corpus", "record"]].shift())).any(axis=1)
-    new |= beats["r_time_s"].diff() > gap_s
-    accepted = np.where(review, "", pred)
     own = [name for name in classes if name in ectopic]
-    counted = ectopy(accepted, new.to_numpy().cumsum(), cell, n, own)
+    sequence = np.cumsum(sequence_starts(beats, stretches, gap_s), dtype=np.int64)
+    counted = ectopy(pred, review, sequence, cell, n, own)
     return result.assign(**counted)[stretch_columns(classes, ectopic)]
 
 

@@ -151,10 +151,15 @@ class Chain:
             )  # fmt: skip
         self.call(
             "gather_predictions", "--beats", beats, "--annotated", annotated,
+            "--stretches", [shard / "stretches.parquet" for shard in self.shards],
+            "--remarks", [shard / "remarks.tsv" for shard in self.shards],
+            "--output-stretches", *self.path("stretches.parquet"), "--output-remarks", *self.path("remarks.tsv"),
             "--output-beats", *self.path("beats.parquet"), "--output-annotated", *self.path("annotated.parquet"),
         )  # fmt: skip
         self.call(
             "aggregate_strips", *self.predictions, *records,
+            "--stretches", *self.path("stretches.parquet"), "--remarks", *self.path("remarks.tsv"),
+            "--episodes", *self.path("episodes.parquet"),
             "--strips", *self.path("strips.parquet"), "--record-table", *self.path("records.parquet"),
         )  # fmt: skip
 

@@ -13,10 +13,11 @@ LETTER = {"N": "n", "RBBB": "n", "S": "S", "V": "V", "": "?"}
 
 
 def counted(text, cell=None, stretch=None, ectopic=("S", "V")):
-    classes = np.array([{"n": "N", "?": ""}.get(beat, beat) for beat in text], dtype=object)
+    classes = np.array([{"n": "N", "?": "V"}.get(beat, beat) for beat in text], dtype=object)
+    review = np.array([beat == "?" for beat in text], dtype=bool)
     zeros = np.zeros(len(text), dtype=np.int64)
     cell, stretch = zeros if cell is None else cell, zeros if stretch is None else stretch
-    return ectopy(classes, stretch, cell, int(cell.max(initial=0)) + 1, ectopic)
+    return ectopy(classes, review, stretch, cell, int(cell.max(initial=0)) + 1, ectopic)
 
 
 def expressions(name):
@@ -39,14 +40,15 @@ def test_patterns_are_those_that_regular_expressions_find():
         classes = rng.choice(["N", "RBBB", "S", "V", ""], n, p=[0.4, 0.1, 0.15, 0.3, 0.05]).astype(object)
         if rng.random() < 0.5:  # often periodic, else bigeminy is rare
             classes[rng.integers(3) :: rng.integers(2, 4)] = "V"
-        found = ectopy(classes, stretch, cell, 4, ("S", "V"))
+        called = np.where(classes == "", rng.choice(["N", "V"], n), classes)
+        found = ectopy(called, classes == "", stretch, cell, 4, ("S", "V"))
         assert list(found) == ectopy_columns(("S", "V"))
         letters = np.array([LETTER[name] for name in classes])
         for name in ("S", "V"):
             wanted = {
                 pattern: np.zeros(4, dtype=int) for pattern in ("n_couplets", "n_runs", "n_bigeminy", "n_trigeminy")
             }
-            longest = np.zeros(4, dtype=int)
+            longest, possible = np.zeros(4, dtype=int), np.zeros((2, 4), dtype=int)
             for part in np.unique(stretch):
                 first = int(np.flatnonzero(stretch == part)[0])
                 text = "".join(letters[stretch == part])
@@ -56,6 +58,13 @@ def test_patterns_are_those_that_regular_expressions_find():
                         wanted[pattern][place] += 1
                         if pattern == "n_runs":
                             longest[place] = max(longest[place], len(match[0]))
+                everything = "".join(LETTER[beat] for beat in called[stretch == part])
+                for match in re.finditer(f"{name}{{3,}}", everything):
+                    place = cell[first + match.start()]
+                    possible[0, place] += 1
+                    possible[1, place] = max(possible[1, place], len(match[0]))
+            np.testing.assert_array_equal(found[f"n_possible_runs_{name}"], possible[0])
+            np.testing.assert_array_equal(found[f"longest_possible_run_{name}"], possible[1])
             for pattern, values in wanted.items():
                 np.testing.assert_array_equal(found[f"{pattern}_{name}"], values, err_msg=f"{pattern} {classes}")
                 seen[pattern] += values.sum()
@@ -80,6 +89,10 @@ def test_patterns_are_those_that_regular_expressions_find():
         ("VnnVnnV", "n_trigeminy", 1),
         ("VnVnVnnVnnV", "n_trigeminy", 1),
         ("V?V", "n_couplets", 0),
+        ("V?V", "n_runs", 0),
+        ("V?V", "n_possible_runs", 1),
+        ("nVVV?VVVn", "n_runs", 2),
+        ("nVVV?VVVn", "longest_possible_run", 7),
     ],
 )
 def test_known_rhythms(text, pattern, count):

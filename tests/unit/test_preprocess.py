@@ -143,6 +143,65 @@ def test_one_dead_lead_and_a_gap_do_not_cost_the_beats_of_the_other() -> None:
     assert not ((result.beats["r_sample"] > 2010) & (result.beats["r_sample"] < 2490)).any()
 
 
+def test_a_record_without_enough_beats_gets_a_remark_that_says_what_its_time_is() -> None:
+    silence = np.random.default_rng(1).normal(0, 0.003, (2, 2500)).astype(np.float32)
+    silent = run(make_record(signal=silence, annotations=None), role="predict")
+    (remark,) = silent.remarks
+    assert (remark["corpus"], remark["record"], remark["remark"]) == ("c", "r1", "too_few_beats")
+    if not len(silent.beats):
+        assert remark["detail"] == "no beat in 10 s, a context has 5; 10 s without a beat: 10 s flat"
+    assert {row["kind"] for row in silent.stretches} == {"flat"}
+    short = run(make_record(signal=make_record().signal[:, :75], annotations=None), role="predict")
+    assert [row["detail"] for row in short.remarks] == ["no beat in 0.3 s, a context has 5"]
+    usual = run(make_record(), role="predict")
+    assert not usual.remarks
+    assert not usual.stretches
+    assert not run(make_record(signal=silence), role="noise").stretches
+
+
+@pytest.mark.parametrize("side", ["end", "start", "gap"])
+def test_a_beat_that_an_edge_cuts_goes_to_review_and_its_neighbours_do_not(side: str) -> None:
+    record = make_record(annotations=None)
+    at = int(R_SAMPLES[10])
+    if side == "end":
+        record = dataclasses.replace(record, signal=record.signal[:, : at + 6])
+    elif side == "start":
+        record = dataclasses.replace(record, signal=record.signal[:, at - 6 :])
+    else:
+        record.signal[:, at + 20 : at + 300] = np.nan
+    beats = run(record, role="predict").beats
+    moved = at - 6 if side == "start" else 0
+    cut = beats[beats["reason"] == "cut_by_edge"]
+    assert (cut["r_sample"] - (at - moved)).abs().tolist() == [pytest.approx(0, abs=5)]
+    assert (beats["reason"] != "").sum() == 1
+
+
+def test_no_interval_goes_over_time_without_a_value() -> None:
+    record = make_record(annotations=None)
+    record.signal[:, R_SAMPLES[9] + 40 : R_SAMPLES[10] + 60] = np.nan  # a beat is lost: 1.6 s, below beats.gap_s
+    record.signal[0, R_SAMPLES[20] + 40 : R_SAMPLES[21] - 40] = np.nan  # in one lead alone, nothing is
+    beats = run(record, role="predict").beats
+    after = beats["r_sample"] > R_SAMPLES[10]
+    assert beats["stretch"].tolist() == after.astype(int).tolist()
+    assert beats["rr_before_s"].max() < 0.9
+
+
+def test_beats_in_flutter_keep_their_rows_and_go_to_review(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    record = make_record(annotations=None)
+    time = np.arange(record.signal.shape[1]) / FS
+    flutter = (time > 10.3) & (time < 20.2)
+    record.signal[:, flutter] = (1.2 * np.sin(2 * np.pi * 5 * time[flutter])).astype(np.float32)
+    shard = write_shard(tmp_path / "s", rows_and_reader(monkeypatch, {"r1": dataclasses.replace(record, name="r1")}))
+    (row,) = shard.stretches.to_dict("records")
+    assert (row["corpus"], row["record"], row["patient"], row["kind"]) == ("c", "r1", "p-r1", "disorganised")
+    assert (row["start_s"], row["end_s"]) == (pytest.approx(10.3, abs=1), pytest.approx(20.2, abs=1))
+    beats = shard.beats()
+    inside = (beats["r_time_s"] > row["start_s"]) & (beats["r_time_s"] < row["end_s"])
+    assert beats["reason"].str.contains("stretch:disorganised").tolist() == inside.tolist()
+    assert row["n_beats"] == inside.sum()
+    assert list(shard.remarks.columns) == ["corpus", "record", "remark", "detail"]
+
+
 def rows_and_reader(monkeypatch: pytest.MonkeyPatch, records: dict[str, Record | Exception]) -> list[SheetRow]:
     def read(row: SheetRow, folder: Path, patients: object, strips: object) -> Record:
         found = records[row.record]

@@ -352,6 +352,42 @@ def test_a_run_without_labels_or_cases() -> None:
     assert not Page(text).stack
 
 
+def test_the_page_names_stretches_runs_and_remarks_and_says_nothing_where_there_are_none() -> None:
+    row = {"corpus": "c", "record": "r0", "split": "none", "n_beats": 9, "n_review": 2, "n_N": 5, "n_V": 2}
+    seconds = dict.fromkeys(("no_signal_s", "noise_s", "pause_s"), 0.0) | {"flat_s": 4.0, "disorganised_s": 8.0}
+    told = "12 s without a beat: 4 s flat, 8 s fast disorganised signal"
+    noted = pd.DataFrame([row | seconds | {"stretches": told, "remarks": "too_few_beats"}])
+    runs = [
+        ("run", 3, 0, 170.0, 2.0),
+        ("run", 9, 0, 200.0, 12.3),
+        ("run", 40, 0, 60.0, 50.0),
+        ("possible_run", 4, 1, 180.0, 30.0),
+    ]
+    episodes = pd.DataFrame(
+        [
+            {
+                "corpus": "c", "record": "r0", "kind": kind, "class": "V", "start_s": start, "end_s": start + 3.0,
+                "n_beats": n, "n_review": review, "rate_per_min": rate,
+            }
+            for kind, n, review, rate, start in runs
+        ]
+    )  # fmt: skip
+    remarks = pd.DataFrame([("c", NASTY, "too_few_beats", "no beat")], columns=["corpus", "record", "remark", "detail"])
+    text = render_report(inputs(metrics=None, record_predictions=noted, episodes=episodes, remarks=remarks))
+    assert not Page(text).stack
+    assert told in text
+    places = [text.index(f"run of {n} V at") for n in (9, 3, 40, 4)]
+    assert places == sorted(places), "fast runs first, then slow ones, then possible ones"
+    assert "run of 9 V at 200/min from 12.3 s" in text
+    assert "3 runs, 1 possible run" in text
+    assert "fewer beats than a context needs" in text
+    assert NASTY not in text
+    bare = noted.assign(stretches="", disorganised_s=0.0)
+    assert "Record by record" not in render_report(
+        inputs(metrics=None, record_predictions=bare, episodes=episodes[:0], remarks=remarks[:0])
+    )
+
+
 def test_numbers() -> None:
     assert score(float("nan")) == "–"
     assert score(-0.001) == "0.00"

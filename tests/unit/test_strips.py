@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from beatlens.predictions import join
+from beatlens.stretch import STRETCH_COLUMNS
 from beatlens.strips import StripSettings, aggregate
 
 CLASSES = ("N", "S", "V")
@@ -22,6 +23,7 @@ RECORDS = pd.DataFrame(
         "weak_label": "",
     }
 )
+STRETCHES = pd.DataFrame(columns=list(STRETCH_COLUMNS))
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def beats():
 
 @pytest.mark.parametrize("length_s", [10.0, None])
 def test_strips_are_what_a_loop_over_beats_gives(beats, length_s):
-    found = aggregate(beats, beats, RECORDS, CLASSES, length_s, ECTOPIC, 4.0)
+    found = aggregate(beats, beats, RECORDS, CLASSES, length_s, ECTOPIC, 4.0, STRETCHES)
     assert len(found) == (4 + 2 + 1 if length_s else 3)
     assert found[["corpus", "record", "start_s"]].apply(tuple, axis=1).is_monotonic_increasing
     for row in found.to_dict("records"):
@@ -73,31 +75,31 @@ def test_strips_are_what_a_loop_over_beats_gives(beats, length_s):
 
 
 def test_an_empty_strip_is_legal(beats):
-    last = aggregate(beats, beats, RECORDS, CLASSES, 10.0, ECTOPIC, 4.0).iloc[-1]
+    last = aggregate(beats, beats, RECORDS, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES).iloc[-1]
     assert (last["corpus"], last["n_beats"], last["pred"], last["p_V"], last["end_s"]) == ("d", 0, "", 0.0, 7.0)
-    none = aggregate(beats.iloc[:0], beats.iloc[:0], RECORDS, CLASSES, 10.0, ECTOPIC, 4.0)
+    none = aggregate(beats.iloc[:0], beats.iloc[:0], RECORDS, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES)
     assert none["n_beats"].sum() == 0
 
 
 def test_one_certain_ventricular_beat_makes_the_strip_ventricular(beats):
     beats = beats.assign(review=False, p_V=0.0, pred="N")
     beats.loc[3, ["p_V", "pred"]] = [1.0, "V"]
-    strip = aggregate(beats, beats, RECORDS, CLASSES, 10.0, ECTOPIC, 4.0)
+    strip = aggregate(beats, beats, RECORDS, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES)
     strip = strip[(strip.record == "b") & (strip.start_s == 0)].iloc[0]
     assert (strip["p_V"], strip["pred"], strip["n_V"]) == (1.0, "N;V", 1)
 
 
 def test_a_label_of_the_whole_record_is_that_of_its_strips(beats):
-    assert aggregate(beats, beats, RECORDS, CLASSES, None, ECTOPIC, 4.0)["label_source"].tolist() == [
+    assert aggregate(beats, beats, RECORDS, CLASSES, None, ECTOPIC, 4.0, STRETCHES)["label_source"].tolist() == [
         "beat",
         "beat",
         "",
     ]
     named = RECORDS.assign(labelled=True, weak_label=["S", "noise", "V"])
-    found = aggregate(beats.assign(label="S"), beats.iloc[:0], named, CLASSES, 10.0, ECTOPIC, 4.0)
+    found = aggregate(beats.assign(label="S"), beats.iloc[:0], named, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES)
     assert found["label"].tolist() == ["", ""] + ["S"] * 4 + ["V"]  # also where nothing was detected
     assert found["label_source"].tolist() == ["", ""] + ["record"] * 5
-    unlabelled = aggregate(beats, beats.iloc[:0], RECORDS, CLASSES, 10.0, ECTOPIC, 4.0)
+    unlabelled = aggregate(beats, beats.iloc[:0], RECORDS, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES)
     assert set(unlabelled["label"]) == {""}  # labels of beats are those of the annotated table
 
 
@@ -106,15 +108,17 @@ def test_ectopy_is_counted_in_time_order_without_gaps_and_sums_up(beats):
     run = calm.copy()
     run.loc[[3, 4, 5, 20, 21], "pred"] = "V"
     shuffled = run.sample(frac=1, random_state=1)
-    whole = aggregate(shuffled, shuffled, RECORDS, CLASSES, None, ECTOPIC, 4.0).set_index(["corpus", "record"])
+    whole = aggregate(shuffled, shuffled, RECORDS, CLASSES, None, ECTOPIC, 4.0, STRETCHES).set_index(
+        ["corpus", "record"]
+    )
     own = whole.loc[("c", "b")]
     assert (own["n_runs_V"], own["longest_run_V"], own["n_couplets_V"], own["n_bigeminy_V"]) == (1, 3, 1, 0)
     assert own["burden_V"] == 5 / own["n_beats"]
     assert np.isnan(whole.loc[("d", "a"), "burden_V"])
     assert not [column for column in whole if column.endswith("_X")]
-    strips = aggregate(run, run, RECORDS, CLASSES, 10.0, ECTOPIC, 4.0)
+    strips = aggregate(run, run, RECORDS, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES)
     assert strips["n_couplets_V"].sum() == whole["n_couplets_V"].sum()
-    apart = aggregate(run, run, RECORDS, CLASSES, None, ECTOPIC, 0.5).set_index(["corpus", "record"])
+    apart = aggregate(run, run, RECORDS, CLASSES, None, ECTOPIC, 0.5, STRETCHES).set_index(["corpus", "record"])
     assert apart.loc[("c", "b"), "n_runs_V"] == 0  # beats come every .7 s
 
 

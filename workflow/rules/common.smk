@@ -37,6 +37,8 @@ SHARD_FILES = (
     "beats.parquet",
     "beats_annotated.parquet",
     "truth.parquet",
+    "stretches.parquet",
+    "remarks.tsv",
     "status.tsv",
 )
 BUNDLE = CONFIG["bundle"] or f"{RESULTS}/model/bundle"

@@ -1,6 +1,8 @@
 # Predictions of beats, a shard a job, and what follows from them for strips and records.
 PREDICTIONS = ["<results>/predictions/beats.parquet", "<results>/predictions/beats_annotated.parquet"]
 
+NOTES = ["<results>/predictions/stretches.parquet", "<results>/predictions/remarks.tsv"]
+
 
 rule predict_shard:
     """Classify the beats of a shard, at detected and at annotated R peaks, and send doubtful ones to review."""
@@ -36,13 +38,17 @@ rule predict_shard:
 
 
 rule gather_predictions:
-    """Put the predictions of all shards into one table each, joined by beat id."""
+    """Put the predictions of all shards into one table each, joined by beat id, and what is noted of records."""
     input:
         beats=every_shard("beats.parquet", folder="predictions/shards"),
         annotated=every_shard("beats_annotated.parquet", folder="predictions/shards"),
+        stretches=every_shard("stretches.parquet"),
+        remarks=every_shard("remarks.tsv"),
     output:
         beats=ensure("<results>/predictions/beats.parquet", non_empty=True),
         annotated=ensure("<results>/predictions/beats_annotated.parquet", non_empty=True),
+        stretches=ensure("<results>/predictions/stretches.parquet", non_empty=True),
+        remarks=ensure("<results>/predictions/remarks.tsv", non_empty=True),
     log:
         "<logs>/gather_predictions.log",
     benchmark:
@@ -58,18 +64,23 @@ rule gather_predictions:
         code=code("gather_predictions"),
     shell:
         "{params.program} --beats {input.beats:q} --annotated {input.annotated:q}"
-        " --output-beats {output.beats:q} --output-annotated {output.annotated:q} --log {log:q}"
+        " --stretches {input.stretches:q} --remarks {input.remarks:q}"
+        " --output-beats {output.beats:q} --output-annotated {output.annotated:q}"
+        " --output-stretches {output.stretches:q} --output-remarks {output.remarks:q} --log {log:q}"
 
 
 rule aggregate_strips:
-    """Aggregate beats to strips of fixed length and to records."""
+    """Aggregate beats to strips of fixed length and to records, and list runs and pauses."""
     input:
         beats="<results>/predictions/beats.parquet",
         annotated="<results>/predictions/beats_annotated.parquet",
         records="<results>/records.tsv",
+        stretches="<results>/predictions/stretches.parquet",
+        remarks="<results>/predictions/remarks.tsv",
     output:
         strips=ensure("<results>/predictions/strips.parquet", non_empty=True),
         records=ensure("<results>/predictions/records.parquet", non_empty=True),
+        episodes=ensure("<results>/predictions/episodes.parquet", non_empty=True),
     log:
         "<logs>/strips.log",
     benchmark:
@@ -86,4 +97,5 @@ rule aggregate_strips:
         settings=settings("strips", "classes", "beats.gap_s"),
     shell:
         "{params.program} --beats {input.beats:q} --annotated {input.annotated:q} --records {input.records:q}"
-        " --settings {params.settings:q} --strips {output.strips:q} --record-table {output.records:q} --log {log:q}"
+        " --stretches {input.stretches:q} --remarks {input.remarks:q} --settings {params.settings:q}"
+        " --strips {output.strips:q} --record-table {output.records:q} --episodes {output.episodes:q} --log {log:q}"

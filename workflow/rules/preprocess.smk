@@ -34,6 +34,8 @@ rule preprocess_shard:
         beats=ensure("<results>/preprocess/{shard}/beats.parquet", non_empty=True),
         annotated=ensure("<results>/preprocess/{shard}/beats_annotated.parquet", non_empty=True),
         truth=ensure("<results>/preprocess/{shard}/truth.parquet", non_empty=True),
+        stretches=ensure("<results>/preprocess/{shard}/stretches.parquet", non_empty=True),
+        remarks=ensure("<results>/preprocess/{shard}/remarks.tsv", non_empty=True),
         status=ensure("<results>/preprocess/{shard}/status.tsv", non_empty=True),
     log:
         "<logs>/preprocess/{shard}.log",

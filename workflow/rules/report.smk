@@ -31,6 +31,8 @@ rule build_report:
         config="<results>/run_config.yaml",
         bundle=BUNDLE_FILES[0],
         record_table="<results>/predictions/records.parquet",
+        episodes="<results>/predictions/episodes.parquet",
+        remarks="<results>/predictions/remarks.tsv",
         alerts="<results>/alerts/alerts.csv",
         clusters="<results>/alerts/clusters.csv",
         prototypes=[] if CONFIG["bundle"] else PROTOTYPES[2:4],
@@ -78,6 +80,7 @@ rule build_report:
     shell:
         "{params.program} --records {input.records:q} --status {input.status:q} --config {input.config:q}"
         " --bundle-json {input.bundle:q} --explanations {input.explanations:q} --cohort {input.cohort:q}"
-        " --record-table {input.record_table:q} --alerts {input.alerts:q} --clusters {input.clusters:q}"
+        " --record-table {input.record_table:q} --episodes {input.episodes:q} --remarks {input.remarks:q}"
+        " --alerts {input.alerts:q} --clusters {input.clusters:q}"
         " --cases {input.cases:q} {params.optional} {params.probes}"
         " --settings {params.settings:q} --output {output.report:q} --log {log:q}"

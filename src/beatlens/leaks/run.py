@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from beatlens.bundle import Bundle
+from beatlens.edges import is_cut
 from beatlens.roster import records_digest
 from beatlens.shards import Shard
 
@@ -93,6 +94,7 @@ class Run:
         for table in self.tables("detected"):
             keys = zip(table["corpus"], table["record"], strict=True)
             learnt = np.array([self.split_of.get(key) == "train" for key in keys], dtype=bool)
+            learnt &= ~is_cut(table["reason"])
             yield table[learnt & table["label"].isin(self.bundle.classes).to_numpy()]
 
 

@@ -15,6 +15,7 @@ from beatlens.report.cases import case_sections
 from beatlens.report.cohort import cohort_section
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import REFERENCES, fitted_on, methods_text
+from beatlens.report.notes import notes_section
 from beatlens.report.numbers import count, listing, plural, score
 from beatlens.report.origin import origin_section
 from beatlens.report.probes import probe_section
@@ -65,6 +66,7 @@ def render_report(inputs: ReportInputs) -> str:
         thresholds=review_limits(inputs),
         fitted=fitted_on(inputs.bundle),
         predicted=prediction_section(inputs),
+        noted=notes_section(inputs),
         conformal=conformal_section(inputs),
         alerted=alert_section(inputs),
         bank=prototype_section(inputs),

@@ -13,6 +13,9 @@ REVIEW_WORDS = {
     "low_confidence": "low confidence",
     "far_from_prototypes": "unlike any prototype",
     "noise": "the noise gate calls it noise",
+    "cut_by_edge": "an edge cuts its QRS complex",
+    "stretch:disorganised": "it lies in fast disorganised signal",
+    "stretch:noise": "it lies in artefact",
 }
 
 

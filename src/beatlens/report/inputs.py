@@ -28,6 +28,8 @@ TABLES = {
     "explanations": ("explanation_metrics", "metrics/explanations.csv"),
     "cohort": ("cohort", "metrics/cohort.csv"),
     "record-table": ("record_predictions", "predictions/records.parquet"),
+    "episodes": ("episodes", "predictions/episodes.parquet"),
+    "remarks": ("remarks", "predictions/remarks.tsv"),
     "alerts": ("alerts", "alerts/alerts.csv"),
     "clusters": ("clusters", "alerts/clusters.csv"),
     "prototype-summary": ("prototypes", "prototypes/summary.csv"),
@@ -82,6 +84,9 @@ class ReportInputs:
         What the checks for leaks found (`beatlens.leaks.audit.COLUMNS`).
     cohort
         What the model uses for each class (`beatlens.evaluate.cohort.COLUMNS`).
+    episodes, remarks
+        Runs and pauses (`beatlens.episodes.EPISODE_COLUMNS`), and remarks on records
+        (`beatlens.remarks.REMARK_COLUMNS`).
     facts
         One row a case (`beatlens.figures.cases.FACT_COLUMNS`).
     alerts, clusters
@@ -113,6 +118,8 @@ class ReportInputs:
     explanation_metrics: pd.DataFrame | None = None
     cohort: pd.DataFrame | None = None
     record_predictions: pd.DataFrame | None = None
+    episodes: pd.DataFrame | None = None
+    remarks: pd.DataFrame | None = None
     facts: pd.DataFrame | None = None
     alerts: pd.DataFrame | None = None
     clusters: pd.DataFrame | None = None

@@ -1,0 +1,75 @@
+"""Stretches without trustworthy beats on the 48 MIT-BIH records: flutter covered, time and beats listed besides, cost.
+
+    PYTHONPATH=src python benchmarks/stretches.py DATA/mitdb [--records DS1]
+
+A row a record that has any. Flutter is what is annotated from ``[`` to ``]``; all else has real rhythm, so that what is
+listed there as disorganised or artefact is false or noisy. Pauses are real. Choose on DS1, read all records once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from beatlens.beatless import find_stretches
+from beatlens.corpora.wfdb_directory import read_record
+from beatlens.labels import flutter_intervals
+from beatlens.preprocess import PreprocessSettings
+from beatlens.quality import RecordSignals, assess, lead_scale
+from beatlens.rpeaks import detect
+from beatlens.signal import condition, fill_gaps
+from beatlens.stretch import DOUBTED_KINDS
+
+ROOT = Path(__file__).resolve().parents[1]
+DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--records", choices=["all", "DS1"], default="all")
+    arguments = parser.parse_args()
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    settings = PreprocessSettings.from_config(config)
+    names = DS1 if arguments.records == "DS1" else sorted(path.stem for path in arguments.folder.glob("*.hea"))
+    total: Counter[str] = Counter()
+    spent, hours = [], 0.0
+    for name in names:
+        record = read_record(arguments.folder, name, "mitdb")
+        made = condition(record.signal, record.fs, settings.signal)
+        fs = float(settings.signal.fs)
+        r_index = np.unique(np.rint(detect(made.signal, fs, settings.rpeaks, made.missing)).astype(np.int64))
+        signals = RecordSignals(fill_gaps(record.signal)[0], record.fs, made.signal, made.missing, fs)
+        scale = lead_scale(made.signal, r_index, fs)
+        quality = assess(signals, r_index, scale, settings.geometry, settings.quality)
+        doubted = np.array(quality.reasons()) != ""
+        began = time.process_time()
+        found = find_stretches(signals, r_index, scale, doubted)
+        spent.append(time.process_time() - began)
+        hours += made.signal.shape[1] / fs / 3600
+        assert record.annotations is not None
+        flutter = np.array(flutter_intervals(record.annotations, record.signal.shape[1])).reshape(-1, 2) / record.fs
+        waves = [stretch for stretch in found if stretch.kind == "disorganised"]
+        for start, end in flutter:
+            covered = sum(max(min(s.end_s, end) - max(s.start_s, start), 0) for s in waves)
+            print(f"{name} flutter {start:7.1f} to {end:7.1f} s: {100 * covered / (end - start):.0f} % covered")
+        seconds: Counter[str] = Counter()
+        for stretch in found:
+            if not any(stretch.start_s < end and stretch.end_s > start for start, end in flutter):
+                seconds[stretch.kind] += stretch.end_s - stretch.start_s
+                seconds["beats inside"] += stretch.n_beats if stretch.kind in DOUBTED_KINDS else 0
+        total += seconds
+        if sum(seconds.values()):
+            print(name, ", ".join(f"{kind} {value:.1f}" for kind, value in seconds.items() if value))
+    print(f"{len(names)} records, outside flutter and a record-hour:")
+    print(", ".join(f"{kind} {value / hours:.2f}" for kind, value in total.items()), "(seconds, beats)")
+    print(f"{1000 * float(np.median(spent)):.1f} ms a record, {1000 * max(spent):.1f} ms at most (CPU)")
+
+
+if __name__ == "__main__":
+    main()
