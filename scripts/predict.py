@@ -11,6 +11,7 @@ from beatlens.bundle import Bundle
 from beatlens.inference import predict_beats
 from beatlens.models.build import choose_device, make_deterministic
 from beatlens.shards import Shard
+from beatlens.stored import reference_table
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True, help="bundle directory")
     parser.add_argument("--beats", type=Path, required=True, help="predictions at detected peaks, to write")
     parser.add_argument("--annotated", type=Path, required=True, help="predictions at annotated peaks, to write")
+    parser.add_argument("--look-alikes", type=Path, required=True, help="what look-alikes rest on, to write")
     arguments = parser.parse_args()
     programs.start(arguments)
     programs.forget_primitives()
@@ -32,10 +34,13 @@ def main() -> None:
     records = read_table(arguments.records)
     splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
     network = bundle.network(device)
-    for peaks, path in (("detected", arguments.beats), ("annotated", arguments.annotated)):
-        with TableWriter(path) as writer:
-            for beats in shard.beat_groups(peaks):
-                writer.add(predict_beats(shard, beats, splits, bundle, network, device))
+    with TableWriter(arguments.beats) as writer, TableWriter(arguments.look_alikes) as references:
+        for beats in shard.beat_groups("detected"):
+            references.add(reference_table(beats.iloc[:0], None, bundle.spec))
+            writer.add(predict_beats(shard, beats, splits, bundle, network, device, references.add))
+    with TableWriter(arguments.annotated) as writer:
+        for beats in shard.beat_groups("annotated"):
+            writer.add(predict_beats(shard, beats, splits, bundle, network, device))
 
 
 if __name__ == "__main__":

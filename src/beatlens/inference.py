@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from beatlens.inputs import InputSpec, RecordInputs, prepare, prepare_record, pr
 from beatlens.look_alikes import LookAlikes, look_alikes_of
 from beatlens.review import reasons
 from beatlens.shards import Shard
+from beatlens.stored import reference_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,6 +127,7 @@ def predict_beats(
     bundle: Bundle,
     network: HybridNet,
     device: str = "cpu",
+    references: Callable[[pd.DataFrame], None] | None = None,
 ) -> pd.DataFrame:
     """Predict every beat of a table.
 
@@ -143,6 +145,9 @@ def predict_beats(
         ``bundle.network(device)``.
     device
         ``cpu`` or ``cuda``; noted in the table's attributes.
+    references
+        Takes, record by record, what the network says of the beats among which look-alikes are looked for
+        (`beatlens.stored.reference_table`), which later stages need; None where nothing does.
 
     Returns
     -------
@@ -157,7 +162,10 @@ def predict_beats(
             raise ValueError(
                 f"{shard.path}: {inputs.corpus}/{inputs.record} is not in the record table; expected a split"
             )
-        parts.append(predict_record(inputs, split, bundle, network, device)[0])
+        table, found = predict_record(inputs, split, bundle, network, device)
+        parts.append(table)
+        if references is not None:
+            references(reference_table(inputs.beats, found.look_alikes, bundle.spec))
     if not parts:
         parts = [_empty_table(beats, bundle.classes)]
     result = pd.concat(parts, ignore_index=True)

@@ -1,5 +1,7 @@
 # Predictions of beats, a shard a job, and what follows from them for strips and records.
 PREDICTIONS = ["<results>/predictions/beats.parquet", "<results>/predictions/beats_annotated.parquet"]
+# By shard, as explaining reads them: nothing is predicted twice.
+STORED_PREDICTIONS = every_shard("beats.parquet", "look_alikes.parquet", folder="predictions/shards")
 
 
 rule predict_shard:
@@ -11,6 +13,7 @@ rule predict_shard:
     output:
         beats=ensure("<results>/predictions/shards/{shard}/beats.parquet", non_empty=True),
         annotated=ensure("<results>/predictions/shards/{shard}/beats_annotated.parquet", non_empty=True),
+        look_alikes=ensure("<results>/predictions/shards/{shard}/look_alikes.parquet", non_empty=True),
     log:
         "<logs>/predict/{shard}.log",
     benchmark:
@@ -30,7 +33,8 @@ rule predict_shard:
         bundle=folders("bundle"),
     shell:
         "{params.program} --shard {params.shard:q} --records {input.records:q} --bundle {params.bundle:q}"
-        " --settings {params.settings:q} --beats {output.beats:q} --annotated {output.annotated:q} --log {log:q}"
+        " --settings {params.settings:q} --beats {output.beats:q} --annotated {output.annotated:q}"
+        " --look-alikes {output.look_alikes:q} --log {log:q}"
 
 
 rule gather_predictions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from beatlens.evaluate.nulls import fixed_nulls, random_maps
 from beatlens.evaluate.regions import Region, region_of, region_truth
 from beatlens.explain.attribution import Attribution
 from beatlens.explain.baselines import fill_signal
+from beatlens.explain.cases import Case
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.scene import Scene
 from beatlens.seeds import derive_seed
@@ -59,7 +60,7 @@ def seen_samples(scene: Scene) -> npt.NDArray[np.bool_]:
     return seen
 
 
-def case_truths(case: Any, scene: Scene, labels: Labels) -> dict[str, Truth]:
+def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
     """Return every truth that a case has, by name.
 
     A truth says what makes a class: it is the truth of an explanation of that class only. Samples that the model
@@ -68,7 +69,7 @@ def case_truths(case: Any, scene: Scene, labels: Labels) -> dict[str, Truth]:
     Parameters
     ----------
     case
-        Row of the case table (`beatlens.explain.explainer.case_rows`).
+        The case.
     scene
         Of the case.
     labels
@@ -140,7 +141,7 @@ class NullMaps:
             Of the random maps.
         """
         scene = engine.scene
-        signal = scene.signal[:, scene.start : scene.stop]
+        signal = scene.window
         targets = scene.r_index[scene.target_rows] - scene.start
         beats = [(int(r) - scene.geometry.before, int(r) + scene.geometry.after) for r in targets]
         change = np.abs(signal.astype(np.float64) - fill_signal(scene, engine.baseline))

@@ -7,12 +7,14 @@ seconds has no such free lunch: where in it the class lies is for the explanatio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from beatlens.explain.cases import Case
 
 MIN_BEATS = 3
 """Beats that a window needs."""
@@ -73,28 +75,28 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
     return pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
 
 
-def target_beats(case: Any, beats: pd.DataFrame) -> list[str]:
-    """Return the beats whose class a case explains: its own beat, or all beats of its window.
+def target_rows(case: Case, beats: pd.DataFrame) -> list[int]:
+    """Return which of a record's beats a case explains the class of: its own beat, or all beats of its window.
 
     Parameters
     ----------
     case
-        Row of the case table.
+        The case.
     beats
         The record's beats.
 
     Raises
     ------
     ValueError
-        Where the window holds no beat.
+        Where the record hasn't got the beat, or the window holds none.
     """
-    if case.target != "window":
-        return [str(case.beat_id)]
-    time = beats["r_time_s"]
-    inside: list[str] = beats.loc[(time >= case.window_start_s) & (time < case.window_end_s), "beat_id"].tolist()
-    if not inside:
-        raise ValueError(
-            f"case {case.case}: no beat of {case.corpus}/{case.record} from {case.window_start_s} to "
-            f"{case.window_end_s} s; expected those of its window"
-        )
-    return inside
+    if case.target == "window":
+        time = beats["r_time_s"].to_numpy(dtype=np.float64)
+        rows = np.flatnonzero((time >= case.window_start_s) & (time < case.window_end_s))
+        wanted = f"from {case.window_start_s} to {case.window_end_s} s"
+    else:
+        rows = np.flatnonzero(beats["beat_id"].to_numpy() == case.beat_id)
+        wanted = case.beat_id
+    if not len(rows):
+        raise ValueError(f"case {case.case}: no beat {wanted} of {case.corpus}/{case.record}; expected one or more")
+    return [int(row) for row in rows]
