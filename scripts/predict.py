@@ -34,13 +34,16 @@ def main() -> None:
     records = read_table(arguments.records)
     splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
     network = bundle.network(device)
-    with TableWriter(arguments.beats) as writer, TableWriter(arguments.look_alikes) as references:
+    references = [reference_table(shard.beats_of("", ""), None, bundle.spec)]  # its columns, if there is no record
+    with TableWriter(arguments.beats) as writer:
         for beats in shard.beat_groups("detected"):
-            references.add(reference_table(beats.iloc[:0], None, bundle.spec))
-            writer.add(predict_beats(shard, beats, splits, bundle, network, device, references.add))
+            writer.add(predict_beats(shard, beats, splits, bundle, network, device, references))
     with TableWriter(arguments.annotated) as writer:
         for beats in shard.beat_groups("annotated"):
             writer.add(predict_beats(shard, beats, splits, bundle, network, device))
+    with TableWriter(arguments.look_alikes) as writer:
+        for part in references:
+            writer.add(part)
 
 
 if __name__ == "__main__":

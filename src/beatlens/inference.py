@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,7 @@ def predict_beats(
     bundle: Bundle,
     network: HybridNet,
     device: str = "cpu",
-    references: Callable[[pd.DataFrame], None] | None = None,
+    references: list[pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """Predict every beat of a table.
 
@@ -165,7 +165,7 @@ def predict_beats(
         table, found = predict_record(inputs, split, bundle, network, device)
         parts.append(table)
         if references is not None:
-            references(reference_table(inputs.beats, found.look_alikes, bundle.spec))
+            references.append(reference_table(inputs.beats, found.look_alikes, bundle.spec))
     if not parts:
         parts = [_empty_table(beats, bundle.classes)]
     result = pd.concat(parts, ignore_index=True)

@@ -72,6 +72,8 @@ class PreparedRecord:
         Identifiers; `patient` is ``corpus/patient``.
     beats
         The record's rows of the beat table.
+    fs_file
+        Rate of the record file in Hz.
     leads
         Leads of the record that the model uses, in the model's order.
     lead_scale
@@ -94,6 +96,7 @@ class PreparedRecord:
     record: str
     patient: str
     beats: pd.DataFrame
+    fs_file: float
     leads: tuple[str, ...]
     lead_scale: FloatArray
     lead_ids: IntArray
@@ -207,6 +210,7 @@ def view_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> PreparedR
         record=record,
         patient=f"{corpus}/{first['patient']}",
         beats=beats,
+        fs_file=float(shard.row(corpus, record).fs_file),
         leads=leads,
         lead_scale=scale,
         lead_ids=np.array([lead_id(lead) for lead in leads], dtype=np.int64),

@@ -19,7 +19,7 @@ from beatlens.look_alikes import LookAlikes, known_look_alikes, reference_rows, 
 if TYPE_CHECKING:
     import pandas as pd
 
-BEATS, ANNOTATED, LOOK_ALIKES = "beats.parquet", "beats_annotated.parquet", "look_alikes.parquet"
+BEATS, LOOK_ALIKES = "beats.parquet", "look_alikes.parquet"
 KEYS = ["corpus", "record", "beat_id"]
 
 
@@ -107,4 +107,4 @@ def _name(beats: pd.DataFrame) -> str:
     return f"{beats['corpus'].iloc[0]}/{beats['record'].iloc[0]}"
 
 
-__all__ = ["ANNOTATED", "BEATS", "LOOK_ALIKES", "StoredPredictions", "evidence_columns", "reference_table"]
+__all__ = ["StoredPredictions", "evidence_columns", "reference_table"]
