@@ -172,11 +172,12 @@ def typical_beats(waves: FloatArray) -> FloatArray:
 
     Like a lead's scale it is taken once from all of the record, without labels, and stays as it is under perturbation.
     """
-    typical: FloatArray = np.median(waves[_typical_rows(len(waves))], axis=0).astype(np.float32)
+    typical: FloatArray = np.median(waves[typical_rows(len(waves))], axis=0).astype(np.float32)
     return typical
 
 
-def _typical_rows(n: int) -> IntArray:
+def typical_rows(n: int) -> IntArray:
+    """Return which of a record's n beats its typical beat is taken from, ascending."""
     return np.unique(np.linspace(0, n - 1, min(TYPICAL_BEATS, n)).astype(np.int64))
 
 
@@ -204,7 +205,7 @@ def view_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> PreparedR
     windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
     signal = used_signal(shard, corpus, record, leads)
     r_index = beats["r_index"].to_numpy(dtype=np.int64)
-    waves = scaled_beats(signal, r_index[_typical_rows(len(beats))], scale, spec.geometry)
+    waves = scaled_beats(signal, r_index[typical_rows(len(beats))], scale, spec.geometry)
     return PreparedRecord(
         corpus=corpus,
         record=record,
@@ -216,7 +217,7 @@ def view_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> PreparedR
         lead_ids=np.array([lead_id(lead) for lead in leads], dtype=np.int64),
         geometry=spec.geometry,
         signal=signal,
-        typical=np.median(waves, axis=0).astype(np.float32),
+        typical=typical_beats(waves),
         rr=rr_features(beats, spec.beats),
         windows=windows,
         lengths=lengths,
@@ -278,6 +279,7 @@ __all__ = [
     "record_similarities",
     "scaled_beats",
     "typical_beats",
+    "typical_rows",
     "used_leads",
     "used_signal",
     "view_record",
