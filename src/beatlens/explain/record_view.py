@@ -50,8 +50,12 @@ class RecordView:
         """Return the (L, T) median, in mV, of the accepted beats of a class."""
         if label not in self._medians:
             record = self.record
-            waves = cut_beats(record.signal, record.r_index[self.accepted(label)], record.geometry)
-            self._medians[label] = np.asarray(np.median(waves, axis=0), dtype=np.float32)
+            r_index = record.r_index[self.accepted(label)]
+            median = np.empty((len(record.leads), record.geometry.length), dtype=np.float32)
+            for lead, wave in enumerate(median):  # one by one: a day of beats is large
+                beats = cut_beats(record.signal[lead : lead + 1], r_index, record.geometry)
+                wave[:] = np.median(beats[:, 0], axis=0)
+            self._medians[label] = median
         return self._medians[label]
 
 
