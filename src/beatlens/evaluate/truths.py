@@ -106,13 +106,18 @@ def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
                 return {}
             found[PLANTED] = planted_truth(labels.spans, int(beat["matched_r_sample"]), case.label, *grid)
         if region is not None and len(beats) > 1:
-            r_times = beats["r_index"].to_numpy(dtype=np.float64) / scene.geometry.fs
-            alike = np.ones(len(beats), dtype=bool) if by_record else (beats["label"] == case.case_class).to_numpy()
-            alike[row] = False
+            # The regions of a beat lie between its neighbours, which two beats before and one after decide.
+            r_index = beats["r_index"].to_numpy(dtype=np.float64)
+            low, high = np.searchsorted(r_index, (scene.start, scene.stop)) + np.array([-4, 4])
+            low, high = max(int(low), 0), min(int(high), len(beats))
+            r_times = r_index[low:high] / scene.geometry.fs
+            alike = np.full(high - low, by_record) | (beats["label"].to_numpy()[low:high] == case.case_class)
+            alike[row - low] = False
+            alike[: 2 if low else 0] = False
             others = np.flatnonzero(alike).tolist()
             names = (RECORD_STRICT, RECORD_LENIENT) if by_record else (STRICT, LENIENT)
             for name, strict in zip(names, (True, False), strict=True):
-                found[name] = region_truth(region, r_times, [row], others, *grid, strict=strict)
+                found[name] = region_truth(region, r_times, [row - low], others, *grid, strict=strict)
     kept = {name: truth.within(seen) for name, truth in found.items() if truth is not None}
     return {name: truth for name, truth in kept.items() if truth is not None}
 
