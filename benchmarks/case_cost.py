@@ -4,7 +4,8 @@
 
 A record of the run's made corpus is repeated until it is long enough, and goes with the run's bundle through the
 programs, each run as the workflow's jobs are. Seconds are those of a whole job, imports too; a case's are what the job
-takes beyond one without cases. Memory is the largest resident size, mapped pages of the signal too.
+takes beyond one without cases, the record's once-a-job preparation shared among them. Memory is the largest resident
+size, mapped pages of the signal too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from beatlens.config import load_config
@@ -30,6 +30,8 @@ from beatlens.corpora.index import update_sheet
 MUST_RATIO = 1.2
 """Above this ratio of the longest record's figure to the shortest one's, the cost has grown."""
 METHODS = ("lime", "kernelshap")
+CASES = 17
+"""Most cases of a record."""
 
 
 @dataclass(frozen=True)
@@ -56,30 +58,31 @@ def run(program: str, settings: dict[str, Any], *arguments: Any) -> Job:
 
 
 def repeat_record(source: Path, folder: Path, hours: float) -> None:
-    """Write a record again and again, one after the other, as a record of its own: ``long``."""
+    """Write a record again and again, one after the other, as a record of its own: ``long``.
+
+    Never held as a whole: the kernel counts a job's memory from what the process that starts it has held.
+    """
     import wfdb
 
     record = wfdb.rdrecord(str(source), physical=False)
-    n = round(hours * 3600 * record.fs)
+    n, n_leads = round(hours * 3600 * record.fs), record.n_sig
+    samples = record.d_signal.astype("<i2").tobytes()
     folder.mkdir(parents=True)
-    wfdb.wrsamp(
-        "long",
-        fs=record.fs,
-        units=record.units,
-        sig_name=record.sig_name,
-        d_signal=np.tile(record.d_signal, (-(-n // record.sig_len), 1))[:n],
-        fmt=["16"] * record.n_sig,
-        adc_gain=record.adc_gain,
-        baseline=record.baseline,
-        write_dir=str(folder),
-    )
+    with (folder / "long.dat").open("wb") as file:
+        for left in range(n * n_leads * 2, 0, -len(samples)):
+            file.write(samples[:left])
+    units = zip(record.adc_gain, record.baseline, record.units, record.sig_name, strict=True)
+    lines = [f"long.dat 16 {gain}({baseline})/{unit} 16 0 0 0 0 {name}" for gain, baseline, unit, name in units]
+    (folder / "long.hea").write_text("\n".join([f"long {n_leads} {record.fs:g} {n}", *lines]) + "\n")
 
 
 def jobs_of(source: Path, bundle: Path, hours: float, folder: Path) -> tuple[int, dict[str, Job], dict[str, Job]]:
     """Run the programs on a record; return its cases, what each job took, and what the same took without a case."""
     repeat_record(source, folder / "long", hours)
     corpus = {"name": "long", "format": "wfdb", "role": "predict"}
-    config = load_config({"bundle": str(bundle), "corpora": [corpus], "data_dir": str(folder)}, ROOT, ROOT)
+    most = {"per_class": CASES, "max_cases": CASES, "max_windows": 0}
+    changes = {"bundle": str(bundle), "corpora": [corpus], "data_dir": str(folder), "cases": most}
+    config = load_config(changes, ROOT, ROOT)
     sheet, shard, stored = folder / "sheet.tsv", folder / "shard", folder / "predictions"
     records, cases, none = folder / "records.tsv", folder / "cases.csv", folder / "none.csv"
     update_sheet(config["corpora"], sheet, folder, folder)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from beatlens.inputs import InputSpec, PreparedRecord, view_record
 from beatlens.look_alikes import LookAlikes
 from beatlens.shards import Shard, cut_beats
+from beatlens.signal import row_medians
 from beatlens.stored import StoredPredictions
 
 FloatArray = npt.NDArray[np.float32]
@@ -54,7 +55,7 @@ class RecordView:
             median = np.empty((len(record.leads), record.geometry.length), dtype=np.float32)
             for lead, wave in enumerate(median):  # one by one: a day of beats is large
                 beats = cut_beats(record.signal[lead : lead + 1], r_index, record.geometry)
-                wave[:] = np.median(beats[:, 0], axis=0)
+                wave[:] = row_medians(np.ascontiguousarray(beats[:, 0].T))
             self._medians[label] = median
         return self._medians[label]
 

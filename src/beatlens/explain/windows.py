@@ -7,6 +7,7 @@ seconds has no such free lunch: where in it the class lies is for the explanatio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,8 +56,8 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
     new = np.ones(len(beats), dtype=bool)
     keys = (beats["corpus"].to_numpy(), beats["record"].to_numpy(), window)
     new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
-    firsts = np.flatnonzero(new)
-    for first, last in zip(firsts.tolist(), [*firsts[1:].tolist(), len(beats)], strict=True):
+    bounds = [*np.flatnonzero(new).tolist(), len(beats)]
+    for first, last in pairwise(bounds):
         part, number = slice(first, last), window[first]
         start, end = number * window_s, (number + 1) * window_s
         if last - first < MIN_BEATS or end > duration[first]:
