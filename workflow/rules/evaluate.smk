@@ -101,7 +101,7 @@ rule evaluate_explanations:
         "../../envs/torch.yaml"
     threads: CONFIG["compute_threads"]
     resources:
-        mem_mb=memory(3000),
+        mem_mb=memory(1500),
         runtime=120,
     params:
         program=program("evaluate_explanations"),

@@ -52,7 +52,7 @@ rule explain_shard:
         "../../envs/torch.yaml"
     threads: CONFIG["compute_threads"]
     resources:
-        mem_mb=memory(3000),
+        mem_mb=memory(1500),
         runtime=120,
         gpu=GPU,
     params:

@@ -22,7 +22,7 @@ rule predict_shard:
         "../../envs/torch.yaml"
     threads: CONFIG["compute_threads"]
     resources:
-        mem_mb=memory(3000),
+        mem_mb=memory(1500),
         runtime=60,
         gpu=GPU,
     params:
