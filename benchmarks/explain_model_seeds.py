@@ -12,20 +12,35 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import tempfile
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 import yaml
 
-from beatlens.artefacts import read_table
+from beatlens.artefacts import read_table, write_table
 from beatlens.bundle import Bundle
 from beatlens.evaluate.agreement import agreement
-from beatlens.evaluate.probes import cell_values, probe_cases
+from beatlens.evaluate.probes import cell_values, probe_case
+from beatlens.explain.cases import case_rows
+from beatlens.explain.record_view import RecordViews
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.target import Target
+from beatlens.inference import Beside, predict_beats
+from beatlens.models.hybrid import HybridNet
 from beatlens.shards import Shard
+
+
+def predict(shard: Shard, bundle: Bundle, network: HybridNet, folder: Path) -> None:
+    """Write what explaining needs of a bundle's predictions of a shard."""
+    splits, beats = dict.fromkeys(shard.beat_records(), ""), shard.beats()
+    beside = Beside()
+    write_table(folder / "beats.parquet", predict_beats(shard, beats, splits, bundle, network, beside=beside))
+    write_table(folder / "look_alikes.parquet", pd.concat(beside.references, ignore_index=True))
 
 
 def main() -> None:
@@ -42,11 +57,18 @@ def main() -> None:
     shards = [Shard(path) for path in sorted((arguments.run / "preprocess").iterdir()) if path.is_dir()]
     values: dict[str, list[list[np.ndarray]]] = {method: [] for method in settings.methods}
     predicted: list[list[bool]] = []
+    temporary = tempfile.mkdtemp()
     for path in arguments.bundles:
         bundle = Bundle.load(path)
         own: dict[str, list[np.ndarray]] = {method: [] for method in settings.methods}
         likely = []
-        for probe in probe_cases(cases, shards, bundle, settings, config["seed"], "cpu"):
+        network = bundle.network()
+        folders = [Path(temporary) / f"{path.name}.{shard.path.name}" for shard in shards]
+        for shard, folder in zip(shards, folders, strict=True):
+            predict(shard, bundle, network, folder)
+        views = RecordViews(shards, folders, bundle.spec)
+        for case in case_rows(cases):
+            probe = probe_case(case, views, bundle, network, settings, seed=config["seed"])
             for method in settings.methods:
                 own[method].append(cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed))
             on = np.ones((1, len(probe.engine.scene.leads), len(probe.edges) - 1), dtype=bool)
@@ -58,6 +80,7 @@ def main() -> None:
         predicted.append(likely)
         for method in settings.methods:
             values[method].append(own[method])
+        shutil.rmtree(temporary, ignore_errors=True)
         print(f"{path}: {len(likely)} cases, class kept in {sum(likely)}; load {os.getloadavg()[0]:.1f}", flush=True)
     for method in settings.methods:
         for name, agreed in (("all", False), ("class kept by both", True)):

@@ -47,6 +47,7 @@ from beatlens.explain.players import Players, segment_players  # noqa: E402
 from beatlens.explain.sampling import shapley_coalitions  # noqa: E402
 from beatlens.explain.scene import Scene  # noqa: E402
 from beatlens.explain.target import Target  # noqa: E402
+from beatlens.inputs import lead_means  # noqa: E402
 from beatlens.leads import lead_id  # noqa: E402
 from beatlens.models.hybrid import HybridNet  # noqa: E402
 from beatlens.models.settings import ModelSettings, NetworkConfig  # noqa: E402
@@ -85,11 +86,13 @@ def make_scene(leads: tuple[str, ...], n_beats: int, targets: list[int]) -> Scen
     windows = np.zeros((len(targets), CONTEXT), dtype=np.int64)
     for row, beats in zip(windows, own, strict=True):
         row[: len(beats)] = beats
+    signal = rng.normal(size=(len(leads), n_samples)).cumsum(axis=1).astype(np.float32) * 0.1
     return Scene(
         "benchmark",
         "record",
         "benchmark/patient",
-        rng.normal(size=(len(leads), n_samples)).cumsum(axis=1).astype(np.float32) * 0.1,
+        signal,
+        lead_means(signal),
         leads,
         np.array([lead_id(lead) for lead in leads]),
         np.ones(len(leads), dtype=np.float32),

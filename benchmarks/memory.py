@@ -137,7 +137,8 @@ def run_programs(source: Path, pieces: int, n_shards: int, folder: Path) -> tupl
     def predict(k: int) -> Peak:
         records = ["--records", results / "records.tsv", "--bundle", results / "bundle"]
         beats, annotated = outputs[k]
-        return run("predict", "--shard", shards[k], *records, "--beats", beats, "--annotated", annotated, name=str(k))
+        tables = ["--beats", beats, "--annotated", annotated, "--look-alikes", results / f"look_alikes{k}.parquet"]
+        return run("predict", "--shard", shards[k], *records, *tables, name=str(k))
 
     with ThreadPoolExecutor(2) as pool:
         found["preprocess"] = largest(list(pool.map(preprocess, range(n_shards))))

@@ -28,7 +28,7 @@ from beatlens.artefacts import write_json, write_table
 from beatlens.bundle import Bundle
 from beatlens.corpora.header import MAX_HEADER_BYTES, parse_header
 from beatlens.corpora.wfdb_directory import read_record
-from beatlens.inference import predict_beats
+from beatlens.inference import Beside, predict_beats
 from beatlens.preprocess import PreprocessSettings, preprocess_record
 from beatlens.records import RecordFault
 from beatlens.remarks import Remark
@@ -103,9 +103,9 @@ def predict(records: list[Labelled], bundle: Bundle) -> Iterator[tuple[Labelled,
             with ShardWriter(Path(place) / "0of1") as writer:
                 writer.add(found.row, found.signal, found.beats, found.annotated, found.truth)
                 writer.set_status(record.corpus, record.name, "predict")
-            shard, remarks = Shard(Path(place) / "0of1"), list[Remark]()
+            shard, beside = Shard(Path(place) / "0of1"), Beside()
             key = {(record.corpus, record.name): "none"}
-            yield labelled, predict_beats(shard, shard.beats(), key, bundle, network, remarks=remarks), remarks
+            yield labelled, predict_beats(shard, shard.beats(), key, bundle, network, beside=beside), beside.remarks
 
 
 def record_rows(records: list[Labelled], bundle: Bundle) -> pd.DataFrame:

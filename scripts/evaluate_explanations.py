@@ -12,6 +12,7 @@ from beatlens.evaluate.explanation_cases import score_cases
 from beatlens.evaluate.explanation_table import scores_table
 from beatlens.evaluate.regions import read_regions
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.explain.record_view import RecordViews
 from beatlens.explain.settings import ExplainSettings
 from beatlens.shards import Shard
 
@@ -22,6 +23,7 @@ def main() -> None:
     parser = programs.parser(__doc__)
     parser.add_argument("--cases", type=Path, required=True, help="table of cases")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="preprocessed shards")
+    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="folder of each one's predictions")
     parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
     parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
     parser.add_argument("--regions", type=Path, required=True, help="table of diagnostic regions")
@@ -33,9 +35,9 @@ def main() -> None:
     torch.set_num_threads(settings["compute_threads"])
     cases, bundle = read_table(arguments.cases), Bundle.load(arguments.bundle)
     evaluate, explain = EvaluateSettings(**settings["evaluate"]), ExplainSettings(**settings["explain"])
-    shards = [Shard(path) for path in arguments.shards]
+    views = RecordViews([Shard(path) for path in arguments.shards], arguments.predictions, bundle.spec)
     regions = read_regions(arguments.regions)
-    scored = score_cases(cases, shards, bundle, dict(arguments.methods), evaluate, explain, regions, settings["seed"])
+    scored = score_cases(cases, views, bundle, dict(arguments.methods), evaluate, explain, regions, settings["seed"])
     scores = list(programs.progress(scored, len(cases), "cases"))
     parts = [score.parts for score in scores if score.parts is not None]
     write_table(arguments.cohort, cohort_table(parts, bundle.classes, evaluate.bootstrap, settings["seed"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from beatlens import programs
 from beatlens.artefacts import write_table
 from beatlens.evaluate.artefact import artefact_test
-from beatlens.evaluate.probes import Probe, probe_arguments, probe_cases, probe_table, read_probe_arguments
+from beatlens.evaluate.probes import Probe, ProbeCase, probe_arguments, probe_table, read_probe_arguments
 from beatlens.evaluate.sanity import class_sensitivity, randomisation
 
 
@@ -17,10 +17,12 @@ def main() -> None:
     given = read_probe_arguments(arguments)
     explain, probes, bundle, seed = given.explain, given.probes, given.bundle, given.seed
     rows: list[Probe] = []
-    found = probe_cases(given.cases, given.shards, bundle, explain, seed, given.device)
-    for probe in programs.progress(found, len(given.cases), "sanity"):
-        rows += randomisation(probe, explain, probes)
-        rows += class_sensitivity(probe, explain, len(bundle.classes))
+
+    def tests(probe: ProbeCase) -> list[Probe]:
+        return [*randomisation(probe, explain, probes), *class_sensitivity(probe, explain, len(bundle.classes))]
+
+    for found in programs.progress(given.each(tests), len(given.cases), "sanity"):
+        rows += found
     rows += artefact_test(given.shards, bundle, explain, probes, seed)
     write_table(arguments.output, probe_table(rows, given.evaluate, seed, given.bundle_sha256))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from beatlens import programs
 from beatlens.artefacts import write_table
-from beatlens.evaluate.probes import Probe, probe_arguments, probe_cases, probe_table, read_probe_arguments
+from beatlens.evaluate.probes import Probe, ProbeCase, probe_arguments, probe_table, read_probe_arguments
 from beatlens.evaluate.stability import inserted_beat, seed_to_seed, under_noise
 
 
@@ -16,11 +16,16 @@ def main() -> None:
     given = read_probe_arguments(arguments)
     explain, probes, bundle = given.explain, given.probes, given.bundle
     rows: list[Probe] = []
-    found = probe_cases(given.cases, given.shards, bundle, explain, given.seed, given.device)
-    for probe in programs.progress(found, len(given.cases), "stability"):
-        rows += seed_to_seed(probe, explain, probes)
-        rows += under_noise(probe, explain, probes, bundle.signal)
-        rows += inserted_beat(probe, explain, probes, bundle.spec.beats)
+
+    def tests(probe: ProbeCase) -> list[Probe]:
+        return [
+            *seed_to_seed(probe, explain, probes),
+            *under_noise(probe, explain, probes, bundle.signal),
+            *inserted_beat(probe, explain, probes, bundle.spec.beats),
+        ]
+
+    for found in programs.progress(given.each(tests), len(given.cases), "stability"):
+        rows += found
     write_table(arguments.output, probe_table(rows, given.evaluate, given.seed, given.bundle_sha256))
 
 

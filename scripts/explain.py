@@ -9,6 +9,7 @@ from beatlens.artefacts import read_table
 from beatlens.bundle import Bundle
 from beatlens.explain.archive import write_archive
 from beatlens.explain.explainer import explain_shard
+from beatlens.explain.record_view import RecordViews
 from beatlens.explain.settings import METHODS, ExplainSettings
 from beatlens.models.build import choose_device
 from beatlens.shards import Shard
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--shards", type=Path, nargs="+", required=True, help="all shards, for a patient's other records"
     )
+    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="folder of each one's predictions")
     parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
     parser.add_argument("--output", type=Path, required=True, help="zip file to write")
     arguments = parser.parse_args()
@@ -32,15 +34,16 @@ def main() -> None:
     torch.set_num_threads(settings["compute_threads"])
     cases, shard = read_table(arguments.cases), Shard(arguments.shard)
     total = sum((case.corpus, case.record) in shard for case in cases.itertuples())
+    bundle = Bundle.load(arguments.bundle)
     attributions = explain_shard(
         cases,
         shard,
-        Bundle.load(arguments.bundle),
+        RecordViews([Shard(path) for path in arguments.shards], arguments.predictions, bundle.spec),
+        bundle,
         arguments.method,
         ExplainSettings(**settings["explain"]),
         settings["seed"],
         choose_device(settings["device"]),
-        [Shard(path) for path in arguments.shards],
     )
     write_archive(arguments.output, programs.progress(attributions, total, arguments.method))
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from beatlens import programs
 from beatlens.artefacts import TableWriter, read_table, write_table
 from beatlens.bundle import Bundle
-from beatlens.inference import predict_beats
+from beatlens.inference import Beside, predict_beats
 from beatlens.models.build import choose_device, make_deterministic
-from beatlens.remarks import Remark, remark_table
+from beatlens.remarks import remark_table
 from beatlens.shards import Shard
+from beatlens.stored import reference_table
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument("--beats", type=Path, required=True, help="predictions at detected peaks, to write")
     parser.add_argument("--annotated", type=Path, required=True, help="predictions at annotated peaks, to write")
     parser.add_argument("--remarks", type=Path, required=True, help="remarks on records, to write")
+    parser.add_argument("--look-alikes", type=Path, required=True, help="what look-alikes rest on, to write")
     arguments = parser.parse_args()
     programs.start(arguments)
     programs.forget_primitives()
@@ -37,14 +39,18 @@ def main() -> None:
     records = read_table(arguments.records)
     splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
     network = bundle.network(device)
-    remarks: dict[str, list[Remark]] = {"detected": [], "annotated": []}
+    beside = Beside(references=[reference_table(shard.beats_of("", ""), None, bundle.spec)])  # columns, if no record
     for peaks, path in (("detected", arguments.beats), ("annotated", arguments.annotated)):
         with TableWriter(path) as writer:
             for beats in shard.beat_groups(peaks):
-                writer.add(predict_beats(shard, beats, splits, bundle, network, device, remarks[peaks]))
-    for remark in remarks["detected"]:
+                own = beside if peaks == "detected" else None
+                writer.add(predict_beats(shard, beats, splits, bundle, network, device, own))
+    with TableWriter(arguments.look_alikes) as writer:
+        for part in beside.references:
+            writer.add(part)
+    for remark in beside.remarks:
         logger.warning("%s/%s: %s: %s; its beats go to review", *remark)
-    write_table(arguments.remarks, remark_table(remarks["detected"]))
+    write_table(arguments.remarks, remark_table(beside.remarks))
 
 
 if __name__ == "__main__":

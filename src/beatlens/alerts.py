@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.bundle import Bundle
-from beatlens.inputs import typical_beats
+from beatlens.inputs import scaled_beats, typical_beats, typical_rows, used_signal
 from beatlens.leads import lead_id
 from beatlens.novelty import AlertSettings, Candidates, Pattern, find_patterns, sample_rows
 from beatlens.pattern_registry import FoundPattern
@@ -137,7 +137,7 @@ def take_sample(
     place = pd.Series(np.arange(n), index=chosen["beat_id"])
     done = 0
     for shard in shards:
-        beats = shard.beats()
+        beats = shard.beats(columns=["beat_id", "corpus", "record", "r_index", "rr_before_s"])
         own = beats[beats["beat_id"].isin(place.index)]
         of_record = beats.groupby(["corpus", "record"], sort=False).indices
         for key, part in own.groupby(["corpus", "record"], sort=False):
@@ -147,8 +147,11 @@ def take_sample(
             index = [k for k, lead in enumerate(spec.leads) if lead in leads]
             factor = shard.lead_scale(corpus, record)[[leads.index(spec.leads[k]) for k in index]]
             shown = [spec.leads[k] for k in index]
-            scaled = shard.waveforms(part, shown, spec.geometry) / factor[:, None]
-            typical = typical_beats(shard.waveforms(beats.iloc[of_record[key]], shown, spec.geometry) / factor[:, None])
+            signal = used_signal(shard, corpus, record, tuple(shown))
+            r_index = beats["r_index"].to_numpy(dtype=np.int64)[of_record[key]]
+            usual = scaled_beats(signal, r_index[typical_rows(len(r_index))], factor, spec.geometry)
+            typical = typical_beats(usual)
+            scaled = scaled_beats(signal, part["r_index"].to_numpy(dtype=np.int64), factor, spec.geometry)
             waves[np.ix_(at, index)], scale[np.ix_(at, index)] = scaled, factor
             embedding[at] = embed(scaled, typical, [lead_id(name) for name in shown], network, device)
             rr[at] = part["rr_before_s"].to_numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from beatlens.look_alikes import LookAlikes, look_alikes_of
 from beatlens.remarks import Remark
 from beatlens.review import reasons
 from beatlens.shards import Shard
+from beatlens.stored import reference_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,6 +125,22 @@ def prediction_columns(classes: tuple[str, ...]) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What predicting gives beside the table of beats, record by record.
+
+    Attributes
+    ----------
+    remarks
+        What is to be known of the records.
+    references
+        What the network says of the beats among which look-alikes are looked for (`beatlens.stored.reference_table`).
+    """
+
+    remarks: list[Remark] = field(default_factory=list)
+    references: list[pd.DataFrame] = field(default_factory=list)
+
+
 def predict_beats(
     shard: Shard,
     beats: pd.DataFrame,
@@ -131,7 +148,7 @@ def predict_beats(
     bundle: Bundle,
     network: HybridNet,
     device: str = "cpu",
-    remarks: list[Remark] | None = None,
+    beside: Beside | None = None,
 ) -> pd.DataFrame:
     """Predict every beat of a table.
 
@@ -149,8 +166,8 @@ def predict_beats(
         ``bundle.network(device)``.
     device
         ``cpu`` or ``cuda``; noted in the table's attributes.
-    remarks
-        Takes what is to be known of the records, where it is wanted.
+    beside
+        Takes what later stages need beside the table; None where nothing does.
 
     Returns
     -------
@@ -167,8 +184,9 @@ def predict_beats(
             )
         table, found = predict_record(inputs, split, bundle, network, device)
         parts.append(table)
-        if remarks is not None:
-            remarks += found.remarks
+        if beside is not None:
+            beside.remarks.extend(found.remarks)
+            beside.references.append(reference_table(inputs.beats, found.look_alikes, bundle.spec))
     if not parts:
         parts = [_empty_table(beats, bundle.classes)]
     result = pd.concat(parts, ignore_index=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from beatlens.beats import BeatSettings, context_windows, rr_features, stretch_i
 from beatlens.leads import lead_id
 from beatlens.look_alikes import LookAlikeSettings
 from beatlens.prototypes.similarity import PrototypeBank, class_features, combine, lead_products, nearest_distance
-from beatlens.shards import BeatGeometry, Shard
+from beatlens.shards import BeatGeometry, Shard, cut_beats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,8 +63,8 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
-class RecordInputs:
-    """Inputs of one record's beats, all of which have the same leads.
+class PreparedRecord:
+    """A record in the leads that the model uses, and what of its beats takes no waveforms.
 
     Attributes
     ----------
@@ -79,10 +80,12 @@ class RecordInputs:
         (L,) mV.
     lead_ids
         (L,) embedding indices.
-    waves
-        (n, L, T) float32 in units of `lead_scale`.
+    geometry
+        Extent of a beat.
+    signal
+        (L, n_samples) float32 mV; read-only, in the shard's file where it can be (`used_signal`).
     typical
-        (L, T) the record's typical beat in the same units (`typical_beats`).
+        (L, T) the record's typical beat in units of `lead_scale` (`typical_beats`).
     rr
         (n, R) RR features, not scaled.
     windows, lengths, positions
@@ -97,7 +100,8 @@ class RecordInputs:
     leads: tuple[str, ...]
     lead_scale: FloatArray
     lead_ids: IntArray
-    waves: FloatArray
+    geometry: BeatGeometry
+    signal: FloatArray
     typical: FloatArray
     rr: FloatArray
     windows: IntArray
@@ -107,6 +111,29 @@ class RecordInputs:
     def __len__(self) -> int:
         """Return the number of beats."""
         return len(self.rr)
+
+    @cached_property
+    def r_index(self) -> IntArray:
+        """(n,) R samples."""
+        return np.asarray(self.beats["r_index"], dtype=np.int64)
+
+    @cached_property
+    def lead_mean(self) -> npt.NDArray[np.float64]:
+        """(L,) mean of each lead over the record in mV."""
+        return lead_means(self.signal)
+
+
+@dataclass(frozen=True)
+class RecordInputs(PreparedRecord):
+    """Inputs of one record's beats, all of which have the same leads.
+
+    Attributes
+    ----------
+    waves
+        (n, L, T) float32 in units of `lead_scale`.
+    """
+
+    waves: FloatArray
 
 
 def used_leads(shard: Shard, corpus: str, record: str, spec: InputSpec) -> tuple[str, ...]:
@@ -118,18 +145,44 @@ def used_leads(shard: Shard, corpus: str, record: str, spec: InputSpec) -> tuple
     return leads
 
 
+def used_signal(shard: Shard, corpus: str, record: str, leads: tuple[str, ...]) -> FloatArray:
+    """Return a record's signal in the leads that the model uses, (L, n_samples) mV.
+
+    Leads that lie evenly spaced in the shard's file, as any one or two do, are a view of it; others are copied.
+    """
+    signal = np.asarray(shard.signal(corpus, record))
+    own = shard.leads(corpus, record)
+    rows = [own.index(lead) for lead in leads]
+    steps = set(np.diff(rows).tolist()) or {1}
+    if len(steps) > 1:
+        return signal[rows]
+    step = steps.pop()
+    end = rows[-1] + step
+    return signal[rows[0] : end if end >= 0 else None : step]
+
+
+def lead_means(signal: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the (L,) mean of each lead of a signal (L, n_samples)."""
+    mean: npt.NDArray[np.float64] = signal.mean(axis=1, dtype=np.float64)
+    return mean
+
+
 def typical_beats(waves: FloatArray) -> FloatArray:
     """Return the typical beat of a record's beats (n, L, T): the median of up to `TYPICAL_BEATS` of them, (L, T).
 
     Like a lead's scale it is taken once from all of the record, without labels, and stays as it is under perturbation.
     """
-    rows = np.unique(np.linspace(0, len(waves) - 1, min(TYPICAL_BEATS, len(waves))).astype(np.int64))
-    typical: FloatArray = np.median(waves[rows], axis=0).astype(np.float32)
+    typical: FloatArray = np.median(waves[typical_rows(len(waves))], axis=0).astype(np.float32)
     return typical
 
 
-def prepare_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> RecordInputs:
-    """Make the inputs of one record.
+def typical_rows(n: int) -> IntArray:
+    """Return which of a record's n beats its typical beat is taken from, ascending."""
+    return np.unique(np.linspace(0, n - 1, min(TYPICAL_BEATS, n)).astype(np.int64))
+
+
+def view_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> PreparedRecord:
+    """Prepare one record but for the waveforms of its beats; of those only what the typical beat takes is cut.
 
     Parameters
     ----------
@@ -141,15 +194,19 @@ def prepare_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> Record
         How inputs are made.
     """
     first = beats.iloc[0]
-    corpus, record = first["corpus"], first["record"]
+    corpus, record = str(first["corpus"]), str(first["record"])
     leads = used_leads(shard, corpus, record, spec)
-    own = shard.leads(corpus, record)
+    own, fs = shard.leads(corpus, record), shard.row(corpus, record).fs
+    if fs != spec.geometry.fs:
+        raise ValueError(f"{shard.path}: {corpus}/{record} is at {fs} Hz; expected {spec.geometry.fs} Hz")
     scale = shard.lead_scale(corpus, record)[[own.index(lead) for lead in leads]]
     if not (scale > 0).all():
         raise ValueError(f"{shard.path}: {corpus}/{record} has lead scales {scale}; expected > 0")
     windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
-    waves = shard.waveforms(beats, leads, spec.geometry) / scale[:, None]
-    return RecordInputs(
+    signal = used_signal(shard, corpus, record, leads)
+    r_index = beats["r_index"].to_numpy(dtype=np.int64)
+    waves = scaled_beats(signal, r_index[typical_rows(len(beats))], scale, spec.geometry)
+    return PreparedRecord(
         corpus=corpus,
         record=record,
         patient=f"{corpus}/{first['patient']}",
@@ -158,13 +215,28 @@ def prepare_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> Record
         leads=leads,
         lead_scale=scale,
         lead_ids=np.array([lead_id(lead) for lead in leads], dtype=np.int64),
-        waves=waves,
+        geometry=spec.geometry,
+        signal=signal,
         typical=typical_beats(waves),
         rr=rr_features(beats, spec.beats),
         windows=windows,
         lengths=lengths,
         positions=positions,
     )
+
+
+def prepare_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> RecordInputs:
+    """Make the inputs of one record; arguments as for `view_record`."""
+    record = view_record(shard, beats, spec)
+    waves = scaled_beats(record.signal, record.r_index, record.lead_scale, record.geometry)
+    return RecordInputs(**{field.name: getattr(record, field.name) for field in fields(PreparedRecord)}, waves=waves)
+
+
+def scaled_beats(signal: FloatArray, r_index: IntArray, scale: FloatArray, geometry: BeatGeometry) -> FloatArray:
+    """Cut beats out of a signal (L, n_samples) and divide them by the leads' scales (L,): (n, L, T)."""
+    waves = cut_beats(signal, r_index, geometry)
+    waves /= scale[:, None]
+    return waves
 
 
 def prepare(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> Iterator[RecordInputs]:
@@ -197,12 +269,18 @@ def prototype_features(inputs: RecordInputs, bank: PrototypeBank) -> tuple[Float
 
 __all__ = [
     "InputSpec",
+    "PreparedRecord",
     "RecordInputs",
+    "lead_means",
     "prepare",
     "prepare_record",
     "prototype_features",
     "record_products",
     "record_similarities",
+    "scaled_beats",
     "typical_beats",
+    "typical_rows",
     "used_leads",
+    "used_signal",
+    "view_record",
 ]

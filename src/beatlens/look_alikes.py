@@ -179,11 +179,27 @@ def look_alikes_of(
     """
     if settings is None or settings.weight == 0:
         return None
-    group, samples = shape_groups(classes, settings), shape_samples(geometry, settings)
-    n = min(settings.references, len(logits))
-    rows = np.unique(np.linspace(0, len(logits) - 1, n).astype(np.int64))
-    evidence = shape_evidence(logits[rows], group)
-    return LookAlikes(settings, samples, group, rows, _unit(waves[rows][:, :, samples]), evidence)
+    rows = reference_rows(len(logits), settings)
+    evidence = shape_evidence(logits[rows], shape_groups(classes, settings))
+    return known_look_alikes(evidence, rows, waves[rows], geometry, classes, settings)
+
+
+def known_look_alikes(
+    evidence: Float64Array,
+    rows: npt.NDArray[np.int64],
+    waves: FloatArray,
+    geometry: BeatGeometry,
+    classes: tuple[str, ...],
+    settings: LookAlikeSettings,
+) -> LookAlikes:
+    """Return look-alikes whose evidence (n_references, G) is known: of `rows`, which have the `waves`."""
+    samples = shape_samples(geometry, settings)
+    return LookAlikes(settings, samples, shape_groups(classes, settings), rows, _unit(waves[:, :, samples]), evidence)
+
+
+def reference_rows(n: int, settings: LookAlikeSettings) -> npt.NDArray[np.int64]:
+    """Return which of a record's n beats are references, ascending."""
+    return np.unique(np.linspace(0, n - 1, min(settings.references, n)).astype(np.int64))
 
 
 def _unit(parts: FloatArray) -> FloatArray:

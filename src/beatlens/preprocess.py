@@ -103,7 +103,7 @@ def preprocess_record(
         ``zero_length``, ``unknown_leads``, ``all_nan``, ``flat`` or ``unknown_fs``.
     """
     signal, leads = choose_leads(record, settings.leads, every=role == "noise")
-    raw, _ = fill_gaps(signal)
+    raw = fill_gaps(signal)[0]
     conditioned = condition(signal, record.fs, settings.signal)
     fs, geometry = float(settings.signal.fs), settings.geometry
     detected = np.zeros(0, dtype=np.int64)
@@ -289,6 +289,7 @@ def preprocess_shard(
                 table = tables.get(row.corpus)
                 labels, weak = label_beats(record, table), record_class(record, table)
                 result = preprocess_record(record, row.role, labels, settings, weak)
+                del record  # its raw signal is large
             except RecordFault as fault:
                 logger.warning("%s/%s left out: %s", row.corpus, row.record, fault)
                 writer.set_status(row.corpus, row.record, row.role, fault.reason, fault.detail)

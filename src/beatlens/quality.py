@@ -166,14 +166,17 @@ class RecordSignals:
             sosfiltfilt(sections, coarse - level, axis=1, padtype="even", padlen=padding), dtype=np.float64
         )
 
-    @cached_property
-    def high_frequency_power(self) -> Float64Array:
-        """Squared second differences over 5 ms, which see what is above about 20 Hz: (n_leads, n_samples) mV^2."""
+    def high_frequency_power(self, lead: int) -> Float64Array:
+        """Squared second differences over 5 ms, which see what is above about 20 Hz: (n_samples,) mV^2 of one lead."""
         lag = max(round(0.005 * self.fs), 1)
-        power = np.zeros(self.signal.shape, dtype=np.float64)
-        if self.signal.shape[1] > 2 * lag:
-            first, middle, last = self.signal[:, : -2 * lag], self.signal[:, lag:-lag], self.signal[:, 2 * lag :]
-            np.square(last - 2 * middle + first, dtype=np.float64, out=power[:, lag:-lag])
+        signal = self.signal[lead]
+        power = np.zeros(len(signal), dtype=np.float64)
+        if len(signal) > 2 * lag:
+            first, middle, last = signal[: -2 * lag], signal[lag:-lag], signal[2 * lag :]
+            second = 2 * middle
+            np.subtract(last, second, out=second)
+            second += first
+            np.square(second, dtype=np.float64, out=power[lag:-lag])
         return power
 
 
@@ -204,6 +207,8 @@ def assess(
     high = np.clip(r_index + geometry.after, low + 1, n_samples)
     waves = cut_beats(signals.signal, r_index, geometry)
     peak_to_peak = np.ptp(waves, axis=2) if len(r_index) else np.zeros((0, n_leads), dtype=np.float32)
+    template = _template_correlation(waves)
+    del waves
     unseen = _share(signals.holes, low, high) > 0.5
     to_file = signals.fs_file / geometry.fs
     n_file = signals.raw.shape[1]
@@ -214,7 +219,7 @@ def assess(
         "saturated": _share(signals.extremes, file_low, file_high),
         "baseline": _baseline_excursion(signals, file_low, file_high),
         "high_frequency": _high_frequency(signals, r_index, low, high) / scale,
-        "template": _template_correlation(waves),
+        "template": template,
     }
     failed = {
         "flat": scores["flat"] < settings.flat_mv,
@@ -245,18 +250,26 @@ def _baseline_excursion(signals: RecordSignals, low: IntArray, high: IntArray) -
 
 def _high_frequency(signals: RecordSignals, r_index: IntArray, low: IntArray, high: IntArray) -> FloatArray:
     """Return the (n_beats, n_leads) RMS in mV of what is above about 20 Hz outside QRS complexes."""
-    power = signals.high_frequency_power
-    n_leads, n_samples = power.shape
-    edges = np.zeros(n_samples + 1, dtype=np.int64)
+    n_leads, n_samples = signals.signal.shape
+    result = np.zeros((len(r_index), n_leads), dtype=np.float32)
+    if not len(r_index):
+        return result
+    edges = np.zeros(n_samples + 1, dtype=np.int32)
     half = round(0.12 * signals.fs)
     np.add.at(edges, np.maximum(r_index - half, 0), 1)
     np.add.at(edges, np.minimum(r_index + half, n_samples), -1)
-    outside = np.cumsum(edges[:-1]) == 0
-    total = np.zeros((n_leads, n_samples + 1))
-    np.cumsum(power * outside, axis=1, out=total[:, 1:])
-    count = np.concatenate([[0], np.cumsum(outside)])
-    mean = (total[:, high] - total[:, low]) / np.maximum(count[high] - count[low], 1)
-    return np.asarray(np.sqrt(np.maximum(mean, 0)).T, dtype=np.float32)
+    outside = np.cumsum(edges[:-1], out=edges[:-1]) == 0
+    count = edges
+    count[0] = 0
+    np.cumsum(outside, out=count[1:])
+    samples = np.maximum(count[high] - count[low], 1)
+    for lead in range(n_leads):
+        power = signals.high_frequency_power(lead)
+        power *= outside
+        total = np.cumsum(power, out=power)
+        before = np.where(low > 0, total[low - 1], 0.0)
+        result[:, lead] = np.sqrt(np.maximum((total[high - 1] - before) / samples, 0))
+    return result
 
 
 def _template_correlation(waves: FloatArray, n_templates: int = 128) -> FloatArray:

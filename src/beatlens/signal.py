@@ -14,6 +14,7 @@ import numpy.typing as npt
 from beatlens.records import RecordFault
 
 FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 MIN_FS, MAX_FS = 100.0, 4000.0
@@ -23,6 +24,8 @@ _NOTCH_QUALITY = 30.0
 _MAX_DENOMINATOR = 100_000  # of the resampling ratio: rates of up to five digits are exact
 MANY, SAMPLE = 20_000, 2_000
 """Values from which on a sample of so many of them speeds their median up."""
+FILTER_BLOCK = 1 << 18
+"""Samples that are filtered at once."""
 logger = logging.getLogger(__name__)
 
 
@@ -111,14 +114,16 @@ def condition(signal: FloatArray, fs: float, settings: SignalSettings) -> Condit
     if not MIN_FS <= fs <= MAX_FS:
         raise RecordFault("unknown_fs", f"sampling rate {fs} Hz; expected {MIN_FS:g} to {MAX_FS:g} Hz")
     filled, missing = fill_gaps(signal)
-    resampled = resample(filled, fs, settings.fs)
     notes: list[str] = []
     sections = _sections(fs, settings, notes)
     for note in notes:
         logger.info("%s", note)
-    return Conditioned(
-        _zero_phase(resampled, sections, settings), _resample_mask(missing, fs, settings.fs), tuple(notes)
-    )
+    mask = _resample_mask(missing, fs, settings.fs)
+    del missing
+    conditioned = np.empty(mask.shape, dtype=np.float32)
+    for lead, row in zip(conditioned, filled, strict=True):  # one by one: a day of a lead in float64 is large
+        lead[:] = _zero_phase(resample(row[None], fs, settings.fs)[0], sections, settings)
+    return Conditioned(conditioned, mask, tuple(notes))
 
 
 def fill_gaps(signal: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -136,7 +141,8 @@ def fill_gaps(signal: FloatArray) -> tuple[FloatArray, BoolArray]:
     missing
         (n_leads, n_samples) bool.
     """
-    missing: BoolArray = ~np.isfinite(signal)
+    missing: BoolArray = np.isfinite(signal)
+    np.logical_not(missing, out=missing)
     if not missing.any():
         return signal, missing
     filled = signal.copy()
@@ -169,10 +175,10 @@ def resample(signal: FloatArray, fs: float, target_fs: float) -> FloatArray:
     if ratio == 1:
         return signal.astype(np.float32, copy=False)
     level = row_medians(signal)[:, None].astype(np.float32)
-    resampled = resample_poly(
-        (signal - level).astype(np.float32), ratio.numerator, ratio.denominator, axis=1, padtype="symmetric"
-    )
-    return np.asarray(resampled + level, dtype=np.float32)
+    centred = (signal - level).astype(np.float32, copy=False)
+    resampled = resample_poly(centred, ratio.numerator, ratio.denominator, axis=1, padtype="symmetric")
+    resampled += level
+    return np.asarray(resampled, dtype=np.float32)
 
 
 def row_medians(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -240,11 +246,45 @@ def _sections(fs: float, settings: SignalSettings, notes: list[str]) -> list[npt
     return sections
 
 
-def _zero_phase(signal: FloatArray, sections: list[npt.NDArray[Any]], settings: SignalSettings) -> FloatArray:
-    from scipy.signal import sosfiltfilt
-
+def _zero_phase(lead: FloatArray, sections: list[npt.NDArray[Any]], settings: SignalSettings) -> Float64Array:
     # Long enough for the high-pass to settle, as far as a short record has samples to reflect.
-    padding = min(signal.shape[1] - 1, round(2 * settings.fs / settings.band_hz[0]))
-    level = signal.mean(axis=1, keepdims=True, dtype=np.float64)
-    filtered = sosfiltfilt(np.concatenate(sections), signal - level, axis=1, padtype="even", padlen=padding)
-    return np.asarray(filtered, dtype=np.float32)
+    padding = min(len(lead) - 1, round(2 * settings.fs / settings.band_hz[0]))
+    return filter_both_ways(lead, np.concatenate(sections), padding, level=float(lead.mean(dtype=np.float64)))
+
+
+def filter_both_ways(
+    lead: npt.NDArray[Any], sections: npt.NDArray[Any], padding: int, level: float = 0.0
+) -> Float64Array:
+    """Filter forwards and backwards: bit for bit ``scipy.signal.sosfiltfilt`` with ``padtype="even"``, in place.
+
+    Parameters
+    ----------
+    lead
+        (n,) samples.
+    sections
+        (n_sections, 6) second-order sections.
+    padding
+        Samples by which each end is continued by reflection, below n.
+    level
+        What is taken off first.
+
+    Returns
+    -------
+    (n,) float64
+    """
+    from scipy.signal import sosfilt, sosfilt_zi
+
+    n = len(lead)
+    padded = np.empty(n + 2 * padding)
+    whole = padded[padding : padding + n]
+    np.subtract(lead, level, out=whole, dtype=np.float64)
+    if padding:
+        padded[:padding] = whole[padding:0:-1]
+        padded[padding + n :] = whole[n - 1 - padding : n - 1][::-1]
+    settled = sosfilt_zi(sections)
+    for way in (padded, padded[::-1]):
+        state = settled * way[0]
+        for start in range(0, len(way), FILTER_BLOCK):
+            block = slice(start, start + FILTER_BLOCK)
+            way[block], state = sosfilt(sections, way[block], zi=state)
+    return whole

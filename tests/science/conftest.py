@@ -148,6 +148,7 @@ class Chain:
             self.call(
                 "predict", "--shard", shard, *records, "--bundle", bundle or self.results / "bundle",
                 "--beats", beats[k], "--annotated", annotated[k], "--remarks", self.results / f"remarks{k}.tsv",
+                "--look-alikes", self.results / f"look_alikes{k}.parquet",
             )  # fmt: skip
         self.call(
             "gather_predictions", "--beats", beats, "--annotated", annotated,

@@ -15,7 +15,7 @@ from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.players import cell_players, refined_players, segment_edges, segment_players
 from beatlens.explain.scene import Scene
 from beatlens.explain.target import Target
-from beatlens.inputs import record_similarities
+from beatlens.inputs import lead_means, record_similarities
 from beatlens.leads import lead_id
 from beatlens.look_alikes import LookAlikeSettings, look_alikes_of
 from beatlens.models.build import network_from_arrays, network_to_arrays
@@ -64,11 +64,13 @@ def make_scene(rng, leads, *, at_edges, targets=(2,), n_beats=5):
     windows = np.zeros((len(targets), CONTEXT), dtype=np.int64)
     for k, own in enumerate(rows):
         windows[k, : len(own)] = own
+    signal = rng.normal(size=(len(leads), n_samples)).cumsum(axis=1).astype(np.float32) * 0.2
     return Scene(
         corpus="c",
         record="r",
         patient="c/p1",
-        signal=rng.normal(size=(len(leads), n_samples)).cumsum(axis=1).astype(np.float32) * 0.2,
+        signal=signal,
+        lead_mean=lead_means(signal),
         leads=leads,
         lead_ids=np.array([lead_id(lead) for lead in leads]),
         lead_scale=rng.uniform(0.5, 2, len(leads)).astype(np.float32),
@@ -170,13 +172,13 @@ def test_contrast_beats_are_brought_to_the_signals_level_and_to_where_they_fit()
     for r, shift in zip(peaks, shifts, strict=True):
         moved = scene.contrast[:, np.clip(places - shift + GEOMETRY.before, 0, GEOMETRY.length - 1)]
         signal[:, r + places] = moved + level
-    scene = replace(scene, signal=signal, r_index=peaks, all_r_index=peaks)
+    scene = replace(scene, signal=signal, lead_mean=lead_means(signal), r_index=peaks, all_r_index=peaks)
     beats = (peaks[:, None] + places).ravel() - scene.start
     fill = fill_signal(scene, "contrast_beat")
     np.testing.assert_allclose(fill[:, beats], signal[:, scene.start : scene.stop][:, beats], atol=1e-6)
     # A beat that is unlike the contrast doesn't move the level of the others.
     signal[:, 180 + places] += rng.normal(size=(2, GEOMETRY.length)).astype(np.float32) * 5
-    other = fill_signal(replace(scene, signal=signal), "contrast_beat")
+    other = fill_signal(replace(scene, signal=signal, lead_mean=lead_means(signal)), "contrast_beat")
     kept = np.delete(np.arange(fill.shape[1]), 180 + places - scene.start)
     np.testing.assert_allclose(other[:, kept], fill[:, kept], atol=0.3)
 
@@ -269,7 +271,9 @@ def test_a_perturbed_beat_finds_its_look_alikes_anew(network, lead_off):
         if lead_off == ABSENT:
             kept = np.flatnonzero(cells[k].any(axis=1))
             shown = shown[:, kept]
-            own = replace(scene, signal=scene.signal[kept], lead_scale=scene.lead_scale[kept])
+            own = replace(
+                scene, signal=scene.signal[kept], lead_mean=scene.lead_mean[kept], lead_scale=scene.lead_scale[kept]
+            )
         expected = naive_look_alikes(own, alone[k], shown, record_logits, settings)
         np.testing.assert_allclose(found[k], expected, atol=1e-5)
         shared += (found[k] != alone[k]).any()

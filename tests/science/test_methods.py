@@ -28,6 +28,7 @@ from beatlens.explain.scene import Scene
 from beatlens.explain.settings import METHODS, PLAYERS, ExplainSettings
 from beatlens.explain.target import Target
 from beatlens.explain.timeshap import explain_timeshap, prune
+from beatlens.inputs import lead_means
 from beatlens.leads import lead_id
 from beatlens.look_alikes import LookAlikeSettings, look_alikes_of
 from beatlens.models.hybrid import HybridNet
@@ -68,11 +69,13 @@ def make_scene(leads=("II", "V1"), n_beats=5, targets=(2,), step=45):
     own = [np.arange(max(0, t - 2), min(n_beats, t + 3)) for t in targets]
     for row, beats in zip(windows, own, strict=True):
         row[: len(beats)] = beats
+    signal = (rng.normal(size=(len(leads), int(r_index[-1]) + 30)).cumsum(axis=1) * 0.2).astype(np.float32)
     return Scene(
         "c",
         "r",
         "c/p1",
-        (rng.normal(size=(len(leads), int(r_index[-1]) + 30)).cumsum(axis=1) * 0.2).astype(np.float32),
+        signal,
+        lead_means(signal),
         leads,
         np.array([lead_id(lead) for lead in leads]),
         rng.uniform(0.5, 2, len(leads)).astype(np.float32),

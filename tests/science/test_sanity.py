@@ -11,20 +11,23 @@ import pytest
 import torch
 import yaml
 
+from beatlens.artefacts import write_table
 from beatlens.beats import RR_FEATURES, BeatSettings, beat_table, rr_features
 from beatlens.bundle import Bundle
 from beatlens.calibration import Calibration
 from beatlens.conformal import ConformalSets
 from beatlens.evaluate.artefact import artefact_test
-from beatlens.evaluate.probes import PROBE_COLUMNS, ProbeSettings, probe_cases, probe_table
+from beatlens.evaluate.probes import PROBE_COLUMNS, ProbeSettings, probe_case, probe_table
 from beatlens.evaluate.sanity import CASCADE, class_sensitivity, randomisation, randomised
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.evaluate.stability import insert_beat, inserted_beat, seed_to_seed, under_noise
 from beatlens.explain.anatomy import scene_edges
-from beatlens.explain.cases import CASE_COLUMNS
+from beatlens.explain.cases import CASE_COLUMNS, Case
+from beatlens.explain.record_view import RecordViews
 from beatlens.explain.scene import make_scene
 from beatlens.explain.settings import METHODS, ExplainSettings
-from beatlens.inputs import InputSpec
+from beatlens.inference import Beside, predict_beats
+from beatlens.inputs import InputSpec, view_record
 from beatlens.look_alikes import LookAlikeSettings, look_alikes_of
 from beatlens.models.build import network_to_arrays
 from beatlens.models.hybrid import HybridNet
@@ -33,6 +36,7 @@ from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.review import Thresholds
 from beatlens.shard_writer import ShardWriter
 from beatlens.shards import BeatGeometry, Shard
+from beatlens.stored import reference_table
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 CLASSES, LEADS, FS = ("N", "V"), ("II", "V1"), 100.0
@@ -114,15 +118,20 @@ def bundle():
 
 
 def make_probes(shard, bundle, rows=((0, 8), (1, 0), (2, 23))):
-    beats = shard.beats()
-    cases = []
+    network, beats, folder = bundle.network(), shard.beats(), shard.path / "predictions"
+    beside = Beside(references=[reference_table(beats.iloc[:0], None, bundle.spec)])
+    splits = dict.fromkeys(shard.beat_records(), "test")
+    write_table(folder / "beats.parquet", predict_beats(shard, beats, splits, bundle, network, beside=beside))
+    write_table(folder / "look_alikes.parquet", pd.concat(beside.references, ignore_index=True))
+    views = RecordViews([shard], [folder], bundle.spec)
+    probes = []
     for record, row in rows:
         own = beats[beats["record"] == f"r{record}"]
-        cases.append(
-            {**dict.fromkeys(CASE_COLUMNS, ""), "case": f"case{record}", "corpus": "c", "record": f"r{record}"}
-        )
-        cases[-1] |= {"beat_id": own["beat_id"].iloc[row], "target": "beat", "class": "V"}
-    return list(probe_cases(pd.DataFrame(cases), [shard], bundle, EXPLAIN, 1, "cpu"))
+        values = dict.fromkeys(CASE_COLUMNS, "") | {"case": f"case{record}", "corpus": "c", "record": f"r{record}"}
+        values |= {"beat_id": own["beat_id"].iloc[row], "target": "beat", "class": "V"}
+        case = Case(*values.values())
+        probes.append(probe_case(case, views, bundle, network, EXPLAIN, seed=1))
+    return probes
 
 
 def test_the_explainer_points_to_a_planted_leak(shard, bundle):
@@ -177,7 +186,7 @@ def test_sanity_rows(shard, bundle):
 def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
     beats = shard.beats()
     own = beats[beats["record"] == "r0"].reset_index(drop=True)
-    old = make_scene(shard, own, [own["beat_id"][8]], bundle.spec)
+    old = make_scene(view_record(shard, own, bundle.spec), [8], BEATS)
     waves = shard.waveforms(own, old.leads, bundle.spec.geometry) / old.lead_scale[:, None]
     logits = np.random.default_rng(0).normal(size=(len(own), len(CLASSES))).astype(np.float32)
     settings = LookAlikeSettings(0.8, 3, -1.0, 500, 0.1, 0.2, ())
@@ -207,7 +216,7 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
     np.testing.assert_allclose(
         rr_features(own, BEATS)[:7][:, :2], rr_features(own.iloc[:9], BEATS)[:7][:, :2], atol=1e-6
     )
-    first = make_scene(shard, own, [own["beat_id"][0]], bundle.spec)
+    first = make_scene(view_record(shard, own, bundle.spec), [0], BEATS)
     assert insert_beat(first, own["stretch"].to_numpy(), BEATS) is None
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from beatlens.bundle import Bundle
 from beatlens.corpora.wfdb_directory import read_record
-from beatlens.inference import predict_beats
+from beatlens.inference import Beside, predict_beats
 from beatlens.preprocess import PreprocessSettings, preprocess_record
 from beatlens.shard_writer import ShardWriter
 from beatlens.shards import Shard
@@ -37,9 +37,9 @@ def test_training_records_are_familiar_unless_they_are_turned_over_or_scaled(rea
         with ShardWriter(place) as writer:
             writer.add(found.row, found.signal, found.beats, found.annotated, found.truth)
             writer.set_status("mitdb", name, "predict")
-        shard, result = Shard(place), []
-        beats = predict_beats(shard, shard.beats(), {("mitdb", name): "none"}, bundle, network, remarks=result)
-        codes = {remark.remark for remark in result}
+        shard, beside = Shard(place), Beside()
+        beats = predict_beats(shard, shard.beats(), {("mitdb", name): "none"}, bundle, network, beside=beside)
+        codes = {remark.remark for remark in beside.remarks}
         assert all(codes <= set(reason.split(";")) for reason in beats["reason"])
         assert not codes or beats["review"].all()
         return codes

@@ -11,6 +11,8 @@ import pytest
 import torch
 import yaml
 
+import beatlens.explain.record_view
+import beatlens.inference
 from beatlens.artefacts import read_table, write_table
 from beatlens.beats import RR_FEATURES, BeatSettings, beat_table
 from beatlens.bundle import Bundle
@@ -25,15 +27,15 @@ from beatlens.evaluate.regions import read_regions
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.evaluate.truths import NullMaps
 from beatlens.explain.archive import gather_archives, load_case, write_archive
-from beatlens.explain.cases import CASE_COLUMNS, CaseSettings, WindowSettings, select_cases
-from beatlens.explain.contrast import beats_elsewhere, find_contrast
-from beatlens.explain.explainer import case_edges, case_engine, case_rows, explain_case, explain_shard
+from beatlens.explain.cases import CASE_COLUMNS, CaseSettings, WindowSettings, case_rows, select_cases
+from beatlens.explain.contrast import find_contrast
+from beatlens.explain.explainer import case_edges, case_engine, explain_case, explain_shard
 from beatlens.explain.fusion import FusionSettings, fuse
 from beatlens.explain.payload import from_payload, to_payload
-from beatlens.explain.scene import make_scene
+from beatlens.explain.record_view import RecordViews
 from beatlens.explain.settings import ExplainSettings
-from beatlens.inference import predict_beats
-from beatlens.inputs import InputSpec
+from beatlens.inference import Beside, network_outputs, predict_beats
+from beatlens.inputs import InputSpec, prepare_record
 from beatlens.look_alikes import LookAlikeSettings
 from beatlens.models.build import network_to_arrays
 from beatlens.models.hybrid import HybridNet
@@ -43,6 +45,7 @@ from beatlens.review import Thresholds
 from beatlens.seeds import derive_seed
 from beatlens.shard_writer import ShardWriter
 from beatlens.shards import BeatGeometry, Shard, cut_beats
+from beatlens.stored import reference_table
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 REGIONS = read_regions(Path(__file__).parents[2] / "config/diagnostic_regions.csv")
@@ -119,10 +122,22 @@ def bundle():
     )
 
 
+def predict(shard, bundle):
+    """Predict a shard as the rule does: what explaining reads lies in the shard's own folder ``predictions``."""
+    splits = dict.fromkeys(shard.beat_records(), "test")
+    beside = Beside(references=[reference_table(shard.beats().iloc[:0], None, bundle.spec)])
+    table = predict_beats(shard, shard.beats(), splits, bundle, bundle.network(), beside=beside)
+    write_table(shard.path / "predictions/beats.parquet", table)
+    write_table(shard.path / "predictions/look_alikes.parquet", pd.concat(beside.references, ignore_index=True))
+    return table
+
+
+def views_of(shards, bundle):
+    return RecordViews(shards, [shard.path / "predictions" for shard in shards], bundle.spec)
+
+
 def choose(shards, bundle):
-    tables = [
-        predict_beats(s, s.beats(), {("c", n): "test" for n in RECORDS}, bundle, bundle.network()) for s in shards
-    ]
+    tables = [predict(shard, bundle) for shard in shards]
     records = pd.concat([shard.records for shard in shards])[["corpus", "record", "duration_s", "role", "labelled"]]
     window = WindowSettings(0.25, 0.4, BEATS.context, BEATS.gap_s)
     settings = CaseSettings(**CONFIG["cases"] | {"per_class": 3})
@@ -131,14 +146,15 @@ def choose(shards, bundle):
 
 def run(folder, shards, cases, bundle):
     """Run the rules of the explanation stage, as functions."""
+    views = views_of(shards, bundle)
     for method in EXPLAIN.methods:
         archives = []
         for k, shard in enumerate(shards):
             archives.append(folder / f"{method}.{k}.zip")
-            write_archive(archives[-1], explain_shard(cases, shard, bundle, method, EXPLAIN, 1, shards=shards))
+            write_archive(archives[-1], explain_shard(cases, shard, views, bundle, method, EXPLAIN, 1))
         gather_archives(archives, cases["case"].tolist(), folder / method)
     methods = {method: folder / method for method in EXPLAIN.methods}
-    scores = list(score_cases(cases, shards, bundle, methods, EVALUATE, EXPLAIN, REGIONS, 1))
+    scores = list(score_cases(cases, views, bundle, methods, EVALUATE, EXPLAIN, REGIONS, 1))
     return scores_table(scores, CLASSES, EVALUATE, 1)
 
 
@@ -191,61 +207,111 @@ def test_number_of_shards_changes_no_byte(tmp_path, bundle):
 
 def test_contrast_is_the_records_most_frequent_other_class_or_a_prototype(tmp_path, bundle):
     shard = write_shard(tmp_path / "s", {"both": RECORDS["both"]})
-    beats = shard.beats()
-    scene = make_scene(shard, beats, [beats["beat_id"][5]], bundle.spec)
-    pred = np.array([*"NNNNNVVVSSSS"], dtype=object)
-    review = np.zeros(12, dtype=bool)
-    review[0] = True
-    waves = cut_beats(scene.signal, scene.all_r_index, GEOMETRY)
+    predict(shard, bundle)
+    views = views_of([shard], bundle)
+    view = views.of("c", "both")
+    waves = cut_beats(view.record.signal, view.record.r_index, GEOMETRY)
+    review = np.arange(12) == 0
+    elsewhere = None
 
-    def nowhere(label):
-        return waves[:0]
+    class Patient(RecordViews):
+        def median_elsewhere(self, view, label, min_beats):
+            return elsewhere
 
-    found = find_contrast(scene, "V", pred, review, np.array([0.1, 0.9]), CLASSES, bundle.bank, nowhere)
+    patient = Patient([], [], bundle.spec)
+
+    def contrast(pred, explained, probability=(0.1, 0.9), bank=bundle.bank):
+        probabilities = np.tile(np.array(probability), (12, 1))
+        changed = replace(view, pred=np.array([*pred], dtype=object), review=review, probability=probabilities)
+        return find_contrast(patient, changed, 5, explained, bank)
+
+    found = contrast("NNNNNVVVSSSS", "V")
     assert (found.label, found.source) == ("N", "record")
     np.testing.assert_allclose(found.wave, np.median(waves[1:5], axis=0), rtol=1e-6)
-    alone = np.full(12, "V", dtype=object)
-    found = find_contrast(scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bundle.bank, nowhere)
+    found = contrast("VVVVVVVVVVVV", "V")
     assert (found.label, found.source) == ("N", "prototypes")
-    np.testing.assert_allclose(found.wave, bundle.bank.waves[:2].mean(axis=0) * scene.lead_scale[:, None], rtol=1e-5)
-    found = find_contrast(
-        scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bundle.bank, lambda label: waves[:3]
-    )
+    scale = view.record.lead_scale[:, None]
+    np.testing.assert_allclose(found.wave, bundle.bank.waves[:2].mean(axis=0) * scale, rtol=1e-5)
+    elsewhere = waves[3]
+    found = contrast("VVVVVVVVVVVV", "V")
     assert (found.label, found.source) == ("N", "patient")
-    np.testing.assert_allclose(found.wave, np.median(waves[:3], axis=0), rtol=1e-6)
-    few = np.array([*"NNSSSSVVVVVV"], dtype=object)  # too few of the reference: prototypes before another class
-    found = find_contrast(scene, "V", few, review, np.array([0.1, 0.9]), CLASSES, bundle.bank, nowhere)
+    np.testing.assert_array_equal(found.wave, waves[3])
+    elsewhere = None
+    few = "NNSSSSVVVVVV"  # too few of the reference: prototypes before another class
+    found = contrast(few, "V")
     assert (found.label, found.source) == ("N", "prototypes")
-    found = find_contrast(scene, "N", few, review, np.array([0.9, 0.1]), CLASSES, bundle.bank, nowhere)
+    found = contrast(few, "N", (0.9, 0.1))
     assert (found.label, found.source) == ("V", "record")
     bank = replace(bundle.bank, present=np.array([[True, False]] * 4))
-    assert find_contrast(scene, "V", alone, review, np.array([0.1, 0.9]), CLASSES, bank, nowhere) is None
-    found = find_contrast(scene, "V", few, review, np.array([0.1, 0.9]), CLASSES, bank, nowhere)
+    assert contrast("VVVVVVVVVVVV", "V", bank=bank) is None
+    found = contrast(few, "V", bank=bank)
     assert (found.label, found.source) == ("S", "record")
 
 
 def test_beats_of_the_patients_other_records_whatever_their_shard(tmp_path, bundle):
     """Accepted beats of the class, in the leads of the case's record; not the record itself, nor another patient's."""
-    names = [name for name in RECORDS if name != "one"]
     shards = [write_shard(tmp_path / name, {name: RECORDS[name]}) for name in RECORDS]
-    shard = next(shard for shard in shards if ("c", "one") in shard)
-    beats = shard.beats()
-    network = bundle.network()
-    scene = make_scene(shard, beats, [beats["beat_id"][0]], bundle.spec)
-    assert len(beats_elsewhere(scene, "V", shards, bundle, network, "cpu")) == 0
-    for other in shards:
-        other.records["patient"] = "p"
-    scene = replace(scene, patient="c/p")
-    found = beats_elsewhere(scene, "V", shards, bundle, network, "cpu")
-    expected = 0
-    for name in names:
-        other = next(shard for shard in shards if ("c", name) in shard)
-        if set(scene.leads) <= set(other.leads("c", name)) and len(other.beats()):
-            table = predict_beats(other, other.beats(), {("c", name): "test"}, bundle, network)
-            expected += int(((table["pred"] == "V") & ~table["review"]).sum())
-    assert len(found) == expected > 0
-    turned = beats_elsewhere(scene, "V", shards[::-1], bundle, network, "cpu")
-    np.testing.assert_array_equal(np.median(found, axis=0), np.median(turned, axis=0))
+    tables = [predict(shard, bundle) for shard in shards]
+    views = views_of(shards, bundle)
+    view = views.of("c", "one")
+    assert len(views.beats_elsewhere(view, "V")) == 0
+    assert views.median_elsewhere(view, "V", 1) is None
+    for shard in shards:
+        shard.records["patient"] = "p"
+    views = views_of(shards, bundle)
+    view = replace(view, record=replace(view.record, patient="c/p"))
+    found = views.beats_elsewhere(view, "V")
+    others = pd.concat([table for table, name in zip(tables, RECORDS, strict=True) if name != "one"])
+    assert len(found) == ((others["pred"] == "V") & ~others["review"]).sum() > 0
+    turned = views_of(shards[::-1], bundle).median_elsewhere(view, "V", 1)
+    np.testing.assert_array_equal(np.median(found, axis=0).astype(np.float32), turned)
+
+
+def test_a_record_is_prepared_once_and_predicted_by_no_one_but_prediction(tmp_path, bundle, monkeypatch):
+    """For many cases and methods, scores included, and whatever the order of cases: counted, not timed."""
+    shards = [write_shard(tmp_path / "s", RECORDS)]
+    cases = choose(shards, bundle).sample(frac=1, random_state=0, ignore_index=True)
+    assert len(cases) > cases["record"].nunique() > 1
+    counts = {}
+
+    def counted(place, name):
+        function = getattr(place, name)
+
+        def call(*arguments, **options):
+            counts[name] = counts.get(name, 0) + 1
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(place, name, call)
+
+    counted(beatlens.explain.record_view, "view_record")
+    counted(beatlens.inference, "network_outputs")
+    views = views_of(shards, bundle)
+    found = list(explain_shard(cases, shards[0], views, bundle, "kernelshap", EXPLAIN, 1))
+    assert [one.meta["case"] for one in found] == cases["case"].tolist()
+    assert counts == {"view_record": cases["record"].nunique()}
+    counts.clear()
+    run(tmp_path, shards, cases, bundle)
+    jobs = len(EXPLAIN.methods) + 1  # each method, then scores; here they share the views of a run
+    assert counts["view_record"] <= jobs * cases["record"].nunique()
+    assert "network_outputs" not in counts
+
+
+def test_look_alikes_are_those_of_prediction(tmp_path, bundle):
+    """What is stored gives the same look-alikes as the network's outputs of the whole record."""
+    shard = write_shard(tmp_path / "s", {"both": RECORDS["both"]})
+    predict(shard, bundle)
+    stored = views_of([shard], bundle).of("c", "both").look_alikes
+    made = network_outputs(prepare_record(shard, shard.beats(), bundle.spec), bundle.spec, bundle.network()).look_alikes
+    for name in ("rows", "shapes", "evidence", "group"):
+        np.testing.assert_array_equal(getattr(stored, name), getattr(made, name))
+
+
+def test_predictions_of_other_beats_are_refused(tmp_path, bundle):
+    shard = write_shard(tmp_path / "s", {"both": RECORDS["both"]})
+    table = predict(shard, bundle)
+    write_table(shard.path / "predictions/beats.parquet", table.iloc[1:].reset_index(drop=True))
+    with pytest.raises(ValueError, match=r"11 beats of c/both that aren't the 12 of its shard"):
+        views_of([shard], bundle).of("c", "both")
 
 
 # ---------------------------------------------------------------- bad input: each a clear result or error
@@ -269,12 +335,17 @@ def test_no_case_is_legal(tmp_path, bundle):
 
 
 def test_no_beats_is_an_error_that_names_record_and_case(tmp_path, bundle):
-    shard = write_shard(tmp_path / "s", {"one": RECORDS["one"]})
-    case = next(case_rows(choose([shard], bundle)))
-    with pytest.raises(ValueError, match=rf"no beats of c/one.*{case.case}"):
-        case_engine(case, shard, shard.beats().iloc[:0], bundle, bundle.network(), EXPLAIN)
+    shard = write_shard(tmp_path / "s", {"one": RECORDS["one"], "none": (("II",), 0)})
+    case = case_rows(choose([shard], bundle))[0]
+    views, network = views_of([shard], bundle), bundle.network()
+    with pytest.raises(ValueError, match=r"no beats of c/none"):
+        case_engine(replace(case, record="none"), views, bundle, network, EXPLAIN)
+    with pytest.raises(ValueError, match=rf"case {case.case}: no beat c/one/7 of c/one"):
+        case_engine(replace(case, beat_id="c/one/7"), views, bundle, network, EXPLAIN)
+    with pytest.raises(ValueError, match="0 shards hold c/x"):
+        case_engine(replace(case, record="x"), views, bundle, network, EXPLAIN)
     with pytest.raises(ValueError, match="expected one of"):
-        case_engine(case._replace(case_class="X"), shard, shard.beats(), bundle, bundle.network(), EXPLAIN)
+        case_engine(replace(case, case_class="X"), views, bundle, network, EXPLAIN)
 
 
 def test_all_in_review(tmp_path, bundle):
@@ -302,7 +373,7 @@ def test_a_class_that_is_never_predicted_and_a_constant_model(tmp_path, bundle):
     assert own.meta["completeness_error"] == pytest.approx(0.0, abs=1e-9)
     assert np.isfinite(table.loc[table["metric"] == "deletion_auc", "value"]).all()
     asked = cases.assign(**{"class": "V"})
-    found = next(explain_shard(asked, shards[0], constant, "kernelshap", EXPLAIN, 1))
+    found = next(explain_shard(asked, shards[0], views_of(shards, constant), constant, "kernelshap", EXPLAIN, 1))
     assert found.meta["class"] == "V"
     assert found.meta["full"] == pytest.approx(-2.0, abs=1e-5)  # log odds of the calibration's offsets
 
@@ -311,8 +382,8 @@ def test_deletion_is_measured_in_what_is_explained(tmp_path, bundle):
     """In log odds, although probabilities are so near 1 that their curves are flat."""
     shard = write_shard(tmp_path / "s", {"one": RECORDS["one"]})
     sure = replace(bundle, calibration=replace(bundle.calibration, temperature=1e-3))
-    case = next(case_rows(choose([shard], sure)))
-    engine, target = case_engine(case, shard, shard.beats(), sure, sure.network(), EXPLAIN)
+    case = case_rows(choose([shard], sure))[0]
+    engine, target = case_engine(case, views_of([shard], sure), sure, sure.network(), EXPLAIN)
     found = explain_case(case, engine, target, "kernelshap", EXPLAIN, 1)
     edges = case_edges(engine.scene, EXPLAIN)
     shape, steps = (len(engine.scene.leads), len(edges) - 1), EVALUATE.deletion_steps
@@ -373,7 +444,7 @@ def test_a_record_without_beats_beside_another(tmp_path, bundle):
 def test_a_payload_for_another_record_or_class(tmp_path, bundle):
     shards = [write_shard(tmp_path / "s", {"both": RECORDS["both"]})]
     cases = choose(shards, bundle)
-    first = next(explain_shard(cases, shards[0], bundle, "kernelshap", EXPLAIN, 1))
+    first = next(explain_shard(cases, shards[0], views_of(shards, bundle), bundle, "kernelshap", EXPLAIN, 1))
     payload = to_payload(first, "c/both.mat")
     with pytest.raises(ValueError, match=r"payload for 'c/both\.mat'.*expected 'c/other\.mat'"):
         from_payload(payload, first, "c/other.mat")

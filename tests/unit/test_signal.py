@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from beatlens.records import RecordFault
-from beatlens.signal import MANY, SignalSettings, condition, fill_gaps, resample, row_medians
+from beatlens.signal import MANY, SignalSettings, condition, fill_gaps, filter_both_ways, resample, row_medians
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
 SETTINGS = SignalSettings(**CONFIG["signal"])
@@ -129,3 +129,23 @@ def test_medians_of_long_rows_are_those_of_numpy(length: int) -> None:
     found = row_medians(rows)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, np.median(rows, axis=1))
+
+
+@pytest.mark.parametrize(("n", "padding", "level"), [(1, 0, 0.5), (7, 6, 0.0), (1000, 80, 0.5), (700, 0, -1.0)])
+def test_filtering_in_blocks_is_scipys_to_the_last_bit(n: int, padding: int, level: float, monkeypatch) -> None:
+    from scipy.signal import butter, sosfiltfilt
+
+    monkeypatch.setattr("beatlens.signal.FILTER_BLOCK", 64)
+    lead = np.random.default_rng(0).normal(size=n).astype(np.float32)
+    sections = butter(3, (0.5, 45), "bandpass", fs=200, output="sos")
+    expected = sosfiltfilt(sections, lead.astype(np.float64) - level, padtype="even", padlen=padding)
+    np.testing.assert_array_equal(filter_both_ways(lead, sections, padding, level), expected)
+
+
+def test_leads_are_conditioned_each_by_itself() -> None:
+    signal = np.random.default_rng(1).normal(size=(3, 5000)).astype(np.float32)
+    signal[1, 100:200] = np.nan
+    together = condition(signal, 360, SETTINGS)
+    alone = [condition(lead[None], 360, SETTINGS) for lead in signal]
+    np.testing.assert_array_equal(together.signal, np.concatenate([one.signal for one in alone]))
+    np.testing.assert_array_equal(together.missing, np.concatenate([one.missing for one in alone]))

@@ -57,6 +57,30 @@ def test_reads_what_was_written(folder, write_wfdb_record) -> None:
     assert read_wfdb(folder, "r1", "own", annotator=None).annotations is None
 
 
+@pytest.mark.parametrize("form", ["16", "24", "80"])
+def test_a_long_record_is_read_in_blocks_and_is_the_same(folder, form, monkeypatch) -> None:
+    import wfdb
+
+    folder.mkdir()
+    samples = np.random.default_rng(0).integers(-100, 100, (1003, 3))
+    samples[5:8, 1] = {"16": -(2**15), "24": -(2**23), "80": -(2**7)}[form]  # no value
+    wfdb.wrsamp(
+        "r1",
+        fs=200,
+        units=["mV", "uV", "mV"],
+        sig_name=["I", "II", "V1"],
+        d_signal=samples,
+        fmt=[form] * 3,
+        adc_gain=[200.3] * 3,
+        baseline=[3] * 3,
+        write_dir=str(folder),
+    )
+    whole = read_wfdb(folder, "r1", "own").signal
+    assert np.isnan(whole).sum() == 3
+    monkeypatch.setattr("beatlens.corpora.wfdb_directory.BLOCK_SAMPLES", 100)
+    np.testing.assert_array_equal(read_wfdb(folder, "r1", "own").signal, whole)
+
+
 def test_no_annotations_and_unknown_dx(folder, write_wfdb_record) -> None:
     write_wfdb_record(folder / "sub", "r1", comments=["Dx: Unknown"])
     record = read_wfdb(folder, "sub/r1", "own")

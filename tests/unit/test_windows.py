@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from beatlens.explain.cases import CaseSettings, WindowSettings, select_cases
-from beatlens.explain.windows import target_beats, window_table
+from beatlens.explain.windows import target_rows, window_table
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 CLASSES = ("N", "S", "V")
@@ -64,11 +64,11 @@ def test_targets_are_the_beats_of_the_window():
     case = SimpleNamespace(
         case="x", corpus="c", record="r", target="window", beat_id="c/r/3", window_start_s=0.4, window_end_s=2.0
     )
-    assert target_beats(case, table) == ["c/r/0", "c/r/1"]
-    assert target_beats(SimpleNamespace(target="beat", beat_id="c/r/7"), table) == ["c/r/7"]
+    assert target_rows(case, table) == [0, 1]
+    assert target_rows(SimpleNamespace(target="beat", beat_id="c/r/7"), table) == [7]
     case.window_start_s = case.window_end_s = 100.0
     with pytest.raises(ValueError, match="case x: no beat"):
-        target_beats(case, table)
+        target_rows(case, table)
 
 
 def test_windows_stand_beside_beats_in_the_case_table():

@@ -78,6 +78,7 @@ rule evaluate_explanations:
     input:
         cases="<results>/explanations/cases.csv",
         shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "truth.parquet"),
+        predictions=STORED_PREDICTIONS,
         bundle=BUNDLE_FILES,
         indexes=expand("<results>/explanations/{method}.tsv", method=[*METHODS, "fused"]),
         folders=ancient(expand("<results>/explanations/{method}", method=[*METHODS, "fused"])),
@@ -100,18 +101,19 @@ rule evaluate_explanations:
         "../../envs/torch.yaml"
     threads: CONFIG["compute_threads"]
     resources:
-        mem_mb=memory(3000),
+        mem_mb=memory(1500),
         runtime=120,
     params:
         program=program("evaluate_explanations"),
         code=code("evaluate_explanations"),
         settings=settings("evaluate", "explain", "seed", "compute_threads"),
         shards=folders("shards"),
+        predictions=folders("predictions"),
         bundle=folders("bundle"),
         methods=by_method("folders"),
         regions_content=file_digest(REGIONS),
         regions=option("--regions", REGIONS),
     shell:
-        "{params.program} --cases {input.cases:q} --shards {params.shards:q} --bundle {params.bundle:q}"
-        " {params.methods} {params.regions} --settings {params.settings:q}"
+        "{params.program} --cases {input.cases:q} --shards {params.shards:q} --predictions {params.predictions:q}"
+        " --bundle {params.bundle:q} {params.methods} {params.regions} --settings {params.settings:q}"
         " --output {output.metrics:q} --cohort {output.cohort:q} --log {log:q}"

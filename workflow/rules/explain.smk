@@ -40,6 +40,7 @@ rule explain_shard:
         shard=this_shard("signals.npy", "records.parquet", "beats.parquet"),
         # A patient's other records may lie in any shard.
         shards=every_shard("signals.npy", "records.parquet", "beats.parquet"),
+        predictions=STORED_PREDICTIONS,
         bundle=BUNDLE_FILES,
     output:
         archive=ensure("<results>/explanations/shards/{method}/{shard}.zip", non_empty=True),
@@ -51,7 +52,7 @@ rule explain_shard:
         "../../envs/torch.yaml"
     threads: CONFIG["compute_threads"]
     resources:
-        mem_mb=memory(3000),
+        mem_mb=memory(1500),
         runtime=120,
         gpu=GPU,
     params:
@@ -62,11 +63,12 @@ rule explain_shard:
         settings=lambda wildcards, input: sections(CONFIG, "explain", "seed", "device", "compute_threads"),
         shard=folders("shard"),
         shards=folders("shards"),
+        predictions=folders("predictions"),
         bundle=folders("bundle"),
     shell:
         "{params.program} --method {wildcards.method} --cases {input.cases:q} --shard {params.shard:q}"
-        " --shards {params.shards:q} --bundle {params.bundle:q} --settings {params.settings:q}"
-        " --output {output.archive:q} --log {log:q}"
+        " --shards {params.shards:q} --predictions {params.predictions:q} --bundle {params.bundle:q}"
+        " --settings {params.settings:q} --output {output.archive:q} --log {log:q}"
 
 
 rule gather_explanations:

@@ -1,5 +1,7 @@
 # Predictions of beats, a shard a job, and what follows from them for strips and records.
 PREDICTIONS = ["<results>/predictions/beats.parquet", "<results>/predictions/beats_annotated.parquet"]
+# By shard, as explaining reads them: nothing is predicted twice.
+STORED_PREDICTIONS = every_shard("beats.parquet", "look_alikes.parquet", folder="predictions/shards")
 
 NOTES = ["<results>/predictions/stretches.parquet", "<results>/predictions/remarks.tsv"]
 
@@ -14,6 +16,7 @@ rule predict_shard:
         beats=ensure("<results>/predictions/shards/{shard}/beats.parquet", non_empty=True),
         annotated=ensure("<results>/predictions/shards/{shard}/beats_annotated.parquet", non_empty=True),
         remarks=ensure("<results>/predictions/shards/{shard}/remarks.tsv", non_empty=True),
+        look_alikes=ensure("<results>/predictions/shards/{shard}/look_alikes.parquet", non_empty=True),
     log:
         "<logs>/predict/{shard}.log",
     benchmark:
@@ -22,7 +25,7 @@ rule predict_shard:
         "../../envs/torch.yaml"
     threads: CONFIG["compute_threads"]
     resources:
-        mem_mb=memory(3000),
+        mem_mb=memory(1500),
         runtime=60,
         gpu=GPU,
     params:
@@ -34,7 +37,7 @@ rule predict_shard:
     shell:
         "{params.program} --shard {params.shard:q} --records {input.records:q} --bundle {params.bundle:q}"
         " --settings {params.settings:q} --beats {output.beats:q} --annotated {output.annotated:q}"
-        " --remarks {output.remarks:q} --log {log:q}"
+        " --remarks {output.remarks:q} --look-alikes {output.look_alikes:q} --log {log:q}"
 
 
 rule gather_predictions:

@@ -45,7 +45,7 @@ rule preprocess_shard:
         "../../envs/base.yaml"
     threads: CONFIG["compute_threads"]
     resources:
-        mem_mb=memory(2000),
+        mem_mb=memory(1500),
         runtime=120,
     params:
         program=program("preprocess"),

@@ -4,6 +4,7 @@ PROBE_INPUTS = dict(
     beats="<results>/predictions/beats.parquet",
     records="<results>/records.tsv",
     shards=every_shard("signals.npy", "records.parquet", "beats.parquet"),
+    predictions=STORED_PREDICTIONS,
     bundle=BUNDLE_FILES,
 )
 
@@ -36,10 +37,12 @@ rule evaluate_sanity:
             "probes", "explain", "evaluate", "cases", "beats", "classes", "seed", "device", "compute_threads"
         ),
         shards=folders("shards"),
+        predictions=folders("predictions"),
         bundle=folders("bundle"),
     shell:
         "{params.program} --beats {input.beats:q} --records {input.records:q} --shards {params.shards:q}"
-        " --bundle {params.bundle:q} --settings {params.settings:q} --output {output.table:q} --log {log:q}"
+        " --predictions {params.predictions:q} --bundle {params.bundle:q} --settings {params.settings:q}"
+        " --output {output.table:q} --log {log:q}"
 
 
 rule evaluate_stability:
@@ -70,10 +73,12 @@ rule evaluate_stability:
             "probes", "explain", "evaluate", "cases", "beats", "classes", "seed", "device", "compute_threads"
         ),
         shards=folders("shards"),
+        predictions=folders("predictions"),
         bundle=folders("bundle"),
     shell:
         "{params.program} --beats {input.beats:q} --records {input.records:q} --shards {params.shards:q}"
-        " --bundle {params.bundle:q} --settings {params.settings:q} --output {output.table:q} --log {log:q}"
+        " --predictions {params.predictions:q} --bundle {params.bundle:q} --settings {params.settings:q}"
+        " --output {output.table:q} --log {log:q}"
 
 
 rule sanity:

@@ -23,7 +23,9 @@ rule manifest:
         gather_held_out=["<results>/model/training/held_out.npz"] if TRAINED and FOLDS else [],
         make_bundle=BUNDLE_FILES if TRAINED else [],
         given_bundle=[] if TRAINED else BUNDLE_FILES,
-        predict_shard=every_shard("beats.parquet", "beats_annotated.parquet", folder="predictions/shards"),
+        predict_shard=every_shard(
+            "beats.parquet", "beats_annotated.parquet", "look_alikes.parquet", folder="predictions/shards"
+        ),
         gather_predictions=[*PREDICTIONS, *NOTES],
         aggregate_strips=expand("<results>/predictions/{table}.parquet", table=["strips", "records", "episodes"]),
         select_cases="<results>/explanations/cases.csv",

@@ -35,6 +35,8 @@ class SignalLine:
         WFDB storage format (16, 212, ...).
     samples_per_frame
         Samples stored for each sample interval of the record.
+    skew
+        Samples by which the signal lies late in its file.
     offset
         Bytes before the first sample.
     units
@@ -46,6 +48,7 @@ class SignalLine:
     file: str
     format: int
     samples_per_frame: int
+    skew: int
     offset: int
     units: str
     name: str
@@ -159,6 +162,7 @@ def _parse_signal(line: str, where: str) -> SignalLine:
         file=fields[0],
         format=int(form["format"]),
         samples_per_frame=int(form["frame"] or 1),
+        skew=int(form["skew"] or 0),
         offset=int(form["offset"] or 0),
         units=(gain["units"] if gain is not None else None) or "mV",
         name=" ".join(fields[name:]),

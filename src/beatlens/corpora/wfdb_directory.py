@@ -28,6 +28,12 @@ MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1
 BYTES_PER_SAMPLE = {8: 1.0, 16: 2.0, 24: 3.0, 32: 4.0, 61: 2.0, 80: 1.0, 160: 2.0, 212: 1.5, 310: 4 / 3, 311: 4 / 3}
 """Of the WFDB formats that are not compressed."""
 
+BLOCK_SAMPLES = 1 << 19
+"""Samples a lead of a long record that are decoded at once."""
+
+APART = frozenset({16, 24, 32, 80, 212})
+"""WFDB formats that say each sample by itself, in whole bytes or pairs of samples."""
+
 MAX_OUTSIDE = 0.01
 """Share of annotations outside the signal above which they belong to another recording; below, they are dropped."""
 
@@ -134,10 +140,47 @@ def _check_files(folder: Path, path: str, header: Header) -> None:
 
 def _read_signal(folder: Path, path: str, header: Header) -> tuple[FloatArray, float]:
     """Return (n_leads, n_samples) mV and the rate in Hz."""
+    blocks = _blocks(header)
+    if len(blocks) == 1:
+        signal = _read_block(folder, path, header, *blocks[0])
+    else:
+        signal = np.empty((len(header.signals), header.n_samples or 0), dtype=np.float32)
+        for first, last in blocks:
+            signal[:, first:last] = _read_block(folder, path, header, first, last)
+    finite = np.isfinite(signal)
+    if not finite.all():
+        signal[~finite] = np.nan
+    if not finite.any():
+        raise RecordFault("all_nan", f"{folder / path}: no valid sample in any lead")
+    present = [lead if valid.all() else lead[valid] for lead, valid in zip(signal, finite, strict=True) if valid.any()]
+    if all(np.ptp(lead) == 0 for lead in present):
+        raise RecordFault("flat", f"{folder / path}: every lead is constant")
+    assert header.fs is not None
+    return signal, header.fs
+
+
+def _blocks(header: Header) -> list[tuple[int, int | None]]:
+    """Return the samples that are read at once: all, but of a long record whose samples are stored one by one.
+
+    The library decodes in 64-bit numbers, several times the size of the record.
+    """
+    n = header.n_samples or 0
+    apart = all(
+        signal.format in APART and signal.samples_per_frame == 1 and not signal.skew for signal in header.signals
+    )
+    if n <= BLOCK_SAMPLES or not apart:
+        return [(0, None)]
+    return [(first, min(first + BLOCK_SAMPLES, n)) for first in range(0, n, BLOCK_SAMPLES)]
+
+
+def _read_block(folder: Path, path: str, header: Header, first: int, last: int | None) -> FloatArray:
+    """Return samples `first` to `last` (None: to the end), (n_leads, n) mV."""
     import wfdb
 
     try:
-        record = wfdb.rdrecord(str((folder / path).resolve()), physical=True, return_res=64)
+        record = wfdb.rdrecord(
+            str((folder / path).resolve()), sampfrom=first, sampto=last, physical=True, return_res=64
+        )
     except (wfdb.io.header.HeaderSyntaxError, ValueError, IndexError, KeyError, TypeError) as error:
         raise RecordFault("malformed_header", f"{folder / path}.hea: {error}") from error
     values: npt.NDArray[np.float64] = np.asarray(record.p_signal)
@@ -149,16 +192,7 @@ def _read_signal(folder: Path, path: str, header: Header) -> tuple[FloatArray, f
     with np.errstate(over="ignore"):
         for lead, column, entry in zip(signal, values.T, header.signals, strict=True):
             lead[:] = column * MILLIVOLTS[entry.units.lower()]
-    finite = np.isfinite(signal)
-    if not finite.all():
-        signal[~finite] = np.nan
-    if not finite.any():
-        raise RecordFault("all_nan", f"{folder / path}: no valid sample in any lead")
-    present = [lead if valid.all() else lead[valid] for lead, valid in zip(signal, finite, strict=True) if valid.any()]
-    if all(np.ptp(lead) == 0 for lead in present):
-        raise RecordFault("flat", f"{folder / path}: every lead is constant")
-    assert header.fs is not None
-    return signal, header.fs
+    return signal
 
 
 def _lead_names(header: Header) -> tuple[str, ...]:

@@ -53,18 +53,17 @@ class LeakyRecord:
 
     Attributes
     ----------
-    shard, table, inputs
-        Where it comes from, its beats in play, the network's inputs with the spikes.
-    signal
-        (L, n_samples) mV with the spikes, in the leads the model uses.
+    clean
+        (n, L, T) waves without the spikes.
+    table, inputs
+        Its beats in play, the network's inputs with the spikes.
     spiked
         (n,) whether a beat has one.
     """
 
-    shard: Shard
+    clean: npt.NDArray[np.float32]
     table: pd.DataFrame
     inputs: RecordInputs
-    signal: npt.NDArray[np.float32]
     spiked: npt.NDArray[np.bool_]
 
 
@@ -73,8 +72,7 @@ def plant(
 ) -> LeakyRecord:
     """Put a spike into half of a record's beats, chosen at random, in one lead."""
     inputs = prepare_record(shard, table, bundle.spec)
-    own = shard.leads(inputs.corpus, inputs.record)
-    signal = np.array(shard.signal(inputs.corpus, inputs.record)[[own.index(name) for name in inputs.leads]])
+    signal = np.array(inputs.signal)
     r_index = table["r_index"].to_numpy(dtype=np.int64)
     spiked = np.zeros(len(table), dtype=bool)
     spiked[rng.permutation(len(table))[: len(table) // 2]] = True
@@ -82,7 +80,7 @@ def plant(
     for r in r_index[spiked]:
         signal[inputs.leads.index(lead), r + first : r + last] += height_mv
     waves = cut_beats(signal, r_index, bundle.geometry) / inputs.lead_scale[:, None]
-    return LeakyRecord(shard, table, replace(inputs, waves=waves), signal, spiked)
+    return LeakyRecord(inputs.waves, table, replace(inputs, signal=signal, waves=waves), spiked)
 
 
 def learn(records: Sequence[LeakyRecord], bundle: Bundle, epochs: int, seed: int) -> HybridNet:
@@ -189,14 +187,13 @@ def _explain(
     record: LeakyRecord, row: int, network: HybridNet, bundle: Bundle, settings: ExplainSettings, seed: int
 ) -> Iterator[Probe]:
     beat = str(record.table["beat_id"].iloc[row])
-    scene = replace(make_scene(record.shard, record.table, [beat], bundle.spec), signal=record.signal)
+    scene = make_scene(record.inputs, [row], bundle.spec.beats)
     if settings.baseline == CONTRAST:
         scene = replace(scene, contrast=median_beat(scene, ~record.spiked), contrast_name="without a spike (record)")
     engine = PerturbationEngine(scene, network, bundle.bank, CALIBRATION, settings.baseline, lead_off=settings.lead_off)
     target = Target("beat", 1, settings.target)
     edges = case_edges(scene, settings)
-    clean = prepare_record(record.shard, record.table, bundle.spec).waves[row]
-    lead = int(np.abs(record.inputs.waves[row] - clean).sum(axis=1).argmax())
+    lead = int(np.abs(record.inputs.waves[row] - record.clean[row]).sum(axis=1).argmax())
     first, last = (int(scene.all_r_index[row]) + round(second * scene.geometry.fs) for second in SPIKE_S)
     inside = np.zeros((len(scene.leads), len(edges) - 1), dtype=bool)
     inside[lead, (edges[:-1] < last) & (edges[1:] > first)] = True

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from beatlens.evaluate.faithfulness import cell_sums
 from beatlens.explain.anatomy import wave_players
 from beatlens.explain.attribution import Attribution
+from beatlens.explain.cases import Case
 from beatlens.explain.scene import Scene
 from beatlens.seeds import derive_seed
 
@@ -54,7 +55,7 @@ class CaseParts:
 
 
 def case_parts(
-    case: Any, attributions: Mapping[str, Attribution], scene: Scene, edges: npt.NDArray[np.int64]
+    case: Case, attributions: Mapping[str, Attribution], scene: Scene, edges: npt.NDArray[np.int64]
 ) -> CaseParts:
     """Sum up one case of a beat target.
 

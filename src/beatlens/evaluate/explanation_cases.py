@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,12 @@ from beatlens.evaluate.regions import Region
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.evaluate.truths import Labels
 from beatlens.explain.archive import load_case
+from beatlens.explain.cases import Case, record_by_record
 from beatlens.explain.engine import PerturbationEngine
-from beatlens.explain.explainer import case_edges, case_engine, case_rows, explain_case
+from beatlens.explain.explainer import case_edges, case_engine, explain_case
+from beatlens.explain.record_view import RecordViews
 from beatlens.explain.settings import ExplainSettings, KernelShapSettings
 from beatlens.explain.target import Target
-from beatlens.shards import Shard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ NULL_SAMPLES = 400
 
 def score_cases(
     cases: pd.DataFrame,
-    shards: Sequence[Shard],
+    views: RecordViews,
     bundle: Bundle,
     methods: Mapping[str, Path],
     evaluate: EvaluateSettings,
@@ -48,8 +49,8 @@ def score_cases(
     ----------
     cases
         The case table.
-    shards
-        Shards that hold the cases' records between them.
+    views
+        The run's records.
     bundle
         The trained model.
     methods
@@ -62,35 +63,31 @@ def score_cases(
         The run's seed.
     device
         ``cpu`` or ``cuda``.
-
-    Raises
-    ------
-    ValueError
-        Where no shard holds a case's record.
     """
     network = bundle.network(device)
-    beats = {shard.path: shard.beats("detected") for shard in shards}
-    for case in case_rows(cases):
-        key = (case.corpus, case.record)
-        holding = [shard for shard in shards if key in shard]
-        if len(holding) != 1:
-            raise ValueError(f"case {case.case}: {len(holding)} shards hold {case.corpus}/{case.record}; expected one")
-        shard = holding[0]
-        table = beats[shard.path]
-        engine, target = case_engine(case, shard, table, bundle, network, explain, device, shards)
-        own, spans = (
-            part[(part["corpus"] == case.corpus) & (part["record"] == case.record)] for part in (table, shard.truth)
-        )
+
+    def scored(case: Case) -> CaseScores:
+        engine, target = case_engine(case, views, bundle, network, explain, device)
         attributions = {name: load_case(folder, case.case) for name, folder in methods.items()}
         edges = case_edges(engine.scene, explain)
-        codes = str(shard.row(*key).dx).split(";")
-        labels = Labels(own.reset_index(drop=True), spans, regions, codes)
         wrong = partial(wrong_class, case, engine, target, explain, seed)
-        yield score_case(case, attributions, engine, target, edges, labels, wrong, evaluate, seed)
+        labels = record_labels(case, views, regions)
+        return score_case(case, attributions, engine, target, edges, labels, wrong, evaluate, seed)
+
+    return record_by_record(cases, scored)
+
+
+def record_labels(case: Case, views: RecordViews, regions: Sequence[Region]) -> Labels:
+    """Return what is known of a case's record."""
+    shard = views.shard_of(case.corpus, case.record)
+    truth = shard.truth
+    spans = truth[(truth["corpus"] == case.corpus) & (truth["record"] == case.record)]
+    codes = str(shard.row(case.corpus, case.record).dx).split(";")
+    return Labels(views.of(case.corpus, case.record).record.beats, spans, regions, codes)
 
 
 def wrong_class(
-    case: Any, engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int
+    case: Case, engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int
 ) -> npt.NDArray[np.float64]:
     """Explain, with the same engine and by KernelSHAP, the class that the model holds for the next likely.
 

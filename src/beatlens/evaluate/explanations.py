@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from beatlens.evaluate.model_scores import model_scores
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.evaluate.truths import Labels, NullMaps, case_truths, localisation_scores
 from beatlens.explain.attribution import Attribution
+from beatlens.explain.cases import Case
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.target import Target
 from beatlens.seeds import derive_seed
@@ -31,7 +31,7 @@ def rhythm_scores(attributions: Mapping[str, Attribution], n_cells: int) -> Iter
 
 
 def score_case(
-    case: Any,
+    case: Case,
     attributions: Mapping[str, Attribution],
     engine: PerturbationEngine,
     target: Target,
@@ -46,7 +46,7 @@ def score_case(
     Parameters
     ----------
     case
-        Row of the case table (`beatlens.explain.explainer.case_rows`).
+        The case.
     attributions
         Method -> attribution of this case.
     engine, target, edges

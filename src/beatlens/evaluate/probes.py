@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,11 @@ from beatlens.bundle import Bundle
 from beatlens.evaluate.bootstrap import patient_mean
 from beatlens.evaluate.faithfulness import cell_sums
 from beatlens.evaluate.settings import EvaluateSettings
-from beatlens.explain.cases import CaseSettings, WindowSettings, select_cases
+from beatlens.explain.cases import Case, CaseSettings, WindowSettings, record_by_record, select_cases
 from beatlens.explain.engine import PerturbationEngine
-from beatlens.explain.explainer import case_edges, case_engine, case_rows
+from beatlens.explain.explainer import case_edges, case_engine
 from beatlens.explain.methods import explain
+from beatlens.explain.record_view import RecordViews
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.target import Target
 from beatlens.models.build import choose_device
@@ -94,13 +95,13 @@ class Probe:
 
 @dataclass(frozen=True)
 class ProbeCase:
-    """A case with what explains it; `table` has the record's beats."""
+    """A case with what explains it; `beats` are the record's."""
 
-    case: Any
+    case: Case
     engine: PerturbationEngine
     target: Target
     edges: npt.NDArray[np.int64]
-    table: pd.DataFrame
+    beats: pd.DataFrame
     seed: int
 
     @property
@@ -113,21 +114,21 @@ class ProbeCase:
         return self.engine.of(network=network, scene=replace(self.engine.scene, look_alikes=None))
 
 
-def probe_cases(
-    cases: pd.DataFrame, shards: Sequence[Shard], bundle: Bundle, settings: ExplainSettings, seed: int, device: str
-) -> Iterator[ProbeCase]:
-    """Yield the cases of a table with their engines."""
-    network = bundle.network(device)
-    beats = {shard.path: shard.beats("detected") for shard in shards}
-    for case in case_rows(cases):
-        shard = next((shard for shard in shards if (case.corpus, case.record) in shard), None)
-        if shard is None:
-            raise ValueError(f"case {case.case}: no shard holds {case.corpus}/{case.record}")
-        table = beats[shard.path]
-        own = table[(table["corpus"] == case.corpus) & (table["record"] == case.record)].reset_index(drop=True)
-        engine, target = case_engine(case, shard, own, bundle, network, settings, device, shards)
-        own_seed = derive_seed(seed, case.corpus, case.record, case.beat_id, case.target)
-        yield ProbeCase(case, engine, target, case_edges(engine.scene, settings), own, own_seed)
+def probe_case(
+    case: Case,
+    views: RecordViews,
+    bundle: Bundle,
+    network: HybridNet,
+    settings: ExplainSettings,
+    *,
+    seed: int,
+    device: str = "cpu",
+) -> ProbeCase:
+    """Return a case with its engine; arguments as for `beatlens.explain.explainer.case_engine`."""
+    engine, target = case_engine(case, views, bundle, network, settings, device)
+    own_seed = derive_seed(seed, case.corpus, case.record, case.beat_id, case.target)
+    beats = views.of(case.corpus, case.record).record.beats
+    return ProbeCase(case, engine, target, case_edges(engine.scene, settings), beats, own_seed)
 
 
 def cell_values(
@@ -191,6 +192,7 @@ class ProbeInputs:
 
     cases: pd.DataFrame
     shards: list[Shard]
+    views: RecordViews
     bundle: Bundle
     bundle_sha256: str
     explain: ExplainSettings
@@ -199,12 +201,23 @@ class ProbeInputs:
     seed: int
     device: str
 
+    def each(self, do: Callable[[ProbeCase], Sequence[Probe]]) -> Iterator[Sequence[Probe]]:
+        """Yield what a test finds of each case, in the order of the case table."""
+        network = self.bundle.network(self.device)
+        return record_by_record(
+            self.cases,
+            lambda case: do(
+                probe_case(case, self.views, self.bundle, network, self.explain, seed=self.seed, device=self.device)
+            ),
+        )
+
 
 def probe_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that `read_probe_arguments` reads."""
     parser.add_argument("--beats", type=Path, required=True, help="predictions at detected beats")
     parser.add_argument("--records", type=Path, required=True, help="table of records")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="preprocessed shards")
+    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="folders of their predictions")
     parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
     parser.add_argument("--output", type=Path, required=True, help="table to write")
 
@@ -224,10 +237,12 @@ def read_probe_arguments(arguments: argparse.Namespace) -> ProbeInputs:
         WindowSettings(**{name: beats[name] for name in ("before_s", "after_s", "context", "gap_s")}),
         seed,
     )
+    bundle, shards = Bundle.load(arguments.bundle), [Shard(path) for path in arguments.shards]
     return ProbeInputs(
         cases,
-        [Shard(path) for path in arguments.shards],
-        Bundle.load(arguments.bundle),
+        shards,
+        RecordViews(shards, arguments.predictions, bundle.spec),
+        bundle,
         sha256_of(arguments.bundle / "bundle.json"),
         ExplainSettings(**settings["explain"]),
         EvaluateSettings(**settings["evaluate"]),

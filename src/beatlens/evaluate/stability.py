@@ -17,6 +17,7 @@ from beatlens.evaluate.probes import Probe, ProbeCase, ProbeSettings, cell_value
 from beatlens.explain.methods import explain
 from beatlens.explain.scene import Scene
 from beatlens.explain.settings import ExplainSettings
+from beatlens.inputs import lead_means
 from beatlens.seeds import derive_seed
 
 FloatArray = npt.NDArray[np.float32]
@@ -49,7 +50,8 @@ def under_noise(
     scene = probe.engine.scene
     noise = _band_noise(scene, signal, np.random.default_rng(derive_seed(probe.seed, "noise")))
     gain = scene.signal.std(axis=1, keepdims=True) * 10 ** (-probes.noise_snr_db / 20)
-    noisy = replace(scene, signal=(scene.signal + gain * noise).astype(np.float32))
+    changed = (scene.signal + gain * noise).astype(np.float32)
+    noisy = replace(scene, signal=changed, lead_mean=lead_means(changed))
     engine = probe.engine.of(scene=noisy)
     for method in settings.methods:
         first = cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed)
@@ -79,7 +81,7 @@ def inserted_beat(
     """
     if len(probe.engine.scene.positions) != 1:
         return
-    found = insert_beat(probe.engine.scene, probe.table["stretch"].to_numpy(dtype=np.int64), beats)
+    found = insert_beat(probe.engine.scene, probe.beats["stretch"].to_numpy(dtype=np.int64), beats)
     if found is None:
         return
     scene, moved = found
@@ -149,6 +151,7 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
         replace(
             scene,
             signal=np.ascontiguousarray(signal),
+            lead_mean=lead_means(signal),
             r_index=r_index[own],
             rr=rr[own],
             windows=local,

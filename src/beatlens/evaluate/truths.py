@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from beatlens.evaluate.nulls import fixed_nulls, random_maps
 from beatlens.evaluate.regions import Region, region_of, region_truth
 from beatlens.explain.attribution import Attribution
 from beatlens.explain.baselines import fill_signal
+from beatlens.explain.cases import Case
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.scene import Scene
 from beatlens.seeds import derive_seed
@@ -59,7 +60,7 @@ def seen_samples(scene: Scene) -> npt.NDArray[np.bool_]:
     return seen
 
 
-def case_truths(case: Any, scene: Scene, labels: Labels) -> dict[str, Truth]:
+def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
     """Return every truth that a case has, by name.
 
     A truth says what makes a class: it is the truth of an explanation of that class only. Samples that the model
@@ -68,7 +69,7 @@ def case_truths(case: Any, scene: Scene, labels: Labels) -> dict[str, Truth]:
     Parameters
     ----------
     case
-        Row of the case table (`beatlens.explain.explainer.case_rows`).
+        The case.
     scene
         Of the case.
     labels
@@ -105,13 +106,18 @@ def case_truths(case: Any, scene: Scene, labels: Labels) -> dict[str, Truth]:
                 return {}
             found[PLANTED] = planted_truth(labels.spans, int(beat["matched_r_sample"]), case.label, *grid)
         if region is not None and len(beats) > 1:
-            r_times = beats["r_index"].to_numpy(dtype=np.float64) / scene.geometry.fs
-            alike = np.ones(len(beats), dtype=bool) if by_record else (beats["label"] == case.case_class).to_numpy()
-            alike[row] = False
+            # The regions of a beat lie between its neighbours, which two beats before and one after decide.
+            r_index = beats["r_index"].to_numpy(dtype=np.float64)
+            low, high = np.searchsorted(r_index, (scene.start, scene.stop)) + np.array([-4, 4])
+            low, high = max(int(low), 0), min(int(high), len(beats))
+            r_times = r_index[low:high] / scene.geometry.fs
+            alike = np.full(high - low, by_record) | (beats["label"].to_numpy()[low:high] == case.case_class)
+            alike[row - low] = False
+            alike[: 2 if low else 0] = False
             others = np.flatnonzero(alike).tolist()
             names = (RECORD_STRICT, RECORD_LENIENT) if by_record else (STRICT, LENIENT)
             for name, strict in zip(names, (True, False), strict=True):
-                found[name] = region_truth(region, r_times, [row], others, *grid, strict=strict)
+                found[name] = region_truth(region, r_times, [row - low], others, *grid, strict=strict)
     kept = {name: truth.within(seen) for name, truth in found.items() if truth is not None}
     return {name: truth for name, truth in kept.items() if truth is not None}
 
@@ -140,7 +146,7 @@ class NullMaps:
             Of the random maps.
         """
         scene = engine.scene
-        signal = scene.signal[:, scene.start : scene.stop]
+        signal = scene.window
         targets = scene.r_index[scene.target_rows] - scene.start
         beats = [(int(r) - scene.geometry.before, int(r) + scene.geometry.after) for r in targets]
         change = np.abs(signal.astype(np.float64) - fill_signal(scene, engine.baseline))

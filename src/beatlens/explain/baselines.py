@@ -29,7 +29,7 @@ def fill_signal(scene: Scene, baseline: str) -> FloatArray:
     the beat of `beatlens.explain.contrast`, fitted to level and place: what a beat of another class would look like
     there. For ``interpolation`` this is the lead's mean, which stands in where a whole lead is off.
     """
-    mean = scene.signal.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+    mean = scene.lead_mean[:, None].astype(np.float32)
     length = scene.stop - scene.start
     if baseline in {INTERPOLATION, "lead_mean"}:
         return np.repeat(mean, length, axis=1)
@@ -84,7 +84,7 @@ def _fit_contrast(
     """
     if not inside.any():
         return
-    signal = scene.signal[:, scene.start : scene.stop]
+    signal = scene.window
     level = np.median((signal - fill)[:, inside], axis=1, keepdims=True)
     most = round(FIT_S * scene.geometry.fs)
     shifts = sorted(range(-most, most + 1), key=abs)  # of equal fits the one that is moved least

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 OUTCOMES = ("correct", "wrong", "review", "unlabelled")
 CASE_COLUMNS = (
@@ -37,6 +38,45 @@ CASE_COLUMNS = (
     "window_end_s",
 )
 """A beat's window is its R time, start and end alike; a window's beat is the one that most likely has the class."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the case table: what `CASE_COLUMNS` says, the column ``class`` as `case_class`."""
+
+    case: str
+    corpus: str
+    record: str
+    patient: str
+    beat_id: str
+    target: str
+    case_class: str
+    start_s: float
+    end_s: float
+    outcome: str
+    label: str
+    probability: float
+    relaxed: bool
+    window_start_s: float
+    window_end_s: float
+
+
+def case_rows(cases: pd.DataFrame) -> list[Case]:
+    """Return the rows of a case table."""
+    return [Case(*row) for row in cases[list(CASE_COLUMNS)].itertuples(index=False, name=None)]
+
+
+def record_by_record(cases: pd.DataFrame, do: Callable[[Case], Result]) -> Iterator[Result]:
+    """Do something for each case, the cases of a record together, and yield the results in the order of the table."""
+    rows = case_rows(cases)
+    first = {(case.corpus, case.record): place for place, case in reversed(list(enumerate(rows)))}
+    waiting: dict[int, Result] = {}
+    due = 0
+    for place in sorted(range(len(rows)), key=lambda k: (first[rows[k].corpus, rows[k].record], k)):
+        waiting[place] = do(rows[place])
+        while due in waiting:
+            yield waiting.pop(due)
+            due += 1
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,14 @@ nothing says where in the beat to look.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.explain.baselines import median_beat
-from beatlens.explain.scene import Scene
-from beatlens.inference import predict_record, prepare_record
+from beatlens.explain.record_view import RecordView, RecordViews
+from beatlens.inputs import PreparedRecord
 from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.shards import Shard, cut_beats
-
-if TYPE_CHECKING:
-    from beatlens.bundle import Bundle
-    from beatlens.models.hybrid import HybridNet
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -53,14 +45,7 @@ class Contrast:
 
 
 def find_contrast(
-    scene: Scene,
-    explained: str,
-    pred: npt.NDArray[np.object_],
-    review: npt.NDArray[np.bool_],
-    probability: npt.NDArray[np.float64],
-    classes: Sequence[str],
-    bank: PrototypeBank,
-    elsewhere: Callable[[str], FloatArray],
+    views: RecordViews, view: RecordView, row: int, explained: str, bank: PrototypeBank
 ) -> Contrast | None:
     """Choose what a case is contrasted with.
 
@@ -72,83 +57,42 @@ def find_contrast(
 
     Parameters
     ----------
-    scene
-        The case.
+    views
+        The run's records, for the patient's others.
+    view
+        The case's record.
+    row
+        The target among its beats.
     explained
         The class that is explained.
-    pred, review
-        (n,) predicted class of each beat of the record, and whether it went to review.
-    probability
-        (K,) at the target.
-    classes
-        Class ids, in the order of `probability`.
     bank
         Prototypes.
-    elsewhere
-        Returns (n, L, T) mV, the accepted beats of a class in the patient's other records (`beats_elsewhere`).
     """
-    usable = ~review & (pred != explained)
-    own = bank.for_leads(scene.leads)
-    reference = str(classes[0])
+    usable = ~view.review & (view.pred != explained)
+    own, classes = bank.for_leads(view.record.leads), bank.classes
+    reference = classes[0]
     if explained != reference:
-        if (usable & (pred == reference)).sum() >= MIN_BEATS:
-            return Contrast(reference, "record", median_beat(scene, usable & (pred == reference)))
-        if len(waves := elsewhere(reference)) >= MIN_BEATS:
-            return Contrast(reference, "patient", np.median(waves, axis=0).astype(np.float32))
-        if found := _prototypes(scene, own, reference):
+        if view.accepted(reference).sum() >= MIN_BEATS:
+            return Contrast(reference, "record", view.median_beat(reference))
+        if (wave := views.median_elsewhere(view, reference, MIN_BEATS)) is not None:
+            return Contrast(reference, "patient", wave)
+        if found := _prototypes(view.record, own, reference):
             return found
-    names, counts = np.unique(pred[usable].astype(str), return_counts=True)
+    names, counts = np.unique(view.pred[usable].astype(str), return_counts=True)
     if len(names) and counts.max() >= MIN_BEATS:
         label = str(names[counts.argmax()])
-        return Contrast(label, "record", median_beat(scene, usable & (pred == label)))
+        return Contrast(label, "record", view.median_beat(label))
     others = [name for name in classes if name != explained]
-    if not others:
+    if not others or explained != reference:
         return None
-    if explained != reference:
-        return None
-    return _prototypes(scene, own, max(others, key=lambda name: probability[list(classes).index(name)]))
+    likely = max(others, key=lambda name: view.probability[row, classes.index(name)])
+    return _prototypes(view.record, own, likely)
 
 
-def beats_elsewhere(
-    scene: Scene, label: str, shards: Sequence[Shard], bundle: Bundle, network: HybridNet, device: str
-) -> FloatArray:
-    """Return the accepted beats of a class in the patient's other records that have the leads of a scene.
-
-    Parameters
-    ----------
-    scene
-        The case.
-    label
-        The class.
-    shards
-        Where other records of the patient may lie; in which order is all one to a median.
-    bundle, network, device
-        The model, whose predictions say which beats have the class.
-
-    Returns
-    -------
-    (n, L, T) float32 mV
-    """
-    found = [np.empty((0, len(scene.leads), scene.geometry.length), dtype=np.float32)]
-    for shard in shards:
-        for row in shard.records.itertuples():
-            record = str(row.record)
-            if f"{row.corpus}/{row.patient}" != scene.patient or (row.corpus, record) == (scene.corpus, scene.record):
-                continue
-            beats, leads = shard.beats_of(scene.corpus, record), shard.leads(scene.corpus, record)
-            if beats.empty or not set(scene.leads) <= set(leads):
-                continue
-            table, _ = predict_record(prepare_record(shard, beats, bundle.spec), "", bundle, network, device)
-            chosen = ((table["pred"] == label) & ~table["review"].astype(bool)).to_numpy()
-            signal = shard.signal(scene.corpus, record)[[leads.index(lead) for lead in scene.leads]]
-            found.append(cut_beats(signal, beats["r_index"].to_numpy(dtype=np.int64)[chosen], scene.geometry))
-    return np.concatenate(found)
-
-
-def _prototypes(scene: Scene, own: PrototypeBank, label: str) -> Contrast | None:
+def _prototypes(record: PreparedRecord, own: PrototypeBank, label: str) -> Contrast | None:
     """Return the median of other patients' prototypes of a class, or None where a lead has none."""
-    rows = (own.labels == label) & (own.patients != scene.patient)
+    rows = (own.labels == label) & (own.patients != record.patient)
     if not own.present[rows].any(axis=0).all():
         return None
-    waves = [np.median(own.waves[rows & own.present[:, lead], lead], axis=0) for lead in range(len(scene.leads))]
-    return Contrast(label, "prototypes", (np.stack(waves) * scene.lead_scale[:, None]).astype(np.float32))
+    waves = [np.median(own.waves[rows & own.present[:, lead], lead], axis=0) for lead in range(len(record.leads))]
+    return Contrast(label, "prototypes", (np.stack(waves) * record.lead_scale[:, None]).astype(np.float32))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +14,15 @@ from beatlens.bundle import Bundle
 from beatlens.explain.anatomy import scene_edges
 from beatlens.explain.attribution import Attribution, rhythm_share
 from beatlens.explain.baselines import CONTRAST, INTERPOLATION
-from beatlens.explain.contrast import beats_elsewhere, find_contrast
+from beatlens.explain.cases import Case, record_by_record
+from beatlens.explain.contrast import find_contrast
 from beatlens.explain.engine import PerturbationEngine
 from beatlens.explain.methods import explain
+from beatlens.explain.record_view import RecordViews
 from beatlens.explain.scene import Scene, make_scene
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.target import Target
-from beatlens.explain.windows import target_beats
-from beatlens.inference import predict_record, prepare_record
+from beatlens.explain.windows import target_rows
 from beatlens.seeds import derive_seed
 from beatlens.shards import Shard
 
@@ -34,14 +35,12 @@ logger = logging.getLogger(__name__)
 
 
 def case_engine(
-    case: Any,
-    shard: Shard,
-    beats: pd.DataFrame,
+    case: Case,
+    views: RecordViews,
     bundle: Bundle,
     network: HybridNet,
     settings: ExplainSettings,
     device: str = "cpu",
-    shards: Sequence[Shard] = (),
 ) -> tuple[PerturbationEngine, Target]:
     """Build the engine and the target of a case.
 
@@ -51,45 +50,29 @@ def case_engine(
     Parameters
     ----------
     case
-        Row of the case table, as a named tuple with the fields corpus, record, beat_id and target; the predicted
-        class is `case_class`.
-    shard
-        Holds the record.
-    beats
-        The shard's table of detected beats.
+        The case.
+    views
+        The run's records.
     bundle, network
         The trained model; the network on `device`.
     settings
         Section ``explain``.
     device
         ``cpu`` or ``cuda``.
-    shards
-        All shards of the run, where other records of the patient may lie.
     """
-    own = beats[(beats["corpus"] == case.corpus) & (beats["record"] == case.record)].reset_index(drop=True)
-    if own.empty:
-        raise ValueError(f"{shard.path}: no beats of {case.corpus}/{case.record}; expected those of case {case.case}")
     if case.case_class not in bundle.classes:
         raise ValueError(f"case {case.case}: class {case.case_class!r}; expected one of {bundle.classes}")
-    targets, baseline, contrast = target_beats(case, own), settings.baseline, None
-    scene = make_scene(shard, own, targets, bundle.spec)
-    table, found = predict_record(prepare_record(shard, own, bundle.spec), "", bundle, network, device)
-    scene = replace(scene, look_alikes=found.look_alikes)
+    view = views.of(case.corpus, case.record)
+    rows = target_rows(case, view.record.beats)
+    scene = replace(make_scene(view.record, rows, bundle.spec.beats), look_alikes=view.look_alikes)
+    baseline = settings.baseline
     if baseline == CONTRAST:
-        at_target = table.loc[table["beat_id"] == case.beat_id, [f"p_{name}" for name in bundle.classes]]
-        contrast = find_contrast(
-            scene,
-            case.case_class,
-            table["pred"].to_numpy(),
-            table["review"].to_numpy(dtype=bool),
-            at_target.to_numpy(dtype=np.float64)[0],
-            bundle.classes,
-            bundle.bank,
-            lambda label: beats_elsewhere(scene, label, shards, bundle, network, device),
-        )
-        baseline = CONTRAST if contrast else INTERPOLATION
-    if contrast:
-        scene = replace(scene, contrast=contrast.wave, contrast_name=f"{contrast.label} ({contrast.source})")
+        row = int(np.flatnonzero(view.record.beats["beat_id"].to_numpy() == case.beat_id)[0])
+        contrast = find_contrast(views, view, row, case.case_class, bundle.bank)
+        if contrast:
+            scene = replace(scene, contrast=contrast.wave, contrast_name=f"{contrast.label} ({contrast.source})")
+        else:
+            baseline = INTERPOLATION
     target = Target(case.target, bundle.classes.index(case.case_class), settings.target)
     engine = PerturbationEngine(scene, network, bundle.bank, bundle.calibration, baseline, device, settings.lead_off)
     return engine, target
@@ -101,14 +84,14 @@ def case_edges(scene: Scene, settings: ExplainSettings) -> npt.NDArray[np.int64]
 
 
 def explain_case(
-    case: Any, engine: PerturbationEngine, target: Target, method: str, settings: ExplainSettings, seed: int
+    case: Case, engine: PerturbationEngine, target: Target, method: str, settings: ExplainSettings, seed: int
 ) -> Attribution:
     """Explain one case with one method.
 
     Parameters
     ----------
     case
-        Row of the case table (see `case_engine`).
+        The case.
     engine, target
         Of `case_engine`.
     method
@@ -152,12 +135,12 @@ def explain_case(
 def explain_shard(
     cases: pd.DataFrame,
     shard: Shard,
+    views: RecordViews,
     bundle: Bundle,
     method: str,
     settings: ExplainSettings,
     seed: int,
     device: str = "cpu",
-    shards: Sequence[Shard] = (),
 ) -> Iterator[Attribution]:
     """Explain the cases whose records a shard holds, in the order of the case table.
 
@@ -165,25 +148,26 @@ def explain_shard(
     ----------
     cases
         The case table of all shards.
-    shard, bundle, method, settings, seed, device, shards
+    shard
+        One of the shards of `views`.
+    views, bundle, method, settings, seed, device
         As for `case_engine` and `explain_case`.
     """
     network = bundle.network(device)
-    beats = shard.beats("detected")
-    for case in case_rows(cases):
-        if (case.corpus, case.record) in shard:
-            engine, target = case_engine(case, shard, beats, bundle, network, settings, device, shards)
-            yield explain_case(case, engine, target, method, settings, seed)
-            logger.info(
-                "%s: baseline %s %s, %d evaluations, %d encodings",
-                case.case,
-                engine.baseline,
-                engine.scene.contrast_name,
-                engine.n_evaluations,
-                engine.n_encoded,
-            )
 
+    def explained(case: Case) -> Attribution:
+        engine, target = case_engine(case, views, bundle, network, settings, device)
+        result = explain_case(case, engine, target, method, settings, seed)
+        scene = engine.scene
+        logger.info(
+            "%s: baseline %s %s, %d evaluations, %d encodings",
+            case.case,
+            engine.baseline,
+            scene.contrast_name,
+            engine.n_evaluations,
+            engine.n_encoded,
+        )
+        return result
 
-def case_rows(cases: pd.DataFrame) -> Iterator[Any]:
-    """Yield rows of the case table as named tuples; the column ``class`` is the field ``case_class``."""
-    yield from cases.rename(columns={"class": "case_class"}).itertuples(index=False)
+    here = [key in shard for key in zip(cases["corpus"], cases["record"], strict=True)]
+    yield from record_by_record(cases[np.array(here, dtype=bool)], explained)

@@ -67,7 +67,7 @@ def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: boo
         Whether the RR features are attributed as well.
     """
     scene = model.scene
-    signal, start = model.tensor(scene.signal[:, scene.start : scene.stop]), model.tensor(fill_signal(scene, baseline))
+    signal, start = model.tensor(scene.window), model.tensor(fill_signal(scene, baseline))
     rr = model.tensor(scene.rr)
     rr_start = model.tensor(scene.rr_off).expand_as(rr) if rhythm else rr
     places = np.ones(1) if at_end else (np.arange(steps) + 0.5) / steps
@@ -113,7 +113,7 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Grad
         Whether it is guided.
     """
     scene = model.scene
-    signal = model.tensor(scene.signal[:, scene.start : scene.stop])[None]
+    signal = model.tensor(scene.window)[None]
     rr = model.tensor(scene.rr)[None]
     waves = model.waves(signal)
     with torch.no_grad():

@@ -191,7 +191,7 @@ def _from_players(
 ) -> Explained:
     """Join the scales; `spent` evaluations went into choosing players."""
     scene = engine.scene
-    signal = scene.signal[:, scene.start : scene.stop].astype(np.float64)
+    signal = scene.window.astype(np.float64)
     spread = [
         spread_by_change(
             players,

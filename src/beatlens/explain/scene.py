@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats import constant_rhythm_features, context_windows, rr_features, stretch_ids
-from beatlens.inputs import InputSpec, typical_beats, used_leads
-from beatlens.leads import lead_id
+from beatlens.beats import BeatSettings, constant_rhythm_features
+from beatlens.inputs import PreparedRecord
 from beatlens.look_alikes import LookAlikes
-from beatlens.shards import BeatGeometry, Shard
-
-if TYPE_CHECKING:
-    import pandas as pd
+from beatlens.shards import BeatGeometry
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -31,7 +26,9 @@ class Scene:
     corpus, record, patient
         Identifiers; `patient` is ``corpus/patient``, whose prototypes are left out.
     signal
-        (L, n_samples) float32 mV, the whole conditioned record in the leads the model uses.
+        (L, n_samples) float32 mV, the conditioned record in the leads the model uses; read-only, no copy of the case's.
+    lead_mean
+        (L,) mean of each lead over the record in mV.
     leads, lead_ids, lead_scale
         L names, embedding indices and amplitudes in mV.
     typical
@@ -61,6 +58,7 @@ class Scene:
     record: str
     patient: str
     signal: FloatArray
+    lead_mean: npt.NDArray[np.float64]
     leads: tuple[str, ...]
     lead_ids: IntArray
     lead_scale: FloatArray
@@ -88,6 +86,11 @@ class Scene:
         return min(int(self.signal.shape[1]), int(self.r_index[-1]) + self.geometry.after)
 
     @property
+    def window(self) -> FloatArray:
+        """(L, stop - start) mV: the signal of the case window."""
+        return np.array(self.signal[:, self.start : self.stop])
+
+    @property
     def start_s(self) -> float:
         """Time of the first sample of the case window, in seconds."""
         return float(self.start / self.geometry.fs)
@@ -108,60 +111,40 @@ class Scene:
         return np.asarray(np.clip(index, 0, self.signal.shape[1] - 1))
 
 
-def make_scene(shard: Shard, beats: pd.DataFrame, beat_ids: Sequence[str], spec: InputSpec) -> Scene:
+def make_scene(record: PreparedRecord, rows: Sequence[int], settings: BeatSettings) -> Scene:
     """Collect what a perturbation needs for target beats of one record.
 
     Parameters
     ----------
-    shard
-        Holds the record.
-    beats
-        All of the record's rows of a beat table, in time order.
-    beat_ids
-        Targets; several for a window target.
-    spec
-        How the model's inputs are made.
-
-    Raises
-    ------
-    ValueError
-        Where a target isn't among the beats.
+    record
+        The record.
+    rows
+        Targets among its beats; several for a window target.
+    settings
+        Section ``beats`` of the bundle.
     """
-    rows_of = {name: row for row, name in enumerate(beats["beat_id"])}
-    missing = [name for name in beat_ids if name not in rows_of]
-    if missing or not len(beat_ids):
-        raise ValueError(f"{shard.path}: target beats {missing or 'none'}; expected beats of the record's table")
-    first = beats.iloc[0]
-    corpus, record = str(first["corpus"]), str(first["record"])
-    row = shard.row(corpus, record)
-    if row.fs != spec.geometry.fs:
-        raise ValueError(f"{shard.path}: {corpus}/{record} is at {row.fs} Hz; expected {spec.geometry.fs} Hz")
-    own, leads = shard.leads(corpus, record), used_leads(shard, corpus, record, spec)
-    index = [own.index(lead) for lead in leads]
-    windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
-    targets = [rows_of[name] for name in beat_ids]
-    windows, lengths, positions = windows[targets], lengths[targets], positions[targets]
+    targets = np.asarray(rows, dtype=np.int64)
+    windows, lengths = record.windows[targets], record.lengths[targets]
     used = np.arange(windows.shape[1]) < lengths[:, None]
     in_play, renamed = np.unique(windows[used], return_inverse=True)
     local = np.zeros_like(windows)
     local[used] = renamed
-    all_r_index = beats["r_index"].to_numpy(dtype=np.int64)
-    scale = shard.lead_scale(corpus, record)[index]
     return Scene(
-        corpus=corpus,
-        record=record,
-        patient=f"{corpus}/{first['patient']}",
-        signal=np.array(shard.signal(corpus, record)[index], dtype=np.float32),
-        leads=leads,
-        lead_ids=np.array([lead_id(lead) for lead in leads], dtype=np.int64),
-        lead_scale=scale,
-        typical=typical_beats(shard.waveforms(beats, leads, spec.geometry) / scale[:, None]),
-        geometry=spec.geometry,
-        r_index=all_r_index[in_play],
-        rr=rr_features(beats, spec.beats)[in_play],
-        rr_off=constant_rhythm_features(float(beats["rr_usual_long_s"].iloc[targets].median()), spec.beats),
+        corpus=record.corpus,
+        record=record.record,
+        patient=record.patient,
+        signal=record.signal,
+        lead_mean=record.lead_mean,
+        leads=record.leads,
+        lead_ids=record.lead_ids,
+        lead_scale=record.lead_scale,
+        typical=record.typical,
+        geometry=record.geometry,
+        r_index=record.r_index[in_play],
+        rr=record.rr[in_play],
+        rr_off=constant_rhythm_features(float(record.beats["rr_usual_long_s"].iloc[targets].median()), settings),
         windows=local,
         lengths=lengths,
-        positions=positions,
-        all_r_index=all_r_index,
+        positions=record.positions[targets],
+        all_r_index=record.r_index,
     )

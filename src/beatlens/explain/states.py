@@ -50,7 +50,7 @@ class StateStore:
         self.scene, self.network, self.bank, self.baseline = scene, network, bank, baseline
         self.n_encoded = 0
         self._fill = fill_signal(scene, baseline)
-        self._mean = scene.signal.mean(axis=1, dtype=np.float64)
+        self._mean = scene.lead_mean
         self._targets = scene.target_rows
         self._compared = slice(0) if scene.look_alikes is None else scene.look_alikes.samples
         self._clear()

@@ -7,12 +7,15 @@ seconds has no such free lunch: where in it the class lies is for the explanatio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from beatlens.explain.cases import Case
 
 MIN_BEATS = 3
 """Beats that a window needs."""
@@ -42,59 +45,69 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
     it, ``window_start_s`` and ``window_end_s``. The outcome is ``review`` where every beat predicted so went to review,
     ``correct`` where a beat is labelled so, ``unlabelled`` where none has a label, else ``wrong``.
     """
-    import pandas as pd
-
-    rows = []
-    own = beats.assign(window=np.floor(beats["r_time_s"].to_numpy(dtype=np.float64) / window_s).astype(np.int64))
-    for (_, _, number), part in own.groupby(["corpus", "record", "window"], sort=True):
+    # Plain arrays, and a row of the table for what is found alone: a day has ten thousand windows.
+    time = beats["r_time_s"].to_numpy(dtype=np.float64)
+    window = np.floor(time / window_s).astype(np.int64)
+    pred, label, review = (beats[name].to_numpy() for name in ("pred", "label", "review"))
+    duration, low, high = (beats[name].to_numpy(dtype=np.float64) for name in ("duration_s", "start_s", "end_s"))
+    probability = {name: beats[f"p_{name}"].to_numpy(dtype=np.float64) for name in classes[1:]}
+    found: list[int] = []
+    said: list[dict[str, object]] = []
+    new = np.ones(len(beats), dtype=bool)
+    keys = (beats["corpus"].to_numpy(), beats["record"].to_numpy(), window)
+    new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    bounds = [*np.flatnonzero(new).tolist(), len(beats)]
+    for first, last in pairwise(bounds):
+        part, number = slice(first, last), window[first]
         start, end = number * window_s, (number + 1) * window_s
-        if len(part) < MIN_BEATS or end > part["duration_s"].iloc[0]:
+        if last - first < MIN_BEATS or end > duration[first]:
             continue
         for name in classes[1:]:
-            found = part[part["pred"] == name]
-            if found.empty or len(found) == len(part):
+            here = pred[part] == name
+            if not here.any() or here.all():
                 continue
-            labels = sorted(set(part["label"]))
+            labels = sorted(set(label[part]))
             known = "correct" if name in labels else "wrong" if any(labels) else "unlabelled"
-            likely = found.sort_values(f"p_{name}", ascending=False, kind="stable").iloc[0]
-            rows.append(
-                likely.to_dict()
-                | {
-                    "outcome": "review" if found["review"].all() else known,
-                    "label": name if name in labels else ";".join(label for label in labels if label),
-                    "probability": 1 - float(np.prod(1 - part[f"p_{name}"].to_numpy(dtype=np.float64))),
-                    "start_s": float(part["start_s"].min()),
-                    "end_s": float(part["end_s"].max()),
+            values = probability[name][part]
+            found.append(first + int(np.where(here, values, -1.0).argmax()))
+            said.append(
+                {
+                    "outcome": "review" if review[part][here].all() else known,
+                    "label": name if name in labels else ";".join(text for text in labels if text),
+                    "probability": 1 - float(np.prod(1 - values)),
+                    "start_s": float(low[part].min()),
+                    "end_s": float(high[part].max()),
                     "window_start_s": start,
                     "window_end_s": end,
                 }
             )
-    columns = [*beats.columns, "outcome", "probability", "window_start_s", "window_end_s"]
-    return pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
+    columns = ["outcome", "probability", "window_start_s", "window_end_s", "start_s", "end_s", "label"]
+    table = beats.iloc[found].reset_index(drop=True)
+    return table.assign(**{name: [one[name] for one in said] for name in columns})
 
 
-def target_beats(case: Any, beats: pd.DataFrame) -> list[str]:
-    """Return the beats whose class a case explains: its own beat, or all beats of its window.
+def target_rows(case: Case, beats: pd.DataFrame) -> list[int]:
+    """Return which of a record's beats a case explains the class of: its own beat, or all beats of its window.
 
     Parameters
     ----------
     case
-        Row of the case table.
+        The case.
     beats
         The record's beats.
 
     Raises
     ------
     ValueError
-        Where the window holds no beat.
+        Where the record hasn't got the beat, or the window holds none.
     """
-    if case.target != "window":
-        return [str(case.beat_id)]
-    time = beats["r_time_s"]
-    inside: list[str] = beats.loc[(time >= case.window_start_s) & (time < case.window_end_s), "beat_id"].tolist()
-    if not inside:
-        raise ValueError(
-            f"case {case.case}: no beat of {case.corpus}/{case.record} from {case.window_start_s} to "
-            f"{case.window_end_s} s; expected those of its window"
-        )
-    return inside
+    if case.target == "window":
+        time = beats["r_time_s"].to_numpy(dtype=np.float64)
+        rows = np.flatnonzero((time >= case.window_start_s) & (time < case.window_end_s))
+        wanted = f"from {case.window_start_s} to {case.window_end_s} s"
+    else:
+        rows = np.flatnonzero(beats["beat_id"].to_numpy() == case.beat_id)
+        wanted = case.beat_id
+    if not len(rows):
+        raise ValueError(f"case {case.case}: no beat {wanted} of {case.corpus}/{case.record}; expected one or more")
+    return [int(row) for row in rows]
