@@ -15,8 +15,9 @@ CUT_BY_EDGE = "cut_by_edge"
 BEFORE_S, AFTER_S = 0.05, 0.15
 """Part of a beat around R that must be there in at least half of the leads.
 
-Of DS1's beats at which a record was cut, those with this much are read as well as whole ones (accepted N right 1.00 of
-87, V .78 of 67 against .80); V with .1 s .68, with .06 s .56. Before R it makes no difference from .05 s on.
+Of DS1's beats at which a record was cut (benchmarks/cut_beats.py), those with this much are read as well as whole ones:
+accepted N are right 1.00 of 88, V .82 of 68 with .15 s and .81 of 78 with .4 s, but .73 with .1 s and .64 with .06 s.
+Before R it makes no difference from .05 s on.
 """
 
 
