@@ -22,6 +22,8 @@ IntArray = npt.NDArray[np.int64]
 RULES = ("flat", "saturated", "baseline", "high_frequency", "template")
 """Reasons a lead of a beat may fail for, in the order of the columns ``quality_<rule>``."""
 
+SUM_BLOCK = 1 << 18
+"""Samples that are summed at once."""
 MIN_SCALE_MV = 0.05
 """Floor of a lead's amplitude, so that a flat lead doesn't blow up when it is divided by it."""
 
@@ -166,17 +168,15 @@ class RecordSignals:
             sosfiltfilt(sections, coarse - level, axis=1, padtype="even", padlen=padding), dtype=np.float64
         )
 
-    def high_frequency_power(self, lead: int) -> Float64Array:
-        """Squared second differences over 5 ms, which see what is above about 20 Hz: (n_samples,) mV^2 of one lead."""
+    def high_frequency_power(self, lead: int, first: int, last: int) -> Float64Array:
+        """Squared second differences over 5 ms, which see what is above about 20 Hz: mV^2 of samples first..last-1."""
         lag = max(round(0.005 * self.fs), 1)
         signal = self.signal[lead]
-        power = np.zeros(len(signal), dtype=np.float64)
-        if len(signal) > 2 * lag:
-            first, middle, last = signal[: -2 * lag], signal[lag:-lag], signal[2 * lag :]
-            second = 2 * middle
-            np.subtract(last, second, out=second)
-            second += first
-            np.square(second, dtype=np.float64, out=power[lag:-lag])
+        power = np.zeros(last - first, dtype=np.float64)
+        low, high = max(first, lag), min(last, len(signal) - lag)
+        if high > low:
+            before, here, after = (signal[low + step : high + step] for step in (-lag, 0, lag))
+            np.square(after - 2 * here + before, dtype=np.float64, out=power[low - first : high - first])
         return power
 
 
@@ -258,15 +258,20 @@ def _high_frequency(signals: RecordSignals, r_index: IntArray, low: IntArray, hi
     half = round(0.12 * signals.fs)
     np.add.at(edges, np.maximum(r_index - half, 0), 1)
     np.add.at(edges, np.minimum(r_index + half, n_samples), -1)
-    outside = np.cumsum(edges[:-1], out=edges[:-1]) == 0
+    outside = np.cumsum(edges[:-1], dtype=np.int32, out=edges[:-1]) == 0
     count = edges
     count[0] = 0
-    np.cumsum(outside, out=count[1:])
+    np.cumsum(outside, dtype=np.int32, out=count[1:])
     samples = np.maximum(count[high] - count[low], 1)
+    total = np.empty(n_samples)
     for lead in range(n_leads):
-        power = signals.high_frequency_power(lead)
-        power *= outside
-        total = np.cumsum(power, out=power)
+        carried = 0.0
+        for start in range(0, n_samples, SUM_BLOCK):
+            block = slice(start, min(start + SUM_BLOCK, n_samples))
+            power = signals.high_frequency_power(lead, block.start, block.stop)
+            power *= outside[block]
+            power[0] += carried
+            carried = np.cumsum(power, out=total[block])[-1]
         before = np.where(low > 0, total[low - 1], 0.0)
         result[:, lead] = np.sqrt(np.maximum((total[high - 1] - before) / samples, 0))
     return result
