@@ -18,6 +18,7 @@ LAG_S = (0.1, 0.9)
 FIRST_SHARE = 0.85
 """The period is the first peak of the autocorrelation of this share of the highest."""
 LEAST_CORRELATION = 0.25
+FRAMES_AT_ONCE = 4096
 
 
 def unexplained_frames(series: FloatArray, rate: float, known: Float64Array) -> BoolArray:
@@ -58,22 +59,29 @@ def local_periods(series: FloatArray, rate: float, wanted: BoolArray) -> tuple[I
     period_s
         (n_frames,) seconds, 0 where there is none.
     """
-    from scipy.fft import irfft, next_fast_len, rfft
-
     length, hop = round(FRAME_S * rate), max(round(HOP_S * rate), 1)
     half = length // 2
     centre = np.arange(len(wanted), dtype=np.int64) * hop
     correlation, period_s = np.zeros(len(wanted)), np.zeros(len(wanted))
-    if not wanted.any():
-        return centre, correlation, period_s
     padded = np.pad(series, ((0, 0), (half, length)))
+    for some in np.array_split(np.flatnonzero(wanted), max(wanted.sum() // FRAMES_AT_ONCE, 1)):
+        if len(some):
+            frames = [np.lib.stride_tricks.sliding_window_view(lead, length)[centre[some]] for lead in padded]
+            correlation[some], period_s[some] = _periods(frames, rate)
+    return centre, correlation, period_s
+
+
+def _periods(leads: list[FloatArray], rate: float) -> tuple[Float64Array, Float64Array]:
+    """Return correlation and period of frames: (n_frames, length) of each lead."""
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    n_frames, length = leads[0].shape
     first, last = round(LAG_S[0] * rate), round(LAG_S[1] * rate)
     lags = np.arange(first - 1, last + 2)
     size = next_fast_len(length + int(lags[-1]), real=True)
-    energy = np.zeros((int(wanted.sum()), length + 1))
-    power = np.zeros((len(energy), size // 2 + 1), dtype=np.float32)
-    for lead in padded:
-        frames = np.lib.stride_tricks.sliding_window_view(lead, length)[centre[wanted]]
+    energy = np.zeros((n_frames, length + 1))
+    power = np.zeros((n_frames, size // 2 + 1), dtype=np.float32)
+    for frames in leads:
         energy[:, 1:] += np.square(frames)
         spectrum = rfft(frames, size, axis=1)
         power += spectrum.real**2 + spectrum.imag**2
@@ -84,9 +92,8 @@ def local_periods(series: FloatArray, rate: float, wanted: BoolArray) -> tuple[I
     is_peak = height >= np.maximum(FIRST_SHARE * height.max(axis=1, keepdims=True), LEAST_CORRELATION)
     at = is_peak.argmax(axis=1)[:, None]
     found = is_peak.any(axis=1)
-    correlation[wanted] = np.where(found, np.take_along_axis(height, at, axis=1)[:, 0], 0.0)
-    period_s[wanted] = np.where(found, (np.take_along_axis(lag, at, axis=1)[:, 0] + first) / rate, 0.0)
-    return centre, correlation, period_s
+    correlation = np.where(found, np.take_along_axis(height, at, axis=1)[:, 0], 0.0)
+    return correlation, np.where(found, (np.take_along_axis(lag, at, axis=1)[:, 0] + first) / rate, 0.0)
 
 
 def parabolas(rows: Float64Array) -> tuple[Float64Array, Float64Array]:

@@ -15,6 +15,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.signal import filter_both_ways
+
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -106,8 +108,8 @@ def lead_energy(signal: FloatArray, fs: float) -> Float64Array:
     step = envelope_step(fs)
     first = max(round(fs / FILTER_HZ), 1)
     n_blocks = -(-signal.shape[1] // step)
-    padded = np.pad(signal, ((0, 0), (0, n_blocks * step - signal.shape[1])), mode="edge")
-    coarse = block_means(padded, first)
+    rest = n_blocks * step - signal.shape[1]
+    coarse = block_means(np.pad(signal, ((0, 0), (0, rest)), mode="edge") if rest else signal, first)
     filtered = band_pass(coarse, QRS_HZ, fs / first)
     power = block_means(np.square(filtered), step // first)
     smooth = uniform_filter1d(power, max(round(SMOOTH_S * fs / step), 1), axis=1)
@@ -123,11 +125,11 @@ def _sections(low: float, high: float, fs: float) -> Float64Array:
 
 def band_pass(signal: npt.NDArray[np.floating], band_hz: tuple[float, float], fs: float) -> npt.NDArray[np.floating]:
     """Return a signal (..., n_samples) at `fs` Hz filtered with zero phase; the upper cut stays under its Nyquist's."""
-    from scipy.signal import sosfiltfilt
-
     sections = _sections(band_hz[0], min(band_hz[1], 0.45 * fs), fs)
-    padding = min(signal.shape[-1] - 1, round(fs))
-    return np.asarray(sosfiltfilt(sections, signal, axis=-1, padtype="even", padlen=padding), dtype=signal.dtype)
+    filtered = np.empty_like(signal)
+    for place in np.ndindex(signal.shape[:-1]):  # one by one: a day of a lead in float64 is large
+        filtered[place] = filter_both_ways(signal[place], sections, min(signal.shape[-1] - 1, round(fs)))
+    return filtered
 
 
 def block_means(rows: npt.NDArray[np.floating], length: int) -> npt.NDArray[np.floating]:

@@ -144,16 +144,17 @@ class Chain:
         records = ["--records", self.results / "records.tsv"]
         numbers = range(len(self.shards))
         beats, annotated = ([self.results / f"{name}{k}.parquet" for k in numbers] for name in ("beats", "annotated"))
+        remarks = [self.results / f"remarks{k}.tsv" for k in numbers]
         for k, shard in enumerate(self.shards):
             self.call(
                 "predict", "--shard", shard, *records, "--bundle", bundle or self.results / "bundle",
-                "--beats", beats[k], "--annotated", annotated[k], "--remarks", self.results / f"remarks{k}.tsv",
+                "--beats", beats[k], "--annotated", annotated[k], "--remarks", remarks[k],
                 "--look-alikes", self.results / f"look_alikes{k}.parquet",
             )  # fmt: skip
         self.call(
             "gather_predictions", "--beats", beats, "--annotated", annotated,
             "--stretches", [shard / "stretches.parquet" for shard in self.shards],
-            "--remarks", [shard / "remarks.tsv" for shard in self.shards],
+            "--remarks", [*(shard / "remarks.tsv" for shard in self.shards), *remarks],
             "--output-stretches", *self.path("stretches.parquet"), "--output-remarks", *self.path("remarks.tsv"),
             "--output-beats", *self.path("beats.parquet"), "--output-annotated", *self.path("annotated.parquet"),
         )  # fmt: skip

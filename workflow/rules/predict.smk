@@ -47,6 +47,7 @@ rule gather_predictions:
         annotated=every_shard("beats_annotated.parquet", folder="predictions/shards"),
         stretches=every_shard("stretches.parquet"),
         remarks=every_shard("remarks.tsv"),
+        predicted_remarks=every_shard("remarks.tsv", folder="predictions/shards"),
     output:
         beats=ensure("<results>/predictions/beats.parquet", non_empty=True),
         annotated=ensure("<results>/predictions/beats_annotated.parquet", non_empty=True),
@@ -67,7 +68,7 @@ rule gather_predictions:
         code=code("gather_predictions"),
     shell:
         "{params.program} --beats {input.beats:q} --annotated {input.annotated:q}"
-        " --stretches {input.stretches:q} --remarks {input.remarks:q}"
+        " --stretches {input.stretches:q} --remarks {input.remarks:q} {input.predicted_remarks:q}"
         " --output-beats {output.beats:q} --output-annotated {output.annotated:q}"
         " --output-stretches {output.stretches:q} --output-remarks {output.remarks:q} --log {log:q}"
 

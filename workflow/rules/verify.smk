@@ -24,7 +24,11 @@ rule manifest:
         make_bundle=BUNDLE_FILES if TRAINED else [],
         given_bundle=[] if TRAINED else BUNDLE_FILES,
         predict_shard=every_shard(
-            "beats.parquet", "beats_annotated.parquet", "look_alikes.parquet", folder="predictions/shards"
+            "beats.parquet",
+            "beats_annotated.parquet",
+            "look_alikes.parquet",
+            "remarks.tsv",
+            folder="predictions/shards",
         ),
         gather_predictions=[*PREDICTIONS, *NOTES],
         aggregate_strips=expand("<results>/predictions/{table}.parquet", table=["strips", "records", "episodes"]),
