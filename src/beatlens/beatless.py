@@ -47,6 +47,8 @@ EDGE_S = 0.9
 """By which waves may seem to reach over their ends, as windows go."""
 ALIKE = 0.88
 """Or, instead of the windows: median correlation of its beats with their median beat."""
+FAST_RR_S, STEADY, RUN_BEATS = 0.43, 1.3, 4
+"""Of a tachycardia among waves: its RR intervals, the ratio of successive ones, and its beats at least."""
 DOUBTED_BEATS, BETWEEN_BEATS = 5, 3
 """Beats that quality rules doubt or that are like no others, from which on the stretch is one of artefact; and
 successive beats between them that seem in order."""
@@ -131,6 +133,7 @@ def _disorganised(cells: SignalCells, signals: RecordSignals, r_index: IntArray)
         own = low + np.flatnonzero(windows.wavy[low:high])
         if len(own):  # from the first wave to the last, whatever fills the time between
             waves[own[0] : own[-1] + 1] = True
+    waves &= ~_of_tachycardias(waves, cells, signals, r_index)
     starts, ends = runs(long_runs(waves, WAVES_S / cells.length_s))
     result = np.zeros(cells.n, dtype=bool)
     for low, high in zip(starts.tolist(), ends.tolist(), strict=True):
@@ -140,6 +143,28 @@ def _disorganised(cells: SignalCells, signals: RecordSignals, r_index: IntArray)
         first, last = np.searchsorted(r_index / signals.fs, inner)
         if not (repeats or (found and likeness(signals.signal, r_index[first:last], signals.fs) >= ALIKE)):
             result[low:high] = True
+    return result
+
+
+def _of_tachycardias(waves: BoolArray, cells: SignalCells, signals: RecordSignals, r_index: IntArray) -> BoolArray:
+    """Tell which cells lie in runs of beats that follow each other fast, steadily and are alike.
+
+    A run that is the lesser part of the waves around it belongs to them: flutter is steady now and then.
+    """
+    result = np.zeros(cells.n, dtype=bool)
+    time = r_index / signals.fs
+    rr = np.diff(time)
+    if len(rr) < RUN_BEATS - 1:
+        return result
+    steady = np.abs(np.diff(np.log(rr))) < np.log(STEADY)
+    steady = np.concatenate([[False], steady]) | np.concatenate([steady, [False]])
+    for first, last in zip(*(edge.tolist() for edge in runs((rr < FAST_RR_S) & steady)), strict=True):
+        beats = r_index[first : last + 1]
+        if len(beats) >= RUN_BEATS and likeness(signals.signal, beats, signals.fs) >= ALIKE:
+            result[int(time[first] / cells.length_s) : int(time[last] / cells.length_s) + 1] = True
+    for low, high in zip(*(edge.tolist() for edge in runs(waves)), strict=True):
+        if result[low:high].mean() < 0.5:
+            result[low:high] = False
     return result
 
 
