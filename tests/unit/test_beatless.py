@@ -176,6 +176,20 @@ def test_a_tachycardia_whose_beats_are_found_is_no_such_stretch(shape, rate):
         assert share(found(signal, few), "disorganised", 20.6, 31.7) > 0.9
 
 
+def test_two_tachycardias_of_other_shapes_with_few_beats_between_are_no_such_stretch():
+    """As in record 205: neither repeats the other, and the beats between leave no rest."""
+    signal, peaks = sinus(seconds=40.0, without=(14.8, 22.9))
+    time, rng = np.arange(signal.shape[1]) / FS, np.random.default_rng(6)
+    for start, rate, sign in ((15.0, 180, 1), (19.6, 215, -1)):
+        own = slice(round(start * FS), round((start + 2.8) * FS))
+        waves, fast = tachycardia(own.stop - own.start, rate, "wider", rng)
+        signal[:, own] += sign * waves
+        peaks = np.concatenate([peaks, start + fast])
+    between = np.array([18.1, 18.7, 19.3])
+    signal += sum(gaussian(time, r, 0.04) - 0.6 * gaussian(time, r + 0.28, 0.09) for r in between)
+    assert [s for s in found(signal, np.sort(np.concatenate([peaks, between]))) if s.kind == "disorganised"] == []
+
+
 def test_usual_rhythms_have_no_stretch():
     for rr in (0.35, 0.8, 1.9, 2.6):
         signal, peaks = sinus(rr=rr, without=(99, 99))
