@@ -75,9 +75,10 @@ class CorpusOrigin:
     def words(self) -> str:
         """Say it in one phrase."""
         kind = "made records" if self.made else "recordings"
-        size = f"{self.records:,} {kind} of {self.patients:,} patients, {self.hours:.3g} h"
-        if self.noise:
-            size = f"{self.hours:.2g} h of noise"
+        length = f"{self.hours:.3g} h" if self.hours >= 1 else f"{60 * self.hours:.0f} min"
+        size = (
+            f"{length} of noise" if self.noise else f"{self.records:,} {kind} of {self.patients:,} patients, {length}"
+        )
         more = [text for text in (self.attribution, self.licence and f"licence {self.licence}") if text]
         return f"{self.name} ({'; '.join([size, *more])})"
 
