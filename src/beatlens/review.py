@@ -37,7 +37,7 @@ class ReviewSettings:
     max_clean_loss
         Share of clean beats, of any class, that the noise gate may send to review.
     max_distance_loss
-        Share of clean and rightly predicted beats, of any class, that the distance may send to review.
+        Share of clean and rightly predicted beats, of any class and patient, that the distance may send to review.
     conformal_alpha
         Share of a class's beats whose conformal set may miss their class; see `beatlens.conformal`.
     """
@@ -146,8 +146,9 @@ def fit_thresholds(
     noise: as strict as possible while no class loses more than its allowed share of clean beats; classes too small to
     lose one beat are taken together. No beat is noise that is likelier clean.
 
-    distance: for each class as strict as possible while it loses no more than the allowed share of its clean beats that
-    are rightly predicted. One too small to lose a beat loses none, and neither that nor one of fewer than
+    distance: for each class as strict as possible while no patient loses more than the allowed share of the clean beats
+    of it that are rightly predicted: those who come next differ as these do. Patients with too few to lose one are
+    taken together. A class too small to lose a beat loses none, and neither that nor one of fewer than
     `LIMIT_PATIENTS` patients is stricter than all classes together. A beat of a class that the network has never seen
     is called one of those it knows, and should be far for that one.
 
@@ -173,7 +174,7 @@ def fit_thresholds(
         confidence=_confidence_threshold(
             confidence[unflagged], wrong[unflagged], target[unflagged], patients[unflagged], settings
         ),
-        noise=max(_class_limit(noise[clean], target[clean], settings.max_clean_loss), 0.5),
+        noise=max(_group_limit(noise[clean], target[clean], settings.max_clean_loss), 0.5),
         distance=tuple(
             _distance_limit(far[comparable], target[comparable] == k, patients[comparable], settings.max_distance_loss)
             for k in range(probabilities.shape[1])
@@ -212,12 +213,12 @@ def _confidence_threshold(
     return 0.0 if chosen == len(order) - 1 else float(ranked[chosen])
 
 
-def _class_limit(score: Float64Array, target: npt.NDArray[np.int64], max_loss: float) -> float:
-    """Return the least limit that at most `max_loss` of each class's beats exceed."""
+def _group_limit(score: Float64Array, group: npt.NDArray[Any], max_loss: float) -> float:
+    """Return the least limit that at most `max_loss` of each group's beats exceed; small groups are taken together."""
     limits = []
     small = np.zeros(len(score), dtype=bool)
-    for k in np.unique(target):
-        members = np.equal(target, k)
+    for k in np.unique(group):
+        members = np.equal(group, k)
         if members.sum() * max_loss < 1:
             small |= members
         else:
@@ -231,7 +232,7 @@ def _distance_limit(far: Float64Array, own: BoolArray, patients: npt.NDArray[np.
     """Return the limit for the beats `own` of a class among all (n,); 0 where there is none to compare."""
     if not len(far):
         return 0.0
-    limit = _upper_limit(far[own], max_loss) if own.any() else 0.0
+    limit = _group_limit(far[own], patients[own], max_loss) if own.any() else 0.0
     if own.sum() * max_loss >= 1 and len(np.unique(patients[own])) >= LIMIT_PATIENTS:
         return limit
     return max(limit, _upper_limit(far, max_loss))
