@@ -21,7 +21,6 @@ SECONDS = 60
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif(not SHIPPED.is_dir(), reason="models/mitdb isn't made yet")
 def test_training_records_are_familiar_unless_they_are_turned_over_or_scaled(real_corpus, tmp_path):
     folder, bundle = real_corpus("mitdb"), Bundle.load(SHIPPED)
     network = bundle.network()
