@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from beatlens import programs
 from beatlens.artefacts import read_arrays, read_json, read_table
 from beatlens.bundling import bundle_model
 from beatlens.heldout import HeldOut
+from beatlens.record_notes import gather
 from beatlens.workbench import input_spec
 
 
@@ -36,7 +35,7 @@ def main() -> None:
         model,
         HeldOut.from_arrays(read_arrays(arguments.held_out)),
         arguments.settings,
-        pd.concat([read_table(shard / "records.parquet") for shard in arguments.shards], ignore_index=True),
+        gather([read_table(shard / "records.parquet") for shard in arguments.shards], []),
     )
     bundle.save(arguments.output)
 

@@ -1,4 +1,4 @@
-"""Fast rhythms, 140 to 315 beats a minute, whose complexes fill the time: found by their period instead of by rest.
+"""Fast rhythms, 140 to 290 beats a minute, whose complexes fill the time: found by their period instead of by rest.
 
 A detector that looks for what stands out of its surroundings loses a tachycardia whose complexes follow each other
 without rest. But such a rhythm repeats itself: the autocorrelation of a few seconds has its first high peak at the RR
@@ -31,7 +31,8 @@ BoolArray = npt.NDArray[np.bool_]
 SERIES_HZ = 50.0
 BAND_HZ = (4.0, 18.0)
 """What repeats itself: below, T waves and movement add to it, above, muscle."""
-PERIOD_S = (0.19, 0.43)
+PERIOD_S = (0.205, 0.43)
+"""Waves that are faster are flutter."""
 WEAKLY_PERIODIC, PERIODIC, CLEARLY_PERIODIC = 0.35, 0.5, 0.6
 """Correlation at the period of frames that go on with a run, of those that make one, and of one of these at least."""
 MARGIN_S = 1.5

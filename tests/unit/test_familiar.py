@@ -42,7 +42,7 @@ def record(n=20, leads=LEADS, scale=(1.0, 0.5), fs_file=360.0, wave=NARROW, n_wi
         corpus="c", record="r", patient=patient, beats=beats, fs_file=fs_file, leads=leads,
         lead_scale=np.array(scale, dtype=np.float32), lead_ids=np.arange(len(leads)), waves=waves, typical=waves[-1],
         rr=nothing.astype(np.float32), windows=nothing.astype(np.int64), lengths=np.ones(n, dtype=np.int64),
-        positions=np.zeros(n, dtype=np.int64),
+        positions=np.zeros(n, dtype=np.int64), geometry=GEOMETRY, signal=np.zeros((len(leads), 100), dtype=np.float32),
     )  # fmt: skip
 
 
