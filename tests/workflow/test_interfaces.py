@@ -211,7 +211,7 @@ def test_a_fake_cluster_runs_jobs_with_their_resources_and_writes_no_sheet(finis
         "1",
     )
     submitted = (finished.folder / "submitted.txt").read_text().split("\n")
-    wanted = ["aggregate_strips 2000 15", "gather_predictions 2000 15", "predict_shard 3000 60"]
+    wanted = ["aggregate_strips 2000 15", "gather_predictions 2000 15", "predict_shard 1500 60"]
     assert sorted(filter(None, submitted)) == wanted
     assert sheet.stat().st_mtime_ns == before
     assert finished.planned() == {}

@@ -1,16 +1,5 @@
 # The network, and the bundle of all that inference needs. A configured bundle is used as it is.
-TRAINING_SECTIONS = (
-    "model",
-    "training",
-    "look_alikes",
-    "beats",
-    "classes",
-    "leads",
-    "signal",
-    "seed",
-    "device",
-    "compute_threads",
-)
+TRAINING_SECTIONS = "model training look_alikes beats classes leads signal seed device compute_threads".split()
 FOLDS = CONFIG["training"]["folds"]
 
 if not CONFIG["bundle"]:
