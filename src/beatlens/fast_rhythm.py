@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.local_period import FRAME_S, local_periods, parabolas, unexplained_frames
+from beatlens.main_deflection import place_r_peaks, skewed_up
 from beatlens.qrs import QRS_HZ, band_pass, block_means
 
 FloatArray = npt.NDArray[np.float32]
@@ -57,10 +58,6 @@ SHAPE_HZ, SHAPE_BEATS = (3.0, 15.0), 3
 """Band in which shapes are compared, and beats that are averaged before, as noise of one beat is not of the next."""
 ORGANISED, ORGANISED_SHARP = 0.96, 0.9
 """Likeness that a run needs, where its complexes are rounded and where they are sharp."""
-MIN_SKEWNESS, ALIKE, QRS_S = 0.05, 0.85, 0.1
-"""Skewness of a median beat from which on one side is the narrower; share from which on two deflections are alike;
-length of the moving average that finds the middle of the QRS energy."""
-PLACE_S, CLIMB_S = 0.04, 0.015
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ def fast_runs(signal: FloatArray, fs: float, reference: int, known: IntArray) ->
         if found is None:
             continue
         crests = np.rint((found.crests + 0.5) * step).astype(np.int64)
-        beats = _place(signal[found.lead], fs, crests, found.period_s)
+        beats = place_r_peaks(signal[found.lead], fs, crests, found.period_s)
         beats = beats[beats > (runs[-1].beats[-1] + PERIOD_S[0] * fs if runs else -1)]
         if len(beats) >= FEWEST_BEATS:
             runs.append(FastRun(beats, found.period_s, found.likeness, found.sharpness))
@@ -178,7 +175,7 @@ def _find_run(
     period = np.interp(np.arange(start, stop), centre, smooth)
     lead = _clearest_lead(part[:, first:last], round(usual * rate), reference)
     half = round(usual * rate / 2)
-    crests = part[lead] * (1 if _skewed_up(part[lead, first:last]) else -1)
+    crests = part[lead] * (1 if skewed_up(part[lead, first:last]) else -1)
     chosen = _one_a_period(crests, slice(first, last), period, rate)
     for _ in range(REFINEMENTS):  # crests of noise and of notched complexes give way to the whole shape
         if len(chosen) < FEWEST_BEATS:
@@ -258,11 +255,6 @@ def _clearest_lead(part: FloatArray, lag: int, reference: int) -> int:
     return reference if repeats[reference] >= repeats.max() - 0.1 else int(repeats.argmax())
 
 
-def _skewed_up(wave: npt.NDArray[np.floating]) -> bool:
-    """Tell whether the narrow deflections of a wave without a level point upwards."""
-    return bool((np.asarray(wave, dtype=np.float64) ** 3).sum() >= 0)
-
-
 def _steady_sequence(time_s: Float64Array, score: Float64Array, period_s: Float64Array) -> IntArray:
     """Return the candidates with the largest sum of scores less the costs of steps that aren't a period."""
     from math import log
@@ -287,30 +279,6 @@ def _steady_sequence(time_s: Float64Array, score: Float64Array, period_s: Float6
     return np.array(chosen[::-1], dtype=np.int64)
 
 
-def _main_deflection(beat: npt.NDArray[np.floating], fs: float) -> tuple[int, int]:
-    """Return where in a period of a rhythm in the QRS band its R peak is, and 1 where it points up, -1 where down.
-
-    A complex without rest has no level to measure from: the main side is the narrower one. Where that isn't clear, it
-    is the larger deflection near the middle of the QRS energy, and of two that are alike the earlier, which annotators
-    mark.
-    """
-    from scipy.ndimage import uniform_filter1d
-
-    middle = int(uniform_filter1d(beat**2, round(QRS_S * fs), mode="wrap").argmax())
-    skewness = float((beat**3).mean() / max(float((beat**2).mean()) ** 1.5, 1e-12))
-    side = 1 if skewness > 0 else -1
-    narrow = int((side * beat).argmax())
-    apart = abs((narrow - middle + len(beat) // 2) % len(beat) - len(beat) // 2)
-    if abs(skewness) >= MIN_SKEWNESS and apart <= QRS_S / 2 * fs:
-        return narrow, side
-    index = (middle + np.arange(-round(PLACE_S * fs), round(PLACE_S * fs) + 1)) % len(beat)
-    up, down = int(beat[index].argmax()), int(beat[index].argmin())
-    height, depth = float(beat[index[up]]), float(-beat[index[down]])
-    alike = min(height, depth) >= ALIKE * max(height, depth)
-    sign = (1 if up < down else -1) if alike else (1 if height > depth else -1)
-    return int(index[up if sign == 1 else down]), sign
-
-
 def _from_inside(belongs: BoolArray, is_inner: BoolArray) -> slice:
     """Return the beats of a run: from those inside outwards until two that follow each other don't belong to it."""
     inside = np.flatnonzero(is_inner & belongs)
@@ -326,24 +294,6 @@ def _from_inside(belongs: BoolArray, is_inner: BoolArray) -> slice:
             else:
                 break
     return slice(first, last + 1)
-
-
-def _place(lead: FloatArray, fs: float, beats: IntArray, period_s: float) -> IntArray:
-    """Move all beats of a run to the sharpest deflection of its median beat, then each to its own extremum nearby."""
-    half, near, climb = round(period_s * fs / 2), round(PLACE_S * fs), round(CLIMB_S * fs)
-    start = max(int(beats[0]) - round(fs), 0)
-    part = lead[start : int(beats[-1]) + round(fs)]
-    sharp = band_pass(part, QRS_HZ, fs)
-    own = beats - start
-    around = np.pad(sharp, (half, half), mode="edge")[own[:, None] + np.arange(2 * half + 1)]
-    median_beat = np.median(around, axis=0)
-    at, sign = _main_deflection(median_beat, fs)
-    own = own + at - half
-    for wave, reach in ((sharp, near), (part, climb)):
-        own = np.clip(own, 0, len(part) - 1)
-        offsets = np.arange(-reach, reach + 1)
-        own = own + offsets[(sign * wave[np.clip(own[:, None] + offsets, 0, len(part) - 1)]).argmax(axis=1)]
-    return np.asarray(np.unique(np.clip(own, 0, len(part) - 1)) + start, dtype=np.int64)
 
 
 def _judged(runs: list[FastRun], fs: float) -> list[FastRun]:
