@@ -43,7 +43,7 @@ CREST_S, USUAL_CREST, MAX_CREST, CREST_WEIGHT = 1.5, 1.5, 5.0, 1.5
 TROUGH_S, USUAL_TROUGH, TROUGH_WEIGHT = 0.8, 0.35, 10.0
 """The lowest envelope around over the height, as it is between QRS complexes."""
 LEAST_SCORE = -3.0
-"""A candidate below can't be one of the best sequence: no gap that it would fill costs as much."""
+"""A candidate below is none of the best sequence: no gap of fewer than 30 RR intervals costs as much."""
 SURE_HEIGHT = 0.6
 """Candidates above this share of the level give the local RR interval."""
 RR_BEATS, RR_LIMITS_S, DEFAULT_RR_S = 9, (0.3, 1.6), 0.8
