@@ -72,3 +72,34 @@ def test_windows_of_their_own_beats_give_the_same_logits(load: Callable[[str], M
     for expected, found in zip(own, anew, strict=True):
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     assert float(own[0].std()) > 1e-3
+
+
+def test_comparison_of_runs_sees_one_bit(load: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    import pandas as pd
+
+    from beatlens.artefacts import write_arrays, write_json, write_table
+
+    module = load("same_results")
+    values = np.array([0.5, np.nan, -1.0])
+    for name in ("before", "after"):
+        write_table(tmp_path / name / "beats.parquet", pd.DataFrame({"p": values, "label": ["N", "", "V"]}))
+        write_arrays(tmp_path / name / "waves.npz", {"waves": values})
+        write_json(tmp_path / name / "model/bundle.json", {"sha256": name, "bias": [0.1, 0.2]})
+        (tmp_path / name / "logs").mkdir()
+        (tmp_path / name / "logs/run.tsv").write_text(name)
+    find = lambda: [(found.kind, found.place) for found in module.compare(tmp_path / "before", tmp_path / "after")]  # noqa: E731
+    assert find() == []
+    changed = values.copy()
+    changed[0] = np.nextafter(0.5, 1)
+    write_table(tmp_path / "after/beats.parquet", pd.DataFrame({"p": changed, "more": [0, 1, 2]}))
+    write_arrays(tmp_path / "after/waves.npz", {"waves": changed})
+    write_json(tmp_path / "after/model/bundle.json", {"sha256": "after", "bias": [0.1, 0.3]})
+    assert find() == [
+        ("gone", "beats.parquet: label"),
+        ("added", "beats.parquet: more"),
+        ("other", "beats.parquet: p"),
+        ("other", "model/bundle.json: bias"),
+        ("other", "waves.npz: waves.npy"),
+    ]
+    (tmp_path / "after/waves.npz").unlink()
+    assert ("gone", "waves.npz") in find()
