@@ -13,7 +13,7 @@ from pathlib import Path
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
 
 REASONS = {
-    "missing_header": "a record that RECORDS lists has no header",
+    "missing_header": "a segment, or a record that RECORDS lists, has no header",
     "missing_signal_file": "a signal file named in the header does not exist",
     "truncated_signal": "a signal file is shorter than the header says",
     "malformed_header": "the header can't be parsed",
@@ -23,7 +23,7 @@ REASONS = {
     "duplicate_id": "another record of this corpus has the same name",
     "unknown_fs": "no usable sampling rate",
     "unknown_units": "no signal is in volts",
-    "wrong_samples": "the samples contradict the header's first value or checksum, or a matrix is of another type or shape",
+    "wrong_samples": "the samples contradict the header's first value, checksum or shape",
     "malformed_wave": "the samples of a strip can't be read",
     "missing_patient": "a strip names no patient",
     "zero_length": "no samples",

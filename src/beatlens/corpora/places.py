@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
+import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
 from beatlens.corpora.header import MAX_HEADER_BYTES, folded
-from beatlens.faults import RecordFault, resolve_inside
+from beatlens.faults import RecordFault, resolve_inside, safe_name
 
 
 def find_file(root: Path, relative: str, what: str) -> str | None:
@@ -51,6 +52,11 @@ def find_file(root: Path, relative: str, what: str) -> str | None:
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
         raise RecordFault("not_a_file", f"{file}: {what} is {kind}; expected a file")
     return relative
+
+
+def record_name(path: str) -> str:
+    """Return the id of a record from its header's place: the file's name, made safe."""
+    return safe_name(unicodedata.normalize("NFC", posixpath.basename(path)))
 
 
 def read_header_bytes(root: Path, relative: str) -> bytes:

@@ -248,8 +248,8 @@ def _millivolts(stored: npt.NDArray[np.int64], signal: SignalLine) -> npt.NDArra
 def _check_against_header(path: str, signal: SignalLine, first: int, total: int) -> None:
     """Check the first value and the checksum of the samples as stored, as the WFDB library in C does.
 
-    A 0 counts as not given: converters leave it there. Of a skewed signal it isn't settled which value is the first, and
-    format 8 takes it as what the first difference is added to.
+    A 0 counts as not given: converters leave it there. Of a skewed signal it isn't settled which value is the first,
+    and format 8 takes it as what the first difference is added to.
     """
     if signal.first and signal.first != first and not signal.skew and signal.format != _DIFFERENCES:
         raise RecordFault(
