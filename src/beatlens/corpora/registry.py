@@ -19,7 +19,7 @@ from beatlens.records import Record
 from beatlens.sheet import SheetRow
 
 DEFAULT_ANNOTATOR = "atr"
-NEVER_OPENED = frozenset({"unsafe_path", "unsafe_name", "not_a_file", "too_large", "duplicate_id"})
+NEVER_OPENED = frozenset({"unsafe_path", "unsafe_name", "too_large", "duplicate_id"})
 """Reasons of the record sheet for which a record's files are left alone."""
 
 

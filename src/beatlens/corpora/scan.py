@@ -66,7 +66,7 @@ def scan_folder(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
     }
     parts = {path: {name[:-4] for name in _headers(row)} - {path} for path, row in known.items()}
     for path in paths - set(known) - {part for own in parts.values() for part in own}:
-        parts[path] = _segments(folder, path)
+        parts[path] = _segments(folder, paths, path)
     segments = {part for own in parts.values() for part in own if not parts.get(part)}
     rows = []
     for path in sorted(paths - segments):
@@ -114,21 +114,32 @@ def _headers(row: SheetRow) -> list[str]:
     return [name for name in row.file_names if name.lower().endswith(".hea")]
 
 
-def _segments(folder: Folder, path: str) -> set[str]:
-    """Return the paths of a record's segments that are there, as far as its header can be read."""
-    try:
-        names = segments_of(folder.header(path), f"{path}.hea")
-    except (OSError, RecordFault):
-        return set()
+def _segments(folder: Folder, paths: set[str], path: str) -> set[str]:
+    """Return which of the headers are of segments of a record.
+
+    Where its own header is damaged, all count whose name goes on from the record's after a ``_``.
+    """
     found: set[str] = set()
+    content, where = b"", f"{path}.hea"
+    try:
+        content = folder.header(path)
+        names = segments_of(content, where)
+        if not names:
+            return found
+        parse_header(content, where)
+    except OSError:
+        return found
+    except RecordFault:
+        names = segments_of(content, where)
+        found = {other for other in paths if names and other.startswith(f"{path}_")}
     for name in names:
         try:
             stored = folder.name_of(f"{beside(path, name)}.hea")
         except RecordFault:
             continue
-        if stored is not None and stored[:-4] != path:
+        if stored is not None:
             found.add(stored[:-4])
-    return found
+    return found - {path}
 
 
 def _unsafe(path: str) -> str:
@@ -223,9 +234,8 @@ def _find_files(folder: Folder, corpus: CorpusEntry, path: str) -> tuple[list[st
         return [], reason
     files: list[str] = []
     reason = ""
-    pending = [path]
-    while pending:
-        place = pending.pop(0)
+    places = [path]
+    for place in places:  # which grows by the record's segments
         try:
             content = folder.header(place)
             files.append(folder.name_of(f"{place}.hea") or f"{place}.hea")
@@ -233,8 +243,8 @@ def _find_files(folder: Folder, corpus: CorpusEntry, path: str) -> tuple[list[st
             if not same_name(header.record, posixpath.basename(place)):
                 reason = reason or "header_names_another_record"
             wanted = [beside(place, name) for name in header.signal_files if name != NULL_SEGMENT]
-            if place == path:
-                pending += [beside(path, name) for name in header.segment_names]
+            if len(places) == 1:
+                places += [beside(path, name) for name in header.segment_names]
         except RecordFault as fault:
             reason = reason or fault.reason
             continue
