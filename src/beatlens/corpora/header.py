@@ -224,11 +224,14 @@ def _lines(content: bytes) -> tuple[list[str], list[str]]:
 
 def _record_line(line: str, where: str) -> tuple[str, re.Match[str] | None]:
     """Return the name in a record line and its match."""
+    match = _RECORD.fullmatch(_without_blanks(line, where))
+    return (line[: match.end("name")] if match else ""), match
+
+
+def _without_blanks(line: str, where: str) -> str:
+    """Return a line of the same length; where it begins with the header's own name, without the blanks in that."""
     stem = posixpath.splitext(posixpath.basename(where))[0]
-    if any(char.isspace() for char in stem) and same_name(line[: len(stem)], stem):
-        return line[: len(stem)], _RECORD.fullmatch("_" + line[len(stem) :])
-    match = _RECORD.fullmatch(line)
-    return (match["name"] if match else ""), match
+    return "_" * len(stem) + line[len(stem) :] if same_name(line[: len(stem)], stem) else line
 
 
 def _check_count(found: int, expected: int, what: str, where: str) -> None:
@@ -258,7 +261,7 @@ def _parse_segment(line: str, where: str) -> SegmentLine:
 
 
 def _parse_signal(line: str, where: str) -> SignalLine:
-    match = _SIGNAL.fullmatch(line)
+    match = _SIGNAL.fullmatch(_without_blanks(line, where))
     fields = (match["rest"] or "").split() if match else []
     gain = _GAIN.fullmatch(fields[0]) if fields else None
     if match is None or (fields and gain is None):
@@ -271,7 +274,7 @@ def _parse_signal(line: str, where: str) -> SignalLine:
     zero, first, checksum = (numbers[k] if len(numbers) > k else None for k in (1, 2, 3))
     baseline = gain["baseline"] if gain is not None else None
     return SignalLine(
-        file=match["file"],
+        file=line[: match.end("file")],
         format=int(match["format"]),
         samples_per_frame=int(match["frame"] or 1),
         skew=int(match["skew"] or 0),
