@@ -5,6 +5,7 @@ Standard library only, because the record sheet is updated whenever the Snakefil
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -12,15 +13,17 @@ from pathlib import Path
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
 
 REASONS = {
-    "missing_header": "a record that RECORDS lists has no header",
+    "missing_header": "a segment, or a record that RECORDS lists, has no header",
     "missing_signal_file": "a signal file named in the header does not exist",
     "truncated_signal": "a signal file is shorter than the header says",
     "malformed_header": "the header can't be parsed",
     "header_names_another_record": "the record line of the header names another record",
-    "unsafe_path": "a record name or a path in the header points outside the corpus",
+    "unsafe_path": "a path of the record points outside the corpus",
+    "unsafe_name": "a name has a tab, a line break, a semicolon or a character that can't be printed",
     "duplicate_id": "another record of this corpus has the same name",
     "unknown_fs": "no usable sampling rate",
-    "unknown_units": "a lead has units that aren't volts",
+    "unknown_units": "no signal is in volts",
+    "wrong_samples": "the samples contradict the header's first value, checksum or shape",
     "malformed_wave": "the samples of a strip can't be read",
     "missing_patient": "a strip names no patient",
     "zero_length": "no samples",
@@ -30,6 +33,10 @@ REASONS = {
     "checksum_mismatch": "a file differs from its SHA256SUMS entry",
     "download_failed": "a file could not be fetched",
     "bad_annotations": "the annotation file can't be read or belongs to another recording",
+    "not_a_file": "a file of the record is a folder, a pipe or a device",
+    "not_a_record": "the file is no part of a record that can be read here",
+    "too_large": "the record claims or has more samples than are read",
+    "too_slow": "reading the record took too long",
     "unreadable": "reading failed in another way",
 }
 
@@ -64,6 +71,24 @@ def check_name(name: str, what: str) -> str:
     if not _SAFE_NAME.fullmatch(name):
         raise RecordFault("unsafe_path", f"{what} {name!r}; expected letters, digits, '.', '_' and '-' only")
     return name
+
+
+def safe_name(identifier: str, otherwise: str = "record") -> str:
+    """Return an id that may be part of a file name: itself, or its safe characters and a digest of all of it.
+
+    Parameters
+    ----------
+    identifier
+        Any text.
+    otherwise
+        What stands for the safe characters where there are none.
+    """
+    try:
+        return check_name(identifier, "name")
+    except RecordFault:
+        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", identifier).lstrip("._-")[:80]
+        digest = hashlib.sha256(identifier.encode("utf-8", "surrogateescape")).hexdigest()
+        return f"{safe or otherwise}-{digest[:8]}"
 
 
 def resolve_inside(root: Path, relative: str, what: str) -> Path:

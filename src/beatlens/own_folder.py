@@ -9,6 +9,9 @@ from typing import Any
 
 import yaml
 
+from beatlens.corpora.folder import Folder
+from beatlens.corpora.strays import find_strays, in_words
+
 CASES = {"max_cases": 6, "max_windows": 0}
 """Explained beats, few enough that a page comes within a minute."""
 LONGEST_NAME = 60
@@ -41,10 +44,12 @@ def overlay(folder: Path, name: str, bundle: str) -> dict[str, Any]:
         raise ValueError(f"NAME={name}: expected letters, digits, dots, dashes and _, at most {LONGEST_NAME} of them")
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; expected one with recordings (make predict FOLDER=...)")
-    if not any(folder.rglob("*.hea")):
+    names = Folder.open(folder).entries
+    if not any(name.lower().endswith(".hea") for name in names):
+        found = in_words(find_strays(names, ())) or f"{len(names)} files, none of them a recording that is known here"
         raise ValueError(
-            f"{folder}: no recording; expected WFDB records, each a header .hea with a .dat or .mat. Tables of strips "
-            "need a configuration: see 'Your own recordings' in README.md"
+            f"{folder}: no recording; expected WFDB records, each a header .hea with a .dat or .mat. Found: {found}. "
+            "Tables of strips need a configuration: see 'Your own recordings' in README.md"
         )
     corpus = {"name": name, "format": "wfdb", "role": "predict", "folder": str(folder.resolve())}
     # One record that can't be read is listed with its reason, and is no reason to do without the others.

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 REMARK_COLUMNS = ("corpus", "record", "remark", "detail")
 """Of the table of remarks; `remark` is one of `REMARKS`, `detail` says in words what was found in this record."""
 REMARKS = {
+    "other_signals": "signals that aren't in volts are left out",
+    "resampled_leads": "leads of a lower rate are brought to the highest",
     "too_few_beats": "fewer beats than a context needs",
     "unlike:leads": "no lead that the model learnt from",
     "unlike:rate": "the rate of the file is too low for the band that the model knows",

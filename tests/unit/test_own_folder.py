@@ -35,7 +35,9 @@ def test_a_folder_is_predicted_where_it_lies(tmp_path, write_wfdb_record):
         overlay(folder, "x", "b")
     folder.mkdir()
     (folder / "table.csv").write_text("wave\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"my recordings: no recording; expected WFDB records.*Your own recordings"):
+    with pytest.raises(
+        ValueError, match=r"my recordings: no recording; expected WFDB records.*1 \.csv.*Your own recordings"
+    ):
         overlay(folder, "x", "b")
     write_wfdb_record(folder / "below", "r1")
     with pytest.raises(ValueError, match="NAME=../x: expected letters"):

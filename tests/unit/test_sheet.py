@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,9 @@ import pytest
 
 from beatlens.corpora import index
 from beatlens.corpora.index import corpus_folder, update_sheet
+from beatlens.corpora.registry import read_record
 from beatlens.corpora.synthetic import SyntheticSettings, make_corpus, record_names
+from beatlens.faults import RecordFault
 from beatlens.sheet import SheetRow, read_sheet, shard_digest, shard_of, shard_rows, used_shards
 
 OWN = {"name": "own", "role": "test", "format": "wfdb"}
@@ -120,13 +123,73 @@ def test_faults_become_rows(place: Path, write_wfdb_record) -> None:
         "gone": "missing_signal_file",
         "broken": "malformed_header",
         "alias": "header_names_another_record",
-        "r 5%3bx": "unsafe_path",
-        "tab%09name": "unsafe_path",
-        "-r6": "unsafe_path",
+        "r 5%3bx": "unsafe_name",
+        "tab%09name": "unsafe_name",
+        "-r6": "missing_signal_file",
     }
     assert len(read_sheet(place / "results" / "run" / "record_sheet.tsv")) == len(rows)
     write_wfdb_record(own, "gone")  # repaired
     assert by_record(update(place))["gone"].reason == ""
+
+
+def test_files_that_no_record_uses_are_listed(place: Path) -> None:
+    own = place / "data" / "own"
+    for name in ("night.edf", "g1/a b.XML", "table.csv", "lost.dat", "lost.mat", "r1.truth.csv", "notes.txt", "r1.qrs"):
+        (own / name).write_bytes(b"0")
+    before = update(place)
+    strays = [row for row in before if row.reason == "not_a_record"]
+    assert sorted(row.path for row in strays) == ["g1/a b.XML", "lost.dat", "lost.mat", "night.edf", "table.csv"]
+    assert {row.record for row in strays} > {"night.edf", "table.csv", "lost.dat"}
+    assert all(" " not in row.record and "/" not in row.record for row in strays)
+    with pytest.raises(RecordFault, match=r"not_a_record: own: night\.edf: EDF is not read here; convert it to WFDB"):
+        read_record(next(row for row in strays if row.path == "night.edf"), own)
+    (own / "night.edf").write_bytes(b"other")
+    assert digests(update(place)) != digests(before)
+
+
+def test_a_folder_without_records_is_an_error_in_words(place: Path) -> None:
+    own = place / "data" / "own"
+    for file in [*own.rglob("*.hea"), *own.rglob("*.dat"), *own.rglob("*.atr")]:
+        file.unlink()
+    with pytest.raises(ValueError, match=r"own: no WFDB record in .*/own; expected headers .*; found nothing"):
+        update(place)
+    (own / "night.edf").touch()
+    with pytest.raises(ValueError, match=r"found 1 \.edf \(EDF is not read here"):
+        update(place)
+
+
+def test_files_are_held_against_their_sums(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = place / "data" / "own"
+    before = by_record(update(place))
+    names = [name for row in before.values() for name in row.file_names]
+    lines = {name: hashlib.sha256((own / name).read_bytes()).hexdigest() for name in names}
+    (own / "SHA256SUMS").write_text("".join(f"{digest}  ./{name}\n" for name, digest in lines.items()))
+    assert by_record(update(place)) == before
+    opened = count_hashes(monkeypatch)
+    assert by_record(update(place)) == before
+    assert not opened  # all of them are listed, so the sheet's digests tell
+    time_before = (own / "r2.dat").stat().st_mtime_ns
+    content = bytearray((own / "r2.dat").read_bytes())
+    content[40] ^= 1
+    (own / "r2.dat").write_bytes(content)
+    os.utime(own / "r2.dat", ns=(time_before, time_before))
+    lines["r1.dat"] = "0" * 64  # the record is unchanged since the last sheet; what it should be isn't
+    (own / "SHA256SUMS").write_text("".join(f"{digest}  {name}\n" for name, digest in lines.items()))
+    rows = by_record(update(place))
+    assert rows["r1"].reason == "checksum_mismatch"
+    with pytest.raises(RecordFault, match=r"checksum_mismatch.*r1\.dat has sha256 [0-9a-f]{64}, not 0{64}"):
+        read_record(rows["r1"], own)
+    (place / "results" / "run" / "record_sheet.tsv").unlink()
+    rows = by_record(update(place))
+    assert (rows["r2"].reason, rows["r3"].reason) == ("checksum_mismatch", "")
+
+
+def count_hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows with every file that is hashed."""
+    opened: list[str] = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, kind: (opened.append(file.name), digest(file, kind))[1])
+    return opened
 
 
 def test_chosen_records_and_missing_corpus(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +243,8 @@ def test_made_corpus_has_one_digest_before_and_after_it_is_made(place: Path, sma
     (folder / f"{name}.truth.csv").write_text("lead,start_sample,end_sample,class,r_sample\n")
     changed = [shard for shard, (a, b) in enumerate(zip(digests(rows()), digests(before), strict=True)) if a != b]
     assert changed == sorted({shard_of("made", "own1", 4), shard_of("made", name, 4)})
+    assert {row.record for row in rows() if row.reason} == {name}
+    assert by_record(rows())[name].reason == "checksum_mismatch"
 
 
 def test_shards() -> None:

@@ -77,7 +77,7 @@ def test_a_long_record_is_read_in_blocks_and_is_the_same(folder, form, monkeypat
     )
     whole = read_wfdb(folder, "r1", "own").signal
     assert np.isnan(whole).sum() == 3
-    monkeypatch.setattr("beatlens.corpora.wfdb_directory.BLOCK_SAMPLES", 100)
+    monkeypatch.setattr("beatlens.corpora.samples.BLOCK_SAMPLES", 100)
     np.testing.assert_array_equal(read_wfdb(folder, "r1", "own").signal, whole)
 
 
@@ -185,7 +185,8 @@ def test_faults(folder, write_wfdb_record) -> None:
         b"r1 1 360 1080\nr1.dat\n",
         b"r1 1 360 1080\nr1.dat 16 gain 11 0\n",
         b"r1 1 360 many\nr1.dat 16 200\n",
-        b"r1 1 360 1080 99:99:99 31/31/2020\nr1.dat 16 200 11 0 0 0 0 II\n",
+        b"r1 1 360 1080\nr1.dat 16" + b" " * 100_000 + b"x\n",
+        b"r1 1 360 1080\n" + b"# comment\n" * 200_000,
     ],
 )
 def test_malformed_header(folder, write_wfdb_record, header) -> None:
@@ -232,7 +233,7 @@ def test_links_inside_the_corpus_are_followed(folder, write_wfdb_record) -> None
 
 def test_paths_that_climb_by_the_record(folder) -> None:
     folder.mkdir()
-    for path in ("../r1", "/etc/r1", "a/../../r1", "r 1", ".r1"):
+    for path in ("../r1", "/etc/r1", "a/../../r1"):
         assert reason(folder, path) == "unsafe_path"
 
 
@@ -276,7 +277,14 @@ def test_header_variants() -> None:
         (212, 0, "mV", ""),
         (16, 0, "mV", ""),
     ]
-    assert parse_header(b"x/3 2 360 1000\nx1 500\nx2 500\n", "x.hea").segments == 3
+    assert [(s.gain, s.baseline, s.first, s.checksum) for s in header.signals] == [
+        (1000, 0, -68, 1250),
+        (200, 0, None, None),
+        (200, 0, None, None),
+    ]
+    assert parse_header(b"x/3 2 360 1000\nx1 500\n~ 100\nx2 400\n", "x.hea").segment_names == ("x1", "x2")
+    zero = parse_header(b"x 1 360 9\nx.dat 212 0 11 1024 995 -22131 0 V5\n", "x.hea").signals[0]
+    assert (zero.gain, zero.baseline, zero.first, zero.checksum, zero.name) == (200, 1024, 995, -22131, "V5")
 
 
 def test_annotations_are_those_of_the_sheet(folder, write_wfdb_record) -> None:
@@ -305,6 +313,7 @@ def test_patient_table(tmp_path) -> None:
 def test_challenge_records_are_readable(real_corpus) -> None:
     folder = real_corpus("challenge-2021")
     rows = scan_folder(folder, CorpusEntry("challenge-2021", "test", "wfdb", "atr"), {})
+    rows = [row for row in rows if row.reason != "not_a_record"]
     faults = {}
     for row in rows:
         try:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from beatlens.corpora.scan import CorpusEntry, content_digest, scan_folder
+from beatlens.corpora.scan import CorpusEntry, check_any_record, content_digest, scan_folder
 from beatlens.corpora.strips import scan_strips
 from beatlens.faults import RecordFault, check_name
 from beatlens.sheet import SheetRow, format_sheet, read_sheet
@@ -150,7 +150,7 @@ def _collect(
         elif entry.format == "strips" and own:
             found = scan_strips(folder, entry, previous)
         elif own:
-            found = scan_folder(folder, entry, previous)
+            found = check_any_record(scan_folder(folder, entry, previous), folder, entry.name)
         elif corpus.get("remote"):
             found = _remote_rows(folder, entry, corpus, keep)
         else:
@@ -179,7 +179,7 @@ def _made_rows(
     """Return the rows of a corpus that the generator makes, and of records that were put beside them.
 
     A made record's digest is that of the settings it is made from, before and after it is made: its content counts
-    through the rule that makes it. One whose files differ from the SHA256SUMS of its making counts by its content.
+    through the rule that makes it. One whose files differ from the SHA256SUMS of its making is damaged.
     """
     if settings is None:
         raise ValueError(f"corpora {corpus.name}: format synthetic; expected a section synthetic in the configuration")

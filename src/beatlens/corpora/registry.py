@@ -7,15 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from beatlens.corpora.download import fetch_record, read_remote
-from beatlens.corpora.header import MAX_HEADER_BYTES, beside, parse_header
+from beatlens.corpora.header import beside, folded, parse_header
+from beatlens.corpora.places import read_header_bytes
+from beatlens.corpora.scan import wrong_sums
+from beatlens.corpora.strays import TRUTH, would_read
 from beatlens.corpora.strips import StripSettings
 from beatlens.corpora.strips import read_record as read_strip
 from beatlens.corpora.wfdb_directory import read_record as read_wfdb
-from beatlens.faults import REASONS, RecordFault, resolve_inside
+from beatlens.faults import REASONS, RecordFault
 from beatlens.records import Record
 from beatlens.sheet import SheetRow
 
 DEFAULT_ANNOTATOR = "atr"
+NEVER_OPENED = frozenset({"unsafe_path", "unsafe_name", "too_large", "duplicate_id"})
+"""Reasons of the record sheet for which a record's files are left alone."""
 
 
 def annotator_of(row: SheetRow, folder: Path) -> str | None:
@@ -25,11 +30,12 @@ def annotator_of(row: SheetRow, folder: Path) -> str | None:
     """
     if not row.files:
         return DEFAULT_ANNOTATOR
-    with resolve_inside(folder, f"{row.path}.hea", "header").open("rb") as file:
-        header = parse_header(file.read(MAX_HEADER_BYTES), f"{row.path}.hea")
-    others = {f"{row.path}.hea", f"{row.path}.truth.csv", *(beside(row.path, name) for name in header.signal_files)}
-    endings = [name.removeprefix(f"{row.path}.") for name in row.file_names if name not in others]
-    return endings[0] if endings else None
+    header = parse_header(read_header_bytes(folder, f"{row.path}.hea"), f"{row.path}.hea")
+    others = {f"{row.path}.hea", f"{row.path}{TRUTH}", *(beside(row.path, name) for name in header.signal_files)}
+    start, known = folded(f"{row.path}."), {folded(name) for name in others}
+    endings = [name[len(row.path) + 1 :] for name in row.file_names if folded(name).startswith(start)]
+    own = [ending for ending in endings if folded(f"{row.path}.{ending}") not in known]
+    return own[0] if own else None
 
 
 def read_record(
@@ -55,8 +61,12 @@ def read_record(
     RecordFault
         Where the record can't be used, for the reason in the sheet or another one.
     """
-    if row.reason in {"unsafe_path", "duplicate_id"}:  # never opened
+    if row.reason in NEVER_OPENED:
         raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {REASONS[row.reason]}")
+    if row.reason == "not_a_record":
+        raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {would_read(row.path)}")
+    if row.reason == "checksum_mismatch":
+        raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {wrong_sums(folder, row)}")
     if row.format == "strips":
         if strips is None:
             raise ValueError(f"{row.corpus}: strips without a rate; expected fs or duration_s of the corpus")

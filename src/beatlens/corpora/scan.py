@@ -1,7 +1,8 @@
 """What lies in a corpus folder: its WFDB records, their files and a digest of each record's content.
 
 One `os.scandir` walk; a record whose files have the names, sizes and times of the previous sheet is not opened.
-Symbolic links inside the folder are followed only where they stay inside it, links to folders never.
+Symbolic links inside the folder are followed only where they stay inside it, links to folders never. The segments of a
+record of several are no records of their own. Where the folder has a SHA256SUMS, files are held against it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,21 @@ import hashlib
 import logging
 import os
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from beatlens.corpora.header import MAX_HEADER_BYTES, beside, parse_header
-from beatlens.faults import RecordFault, check_name, resolve_inside
+from beatlens.corpora.folder import Folder
+from beatlens.corpora.header import NULL_SEGMENT, beside, folded, parse_header, same_name, segments_of
+from beatlens.corpora.places import record_name
+from beatlens.corpora.strays import TRUTH, find_strays, in_words
+from beatlens.faults import RecordFault, resolve_inside, safe_name
 from beatlens.sheet import SheetRow
 
 logger = logging.getLogger(__name__)
 
-Entries = dict[str, "os.DirEntry[str]"]
+MAX_RECORD_BYTES = 1 << 33
+"""More than a record of `beatlens.corpora.samples.MAX_SAMPLES` has; the files of a larger one are not hashed."""
 
 
 @dataclass(frozen=True)
@@ -33,23 +38,6 @@ class CorpusEntry:
     annotator: str
 
 
-def walk(root: Path) -> Entries:
-    """Return the files below a folder by path relative to it, without hidden ones."""
-    found: Entries = {}
-    pending = [""]
-    while pending:
-        prefix = pending.pop()
-        with os.scandir(root / prefix) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(prefix + entry.name + "/")
-                else:
-                    found[prefix + entry.name] = entry
-    return found
-
-
 def content_digest(digests: Mapping[str, str], path: str) -> str:
     """Return a record's digest from those of its files, by name relative to the record's folder."""
     folder = posixpath.dirname(path)
@@ -58,7 +46,7 @@ def content_digest(digests: Mapping[str, str], path: str) -> str:
 
 
 def scan_folder(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow]) -> list[SheetRow]:
-    """Return one row for every record of a folder, in the order of their paths.
+    """Return one row for every record of a folder, in the order of their paths, then one for every stray file.
 
     Records are the headers found, whether the folder's RECORDS lists them or not, and what RECORDS lists beyond them.
 
@@ -71,38 +59,98 @@ def scan_folder(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
     previous
         Rows of the previous sheet by path.
     """
-    entries = walk(root)
-    paths = {name[:-4] for name in entries if name.endswith(".hea")}
-    rows = [_scan_record(root, entries, path, corpus, previous.get(path)) for path in sorted(paths)]
-    for listed in sorted(set(_listed(root, entries, "RECORDS")) - paths):
-        rows.append(_row(corpus, listed, [], "", "missing_header" if _is_safe(listed) else "unsafe_path"))
+    folder = Folder.open(root)
+    paths = {name[:-4] for name in sorted(folder.entries) if name.lower().endswith(".hea")}
+    known = {
+        path: row for path in paths if (row := previous.get(path)) is not None and _unchanged(folder, corpus, path, row)
+    }
+    parts = {path: {name[:-4] for name in _headers(row)} - {path} for path, row in known.items()}
+    for path in paths - set(known) - {part for own in parts.values() for part in own}:
+        parts[path] = _segments(folder, paths, path)
+    segments = {part for own in parts.values() for part in own if not parts.get(part)}
+    rows = []
+    for path in sorted(paths - segments):
+        row = known.get(path)
+        kept = None if row is None else row._replace(role=corpus.role, format=corpus.format)
+        rows.append(kept or _scan_record(folder, corpus, path))
+    there = {folded(path) for path in paths}
+    for listed in sorted({path for path in folder.listed() if folded(path) not in there}):
+        rows.append(_row(corpus, listed, [], "", _unsafe(listed) or "missing_header"))
     seen: set[str] = set()
     for k, row in enumerate(rows):
         if row.record in seen and not row.reason:
             rows[k] = row._replace(reason="duplicate_id")
         seen.add(row.record)
+    used = {name for row in rows for name in row.file_names} | {folder.name_of(f"{path}.hea") or "" for path in paths}
+    return [*rows, *(_stray(folder, corpus, name) for name in find_strays(folder.entries, used))]
+
+
+def check_any_record(rows: list[SheetRow], root: Path, corpus: str) -> list[SheetRow]:
+    """Return the rows of a folder where there is a record among them.
+
+    Raises
+    ------
+    ValueError
+        With the folder, what was expected and what was found, where there is none.
+    """
+    if all(row.reason == "not_a_record" for row in rows):
+        found = in_words(row.path for row in rows if row.files) or "nothing that looks like a recording"
+        raise ValueError(
+            f"corpora {corpus}: no WFDB record in {root}; expected headers (.hea) with their signal files (.dat or "
+            f".mat); found {found}"
+        )
     return rows
 
 
-def _listed(root: Path, entries: Entries, index: str, depth: int = 0) -> Iterator[str]:
-    """Yield the records of a RECORDS file; a line that ends in / names a folder with a RECORDS file of its own."""
-    if index not in entries or depth > 4:
-        return
-    folder = posixpath.dirname(index)
-    for line in _read(root, index).decode("utf-8", "surrogateescape").splitlines():
-        if line.strip().endswith("/"):
-            yield from _listed(root, entries, posixpath.join(folder, line.strip(), "RECORDS"), depth + 1)
-        elif line.strip():
-            yield posixpath.normpath(posixpath.join(folder, line.strip()))
+def wrong_sums(root: Path, row: SheetRow) -> str:
+    """Return which files of a record differ from the SHA256SUMS of its corpus, in words."""
+    sums = Folder.open(root).sums
+    found = {name: _digest(resolve_inside(root, name, "file")) for name in row.file_names if name in sums}
+    wrong = [f"{name} has sha256 {digest}, not {sums[name]}" for name, digest in found.items() if digest != sums[name]]
+    return "; ".join(wrong) or "its files are now as SHA256SUMS says"
 
 
-def _is_safe(path: str) -> bool:
+def _headers(row: SheetRow) -> list[str]:
+    return [name for name in row.file_names if name.lower().endswith(".hea")]
+
+
+def _segments(folder: Folder, paths: set[str], path: str) -> set[str]:
+    """Return which of the headers are of segments of a record.
+
+    Where its own header is damaged, all count whose name goes on from the record's after a ``_``.
+    """
+    found: set[str] = set()
+    content, where = b"", f"{path}.hea"
+    try:
+        content = folder.header(path)
+        names = segments_of(content, where)
+        if not names:
+            return found
+        parse_header(content, where)
+    except OSError:
+        return found
+    except RecordFault:
+        names = segments_of(content, where)
+        found = {other for other in paths if names and other.startswith(f"{path}_")}
+    for name in names:
+        try:
+            stored = folder.name_of(f"{beside(path, name)}.hea")
+        except RecordFault:
+            continue
+        if stored is not None:
+            found.add(stored[:-4])
+    return found - {path}
+
+
+def _unsafe(path: str) -> str:
+    """Return why the sheet can't hold a path or the path may not be opened; "" where neither is so."""
+    if not path.isprintable() or ";" in path:
+        return "unsafe_name"
     try:
         beside("", path)
-        check_name(posixpath.basename(path), "record")
-    except RecordFault:
-        return False
-    return path.isprintable() and ";" not in path
+    except RecordFault as fault:
+        return fault.reason
+    return ""
 
 
 def _quoted(text: str) -> str:
@@ -113,25 +161,27 @@ def _quoted(text: str) -> str:
     )
 
 
-def _read(root: Path, name: str) -> bytes:
-    with resolve_inside(root, name, "file").open("rb") as file:
-        return file.read(MAX_HEADER_BYTES)
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _scan_record(root: Path, entries: Entries, path: str, corpus: CorpusEntry, old: SheetRow | None) -> SheetRow:
-    if old is not None and not old.reason and old.sha256 and _unchanged(root, entries, path, corpus, old):
-        return old._replace(role=corpus.role, format=corpus.format)
-    files, reason = _find_files(root, entries, path, corpus)
+def _scan_record(folder: Folder, corpus: CorpusEntry, path: str) -> SheetRow:
+    files, reason = _find_files(folder, corpus, path)
     digests = {}
     stats = []
     try:
-        for name in files:
-            stats.append(entries[name].stat())
-            with resolve_inside(root, name, "file").open("rb") as file:
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        stats = [folder.entries[name].stat() for name in files]
+        if sum(one.st_size for one in stats) > MAX_RECORD_BYTES:
+            reason = reason or "too_large"
+        for name, one in zip(files, stats, strict=True):
+            large = reason == "too_large"
+            digests[name] = str(one.st_size) if large else _digest(resolve_inside(folder.root, name, "file"))
     except (OSError, RecordFault) as error:
         logger.warning("%s/%s: %s", corpus.name, path, error)
         reason = reason or (error.reason if isinstance(error, RecordFault) else "unreadable")
+    if any(digest != folder.sums.get(name, digest) for name, digest in digests.items()):
+        reason = reason or "checksum_mismatch"
     row = _row(corpus, path, files, content_digest(digests, path) if digests else "", reason)
     if reason:
         return row
@@ -139,54 +189,82 @@ def _scan_record(root: Path, entries: Entries, path: str, corpus: CorpusEntry, o
 
 
 def _row(corpus: CorpusEntry, path: str, files: list[str], sha256: str, reason: str) -> SheetRow:
-    if not _is_safe(path):
-        path, files, reason = _quoted(path), [], "unsafe_path"
-    record = posixpath.basename(path) or "%"
+    record = record_name(path)
+    if _unsafe(path):
+        path, files, reason = _quoted(path), [], _unsafe(path)
+        record = posixpath.basename(path) or "%"
     return SheetRow(corpus.name, record, corpus.role, corpus.format, path, ";".join(files), 0, "", sha256, reason)
 
 
-def _unchanged(root: Path, entries: Entries, path: str, corpus: CorpusEntry, old: SheetRow) -> bool:
+def _stray(folder: Folder, corpus: CorpusEntry, name: str) -> SheetRow:
+    """Return the row of a file that is no part of a record; it isn't opened."""
+    digest = hashlib.sha256(f"{name} {folder.entries[name].stat(follow_symlinks=False).st_size}".encode()).hexdigest()
+    row = _row(corpus, name, [name], digest, "not_a_record")
+    return row._replace(record=safe_name(row.path), reason="not_a_record")
+
+
+def _unchanged(folder: Folder, corpus: CorpusEntry, path: str, old: SheetRow) -> bool:
+    """Whether a record is as the previous sheet has it, its files not opened."""
     names = old.file_names
-    if not names or any((extra in entries) != (extra in names) for extra in _extras(path, corpus)):
+    expected = {folder.name_of(name) for name in _extras(corpus, path)} - {None}
+    extras = {folded(name) for name in _extras(corpus, path)}
+    if old.reason or not old.sha256 or not names or {name for name in names if folded(name) in extras} != expected:
         return False
     try:
         for name in names:
-            if entries[name].is_symlink():
-                resolve_inside(root, name, "file")
-        stats = [entries[name].stat() for name in names]
+            if folder.entries[name].is_symlink():
+                resolve_inside(folder.root, name, "file")
+        stats = [folder.entries[name].stat() for name in names]
     except (KeyError, OSError, RecordFault):
         return False
-    return old.bytes == sum(s.st_size for s in stats) and old.mtime_ns == ";".join(str(s.st_mtime_ns) for s in stats)
+    if old.bytes != sum(s.st_size for s in stats) or old.mtime_ns != ";".join(str(s.st_mtime_ns) for s in stats):
+        return False
+    sums = {name: folder.sums[name] for name in names if name in folder.sums}
+    return not sums or content_digest(sums, path) == old.sha256
 
 
-def _extras(path: str, corpus: CorpusEntry) -> tuple[str, str]:
-    return f"{path}.{corpus.annotator}", f"{path}.truth.csv"
+def _extras(corpus: CorpusEntry, path: str) -> tuple[str, str]:
+    """Return the names that a record's annotations and planted truth have, where it has them."""
+    return f"{path}.{corpus.annotator}", f"{path}{TRUTH}"
 
 
-def _find_files(root: Path, entries: Entries, path: str, corpus: CorpusEntry) -> tuple[list[str], str]:
+def _find_files(folder: Folder, corpus: CorpusEntry, path: str) -> tuple[list[str], str]:
     """Return the record's files that are there and may be read, and the first fault."""
-    if not _is_safe(path):
-        return [], "unsafe_path"
-    files, reason = [], ""
-    try:
-        header = parse_header(_read(root, f"{path}.hea"), f"{path}.hea")
-        files.append(f"{path}.hea")
-        if header.record != posixpath.basename(path):
-            reason = "header_names_another_record"
-        wanted = [beside(path, name) for name in header.signal_files]
-    except RecordFault as fault:
-        if fault.reason == "malformed_header":
-            files = [f"{path}.hea"]
-        return files, fault.reason
-    except OSError as error:
-        logger.warning("%s/%s: %s", corpus.name, path, error)
-        return [], "unreadable"
-    for name in dict.fromkeys([*wanted, *_extras(path, corpus)]):
+    if reason := _unsafe(path):
+        return [], reason
+    files: list[str] = []
+    reason = ""
+    places = [path]
+    for place in places:  # which grows by the record's segments
         try:
-            if resolve_inside(root, name, f"{path}: file").is_file() and name in entries:
-                files.append(name)
-            elif name in wanted:
-                reason = reason or "missing_signal_file"
+            content = folder.header(place)
+            files.append(folder.name_of(f"{place}.hea") or f"{place}.hea")
+            header = parse_header(content, f"{place}.hea")
+            if not same_name(header.record, posixpath.basename(place)):
+                reason = reason or "header_names_another_record"
+            wanted = [beside(place, name) for name in header.signal_files if name != NULL_SEGMENT]
+            if len(places) == 1:
+                places += [beside(path, name) for name in header.segment_names]
         except RecordFault as fault:
-            reason = fault.reason
-    return files, reason
+            reason = reason or fault.reason
+            continue
+        except OSError as error:
+            logger.warning("%s/%s: %s", corpus.name, place, error)
+            reason = reason or "unreadable"
+            continue
+        for name in wanted:
+            reason = _add(folder, files, name, "missing_signal_file") or reason
+    for name in _extras(corpus, path):
+        reason = _add(folder, files, name, "") or reason
+    return list(dict.fromkeys(files)), reason
+
+
+def _add(folder: Folder, files: list[str], name: str, missing: str) -> str:
+    """Add a file as it is stored to those of a record, and return the fault with it."""
+    try:
+        found = folder.find(name, "file")
+    except RecordFault as fault:
+        return fault.reason
+    if found is not None:
+        files.append(found)
+    return "" if found is not None else missing

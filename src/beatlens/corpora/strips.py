@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beatlens.corpora.scan import CorpusEntry
-from beatlens.faults import RecordFault, check_name, resolve_inside
+from beatlens.faults import RecordFault, check_name, resolve_inside, safe_name
 from beatlens.sheet import SheetRow
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def scan_strips(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
             continue
         for number, strip in enumerate(read_strips(file), start=1):
             digest = hashlib.sha256(repr((strip.wave, strip.label, strip.patient)).encode()).hexdigest()
-            name = safe_name(strip.identifier or f"{file.stem}-{number}")
+            name = safe_name(strip.identifier or f"{file.stem}-{number}", "strip")
             place = f"{file.name}#{number}"
             size, time = stat.st_size, str(stat.st_mtime_ns)
             rows.append(
@@ -131,15 +131,6 @@ def scan_strips(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
         rows[k] = row._replace(reason="duplicate_id" if row.record in seen else "")
         seen.add(row.record)
     return rows
-
-
-def safe_name(identifier: str) -> str:
-    """Return an id that may be part of a file name: itself, or its safe characters and a digest of all of it."""
-    try:
-        return check_name(identifier, "strip")
-    except RecordFault:
-        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", identifier).lstrip("._-")[:80]
-        return f"{safe or 'strip'}-{hashlib.sha256(identifier.encode()).hexdigest()[:8]}"
 
 
 def read_strips(file: Path) -> list[Strip]:

@@ -1,41 +1,34 @@
 """Reading one record of a WFDB folder: MIT-BIH style (.dat/.hea/.atr), PhysioNet Challenge (.mat/.hea) and our own.
 
 Everything that can be wrong with a record ends as a `RecordFault`; nothing is written, and no path that leads out of
-the corpus folder is opened. Samples are decoded by the WFDB library (Xie et al. 2023, doi:10.13026/9njx-6322).
+the corpus folder is opened.
 """
 
 from __future__ import annotations
 
 import logging
-import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from beatlens.corpora.header import MAX_HEADER_BYTES, Header, beside, parse_header
-from beatlens.faults import RecordFault, check_name, resolve_inside
+from beatlens.corpora.annotation_file import MAX_BYTES, parse_annotations
+from beatlens.corpora.header import Header, SignalLine
+from beatlens.corpora.layout import read_header, read_layout, read_leads
+from beatlens.corpora.places import find_file, record_name
+from beatlens.corpora.samples import MAX_SAMPLES, MILLIVOLTS
+from beatlens.faults import RecordFault, resolve_inside
 from beatlens.leads import canonical_lead
-from beatlens.records import Annotations, FloatArray, Record, TruthSpan
+from beatlens.records import Annotations, Finding, FloatArray, Record, TruthSpan
+from beatlens.time_limit import time_limit
 
 logger = logging.getLogger(__name__)
 
-MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
-"""Millivolts in a unit, by its name in lower case; both characters for micro."""
-
-BYTES_PER_SAMPLE = {8: 1.0, 16: 2.0, 24: 3.0, 32: 4.0, 61: 2.0, 80: 1.0, 160: 2.0, 212: 1.5, 310: 4 / 3, 311: 4 / 3}
-"""Of the WFDB formats that are not compressed."""
-
-BLOCK_SAMPLES = 1 << 19
-"""Samples a lead of a long record that are decoded at once."""
-
-APART = frozenset({16, 24, 32, 80, 212})
-"""WFDB formats that say each sample by itself, in whole bytes or pairs of samples."""
-
 MAX_OUTSIDE = 0.01
 """Share of annotations outside the signal above which they belong to another recording; below, they are dropped."""
+
+SLOWEST_S, SLOWEST_FRAMES = 60.0, 1e6
+"""A record that takes longer than this to read, and this many more frames a second, is given up."""
 
 
 def read_record(
@@ -63,7 +56,8 @@ def read_record(
     Returns
     -------
     Record
-        In millivolts at the file's rate. Annotations outside the signal are dropped with a warning.
+        Its leads in millivolts, all at the highest rate that one of them has; other signals are left out with a remark.
+        Annotations outside the signal are dropped with a warning.
 
     Raises
     ------
@@ -72,170 +66,111 @@ def read_record(
     """
     where = f"{corpus}/{path}"
     try:
-        name = check_name(posixpath.basename(path), f"{corpus}: record")
-        header = _read_header(folder, path, name)
-        _check_files(folder, path, header)
-        signal, fs = _read_signal(folder, path, header)
-        return Record(
-            corpus=corpus,
-            name=name,
-            patient=(patients or {}).get(name) or header.notes.get("patient") or name,
-            signal=signal,
-            fs=fs,
-            leads=_lead_names(header),
-            annotations=None if annotator is None else _read_annotations(folder, path, annotator, signal.shape[1], fs),
-            dx=header.dx,
-            truth=_read_truth(folder, path, fs),
-        )
+        header = read_header(folder, path)
+        limit = SLOWEST_S + min(header.n_samples or MAX_SAMPLES, MAX_SAMPLES) / SLOWEST_FRAMES
+        with time_limit(limit):
+            return _read_record(folder, path, corpus, header, patients or {}, annotator)
     except RecordFault:
         raise
+    except TimeoutError as error:
+        raise RecordFault("too_slow", f"{where}: {error}") from error
     except Exception as error:
         raise RecordFault("unreadable", f"{where}: {type(error).__name__}: {error}") from error
 
 
-def _read_header(folder: Path, path: str, name: str) -> Header:
-    file = resolve_inside(folder, f"{path}.hea", "header")
-    if not file.is_file():
-        raise RecordFault("missing_header", f"{file}: no such file")
-    with file.open("rb") as stream:
-        header = parse_header(stream.read(MAX_HEADER_BYTES), str(file))
-    if header.record != name:
-        raise RecordFault("header_names_another_record", f"{file}: record line of {header.record!r}; expected {name!r}")
-    if header.segments is not None:
-        raise RecordFault("unreadable", f"{file}: {header.segments} segments; expected a record of one segment")
+def _read_record(
+    folder: Path, path: str, corpus: str, header: Header, patients: Mapping[str, str], annotator: str | None
+) -> Record:
     if header.fs is None:
-        raise RecordFault("unknown_fs", f"{file}: no sampling rate above 0 in the record line")
-    if not header.signals:
-        raise RecordFault("zero_length", f"{file}: no signals")
-    for signal in header.signals:
-        if signal.units.lower() not in MILLIVOLTS:
-            raise RecordFault("unknown_units", f"{file}: {signal.name!r} in {signal.units!r}; expected V, mV, uV or nV")
-    return header
+        raise RecordFault("unknown_fs", f"{path}.hea: no sampling rate above 0 in the record line")
+    layout = read_layout(folder, path, header)
+    used = [k for k, signal in enumerate(layout.signals) if signal.units.lower() in MILLIVOLTS]
+    others = [
+        f"{signal.name or 'a signal'} in {signal.units}"
+        for signal in layout.signals
+        if signal.units.lower() not in MILLIVOLTS
+    ]
+    if not used:
+        raise RecordFault("unknown_units", f"{path}.hea: {', '.join(others)}; expected one in V, mV, uV or nV")
+    signal, rates = read_leads(folder, layout, used)
+    highest = max(rates)
+    fs = header.fs * highest
+    leads = _lead_names([layout.signals[k] for k in used])
+    slower = [f"{lead} from {header.fs * rate:g}" for lead, rate in zip(leads, rates, strict=True) if rate < highest]
+    found = [Finding("other_signals", f"left out: {', '.join(others)}")] if others else []
+    found += [Finding("resampled_leads", f"{', '.join(slower)} to {fs:g} Hz")] if slower else []
+    notes = layout.segments[0].header.notes | header.notes
+    name = record_name(path)
+    n_samples = signal.shape[1]
+    return Record(
+        corpus=corpus,
+        name=name,
+        patient=patients.get(name) or notes.get("patient") or name,
+        signal=_checked(signal, f"{folder / path}"),
+        fs=fs,
+        leads=leads,
+        annotations=None if annotator is None else _read_annotations(folder, path, annotator, n_samples, fs, highest),
+        dx=header.dx,
+        truth=_read_truth(folder, path, fs),
+        remarks=tuple(found),
+    )
 
 
-def _check_files(folder: Path, path: str, header: Header) -> None:
-    """Check that every signal file lies in the corpus, is there and is long enough."""
-    frames = header.n_samples
-    for name in header.signal_files:
-        file = resolve_inside(folder, beside(path, name), f"{path}.hea: signal file")
-        if not file.is_file():
-            raise RecordFault("missing_signal_file", f"{file}: no such file")
-        own = [signal for signal in header.signals if signal.file == name]
-        with file.open("rb") as stream:
-            start = stream.read(10)
-        if start.startswith((b"MATLAB 5.0", b"MATLAB 7.")):
-            raise RecordFault("unreadable", f"{file}: MATLAB file of level 5 or later; expected level 4 (16-bit val)")
-        per_sample = BYTES_PER_SAMPLE.get(own[0].format)
-        if per_sample is None:
-            continue
-        samples = (frames or 0) * sum(signal.samples_per_frame for signal in own)
-        size, expected = file.stat().st_size, own[0].offset + int(samples * per_sample)
-        if size < expected:
-            raise RecordFault("truncated_signal", f"{file}: {size} bytes; expected {expected} for {frames} samples")
-        if size <= own[0].offset:
-            raise RecordFault("zero_length", f"{file}: no samples")
-    if frames == 0:
-        raise RecordFault("zero_length", f"{path}.hea: 0 samples")
-
-
-def _read_signal(folder: Path, path: str, header: Header) -> tuple[FloatArray, float]:
-    """Return (n_leads, n_samples) mV and the rate in Hz."""
-    blocks = _blocks(header)
-    if len(blocks) == 1:
-        signal = _read_block(folder, path, header, *blocks[0])
-    else:
-        signal = np.empty((len(header.signals), header.n_samples or 0), dtype=np.float32)
-        for first, last in blocks:
-            signal[:, first:last] = _read_block(folder, path, header, first, last)
+def _checked(signal: FloatArray, where: str) -> FloatArray:
+    """Return the signal with NaN for all that isn't finite; a fault where nothing is left or all leads are constant."""
     finite = np.isfinite(signal)
     if not finite.all():
         signal[~finite] = np.nan
     if not finite.any():
-        raise RecordFault("all_nan", f"{folder / path}: no valid sample in any lead")
+        raise RecordFault("all_nan", f"{where}: no valid sample in any lead")
     present = [lead if valid.all() else lead[valid] for lead, valid in zip(signal, finite, strict=True) if valid.any()]
     if all(np.ptp(lead) == 0 for lead in present):
-        raise RecordFault("flat", f"{folder / path}: every lead is constant")
-    assert header.fs is not None
-    return signal, header.fs
-
-
-def _blocks(header: Header) -> list[tuple[int, int | None]]:
-    """Return the samples that are read at once: all, but of a long record whose samples are stored one by one.
-
-    The library decodes in 64-bit numbers, several times the size of the record.
-    """
-    n = header.n_samples or 0
-    apart = all(
-        signal.format in APART and signal.samples_per_frame == 1 and not signal.skew for signal in header.signals
-    )
-    if n <= BLOCK_SAMPLES or not apart:
-        return [(0, None)]
-    return [(first, min(first + BLOCK_SAMPLES, n)) for first in range(0, n, BLOCK_SAMPLES)]
-
-
-def _read_block(folder: Path, path: str, header: Header, first: int, last: int | None) -> FloatArray:
-    """Return samples `first` to `last` (None: to the end), (n_leads, n) mV."""
-    import wfdb
-
-    try:
-        record = wfdb.rdrecord(
-            str((folder / path).resolve()), sampfrom=first, sampto=last, physical=True, return_res=64
-        )
-    except (wfdb.io.header.HeaderSyntaxError, ValueError, IndexError, KeyError, TypeError) as error:
-        raise RecordFault("malformed_header", f"{folder / path}.hea: {error}") from error
-    values: npt.NDArray[np.float64] = np.asarray(record.p_signal)
-    if values.ndim != 2 or values.shape[0] == 0:
-        raise RecordFault("zero_length", f"{folder / path}: no samples")
-    if values.shape[1] != len(header.signals):
-        raise RecordFault("malformed_header", f"{folder / path}: {values.shape[1]} signals, not {len(header.signals)}")
-    signal = np.empty(values.T.shape, dtype=np.float32)
-    with np.errstate(over="ignore"):
-        for lead, column, entry in zip(signal, values.T, header.signals, strict=True):
-            lead[:] = column * MILLIVOLTS[entry.units.lower()]
+        raise RecordFault("flat", f"{where}: every lead is constant")
     return signal
 
 
-def _lead_names(header: Header) -> tuple[str, ...]:
+def _lead_names(signals: Sequence[SignalLine]) -> tuple[str, ...]:
     """Return canonical lead names; a name that comes again gets a number, since leads are addressed by name."""
     names: list[str] = []
-    for k, signal in enumerate(header.signals, start=1):
+    for k, signal in enumerate(signals, start=1):
         name = canonical_lead(signal.name.replace(";", "_")) or f"signal {k}"
         copies = sum(1 for other in names if other == name or other.startswith(f"{name} ("))
         names.append(f"{name} ({copies + 1})" if copies else name)
     return tuple(names)
 
 
-def _read_annotations(folder: Path, path: str, annotator: str, n_samples: int, fs: float) -> Annotations | None:
-    file = resolve_inside(folder, f"{path}.{annotator}", "annotations")
-    if not file.is_file():
+def _read_annotations(
+    folder: Path, path: str, annotator: str, n_samples: int, fs: float, per_frame: int
+) -> Annotations | None:
+    """Read annotations, whose times are frames, or in the resolution that their file gives."""
+    name = find_file(folder, f"{path}.{annotator}", "annotations")
+    if name is None:
         return None
-    import wfdb
-
-    try:
-        found: Any = wfdb.rdann(str((folder / path).resolve()), annotator)
-    except Exception as error:
-        raise RecordFault("bad_annotations", f"{file}: {type(error).__name__}: {error}") from error
-    scale = fs / found.fs if found.fs else 1.0
-    sample = np.rint(np.asarray(found.sample) * scale).astype(np.int64)
-    inside = np.flatnonzero((sample >= 0) & (sample < n_samples))
-    outside = len(sample) - len(inside)
-    if outside > MAX_OUTSIDE * len(sample):
-        raise RecordFault("bad_annotations", f"{file}: {outside} of {len(sample)} annotations lie outside the signal")
+    file = resolve_inside(folder, name, "annotations")
+    if file.stat().st_size > MAX_BYTES:
+        raise RecordFault("too_large", f"{file}: {file.stat().st_size} bytes; at most {MAX_BYTES} are read")
+    found = parse_annotations(file.read_bytes(), str(file))
+    scale = per_frame if found.rate is None else fs / found.rate
+    at = np.rint(found.sample * scale)
+    inside = np.flatnonzero((at >= 0) & (at < n_samples))
+    outside = len(at) - len(inside)
+    if outside > MAX_OUTSIDE * len(at):
+        raise RecordFault("bad_annotations", f"{file}: {outside} of {len(at)} annotations lie outside the signal")
     if outside:
         logger.warning("%s: %d annotations outside the signal dropped", file, outside)
-    order = inside[np.argsort(sample[inside], kind="stable")]
+    order = inside[np.argsort(at[inside], kind="stable")]
     return Annotations(
-        sample=sample[order],
+        sample=at[order].astype(np.int64),
         symbol=tuple(found.symbol[k] for k in order),
-        aux=tuple((found.aux_note[k] or "").rstrip("\0").strip() for k in order),
-        subtype=tuple(int(found.subtype[k]) for k in order),
+        aux=tuple(found.aux[k] for k in order),
+        subtype=tuple(found.subtype[k] for k in order),
     )
 
 
 def _read_truth(folder: Path, path: str, fs: float) -> tuple[TruthSpan, ...]:
-    file = resolve_inside(folder, f"{path}.truth.csv", "truth")
-    if not file.is_file():
+    name = find_file(folder, f"{path}.truth.csv", "truth")
+    if name is None:
         return ()
     from beatlens.corpora.synthetic import read_truth
 
-    return tuple(read_truth(file, fs))
+    return tuple(read_truth(resolve_inside(folder, name, "truth"), fs))

@@ -1,0 +1,60 @@
+"""Files of a corpus folder that look like recordings and that no record uses: which, and what would read them.
+
+Standard library only, because the record sheet is updated whenever the Snakefile is parsed.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+_CONVERT = "not read here; convert it to WFDB"
+_TABLE = "no WFDB record; a table of strips is read by a corpus with `format: strips`"
+_HEADERLESS = "no header names it; expected a .hea of its name beside it"
+WOULD_READ = {
+    ".edf": f"EDF is {_CONVERT}, as edf2mit of the WFDB Applications does",
+    ".bdf": f"BDF is {_CONVERT}",
+    ".xml": f"ECG in XML is {_CONVERT}",
+    ".dcm": f"DICOM is {_CONVERT}",
+    ".scp": f"SCP-ECG is {_CONVERT}",
+    ".csv": _TABLE,
+    ".xlsx": _TABLE,
+    ".dat": _HEADERLESS,
+    ".mat": _HEADERLESS,
+}
+"""What to do with a file, by its ending in lower case."""
+TRUTH = ".truth.csv"
+
+
+def find_strays(names: Iterable[str], used: Collection[str]) -> list[str]:
+    """Return the files that look like recordings and belong to none, sorted.
+
+    Parameters
+    ----------
+    names
+        Files of the corpus, relative to its folder.
+    used
+        Those that records have, and their headers. A file of the same name but for its ending belongs to a header too,
+        since of a broken header it can't be said which files it means.
+    """
+    stems = {posixpath.splitext(name)[0] for name in used if name.lower().endswith(".hea")}
+    return sorted(
+        name
+        for name in names
+        if posixpath.splitext(name)[1].lower() in WOULD_READ
+        and name not in used
+        and not name.lower().endswith(TRUTH)
+        and posixpath.splitext(name)[0] not in stems
+    )
+
+
+def would_read(name: str) -> str:
+    """Return what would read a stray file, in words."""
+    return WOULD_READ[posixpath.splitext(name)[1].lower()]
+
+
+def in_words(strays: Iterable[str]) -> str:
+    """Return how many stray files of each kind there are and what would read them."""
+    kinds = Counter(posixpath.splitext(name)[1].lower() for name in strays)
+    return "; ".join(f"{count} {kind} ({WOULD_READ[kind]})" for kind, count in sorted(kinds.items()))
