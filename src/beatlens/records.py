@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from beatlens.faults import REASONS, RecordFault, check_name
 __all__ = [
     "REASONS",
     "Annotations",
+    "Finding",
     "FloatArray",
     "Record",
     "RecordFault",
@@ -66,6 +68,13 @@ class TruthSpan:
     r_sample: int
 
 
+class Finding(NamedTuple):
+    """What is to be known of a record that is used all the same: a code of `beatlens.remarks.REMARKS`, and words."""
+
+    remark: str
+    detail: str
+
+
 @dataclass(frozen=True)
 class Record:
     """One recording as its corpus gives it.
@@ -88,6 +97,8 @@ class Record:
         Planted truth, empty for real records.
     label
         What the corpus says of the record as a whole (of a strip), as it stands there; "" where it says nothing.
+    remarks
+        What was found while reading it.
     """
 
     corpus: str
@@ -100,6 +111,7 @@ class Record:
     dx: tuple[str, ...] = ()
     truth: tuple[TruthSpan, ...] = field(default=())
     label: str = ""
+    remarks: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 2 or len(self.leads) != self.signal.shape[0]:

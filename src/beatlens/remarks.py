@@ -12,6 +12,9 @@ REMARK_COLUMNS = ("corpus", "record", "remark", "detail")
 """Of the table of remarks; `remark` is one of `REMARKS`, `detail` says in words what was found in this record."""
 REMARKS = {
     "too_few_beats": "fewer beats than a context needs",
+    "annotations_elsewhere": "the annotated beats don't lie where beats are, so the record is used without labels",
+    "no_annotated_beats": "an annotation file without a beat, so the record is used without labels",
+    "implausible_amplitude": "leads left out whose QRS complexes have a size that no body gives",
     "unlike:leads": "no lead that the model learnt from",
     "unlike:rate": "the rate of the file is too low for the band that the model knows",
     "unlike:amplitude": "amplitudes far from those that the model learnt from",
