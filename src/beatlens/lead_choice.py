@@ -26,7 +26,7 @@ LOWEST_MV = 0.02
 """Of the lead with the largest QRS complexes, .2 mV at least in those records: volts taken for mV are off by 1000. One
 lead alone may be off, or at right angles to the heart's axis."""
 CLEAR = 8.0
-"""QRS complexes over the median |mV| from which on it is a heart that is so small: noise gives 4 at most, an ECG 20."""
+"""QRS complexes over the median |mV| from which on it is a heart that is so small: noise gives 4.7 at most."""
 
 
 def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> tuple[FloatArray, tuple[str, ...]]:

@@ -7,7 +7,8 @@ rule manifest:
     input:
         write_config="<results>/run_config.yaml",
         preprocess_shard=every_shard(*SHARD_FILES),
-        split=["<results>/records.tsv", "<results>/status.tsv"],
+        list_records=["<results>/status.tsv", "<results>/status.html"],
+        split="<results>/records.tsv",
         mine_prototypes=PROTOTYPES if TRAINED else [],
         train_network=(
             [
