@@ -149,8 +149,14 @@ def check_usable(status: pd.DataFrame, max_bad_fraction: float, listed_in: str) 
     status = status[status["reason"] != NOT_A_RECORD]
     used = status["used"].astype(bool)
     if not (used & (status["role"] != "noise")).any():
-        found = f"none of {len(status)} can be used: {_worst(status[~used])}" if len(status) else "none was found"
-        raise UnusableRecords(f"no record to work with, {found}. All are listed in {listed_in}")
+        if not len(status):
+            raise UnusableRecords(
+                "no record was found; expected WFDB records (a header .hea each) or tables of strips in the folders of "
+                f"the corpora. What else lies there is listed in {listed_in}"
+            )
+        raise UnusableRecords(
+            f"none of {len(status)} records can be used: {_worst(status[~used])}. All are listed in {listed_in}"
+        )
     counted = status["role"].isin(COUNTED_ROLES)
     bad, n = status[counted & ~used], int(counted.sum())
     if len(bad) > max_bad_fraction * n:

@@ -47,6 +47,7 @@ rule manifest:
             f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED
         ],
         build_report="<results>/report.html",
+        summarise="<results>/summary.json",
     output:
         manifest=ensure("<results>/manifest.json", non_empty=True),
     log:
