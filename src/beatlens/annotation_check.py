@@ -182,7 +182,7 @@ def _late_in_words(late: Fit, n_annotated: int) -> str:
     way = "late" if late.lag_s > 0 else "early"
     words = f"{round(late.share * n)} of {n} lie within {1000 * SPREAD_S:.0f} ms of one if they are "
     words += f"about {100 * abs(late.lag_s):.0f}0 ms {way}"
-    return words if late.unique else f"{words}, and at other lags, so regular is the rhythm"
+    return words if late.unique else f"{words} (the rhythm is regular, so other lags fit as well)"
 
 
 def _rate_in_words(annotated: Float64Array, found: Float64Array, fs: float) -> str:

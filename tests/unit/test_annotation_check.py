@@ -95,7 +95,7 @@ def test_of_a_regular_rhythm_the_least_lag_is_named_with_its_doubt_and_a_whole_i
     found = check(beats + 0.2, beats)
     assert found is not None
     assert found.detail.startswith(f"0 of {len(beats)} annotated beats")
-    assert "about 200 ms late, and at other lags, so regular is the rhythm" in found.detail
+    assert "about 200 ms late (the rhythm is regular, so other lags fit as well)" in found.detail
     assert check(beats[:-1] + 0.8, beats) is None
 
 
