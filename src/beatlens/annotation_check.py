@@ -94,18 +94,30 @@ def check_annotations(
     annotated, found = annotated_s[_clear(annotated_s, unclear) & ~noisy], found_s[_clear(found_s, unclear)]
     if len(annotated) < max(MIN_BEATS, MIN_CLEAR * len(annotated_s)) or len(found) < 2:
         return None
-    usual_rr = min(float(np.median(np.diff(annotated))), float(np.median(np.diff(found))))
-    tolerance = min(TOLERANCE_S, usual_rr / 4)
-    inside = found[(found >= annotated[0] - tolerance) & (found <= annotated[-1] + tolerance)]
-    # A detector that misses beats still finds annotated ones, and one that finds too many finds all annotated ones.
-    agreement = max(_beyond_chance(annotated, found, tolerance), _beyond_chance(inside, annotated, tolerance))
     late = _lag(annotated_s, found_s)
-    if agreement >= MIN_AGREEMENT and not (late and late.unique):
+    if agreement(annotated, found) >= MIN_AGREEMENT and not (late and late.unique):
         return None
+    tolerance = _tolerance(annotated, found)
     n_near = int((_distance(annotated, found) <= tolerance).sum())
     what = f"{n_near} of {len(annotated)} annotated beats lie within {1000 * tolerance:.0f} ms of a beat that was found"
     claim = _late_in_words(late, len(annotated_s)) if late else _rate_in_words(annotated_s, found_s, fs)
     return Finding(ELSEWHERE, f"{what}; {claim}; the labels are set aside")
+
+
+def agreement(annotated: Float64Array, found: Float64Array) -> float:
+    """Return how well annotated (n,) and found (m,) times of beats agree beyond chance, at most 1; n and m >= 2.
+
+    It is the share of annotated beats that were found or, where that is higher, of found ones that are annotated: a
+    detector that misses beats still finds annotated ones, and one that finds too many finds all annotated ones.
+    """
+    tolerance = _tolerance(annotated, found)
+    inside = found[(found >= annotated[0] - tolerance) & (found <= annotated[-1] + tolerance)]
+    return max(_beyond_chance(annotated, found, tolerance), _beyond_chance(inside, annotated, tolerance))
+
+
+def _tolerance(annotated: Float64Array, found: Float64Array) -> float:
+    usual_rr = min(float(np.median(np.diff(annotated))), float(np.median(np.diff(found))))
+    return min(TOLERANCE_S, usual_rr / 4)
 
 
 def _clear(time: Float64Array, unclear: Sequence[Stretch]) -> BoolArray:
