@@ -1,4 +1,7 @@
-"""Find the beats of a run that are most similar to given ones, by shape: a CSV of beat_id and label goes in."""
+"""Find the beats of a run that are most similar to given ones, by shape: a CSV of beat_id and label goes in.
+
+For one's own use, --run names a run's results; the target seeds names its shards and settings.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,30 @@ import yaml
 
 from beatlens import programs
 from beatlens.artefacts import read_table, write_table
-from beatlens.prototypes.seeds import seed_bank, similar_beats
+from beatlens.prototypes.seeds import seed_bank, seed_spec, similar_beats
 from beatlens.shards import Shard
-from beatlens.workbench import input_spec
 
 
 def main() -> None:
     parser = programs.parser(__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder of a run's results, such as results/demo")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--run", type=Path, help="folder of a run's results, such as results/demo")
+    place.add_argument("--shards", type=Path, nargs="+", help="its shard directories, with --settings")
     parser.add_argument("--seeds", type=Path, required=True, help="CSV with the columns beat_id and label")
     parser.add_argument("--top", type=int, default=20, help="beats a seed (20)")
+    parser.add_argument("--max-records", type=int, help="records that are searched, a sample; by default all")
     parser.add_argument("--output", type=Path, required=True, help="CSV to write, the most similar first")
     arguments = parser.parse_args()
     programs.start(arguments)
 
-    config = yaml.safe_load((arguments.run / "run_config.yaml").read_text(encoding="utf-8"))
-    folder = arguments.run / "prototypes"
-    spec = input_spec(config, folder / "library.csv", folder / "waves.npz")
-    shards = [Shard(path) for path in sorted((arguments.run / "preprocess").glob("*of*"))]
+    settings, folders = arguments.settings, arguments.shards
+    if arguments.run:
+        settings = yaml.safe_load((arguments.run / "run_config.yaml").read_text(encoding="utf-8"))
+        folders = sorted((arguments.run / "preprocess").glob("*of*"))
+    spec, shards = seed_spec(settings), [Shard(path) for path in folders]
     bank = seed_bank(shards, read_table(arguments.seeds), spec)
-    write_table(arguments.output, similar_beats(shards, bank, spec, arguments.top))
+    found = similar_beats(shards, bank, spec, arguments.top, arguments.max_records)
+    write_table(arguments.output, found)
 
 
 if __name__ == "__main__":

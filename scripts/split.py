@@ -1,29 +1,36 @@
-"""Gather the shards' records, deal patients to splits, and fail where too many records can't be used."""
+"""Deal the patients of a run's records to splits, or say why too few records can be used."""
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
 
 from beatlens import programs, roster, splits
-from beatlens.artefacts import write_table
+from beatlens.artefacts import read_table, write_table
 from beatlens.sheet import read_sheet
 
 
 def main() -> None:
     parser = programs.parser(__doc__)
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
+    parser.add_argument("--shards", type=Path, nargs="*", default=[], help="shard directories")
     parser.add_argument("--sheet", type=Path, required=True, help="record sheet")
     parser.add_argument("--table", type=Path, help="CSV of corpus, record, split for the scheme table")
     parser.add_argument("--records", type=Path, required=True, help="record table to write")
-    parser.add_argument("--status", type=Path, required=True, help="status table to write")
+    parser.add_argument("--status", type=Path, required=True, help="status table of these records")
+    parser.add_argument("--page", required=True, help="the page that shows it, to name")
     arguments = parser.parse_args()
     programs.start(arguments)
     settings = arguments.settings
 
-    records, status = roster.gather(arguments.shards, settings["classes"])
+    status = read_table(arguments.status)
     roster.check_complete(status, [(row.corpus, row.record) for row in read_sheet(arguments.sheet)])
-    write_table(arguments.status, status)
-    roster.check_bad_fraction(status, settings["max_bad_fraction"])
+    try:
+        roster.check_usable(status, settings["max_bad_fraction"], f"{arguments.status} and {arguments.page}")
+    except roster.UnusableRecords as error:
+        logging.getLogger(__name__).error("%s", error)
+        sys.exit(1)
+    records = roster.gather(arguments.shards, settings["classes"])
     records["split"] = splits.assign_splits(
         records, splits.SplitSettings(**settings["split"]), settings["classes"], arguments.table
     )

@@ -87,7 +87,7 @@ def label_beats(record: Record, table: LabelTable | None) -> BeatLabels | None:
 
     Returns
     -------
-    None for a record without annotated beats, or without a table.
+    None for a record without annotations, or without a table.
 
     Raises
     ------
@@ -102,8 +102,6 @@ def label_beats(record: Record, table: LabelTable | None) -> BeatLabels | None:
     except ValueError as error:
         raise RecordFault("bad_annotations", f"{record.corpus}/{record.name}: {error}") from error
     is_beat = np.array([label != "" for label in classes], dtype=bool)
-    if not is_beat.any():
-        return None
     sample, first = np.unique(annotations.sample[is_beat], return_index=True)
     chosen = np.flatnonzero(is_beat)[first]
     return BeatLabels(

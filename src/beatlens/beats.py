@@ -35,6 +35,7 @@ __all__ = [
     "constant_rhythm_features",
     "context_windows",
     "match_beats",
+    "r_index",
     "rr_columns",
     "rr_features",
     "stretch_ids",
@@ -43,6 +44,11 @@ __all__ = [
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+
+def r_index(r_sample: IntArray, fs_file: float, fs: float, n_samples: int) -> IntArray:
+    """Return R peaks (n,) at the file's rate as samples of the conditioned signal, which has `n_samples`."""
+    return np.clip(np.rint(r_sample / fs_file * fs), 0, max(n_samples - 1, 0)).astype(np.int64)
 
 
 def beat_table(
@@ -105,7 +111,7 @@ def beat_table(
         "patient": np.full(n, patient, dtype=object),
         "r_sample": r_sample.astype(np.int64),
         "r_time_s": time.astype(np.float64),
-        "r_index": np.clip(np.rint(time * fs), 0, max(n_samples - 1, 0)).astype(np.int64),
+        "r_index": r_index(r_sample, fs_file, fs, n_samples),
         "stretch": stretch,
         "label": np.array(labels, dtype=object),
         "symbol": np.array(symbols, dtype=object),

@@ -119,7 +119,9 @@ def _of_run(rows: Sequence[Mapping[str, str]], corpora: Sequence[Mapping[str, An
 
 
 def _path_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
-    wanted = [(f"{name}.table", config[name]["table"]) for name in ("split", "select")] + [("bundle", config["bundle"])]
+    wanted = [(f"{name}.table", config[name]["table"]) for name in ("split", "select", "seed_mining")] + [
+        ("bundle", config["bundle"])
+    ]
     for number, corpus in enumerate(config["corpora"]):
         wanted += [(f"corpora[{number}].{key}", corpus.get(key)) for key in ("labels", "patients")]
     for key, value in [*wanted, ("data_dir", config["data_dir"])]:

@@ -29,6 +29,7 @@ REASONS = {
     "zero_length": "no samples",
     "all_nan": "no finite sample in any usable lead",
     "flat": "every usable lead is constant",
+    "implausible_amplitude": "QRS complexes of a size that no body gives: the gain or the unit is probably wrong",
     "unknown_leads": "none of the configured leads is present",
     "checksum_mismatch": "a file differs from its SHA256SUMS entry",
     "download_failed": "a file could not be fetched",

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.annotation_check import check_annotations
 from beatlens.beat_labels import NOISE, BeatLabels, label_beats, record_class
 from beatlens.beatless import find_stretches
-from beatlens.beats import BeatSettings, beat_table, match_beats
+from beatlens.beats import BeatSettings, beat_table, match_beats, r_index
 from beatlens.corpora.registry import read_record
 from beatlens.corpora.strips import StripSettings
 from beatlens.edges import cut_by_edge, unseen_before, with_reasons
 from beatlens.labels import LabelTable
+from beatlens.lead_choice import choose_leads, plausible_leads
 from beatlens.leads import canonical_lead
 from beatlens.quality import QualitySettings, RecordSignals, assess, lead_scale
-from beatlens.records import Record, RecordFault
+from beatlens.records import Finding, Record, RecordFault
 from beatlens.rpeaks import RPeakSettings, detect
 from beatlens.shard_writer import ShardWriter
 from beatlens.shards import BeatGeometry
 from beatlens.sheet import SheetRow
-from beatlens.signal import SignalSettings, condition, fill_gaps
+from beatlens.signal import Conditioned, SignalSettings, condition, fill_gaps
 from beatlens.stretch import Stretch, in_stretches, told_in_words
 
 if TYPE_CHECKING:
@@ -100,19 +103,42 @@ def preprocess_record(
     Raises
     ------
     RecordFault
-        ``zero_length``, ``unknown_leads``, ``all_nan``, ``flat`` or ``unknown_fs``.
+        ``zero_length``, ``unknown_leads``, ``all_nan``, ``flat``, ``unknown_fs`` or ``implausible_amplitude``.
     """
     signal, leads = choose_leads(record, settings.leads, every=role == "noise")
-    raw = fill_gaps(signal)[0]
     conditioned = condition(signal, record.fs, settings.signal)
     fs, geometry = float(settings.signal.fs), settings.geometry
+    n_samples = conditioned.signal.shape[1]
+    findings = list(record.remarks)
     detected = np.zeros(0, dtype=np.int64)
     if role != "noise":
-        known = None if labels is None else labels.sample.astype(np.float64) * (fs / record.fs)
-        peaks = detect(conditioned.signal, fs, settings.rpeaks, conditioned.missing, known)
-        detected = np.unique(np.clip(np.rint(peaks * (record.fs / fs)), 0, signal.shape[1] - 1).astype(np.int64))
-    labelled = labels is not None and role != "noise"
-    truth_beats = labels if labels is not None and labelled else BeatLabels.empty()
+        detected = _detect(record, labels, conditioned, settings)
+        index = r_index(detected, record.fs, fs, n_samples)
+        plausible, finding = plausible_leads(record, leads, conditioned.signal, index, fs)
+        if finding is not None:
+            findings.append(finding)
+            signal, leads = signal[plausible], tuple(compress(leads, plausible))
+            conditioned = replace(
+                conditioned, signal=conditioned.signal[plausible], missing=conditioned.missing[plausible]
+            )
+            detected = _detect(record, labels, conditioned, settings)
+    raw = fill_gaps(signal)[0]
+    index = r_index(detected, record.fs, fs, n_samples)
+    scale = lead_scale(conditioned.signal, index, fs)
+    signals = RecordSignals(raw, record.fs, conditioned.signal, conditioned.missing, fs)
+    quality = assess(signals, index, scale, geometry, settings.quality)
+    found: tuple[Stretch, ...] = ()
+    if role == "noise":
+        labels = None
+    else:
+        found = find_stretches(signals, index, scale, np.array(quality.reasons(), dtype=object) != "")
+        finding = None if labels is None else check_annotations(labels, detected, record.fs, found)
+        if finding is not None:
+            findings.append(finding)
+            labels = None
+        findings += _too_few(len(detected), signal.shape[1] / record.fs, settings.beats.context, found)
+    labelled = labels is not None and len(labels.sample) > 0
+    truth_beats = BeatLabels.empty() if labels is None else labels
     of_detected, of_annotated = match_beats(
         detected.astype(np.float64), truth_beats.sample.astype(np.float64), settings.rpeaks.match_s * record.fs
     )
@@ -123,7 +149,7 @@ def preprocess_record(
         "patient": record.patient,
         "fs_file": record.fs,
         "fs": fs,
-        "n_samples": conditioned.signal.shape[1],
+        "n_samples": n_samples,
         "labelled": labelled,
         "settings": settings.beats,
     }
@@ -148,19 +174,13 @@ def preprocess_record(
     if weak is not None and not labelled:
         beats["label_source"] = "record"
         beats["label" if weak != NOISE else "annotated_noise"] = weak if weak != NOISE else True
-    scale = lead_scale(conditioned.signal, beats["r_index"].to_numpy(), fs)
-    signals = RecordSignals(raw, record.fs, conditioned.signal, conditioned.missing, fs)
-    for table in (beats, annotated):
-        quality = assess(signals, table["r_index"].to_numpy(), scale, geometry, settings.quality)
-        table["reason"] = np.array(quality.reasons(), dtype=object)
-        for name, values in quality.columns().items():
-            table[name] = values
-    found: tuple[Stretch, ...] = ()
-    if role != "noise":
-        found = find_stretches(signals, beats["r_index"].to_numpy(), scale, beats["reason"].to_numpy() != "")
-    for table in (beats, annotated):
+    of_annotation = assess(signals, annotated["r_index"].to_numpy(), scale, geometry, settings.quality)
+    for table, own in ((beats, quality), (annotated, of_annotation)):
         cut = cut_by_edge(table["r_index"].to_numpy(), conditioned.missing, fs)
-        table["reason"] = with_reasons(table["reason"], cut, in_stretches(table["r_time_s"].to_numpy(), found))
+        reasons = np.array(own.reasons(), dtype=object)
+        table["reason"] = with_reasons(reasons, cut, in_stretches(table["r_time_s"].to_numpy(), found))
+        for name, column in own.columns().items():
+            table[name] = column
     row = {
         "corpus": record.corpus,
         "record": record.name,
@@ -184,15 +204,24 @@ def preprocess_record(
         [key | asdict(span) for span in record.truth],
         conditioned.notes,
         [key | {"patient": record.patient} | asdict(stretch) for stretch in found],
-        [key | remark for remark in _remarks(role, len(beats), float(row["duration_s"]), settings, found)],
+        [key | finding._asdict() for finding in findings],
     )
 
 
-def _remarks(
-    role: str, n_beats: int, duration_s: float, settings: PreprocessSettings, found: Sequence[Stretch]
-) -> list[dict[str, str]]:
-    """Return the remarks on a record, without its keys."""
-    if role == "noise" or n_beats >= settings.beats.context:
+def _detect(
+    record: Record, labels: BeatLabels | None, conditioned: Conditioned, settings: PreprocessSettings
+) -> IntArray:
+    """Return the R peaks (n,) of a record in samples of its file, ascending."""
+    fs = float(settings.signal.fs)
+    known = None if labels is None else labels.sample.astype(np.float64) * (fs / record.fs)
+    peaks = detect(conditioned.signal, fs, settings.rpeaks, conditioned.missing, known)
+    at_file = np.clip(np.rint(peaks * (record.fs / fs)), 0, record.signal.shape[1] - 1)
+    return np.unique(at_file.astype(np.int64))
+
+
+def _too_few(n_beats: int, duration_s: float, context: int, found: Sequence[Stretch]) -> list[Finding]:
+    """Return the remark on a record that has fewer beats than a context, if it does."""
+    if n_beats >= context:
         return []
     told = told_in_words(
         [stretch.kind for stretch in found],
@@ -200,50 +229,8 @@ def _remarks(
         sum(stretch.n_beats for stretch in found),
     )
     count = f"{n_beats} beat{'s' if n_beats > 1 else ''}" if n_beats else "no beat"
-    detail = f"{count} in {duration_s:.3g} s, a context has {settings.beats.context}" + (f"; {told}" if told else "")
-    return [{"remark": "too_few_beats", "detail": detail}]
-
-
-def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> tuple[FloatArray, tuple[str, ...]]:
-    """Return the configured leads of a record in file order, checked.
-
-    Parameters
-    ----------
-    record
-        The record.
-    wanted
-        Standard lead names of the configuration.
-    every
-        Keep all leads whatever their names (noise records).
-
-    Returns
-    -------
-    signal
-        (n_leads, n_samples) mV at the file's rate.
-    leads
-        Their standard names; of two leads of one name the first is kept.
-
-    Raises
-    ------
-    RecordFault
-        ``zero_length``, ``unknown_leads``, ``all_nan`` or ``flat``.
-    """
-    where = f"{record.corpus}/{record.name}"
-    if record.signal.shape[1] == 0:
-        raise RecordFault("zero_length", f"{where} has no samples")
-    names = [canonical_lead(lead) for lead in record.leads]
-    kept = [k for k, name in enumerate(names) if names.index(name) == k and (every or name in wanted)]
-    if not kept:
-        raise RecordFault("unknown_leads", f"{where} has leads {list(record.leads)}; expected some of {list(wanted)}")
-    signal = record.signal if len(kept) == len(names) else record.signal[kept]
-    finite = np.isfinite(signal)
-    if not finite.any():
-        raise RecordFault("all_nan", f"{where}: no finite sample in leads {[names[k] for k in kept]}")
-    highest = signal.max(axis=1, where=finite, initial=-np.inf)
-    lowest = signal.min(axis=1, where=finite, initial=np.inf)
-    if not (highest > lowest).any():
-        raise RecordFault("flat", f"{where}: leads {[names[k] for k in kept]} are constant")
-    return signal, tuple(names[k] for k in kept)
+    detail = f"{count} in {duration_s:.3g} s, a context has {context}" + (f"; {told}" if told else "")
+    return [Finding("too_few_beats", detail)]
 
 
 def _partner_sample(samples: IntArray, partner: IntArray) -> IntArray:

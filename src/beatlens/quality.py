@@ -69,13 +69,15 @@ def lead_scale(signal: FloatArray, r_index: IntArray, fs: float) -> FloatArray:
     -------
     (n_leads,) float32 mV, at least `MIN_SCALE_MV`
     """
-    if len(r_index):
-        half = max(round(0.1 * fs), 1)
-        waves = cut_beats(signal, r_index, BeatGeometry(fs, half, half + 1))
-        scale = np.median(np.abs(waves).max(axis=2), axis=0)
-    else:
-        scale = np.percentile(np.abs(signal), 99, axis=1)
+    scale = qrs_amplitude(signal, r_index, fs) if len(r_index) else np.percentile(np.abs(signal), 99, axis=1)
     return np.asarray(np.maximum(scale, MIN_SCALE_MV), dtype=np.float32)
+
+
+def qrs_amplitude(signal: FloatArray, r_index: IntArray, fs: float) -> FloatArray:
+    """Return the median over beats of the largest |mV| within 0.1 s of R, (n_leads,); see `lead_scale`."""
+    half = max(round(0.1 * fs), 1)
+    waves = cut_beats(signal, r_index, BeatGeometry(fs, half, half + 1))
+    return np.asarray(np.median(np.abs(waves).max(axis=2), axis=0), dtype=np.float32)
 
 
 @dataclass(frozen=True)

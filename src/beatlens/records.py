@@ -69,7 +69,7 @@ class TruthSpan:
 
 
 class Finding(NamedTuple):
-    """What was found in reading a record that is used all the same: a code of `beatlens.remarks`, and words."""
+    """What is to be known of a record that is used all the same: a code of `beatlens.remarks.REMARKS`, and words."""
 
     remark: str
     detail: str
@@ -98,7 +98,7 @@ class Record:
     label
         What the corpus says of the record as a whole (of a strip), as it stands there; "" where it says nothing.
     remarks
-        What was found in reading.
+        What was found while reading it.
     """
 
     corpus: str

@@ -35,8 +35,27 @@ RECORD_TABLE_COLUMNS = (
 """
 
 
-def gather(shards: Sequence[Path], classes: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the record table (its split still empty) and the status table of all shards, sorted by record.
+COUNTED_ROLES = ("train", "test", "noise")
+"""Roles whose unusable records count in ``max_bad_fraction``. Records to predict are each for themselves."""
+NOT_A_RECORD = "not_a_record"
+"""Reason of files that lie in a corpus folder beside its records; they count as no record."""
+
+
+class UnusableRecords(ValueError):
+    """Too few records of a run can be used."""
+
+
+def gather_status(shards: Sequence[Path]) -> pd.DataFrame:
+    """Return the status table of all shards (`beatlens.shards.STATUS_COLUMNS`), sorted by record."""
+    import pandas as pd
+
+    empty = pd.DataFrame(columns=list(STATUS_COLUMNS))
+    parts = [status for path in shards if len(status := Shard(path).status)]
+    return pd.concat(parts or [empty], ignore_index=True).sort_values(["corpus", "record", "reason"], ignore_index=True)
+
+
+def gather(shards: Sequence[Path], classes: Sequence[str]) -> pd.DataFrame:
+    """Return the record table of all shards, its split still empty, sorted by record.
 
     Parameters
     ----------
@@ -53,10 +72,8 @@ def gather(shards: Sequence[Path], classes: Sequence[str]) -> tuple[pd.DataFrame
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    statuses = []
     for path in shards:
         shard = Shard(path)
-        statuses.append(shard.status)
         beats = shard.beats("detected")
         detected = beats.groupby(["corpus", "record"]).size()
         known = [shard.beats("annotated"), beats[beats["label_source"] == "record"]]
@@ -75,8 +92,7 @@ def gather(shards: Sequence[Path], classes: Sequence[str]) -> tuple[pd.DataFrame
     if len(twice):
         names = [f"{row.corpus}/{row.record}" for row in twice.itertuples()]
         raise ValueError(f"{names[:5]} are in more than one shard; expected each record once")
-    status = pd.concat(statuses, ignore_index=True) if statuses else pd.DataFrame(columns=list(STATUS_COLUMNS))
-    return records, status.sort_values(["corpus", "record", "reason"], ignore_index=True)
+    return records
 
 
 def split_listing(records: pd.DataFrame) -> dict[str, list[str]]:
@@ -113,8 +129,8 @@ def check_complete(status: pd.DataFrame, sheet: Iterable[tuple[str, str]]) -> No
         )
 
 
-def check_bad_fraction(status: pd.DataFrame, max_bad_fraction: float) -> None:
-    """Raise where too many records can't be used.
+def check_usable(status: pd.DataFrame, max_bad_fraction: float, listed_in: str) -> None:
+    """Raise where too many records of the roles `COUNTED_ROLES` can't be used, or none is left at all.
 
     Parameters
     ----------
@@ -122,22 +138,41 @@ def check_bad_fraction(status: pd.DataFrame, max_bad_fraction: float) -> None:
         Status table, one row a record.
     max_bad_fraction
         Largest share of unusable records.
+    listed_in
+        Where they are all listed, in words.
 
     Raises
     ------
-    ValueError
-        Naming the share and the most frequent reasons, with counts and examples; or that there is no usable record.
+    UnusableRecords
+        Naming the share and the most frequent reasons, with counts and examples.
     """
-    bad = status[~status["used"].astype(bool)]
-    if not len(bad):
-        return
-    share = len(bad) / len(status)
+    status = status[status["reason"] != NOT_A_RECORD]
+    used = status["used"].astype(bool)
+    if not (used & (status["role"] != "noise")).any():
+        if not len(status):
+            raise UnusableRecords(
+                "no record was found; expected WFDB records (a header .hea each) or tables of strips in the folders of "
+                f"the corpora. What else lies there is listed in {listed_in}"
+            )
+        raise UnusableRecords(
+            f"none of {len(status)} records can be used: {_worst(status[~used])}. All are listed in {listed_in}"
+        )
+    counted = status["role"].isin(COUNTED_ROLES)
+    bad, n = status[counted & ~used], int(counted.sum())
+    if len(bad) > max_bad_fraction * n:
+        raise UnusableRecords(
+            f"{len(bad)} of {n} records can't be used: {_worst(bad)}. At most {max_bad_fraction:.0%} are allowed "
+            f"(max_bad_fraction). All are listed in {listed_in}"
+        )
+    if not used.all():
+        logger.warning("%d of %d records can't be used: %s", (~used).sum(), len(status), _worst(status[~used]))
+
+
+def _worst(bad: pd.DataFrame) -> str:
+    """Name the most frequent reasons of unusable records, with counts and examples."""
     worst = []
     for reason, count in bad["reason"].value_counts().head(3).items():
         rows = bad[bad["reason"] == reason].head(3)
         examples = ", ".join(f"{row.corpus}/{row.record}" for row in rows.itertuples())
         worst.append(f"{reason} ({count}: {examples}), such as: {rows['detail'].iloc[0]}")
-    summary = f"{len(bad)} of {len(status)} records can't be used: {'; '.join(worst)}"
-    if share > max_bad_fraction or len(bad) == len(status):
-        raise ValueError(f"{summary}. At most {max_bad_fraction:.0%} are allowed (max_bad_fraction)")
-    logger.warning("%s", summary)
+    return "; ".join(worst)

@@ -116,12 +116,14 @@ class Chain:
         self.split()
 
     def split(self) -> None:
-        """Deal the patients."""
+        """List the records and deal the patients."""
         table = self.config["split"]["table"]
+        status = ["--status", *self.path("status.tsv"), "--page", *self.path("status.html")]
+        self.call("list_records", "--shards", self.shards, "--sheet", *self.path("record_sheet.tsv"), *status)
         self.call(
             "split", "--shards", self.shards, "--sheet", *self.path("record_sheet.tsv"),
             *(["--table", self.folder / table] if table else []),
-            "--records", *self.path("records.tsv"), "--status", *self.path("status.tsv"),
+            "--records", *self.path("records.tsv"), *status,
         )  # fmt: skip
 
     def train(self) -> None:

@@ -172,8 +172,8 @@ def test_strips_train_a_bundle_with_weak_labels(tmp_path, sheet, config):
     assert set(beats.loc[~beats["annotated_noise"], "label"]) == {"N", "V"}
     assert set(beats.loc[beats["annotated_noise"], "label"]) == {""}
     assert len(shard.beats("annotated")) == 0
-    records, status = roster.gather([tmp_path / "0of1"], settings["classes"])
-    assert status["used"].all()
+    assert shard.status["used"].all()
+    records = roster.gather([tmp_path / "0of1"], settings["classes"])
     assert records["n_V"].sum() == (beats["label"] == "V").sum() > 50
     records["split"] = assign_splits(records, SplitSettings(**settings["split"]), settings["classes"])
     assert set(records["split"]) == {"train", "select", "calibrate", "test"}

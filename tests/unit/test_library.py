@@ -17,6 +17,7 @@ from beatlens.figures.scale import PaperScale
 from beatlens.figures.space import space_figure
 from beatlens.figures.templates import template_figure
 from beatlens.inputs import InputSpec, prepare_record
+from beatlens.intervals import RR_COLUMNS
 from beatlens.prototypes.inspect import describe, of_label, open_library, plot_label
 from beatlens.prototypes.mining import PrototypeSettings, mine, training_patients
 from beatlens.prototypes.seeds import seed_bank, similar_beats
@@ -132,12 +133,19 @@ def test_seeds_find_beats_of_their_kind_and_never_themselves(world, tmp_path):
     subprocess.run([*command, *files], check=True, env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True)
     found = pd.read_csv(tmp_path / "found.csv")
     assert found.groupby("seed").size().tolist() == [20, 20]
+    own = beats.set_index("beat_id").loc[found["beat_id"]]
+    for name in RR_COLUMNS:
+        np.testing.assert_allclose(found[name].to_numpy(float), own[name].to_numpy(float), err_msg=name)
     assert not (found["seed"] == found["beat_id"]).any()
     assert (found.loc[found["seed_label"] == "V", "label"] == "V").all()
     assert set(found.loc[found["seed_label"] == "N", "label"]) <= {"N", "S"}  # one shape, told apart by rhythm
     assert found.groupby("seed")["similarity"].apply(lambda values: (values.diff().dropna() <= 0).all()).all()
     bank = seed_bank(shards, pd.DataFrame({"beat_id": chosen, "label": ["N", "V"]}), spec)
     assert similar_beats(shards, bank, spec, 20)["beat_id"].tolist() == found["beat_id"].tolist()
+    few = similar_beats(shards, bank, spec, 20, max_records=2)
+    assert few.drop_duplicates(["corpus", "record"]).shape[0] <= 2
+    whole = similar_beats(shards, bank, spec, len(beats))  # a part of what all records give
+    assert set(few["beat_id"]) <= set(whole["beat_id"])
     with pytest.raises(ValueError, match="no beat of this run"):
         seed_bank(shards, pd.DataFrame({"beat_id": ["planted/r1/1"], "label": ["N"]}), spec)
 

@@ -15,8 +15,9 @@ import yaml
 from beatlens import preprocess, roster
 from beatlens.beat_labels import BeatLabels, label_beats
 from beatlens.labels import LabelTable
-from beatlens.preprocess import PreprocessSettings, choose_leads, preprocess_record, preprocess_shard
-from beatlens.records import Annotations, Record, RecordFault, TruthSpan
+from beatlens.lead_choice import choose_leads
+from beatlens.preprocess import PreprocessSettings, preprocess_record, preprocess_shard
+from beatlens.records import Annotations, Finding, Record, RecordFault, TruthSpan
 from beatlens.shards import Shard
 from beatlens.sheet import SheetRow, format_sheet
 
@@ -253,11 +254,8 @@ def test_bad_records_become_rows_and_the_others_are_the_same_in_any_shard(
 def test_a_shard_without_any_usable_record_is_still_a_shard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shard = write_shard(tmp_path / "s", rows_and_reader(monkeypatch, {"x": RecordFault("flat", "constant")}))
     assert len(shard.records) == len(shard.beats()) == len(shard.beats("annotated")) == 0
-    records, status = roster.gather([tmp_path / "s"], ["N", "V"])
-    assert len(records) == 0
-    assert len(status) == 1
-    with pytest.raises(ValueError, match=r"1 of 1 records can't be used: flat \(1: c/x\)"):
-        roster.check_bad_fraction(status, 1.0)
+    assert len(roster.gather([tmp_path / "s"], ["N", "V"])) == 0
+    assert roster.gather_status([tmp_path / "s"])["reason"].tolist() == ["flat"]
 
 
 def test_the_roster_counts_annotated_beats_and_misses_no_record(
@@ -266,7 +264,8 @@ def test_the_roster_counts_annotated_beats_and_misses_no_record(
     rows = rows_and_reader(monkeypatch, {"a": make_record("a"), "b": make_record("b")})
     for k, row in enumerate(rows):
         write_shard(tmp_path / str(k), [row])
-    records, status = roster.gather([tmp_path / "1", tmp_path / "0"], ["N", "S", "V"])
+    shards = [tmp_path / "1", tmp_path / "0"]
+    records, status = roster.gather(shards, ["N", "S", "V"]), roster.gather_status(shards)
     assert records["record"].tolist() == ["a", "b"]
     n_ventricular = sum(k % 10 == 5 for k in range(len(R_SAMPLES)))
     assert records.loc[0, ["n_N", "n_S", "n_V"]].tolist() == [len(R_SAMPLES) - n_ventricular, 0, n_ventricular]
@@ -283,10 +282,83 @@ def test_too_many_bad_records_fail_naming_the_worst_reasons() -> None:
     status = pd.DataFrame(
         {"corpus": "c", "record": list("abcdefg"), "used": [r == "" for r in reasons], "reason": reasons}
     ).assign(detail=["", "", "", "", "leads II are constant", "V1", "nothing finite"])
-    roster.check_bad_fraction(status, 0.5)
+    status = status.assign(role="train")
+    roster.check_usable(status, 0.5, "here")
     flat, nan = r"flat \(2: c/e, c/f\), such as: leads II are constant", r"all_nan \(1: c/g\), such as: nothing finite"
     with pytest.raises(ValueError, match=rf"3 of 7 records can't be used: {flat}; {nan}"):
-        roster.check_bad_fraction(status, 0.4)
+        roster.check_usable(status, 0.4, "here")
+    roster.check_usable(status.assign(role="predict"), 0.0, "here")  # each record to predict is for itself
+    other = status.assign(role=["train", *["predict"] * 6])
+    roster.check_usable(other, 0.0, "here")
+    others = status.assign(reason=[*reasons[:4], *["not_a_record"] * 3])
+    roster.check_usable(others, 0.0, "here")  # files beside the records
+
+
+def test_a_run_without_anything_to_work_with_ends_with_words() -> None:
+    status = pd.DataFrame(
+        {
+            "corpus": "c",
+            "record": ["a", "n"],
+            "role": ["predict", "noise"],
+            "used": [False, True],
+            "reason": ["flat", ""],
+            "detail": ["leads II are constant", ""],
+        }
+    )
+    with pytest.raises(
+        roster.UnusableRecords, match=r"none of 2 .*flat \(1: c/a\).* listed in status.tsv and status.html"
+    ):
+        roster.check_usable(status, 1.0, "status.tsv and status.html")
+    with pytest.raises(roster.UnusableRecords, match="no record was found"):
+        roster.check_usable(roster.gather_status([]), 1.0, "status.tsv")
+
+
+def test_labels_of_annotations_that_lie_elsewhere_are_set_aside() -> None:
+    record = make_record(seconds=30)
+    own = labels_of(record)
+    late = BeatLabels(own.sample + round(0.25 * FS), own.symbol, own.label)
+    result, plain = run(record, labels=late), run(record)
+    (remark,) = result.remarks
+    assert remark["remark"] == "annotations_elsewhere"
+    assert not result.row["labelled"]
+    assert len(result.annotated) == 0
+    pd.testing.assert_frame_equal(result.beats, plain.beats)
+    (remark,) = run(record, labels=BeatLabels.empty()).remarks
+    assert remark["remark"] == "no_annotated_beats"
+    assert remark["detail"] == f"no annotated beat, {len(R_SAMPLES)} found"
+    assert run(record, labels=own).remarks == []
+
+
+def test_what_was_found_in_reading_becomes_a_remark() -> None:
+    result = run(make_record(remarks=(Finding("too_few_beats", "words"),), annotations=None))
+    assert result.remarks == [{"corpus": "c", "record": "r1", "remark": "too_few_beats", "detail": "words"}]
+
+
+@pytest.mark.parametrize(("factor", "told"), [(200, "II 185 mV"), (1e-3, "V1 0.00")])
+def test_amplitudes_that_no_body_gives_are_a_fault_and_the_gain_is_suspected(factor: float, told: str) -> None:
+    record = make_record(signal=make_record().signal * np.float32(factor), annotations=None)
+    with pytest.raises(RecordFault, match=f"{told}.*the gain or the unit") as caught:
+        run(record)
+    assert caught.value.reason == "implausible_amplitude"
+    assert len(run(record, role="noise").beats) == 0  # noise has no QRS complexes
+
+
+def test_a_lead_of_impossible_amplitude_is_left_out_and_artefacts_are_none() -> None:
+    signal = make_record(annotations=None).signal
+    wrong = np.stack([signal[0], 1000 * signal[1]])
+    result = run(make_record(signal=wrong, annotations=None))
+    (remark,) = result.remarks
+    assert remark["remark"] == "implausible_amplitude"
+    assert "V1 " in remark["detail"]
+    assert result.row["leads"] == "II"
+    alone = run(make_record(signal=signal[:1], leads=("MLII",), annotations=None))
+    np.testing.assert_array_equal(result.signal, alone.signal)
+    pd.testing.assert_frame_equal(result.beats, alone.beats)
+    spoilt = signal.copy()
+    spoilt[:, 3000:] += 300.0  # an electrode jumps,
+    spoilt[:, 1000:1020] += 500.0  # and spikes
+    assert run(make_record(signal=spoilt, annotations=None)).row["leads"] == "II;V1"
+    assert run(make_record(signal=5 * signal, annotations=None)).remarks == []  # a gain that is off by 5 is told later
 
 
 def test_labels_come_from_the_table_and_noise_counts_where_all_signals_have_it() -> None:
@@ -303,7 +375,9 @@ def test_labels_come_from_the_table_and_noise_counts_where_all_signals_have_it()
     assert list(labels.label) == ["N", "V", "S", "Q"]
     assert labels.in_noise(labels.sample).tolist() == [False, False, True, False]
     assert label_beats(make_record(), None) is None
-    assert label_beats(make_record(annotations=Annotations(np.array([3]), ("+",), ("(AFIB",))), table) is None
+    without = label_beats(make_record(annotations=Annotations(np.array([3]), ("+",), ("(AFIB",))), table)
+    assert without is not None
+    assert len(without.sample) == 0
 
 
 def test_the_programs_do_not_import_torch_and_run(tmp_path: Path) -> None:
@@ -334,7 +408,14 @@ def test_the_programs_do_not_import_torch_and_run(tmp_path: Path) -> None:
     assert "heavy []" in done.stdout
     assert Shard(tmp_path / "out").status["reason"].tolist() == ["missing_header"]
     settings = json.dumps({k: CONFIG[k] for k in ("split", "classes", "seed")} | {"max_bad_fraction": 0.2})
-    tables = ["--records", tmp_path / "records.tsv", "--status", tmp_path / "status.tsv"]
+    tables = [
+        "--records",
+        tmp_path / "records.tsv",
+        "--status",
+        tmp_path / "out" / "status.tsv",
+        "--page",
+        "status.html",
+    ]
     command = [
         sys.executable,
         "-c",

@@ -134,7 +134,7 @@ def with_bad_records(finished):
 def test_bad_records_are_listed_with_a_reason_and_the_run_goes_on(with_bad_records):
     project, reasons = with_bad_records
     files = ["--configfile", "tests/workflow/tiny.yaml", "bad.yaml"]
-    project.snakemake("preprocess", "--cores", "2", "--config", "max_bad_fraction=0.9", *files, config=None)
+    project.snakemake("preprocess", "--cores", "2", "--config", "max_bad_fraction=0.1", *files, config=None)
     status = read_table(project.results / "status.tsv")
     bad = status[(status["corpus"] == "bad") & (status["reason"] != "")]
     assert dict(zip(bad["record"], bad["reason"], strict=True)) == reasons
@@ -143,10 +143,21 @@ def test_bad_records_are_listed_with_a_reason_and_the_run_goes_on(with_bad_recor
     records = read_table(project.results / "records.tsv")
     assert sorted(records.loc[records["corpus"] == "bad", "record"]) == ["good", "twin"]
 
+    project.edit("bad.yaml", "role: predict", "role: test")  # of records to predict, each is for itself
     said = project.snakemake(
         "preprocess", "--cores", "2", "--config", "max_bad_fraction=0.1", *files, config=None, ok=False
     )
     assert "max_bad_fraction" in said
+    assert "All are listed in results/tiny/status.tsv and results/tiny/status.html" in said
+    assert "Traceback" not in said
+    assert not (project.results / "records.tsv").exists()
+    listed = read_table(project.results / "status.tsv")
+    assert (
+        dict(zip(bad["record"], bad["reason"], strict=True)).items()
+        <= dict(zip(listed["record"], listed["reason"], strict=True)).items()
+    )
+    page = (project.results / "status.html").read_text(encoding="utf-8")
+    assert all(f"bad/{name}" in page for name in reasons)
     worst = re.search(r"(\d+) of (\d+) records can't be used: (.*)", said)
     assert worst is not None
     assert worst.group(1, 2) == ("10", "19")

@@ -48,6 +48,7 @@ rule gather_predictions:
         stretches=every_shard("stretches.parquet"),
         remarks=every_shard("remarks.tsv"),
         predicted_remarks=every_shard("remarks.tsv", folder="predictions/shards"),
+        records="<results>/records.tsv",
     output:
         beats=ensure("<results>/predictions/beats.parquet", non_empty=True),
         annotated=ensure("<results>/predictions/beats_annotated.parquet", non_empty=True),

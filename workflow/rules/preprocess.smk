@@ -67,17 +67,46 @@ rule preprocess_shard:
         " --settings {params.settings:q} --output {params.output:q} --log {log:q}"
 
 
-rule split:
-    """Deal whole patients to train, select, calibrate and test, and list who was used and who was not, and why."""
+rule list_records:
+    """List who was used and who was not, why, and what to do: never fails on records, so that the list is there."""
     input:
-        shards=every_shard("records.parquet", "beats.parquet", "beats_annotated.parquet", "status.tsv"),
+        shards=every_shard("status.tsv"),
     output:
-        records=ensure("<results>/records.tsv", non_empty=True),
         status=report(
             ensure("<results>/status.tsv", non_empty=True),
             caption="../report/status.rst",
             category="Records",
         ),
+        page=ensure("<results>/status.html", non_empty=True),
+    log:
+        "<logs>/list_records.log",
+    benchmark:
+        "<benchmarks>/list_records.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(1000),
+        runtime=15,
+    params:
+        program=program("list_records"),
+        code=code("list_records"),
+        settings=settings("run"),
+        records=lambda wildcards: shard_digest(record_rows(), 0, 1),
+        sheet=lambda wildcards, input: f"{RESULTS}/record_sheet.tsv",
+        shards=folders("shards"),
+    shell:
+        "{params.program} --shards {params.shards:q} --sheet {params.sheet:q}"
+        " --settings {params.settings:q} --status {output.status:q} --page {output.page:q} --log {log:q}"
+
+
+rule split:
+    """Deal whole patients to train, select, calibrate and test; fail where too few records can be used."""
+    input:
+        shards=every_shard("records.parquet", "beats.parquet", "beats_annotated.parquet"),
+        status="<results>/status.tsv",
+    output:
+        records=ensure("<results>/records.tsv", non_empty=True),
     log:
         "<logs>/split.log",
     benchmark:
@@ -96,6 +125,8 @@ rule split:
         shards=folders("shards"),
         table_content=file_digest(CONFIG["split"]["table"]),
         table=option("--table", CONFIG["split"]["table"]),
+        page=lambda wildcards, input: f"{RESULTS}/status.html",
     shell:
         "{params.program} --shards {params.shards:q} --sheet {params.sheet:q} {params.table}"
-        " --settings {params.settings:q} --records {output.records:q} --status {output.status:q} --log {log:q}"
+        " --settings {params.settings:q} --records {output.records:q} --status {input.status:q} --page {params.page:q}"
+        " --log {log:q}"

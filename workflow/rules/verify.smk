@@ -7,7 +7,8 @@ rule manifest:
     input:
         write_config="<results>/run_config.yaml",
         preprocess_shard=every_shard(*SHARD_FILES),
-        split=["<results>/records.tsv", "<results>/status.tsv"],
+        list_records=["<results>/status.tsv", "<results>/status.html"],
+        split="<results>/records.tsv",
         mine_prototypes=PROTOTYPES if TRAINED else [],
         train_network=(
             [
@@ -46,6 +47,7 @@ rule manifest:
             f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED
         ],
         build_report="<results>/report.html",
+        summarise="<results>/summary.json",
     output:
         manifest=ensure("<results>/manifest.json", non_empty=True),
     log:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from beatlens.dataset import split_beats
 from beatlens.inputs import InputSpec, prepare_record, record_similarities
+from beatlens.intervals import RR_COLUMNS, BeatSettings
 from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.shards import Shard
+from beatlens.seeds import derive_seed
+from beatlens.shards import BeatGeometry, Shard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +20,20 @@ if TYPE_CHECKING:
 FOUND_COLUMNS = (
     *("seed", "seed_label", "rank", "similarity"),
     *("beat_id", "corpus", "record", "patient", "r_time_s", "label", "reason"),
+    *RR_COLUMNS,
 )
+SECTIONS = ("classes", "leads", "signal", "beats")
+"""Sections of the configuration that say how beats are compared."""
+
+
+def seed_spec(settings: Mapping[str, Any]) -> InputSpec:
+    """Return how beats are compared, from `SECTIONS` of the configuration: without prototypes, which aren't needed."""
+    beats, leads, classes = BeatSettings(**settings["beats"]), tuple(settings["leads"]), tuple(settings["classes"])
+    geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
+    waves = np.zeros((0, len(leads), geometry.length), dtype=np.float32)
+    nothing = np.zeros(0, dtype=np.str_)
+    bank = PrototypeBank(waves, np.zeros(waves.shape[:2], dtype=bool), leads, classes, nothing, nothing, nothing, 1)
+    return InputSpec(classes, leads, geometry, beats, bank)
 
 
 def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> PrototypeBank:
@@ -76,7 +91,9 @@ def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> 
     return PrototypeBank(waves, present, spec.leads, classes, labels, patients.astype(np.str_), ids, 1)
 
 
-def similar_beats(shards: Sequence[Shard], bank: PrototypeBank, spec: InputSpec, top: int) -> pd.DataFrame:
+def similar_beats(
+    shards: Sequence[Shard], bank: PrototypeBank, spec: InputSpec, top: int, max_records: int | None = None
+) -> pd.DataFrame:
     """Return the most similar beats of each seed, the seed itself left out (`FOUND_COLUMNS`).
 
     Parameters
@@ -89,13 +106,16 @@ def similar_beats(shards: Sequence[Shard], bank: PrototypeBank, spec: InputSpec,
         How inputs are made.
     top
         Beats a seed.
+    max_records
+        Records that are searched, a sample by their names that depends on nothing else; None for all.
     """
     import pandas as pd
 
-    if top < 1:
-        raise ValueError(f"top {top}; expected >= 1")
+    if top < 1 or (max_records is not None and max_records < 1):
+        raise ValueError(f"top {top}, max_records {max_records}; expected >= 1")
     best: list[list[tuple[float, str, dict[str, Any]]]] = [[] for _ in range(len(bank))]
-    records = {(row.corpus, row.record) for shard in shards for row in shard.records.itertuples(index=False)}
+    names = sorted({key for shard in shards for key in shard.beat_records()})
+    records = set(sorted(names, key=lambda key: derive_seed(0, "seeds", *key))[:max_records])
     columns = list(FOUND_COLUMNS[4:])
     for shard, table in split_beats(shards, records):
         inputs = prepare_record(shard, table, spec)

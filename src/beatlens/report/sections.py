@@ -9,6 +9,7 @@ from beatlens.figures.scores import ABSOLUTE, METRICS_WITHOUT_VERDICT, ONLY_IN_T
 from beatlens.records import REASONS
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import count, duration, interval, listing, percent, plural, score
+from beatlens.roster import NOT_A_RECORD
 
 SPLIT_MEANING = {
     "train": "the network and the prototypes learn from these",
@@ -45,10 +46,11 @@ def corpus_section(inputs: ReportInputs) -> dict[str, Any]:
                 }
             )
     unused = status[~status["used"].astype(bool)]
+    is_record = status["reason"] != NOT_A_RECORD
     tally = unused["reason"].value_counts()
     return {
         "corpora": listing(sorted(set(status["corpus"]))),
-        "n_records": count(len(status)),
+        "n_records": count(int(is_record.sum())),
         "n_used": count(int(status["used"].astype(bool).sum())),
         "n_unused": len(unused),
         "classes": classes,
@@ -89,7 +91,7 @@ def summary(
     inputs: ReportInputs, scored: dict[str, Any] | None, explained: dict[str, Any] | None
 ) -> list[dict[str, str]]:
     """Return the few numbers at the top of the page, each with what it is to be compared with."""
-    status = inputs.status
+    status = inputs.status[inputs.status["reason"] != NOT_A_RECORD]
     used = int(status["used"].astype(bool).sum())
     tiles = [
         {

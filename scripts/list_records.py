@@ -1,0 +1,29 @@
+"""List every record of a run, used or not and why, as a table and as a page that says what to do; nothing is judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens import programs, roster
+from beatlens.artefacts import write_table, write_text
+from beatlens.sheet import read_sheet
+from beatlens.status.page import render_status
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--shards", type=Path, nargs="*", default=[], help="shard directories")
+    parser.add_argument("--sheet", type=Path, required=True, help="record sheet")
+    parser.add_argument("--status", type=Path, required=True, help="status table to write")
+    parser.add_argument("--page", type=Path, required=True, help="page to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+
+    status = roster.gather_status(arguments.shards)
+    files = {(row.corpus, row.record): row.path for row in read_sheet(arguments.sheet)}
+    write_table(arguments.status, status)
+    write_text(arguments.page, render_status(status, files, arguments.settings["run"]))
+
+
+if __name__ == "__main__":
+    main()
