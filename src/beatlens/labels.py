@@ -66,6 +66,16 @@ class LabelTable:
         """The symbols that mark a beat, with some note at least."""
         return frozenset(symbol for (symbol, _), label in self.rules.items() if label)
 
+    def of_record(self, name: str) -> str | None:
+        """Return the class of a record's own label, "" where it stands for none and None where the table lacks it.
+
+        A name in words may be written in small letters or capitals; a symbol of one letter may not (``e`` isn't ``E``).
+        """
+        if (name, "") in self.rules or len(name) < 2:
+            return self.rules.get((name, ""))
+        found = {label for (symbol, note), label in self.rules.items() if not note and symbol.lower() == name.lower()}
+        return found.pop() if len(found) == 1 else None
+
     def classify(self, symbols: Sequence[str], aux: Sequence[str]) -> list[str]:
         """Return the class of each annotation, "" where it isn't a beat.
 
