@@ -10,8 +10,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from beatlens.bundle import SCHEMA_VERSION
-from beatlens.config import ConfigError, candidate_config, load_config, merge, schema_problems, sections, typed_entries
+from beatlens.config import ConfigError, candidate_config, load_config, merge, sections, typed_entries
 from beatlens.config_meaning import meaning_problems
+from beatlens.config_schema import schema_problems
 from beatlens.configdoc import document
 
 ROOT = Path(__file__).resolve().parents[2]
