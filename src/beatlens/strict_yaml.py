@@ -16,6 +16,7 @@ MAX_YAML_BYTES = 1_000_000
 MAX_YAML_DEPTH = 30
 MAX_YAML_NODES = 200_000
 """Values of a document with every alias written out."""
+MAX_DIGITS = 100
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -32,6 +33,8 @@ def read_yaml(path: str | Path) -> Any:
     content = read_bytes(path, MAX_YAML_BYTES)
     try:
         return parse_yaml(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: {error}; expected text in UTF-8") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -90,10 +93,13 @@ def _check_size(text: str) -> None:
 
 
 def _check_keys(node: yaml.Node, place: str, seen: set[int]) -> None:
-    """Refuse a mapping that names a key twice: the last would win in silence."""
+    """Refuse a mapping that names a key twice, of which the last would win in silence, and endless numbers."""
     if id(node) in seen:
         return
     seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:int" and len(node.value) > MAX_DIGITS:
+        line = node.start_mark.line + 1
+        raise ValueError(f"line {line}: {place} is a number of {len(node.value)} digits; expected at most {MAX_DIGITS}")
     if isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             _check_keys(item, f"{place}[{number}]", seen)
