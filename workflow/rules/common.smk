@@ -47,6 +47,11 @@ SHARD_FILES = (
 BUNDLE = CONFIG["bundle"] or f"{RESULTS}/model/bundle"
 if CONFIG["bundle"] and not Path(BUNDLE).exists():
     BUNDLE = str(find_file(BUNDLE, PLACES))
+for place, expanded in ((str(ROOT), "{}"), (BUNDLE, "{}<>")):
+    if set(expanded) & set(place):
+        raise WorkflowError(
+            f"{place}: Snakemake expands {' '.join(expanded)} in such a path; expected one without them"
+        )
 BUNDLE_FILES = [f"{BUNDLE}/{name}" for name in ("bundle.json", "weights.npz", "prototypes.npz")]
 
 
