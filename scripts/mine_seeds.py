@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from beatlens import programs
-from beatlens.artefacts import read_table, write_table
-from beatlens.prototypes.seeds import seed_bank, similar_beats
+from beatlens.artefacts import write_table
+from beatlens.prototypes.seeds import read_seeds, seed_bank, similar_beats
 from beatlens.shards import Shard
 from beatlens.workbench import input_spec
 
@@ -26,7 +26,11 @@ def main() -> None:
     folder = arguments.run / "prototypes"
     spec = input_spec(config, folder / "library.csv", folder / "waves.npz")
     shards = [Shard(path) for path in sorted((arguments.run / "preprocess").glob("*of*"))]
-    bank = seed_bank(shards, read_table(arguments.seeds), spec)
+    seeds = read_seeds(arguments.seeds)
+    try:
+        bank = seed_bank(shards, seeds, spec)
+    except ValueError as error:
+        raise ValueError(f"{arguments.seeds}: {error}") from error
     write_table(arguments.output, similar_beats(shards, bank, spec, arguments.top))
 
 

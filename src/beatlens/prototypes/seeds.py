@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from beatlens.dataset import split_beats
 from beatlens.inputs import InputSpec, prepare_record, record_similarities
 from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.shards import Shard
+from beatlens.text_tables import read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +21,29 @@ FOUND_COLUMNS = (
     *("seed", "seed_label", "rank", "similarity"),
     *("beat_id", "corpus", "record", "patient", "r_time_s", "label", "reason"),
 )
+
+
+def read_seeds(path: str | Path) -> pd.DataFrame:
+    """Read a table of seeds: beat_id and label, each beat once.
+
+    Raises
+    ------
+    ValueError
+        With file and line, for missing columns, an empty value or a beat that comes twice.
+    """
+    import pandas as pd
+
+    labels: dict[str, str] = {}
+    for line, row in read_rows(path, ("beat_id", "label"), exact=False):
+        beat, label = row["beat_id"], row["label"]
+        if not beat or not label or beat in labels:
+            raise ValueError(
+                f"{path} line {line}: beat {beat!r}, label {label!r}; expected each beat once, with a label"
+            )
+        labels[beat] = label
+    if not labels:
+        raise ValueError(f"{path}: no rows; expected seeds")
+    return pd.DataFrame({"beat_id": list(labels), "label": list(labels.values())})
 
 
 def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> PrototypeBank:
