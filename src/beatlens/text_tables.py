@@ -18,7 +18,8 @@ MAX_TABLE_BYTES = 100_000_000
 MAX_CELL = 16_000_000
 """Characters of the longest cell: half an hour at 1000 Hz, written out."""
 SEPARATORS = ",;\t"
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_CONTROL = dict.fromkeys([*range(9), 11, 12, 13, *range(14, 32), 127], "\ufffd")  # all but tab and line feed
+_FORMULA = re.compile(r"'*[=+\-@\t]")
 _QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?( ?[A-Za-zµ%°][A-Za-zµ%°/]*)?|[+-]")
 
 
@@ -116,8 +117,9 @@ def neutral(text: str) -> str:
     """Return a cell that no spreadsheet takes for a formula: with ``'`` before it where it begins like one.
 
     Numbers, with or without a unit, stay as they are. A cell that begins with ``'`` before such a beginning gets
-    another, so that `original` undoes it always.
+    another, so that `original` undoes it always. A control character, at which readers would cut a row, becomes U+FFFD.
     """
+    text = text.translate(_CONTROL)
     return "'" + text if _FORMULA.match(text) and not _QUANTITY.fullmatch(text) else text
 
 
