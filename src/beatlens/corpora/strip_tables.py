@@ -37,7 +37,7 @@ WORDS = {
     "strip": {"strip", "record", "recording"},
 }
 """Words of a name that isn't an alias as a whole; the first of these that it has says what it holds."""
-FILLERS = {"mv", "uv", "data", "values", "lead", "of", "the"}
+FILLERS = {"data", "values", "of", "the"}
 """Words that may stand beside them and say nothing."""
 
 _DECIMAL = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
@@ -175,7 +175,8 @@ def _column(header: Sequence[str], what: str, file: Path) -> int | None:
 
 def _holds(name: str) -> str:
     """Return what a column holds by the words of its name, "" where one of them is unknown."""
-    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)}
+    name = re.sub(r"[\s_(\[-]+m[vV][)\]]?$", "", name)  # no other unit: the numbers would be taken for millivolts
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\sA-Za-z_-]+", name)}
     if not words <= FILLERS.union(*WORDS.values()):
         return ""
     kind = next((kind for kind, own in WORDS.items() if words & own), "")
