@@ -6,6 +6,7 @@ standard library and yaml alone.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -25,11 +26,11 @@ def fault(words: Sequence[str]) -> str | None:
     words
         The command line behind the program.
     """
-    for option, word in _values(words):
-        found = _file_fault(option, word) if option in _FILE_OPTIONS else _entry_fault(word)
-        if found is not None:
-            return found
-    return None
+    given = list(_values(words))
+    faults = [_file_fault(option, word) for option, word in given if option in _FILE_OPTIONS]
+    entries = [word for option, word in given if option in _ENTRY_OPTIONS]
+    faults += [*map(_entry_fault, entries), *map(_value_fault, entries)]  # a value cut at a blank is told by its rest
+    return next((found for found in faults if found is not None), None)
 
 
 def _values(words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -62,10 +63,6 @@ def _file_fault(option: str, word: str) -> str | None:
 def _entry_fault(word: str) -> str | None:
     key, equals, value = word.partition("=")
     if re.fullmatch(r"[a-zA-Z_][\w-]*\w", key) and equals:
-        try:
-            parse_yaml(value)
-        except ValueError as error:
-            return f"--config {key}: {error}"
         return None
     names = key.split(".")
     if equals and len(names) > 1 and all(names):
@@ -75,6 +72,15 @@ def _entry_fault(word: str) -> str | None:
         nested = shlex.quote(f"{names[0]}={{{value}}}")
         return f"--config {word}: expected --config {nested}, since Snakemake takes no key with a dot; {_LISTED}"
     return f"--config {word}: expected KEY=VALUE, in quotes where it has spaces: {_EXAMPLE}; {_LISTED}"
+
+
+def _value_fault(word: str) -> str | None:
+    key, _, value = word.partition("=")
+    try:
+        parse_yaml(value)
+    except ValueError as error:
+        return f"--config {key}: {json.dumps(value)}; expected a value in YAML, such as 3, [N, V] or {{a: 1}} ({error})"
+    return None
 
 
 _EXAMPLE = "--config seed=2 'cases={per_class: 1}'"
