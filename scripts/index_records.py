@@ -7,11 +7,10 @@ from collections import Counter
 from functools import reduce
 from pathlib import Path
 
-import yaml
-
 from beatlens import programs
 from beatlens.config import load_config, merge
 from beatlens.corpora.index import update_sheet
+from beatlens.strict_yaml import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 logger = logging.getLogger("index_records")
@@ -28,7 +27,7 @@ def main() -> None:
     arguments = parser.parse_args()
     programs.start(arguments)
 
-    overlays = [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in arguments.config]
+    overlays = [read_yaml(path) or {} for path in arguments.config]
     config = load_config(reduce(merge, overlays, {}), ROOT, Path.cwd())
     rows = update_sheet(config["corpora"], arguments.output, config["data_dir"], "results", config["synthetic"])
     for (corpus, reason), count in sorted(Counter((row.corpus, row.reason) for row in rows).items()):

@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 
 from beatlens import programs
-from beatlens.artefacts import read_table, write_table
-from beatlens.prototypes.seeds import seed_bank, seed_spec, similar_beats
+from beatlens.artefacts import write_table
+from beatlens.prototypes.seeds import read_seeds, seed_bank, seed_spec, similar_beats
 from beatlens.shards import Shard
 
 
@@ -32,7 +32,11 @@ def main() -> None:
         settings = yaml.safe_load((arguments.run / "run_config.yaml").read_text(encoding="utf-8"))
         folders = sorted((arguments.run / "preprocess").glob("*of*"))
     spec, shards = seed_spec(settings), [Shard(path) for path in folders]
-    bank = seed_bank(shards, read_table(arguments.seeds), spec)
+    seeds = read_seeds(arguments.seeds)
+    try:
+        bank = seed_bank(shards, seeds, spec)
+    except ValueError as error:
+        raise ValueError(f"{arguments.seeds}: {error}") from error
     found = similar_beats(shards, bank, spec, arguments.top, arguments.max_records)
     write_table(arguments.output, found)
 

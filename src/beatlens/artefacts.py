@@ -7,13 +7,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from beatlens.text_tables import neutral, original
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,8 +70,17 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises
+    ------
+    ValueError
+        With the file, for what is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {error}; expected JSON") from error
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -90,7 +101,8 @@ def read_arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
 def write_table(path: str | Path, table: pd.DataFrame) -> None:
     """Write a table as Parquet, TSV or CSV, by the ending of the name; an index is an error, since keys are columns.
 
-    Minus zero, which sums and differences leave behind, is written as 0.
+    Minus zero, which sums and differences leave behind, is written as 0. In TSV and CSV, text that a spreadsheet would
+    take for a formula is neutral (`beatlens.text_tables.neutral`).
     """
     path = Path(path)
     if table.index.nlevels != 1 or table.index.name is not None:
@@ -100,13 +112,22 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False)
         elif path.suffix in {".tsv", ".csv"}:
-            table.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",", lineterminator="\n")
+            separator = "\t" if path.suffix == ".tsv" else ","
+            _each_text(table, neutral).to_csv(temporary, index=False, sep=separator, lineterminator="\n")
         else:
             raise ValueError(f"{path}: ending {path.suffix!r}; expected .parquet, .tsv or .csv")
 
 
 def _without_minus_zero(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{name: table[name] + 0.0 for name in table.select_dtypes("floating")})
+
+
+def _each_text(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    """Return a table with every cell of text changed, and all other cells as they are."""
+    columns = [name for name in table if table[name].dtype.kind == "O"]
+    return table.assign(
+        **{name: [change(cell) if isinstance(cell, str) else cell for cell in table[name]] for name in columns}
+    )
 
 
 GROUP_ROWS = 20_000
@@ -177,20 +198,29 @@ def read_table(path: str | Path, columns: list[str] | None = None, **options: An
     """Read a table written by `write_table`; in CSV and TSV empty text stays empty text in columns of text.
 
     The columns `TEXT_COLUMNS` stay text even where they look like numbers.
+
+    Raises
+    ------
+    ValueError
+        With the file, for what is no such table.
     """
     import pandas as pd
 
     path = Path(path)
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path, columns=columns)
-    header = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", nrows=0).columns
-    dtype = {name: str for name in header if name in TEXT_COLUMNS}
-    options = {"keep_default_na": False, "na_values": [""]} | options  # a record may be called "nan" or "NA"
-    table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=dtype, usecols=columns, **options)
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path, columns=columns)
+        separator = "\t" if path.suffix == ".tsv" else ","
+        header = pd.read_csv(path, sep=separator, nrows=0).columns
+        dtype = {name: str for name in header if name in TEXT_COLUMNS}
+        options = {"keep_default_na": False, "na_values": [""]} | options  # a record may be called "nan" or "NA"
+        table = pd.read_csv(path, sep=separator, dtype=dtype, usecols=columns, **options)
+    except ValueError as error:  # also those of pandas and pyarrow
+        raise ValueError(f"{path}: {error}; expected a table as beatlens writes it") from error
     for name in table.columns:
         if table[name].dtype == object or name in dtype:
             table[name] = table[name].astype(object).where(table[name].notna(), "")
-    return table
+    return _each_text(table, original)
 
 
 def sha256_of(path: str | Path) -> str:

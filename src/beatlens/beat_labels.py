@@ -64,12 +64,13 @@ def record_class(record: Record, table: LabelTable | None) -> str | None:
     """
     if not record.label or table is None or record.annotations is not None:
         return None
-    if (record.label, "") not in table.rules:
+    label = table.of_record(record.label)
+    if label is None:
         known = ", ".join(symbol for symbol, _ in table.rules)
         raise RecordFault(
             "bad_annotations", f"{record.corpus}/{record.name}: label {record.label!r}; expected one of {known}"
         )
-    return table.rules[record.label, ""] or None
+    return label or None
 
 
 def label_beats(record: Record, table: LabelTable | None) -> BeatLabels | None:

@@ -9,15 +9,14 @@ configuration is refused within a second.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from beatlens.config_meaning import Problem, guess, meaning_problems
-from beatlens.given_bundle import decided_by_bundle
+from beatlens.config_meaning import Problem, meaning_problems
+from beatlens.config_schema import schema_problems
+from beatlens.given_bundle import decided_by_bundle, named_after_bundle
+from beatlens.strict_yaml import parse_yaml, read_yaml
 
 CANDIDATE_SECTIONS = ("model", "training", "look_alikes", "prototypes", "beats", "leads")
 """What a candidate of the selection may change: what mining and training take from beats that are there already."""
@@ -61,16 +60,16 @@ def load_config(overlay: Mapping[str, Any], root: Path, work_dir: Path) -> dict[
     ConfigError
         With every problem that was found.
     """
-    defaults = yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
-    schema = yaml.safe_load((root / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
+    defaults = read_yaml(root / "config" / "config.yaml")
+    schema = read_yaml(root / "workflow" / "schemas" / "config.schema.yaml")
     config = merge(defaults, overlay)
     folders = [work_dir, root]
     problems = list(schema_problems(config, schema))
     if not problems and config["bundle"] is not None:
-        decided, problems = decided_by_bundle(overlay, defaults, config["bundle"], folders)
+        decided, problems = decided_by_bundle(overlay, defaults, schema, folders)
         config = merge(config, decided)
     if not problems:
-        problems = list(meaning_problems(config, folders))
+        problems = named_after_bundle(meaning_problems(config, folders), config["bundle"])
     if not problems:
         problems = list(candidate_problems(config, schema, folders))
     if problems:
@@ -86,15 +85,18 @@ def typed_entries(entries: Sequence[str]) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        For a value that is no YAML.
+        For a value that is no YAML, or a key that comes twice.
     """
-    result, problems = {}, []
+    result: dict[str, Any] = {}
+    problems: list[Problem] = []
     for entry in entries:
         key, _, value = entry.partition("=")
+        if key in result:
+            problems.append((key, value, f"each key once; it is {_short(result[key])} already"))
         try:
-            result[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            problems.append((key, value, "a value in YAML, such as 3, [N, V] or {per_class: 1}"))
+            result[key] = parse_yaml(value)
+        except ValueError as error:
+            problems.append((key, value, f"a value in YAML, such as 3, [N, V] or {{per_class: 1}} ({error})"))
     if problems:
         raise ConfigError(problems)
     return result
@@ -110,27 +112,6 @@ def sections(config: Mapping[str, Any], *names: str) -> str:
         else:
             result[section] = config[section]
     return json.dumps(result, sort_keys=True, allow_nan=False)
-
-
-def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what the schema refuses, deepest first causes only."""
-    from jsonschema import Draft202012Validator
-
-    for error in sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path))):
-        path = list(error.absolute_path)
-        if error.validator == "additionalProperties" and isinstance(error.schema.get("properties"), Mapping):
-            known = error.schema["properties"]
-            for key in error.instance:
-                if key not in known:
-                    yield dotted([*path, key]), error.instance[key], _known_keys(str(key), known, path, schema)
-        elif error.validator == "required":
-            missing = sorted(set(error.schema["required"]) - set(error.instance))
-            yield dotted(path), error.instance, f"the keys {', '.join(missing)} as well"
-        elif error.validator == "type" and "properties" in error.schema:
-            keys = ", ".join(error.schema["properties"])
-            yield dotted(path), error.instance, f"a section with some of the keys {keys}"
-        else:
-            yield dotted(path), error.instance, re.sub("^array", "a list", allowed_values(error.schema))
 
 
 def candidate_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -167,53 +148,9 @@ def _untaken(config: Mapping[str, Any], change: Mapping[str, Any]) -> Iterator[P
         yield "leads", change["leads"], f"some of the run's leads: {', '.join(config['leads'])}"
 
 
-def allowed_values(schema: Mapping[str, Any]) -> str:
-    """Say in words what a (sub)schema allows."""
-    for combined in ("oneOf", "anyOf"):
-        if combined in schema:
-            return ", or ".join(allowed_values(option) for option in schema[combined])
-    if "const" in schema:
-        return str(schema["const"])
-    if "enum" in schema:
-        return "one of " + ", ".join(map(str, schema["enum"]))
-    kinds = schema.get("type", "any value")
-    words = [" or ".join(kinds) if isinstance(kinds, list) else str(kinds)]
-    if "prefixItems" in schema:
-        words = [f"a list of {len(schema['prefixItems'])}: " + "; ".join(map(allowed_values, schema["prefixItems"]))]
-    bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    words += [f"{sign} {schema[name]}" for name, sign in bounds.items() if name in schema]
-    lengths = {"minItems": "entries >=", "maxItems": "entries <=", "minLength": "characters >="}
-    if "prefixItems" not in schema:
-        words += [f"{word} {schema[name]}" for name, word in lengths.items() if name in schema]
-    words += ["each once"] if schema.get("uniqueItems") else []
-    words += [f"matching {schema['pattern']}"] if "pattern" in schema else []
-    if isinstance(schema.get("items"), Mapping) and schema["items"].get("type") != "object":
-        words.append(f"of {allowed_values(schema['items'])}")
-    return ", ".join(words)
-
-
-def dotted(path: Sequence[str | int]) -> str:
-    """Return a key as ``section.key`` or ``corpora[0].name``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.lstrip(".") or "the configuration"
-
-
-def _known_keys(key: str, known: Mapping[str, Any], path: Sequence[str | int], schema: Mapping[str, Any]) -> str:
-    names = [name.strip() for name in re.split(r"[.:]", key)]
-    if len(names) > 1:
-        nested = "".join(f"{name}: {{" for name in names[:-1]) + f"{names[-1]}: ...{'}' * (len(names) - 1)}"
-        return f"a key inside its section, with a space after each colon: {nested}"
-    elsewhere = [dotted([*place, name]) for place, name in _all_keys(schema) if name == key]
-    hint = guess(key, known) or (f" (did you mean {elsewhere[0]}?)" if elsewhere else "")
-    return f"one of the keys {', '.join(map(str, known))}{hint}"
-
-
-def _all_keys(schema: Mapping[str, Any], place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    for name, inner in schema.get("properties", {}).items():
-        yield place, name
-        yield from _all_keys(inner, (*place, name))
-
-
 def _short(value: Any) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
+    try:
+        text = json.dumps(value, default=str, ensure_ascii=False)
+    except (ValueError, TypeError):  # a number of thousands of digits, a key that is none
+        text = f"{type(value).__name__} that can't be shown"
     return text if len(text) <= 120 else text[:117] + "..."

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from beatlens.labels import LabelTable
+from beatlens.text_tables import read_rows
+
 Problem = tuple[str, Any, str]
 """Dotted key, the value found, what is allowed."""
+SPLIT_COLUMNS = ("corpus", "record", "split")
 
 
 def find_file(path: str, folders: Sequence[Path]) -> Path | None:
@@ -46,6 +49,7 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
     if config["bundle"] is None:
         yield from _network_problems(config)
     yield from _path_problems(config, folders)
+    yield from _split_table_problems(config, folders)
     yield from _split_problems(config, folders)
     yield from _corpus_problems(config, folders)
 
@@ -88,25 +92,15 @@ def _split_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Itera
         file = find_file(split["table"], folders)
         if file is None:
             return
-        rows = _rows(file)
-        if rows is None or not {"corpus", "record", "split"} <= set(rows[0] if rows else ()):
-            yield "split.table", split["table"], "a CSV with the columns corpus, record and split, and rows"
-            return
+        try:
+            rows = [row.values for row in read_rows(file, SPLIT_COLUMNS, exact=False, comments=True)]
+        except (OSError, ValueError):
+            return  # named among the paths
         place, n_aside = split["table"], sum(row["split"] == "calibrate" for row in _of_run(rows, config["corpora"]))
     if config["bundle"] is None and folds and n_aside:
         yield "training.folds", folds, f"0, since {place} sets patients aside in the split calibrate"
     if config["bundle"] is None and not folds and not n_aside:
         yield "training.folds", folds, f"2 or more, since {place} sets nobody aside in the split calibrate"
-
-
-def _rows(file: Path) -> list[dict[str, str]] | None:
-    """Return the rows of a CSV whose lines of ``#`` are comments, None where it is no text."""
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            own = (line for line in lines if not line.startswith("#"))
-            return list(csv.DictReader(own, delimiter="\t" if file.suffix == ".tsv" else ","))
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 def _of_run(rows: Sequence[Mapping[str, str]], corpora: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, str]]:
@@ -116,6 +110,19 @@ def _of_run(rows: Sequence[Mapping[str, str]], corpora: Sequence[Mapping[str, An
         records = taken.get(row["corpus"], ())
         if records is None or row["record"] in records:
             yield row
+
+
+def _split_table_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
+    for section in ("split", "select"):
+        table = config[section]["table"]
+        file = find_file(table, folders) if table is not None else None
+        if file is not None:
+            expected = "a CSV with the columns corpus, record and split, and rows"
+            try:
+                if not read_rows(file, SPLIT_COLUMNS, exact=False, comments=True):
+                    yield f"{section}.table", table, expected
+            except (OSError, ValueError) as error:
+                yield f"{section}.table", table, f"{expected} ({error})"
 
 
 def _path_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
@@ -162,6 +169,12 @@ def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
                 yield f"corpora[{number}].{key}", corpus[key], "nothing: the key is for the format strips alone"
     known: set[str] = set()
     for number, corpus in enumerate(corpora):
+        people = find_file(corpus["patients"], folders) if corpus.get("patients") else None
+        if people is not None:
+            try:
+                read_rows(people, ("record", "patient"))
+            except (OSError, ValueError) as error:
+                yield f"corpora[{number}].patients", corpus["patients"], f"a CSV of record and patient ({error})"
         table = corpus.get("labels")
         if table is None:
             if corpus["role"] == "train":
@@ -169,11 +182,11 @@ def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
             continue
         file = find_file(table, folders)
         if file is not None:
-            rows = _rows(file)
-            if not rows or "class" not in rows[0]:
-                yield f"corpora[{number}].labels", table, "a CSV with the columns symbol, aux and class"
+            try:
+                known |= set(LabelTable.read(file).classes)
+            except (OSError, ValueError) as error:
+                yield f"corpora[{number}].labels", table, f"a CSV with the columns symbol, aux and class ({error})"
                 return
-            known |= {row["class"] for row in rows if row["class"]}
     unknowns = [name for name in config["classes"] if name not in known]
     # The classes of a given bundle are what they are; labels may know only some of them.
     if known and (config["bundle"] is None or len(unknowns) == len(config["classes"])):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from beatlens.config import allowed_values
+from beatlens.config_schema import allowed_values
 
 BEGIN, END = "<!-- options: begin (make docs) -->", "<!-- options: end -->"
 

@@ -8,14 +8,19 @@ records alone, on real recordings.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from beatlens.config_meaning import Problem, find_file
+from beatlens.config_schema import schema_problems
+from beatlens.user_files import read_bytes
 
 DECIDED = ("classes", "leads", "signal", "rpeaks", "beats", "quality")
 """Sections that come from ``bundle.json``."""
+MAX_BUNDLE_BYTES = 20_000_000
+"""Largest ``bundle.json``."""
 FREE = {"rpeaks": ("match_s",)}
 """Entries of these that stay the user's: what only scores predictions changes none."""
 
@@ -32,29 +37,30 @@ def _without(section: Any, entries: Sequence[str]) -> Any:
 
 
 def decided_by_bundle(
-    overlay: Mapping[str, Any], defaults: Mapping[str, Any], bundle: str, folders: Sequence[Path]
+    overlay: Mapping[str, Any], defaults: Mapping[str, Any], schema: Mapping[str, Any], folders: Sequence[Path]
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Return what a bundle decides, and what is wrong with the bundle or with the overlay beside it.
 
     Parameters
     ----------
     overlay
-        What the user gave; what it states of these sections must be what the bundle has. The defaults, of which the
-        user has said nothing, give way.
+        What the user gave, ``bundle`` among it; what it states of these sections must be what the bundle has. The
+        defaults, of which the user has said nothing, give way.
     defaults
         config/config.yaml.
-    bundle
-        The key ``bundle``.
+    schema
+        Of the configuration; what it refuses there it refuses of a bundle.
     folders
-        Where it is looked for.
+        Where the bundle is looked for.
     """
+    bundle = overlay["bundle"]
     folder = find_file(bundle, folders)
     if folder is None or ".." in Path(bundle).parts:
         return {}, []  # named as a path that can't be used
     file = folder / "bundle.json"
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        value = json.loads(read_bytes(file, MAX_BUNDLE_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
         return {}, [("bundle", bundle, f"the folder of a bundle, with a bundle.json that can be read ({error})")]
     from beatlens.bundle import SCHEMA_VERSION  # numpy: only where a bundle is given
 
@@ -66,11 +72,23 @@ def decided_by_bundle(
         keys = set(default) if isinstance(default, Mapping) else None
         if type(decided[name]) is not type(default) or (keys is not None and set(decided[name]) != keys):
             return {}, [("bundle", bundle, f"a bundle that says what its {name} are; {file} says {decided[name]!r}")]
+    whole = {name: {**defaults[name], **part} if isinstance(part, Mapping) else part for name, part in decided.items()}
+    sections = {"properties": {name: schema["properties"][name] for name in DECIDED}}
+    for key, found, allowed in schema_problems(whole, sections):
+        return {}, [("bundle", bundle, f"a bundle with {key} {allowed}; {file} says {found!r}")]
     if not isinstance(value.get("origin"), Mapping):
         return {}, [("bundle", bundle, f"a bundle that says what it learnt from; {file} has no origin")]
     stated = {name: part for name, part in decided_sections({**known, **overlay}).items() if name in overlay}
     problems = [*_contradictions(stated, decided, f"{bundle}/bundle.json"), *_made_for_real(value, overlay, bundle)]
     return decided, problems
+
+
+def named_after_bundle(problems: Iterable[Problem], bundle: str | None) -> list[Problem]:
+    """Return problems with those of sections that a bundle decides named after its file; as they are without one."""
+    return [
+        (f"{bundle}/bundle.json: {key}" if bundle and re.split(r"[.\[]", key)[0] in DECIDED else key, value, allowed)
+        for key, value, allowed in problems
+    ]
 
 
 def _made_for_real(value: Mapping[str, Any], overlay: Mapping[str, Any], bundle: str) -> Iterator[Problem]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from beatlens.records import Annotations
+from beatlens.text_tables import read_rows
+
+if TYPE_CHECKING:
+    from beatlens.records import Annotations
 
 COLUMNS = ("symbol", "aux", "class", "description")
 NOT_BEATS = frozenset("[ ! ] x ( ) p t u ` ' ^ | ~ + s T * D = \" @".split())
@@ -41,23 +44,14 @@ class LabelTable:
         """
         path = Path(path)
         rules: dict[tuple[str, str], str] = {}
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise ValueError(f"{path}: columns {reader.fieldnames}; expected {','.join(COLUMNS)}")
-            for row in reader:
-                where = f"{path} line {reader.line_num}"
-                if None in row.values() or None in row:
-                    raise ValueError(f"{where}: {list(row.values())}; expected {len(COLUMNS)} values")
-                key = (row["symbol"].strip(), row["aux"].strip())
-                label = row["class"].strip()
-                if not key[0] or key in rules:
-                    raise ValueError(
-                        f"{where}: symbol {key[0]!r}, aux {key[1]!r}; expected each pair once, no empty symbol"
-                    )
-                if label == "none" or any(c.isspace() or c in ";,/" for c in label):
-                    raise ValueError(f"{where}: class {label!r}; expected a name without blanks and ; , / (or nothing)")
-                rules[key] = label
+        for line, row in read_rows(path, COLUMNS):
+            where = f"{path} line {line}"
+            key, label = (row["symbol"], row["aux"]), row["class"]
+            if not key[0] or key in rules:
+                raise ValueError(f"{where}: symbol {key[0]!r}, aux {key[1]!r}; expected each pair once, no empty one")
+            if label == "none" or any(c.isspace() or c in ";,/" for c in label):
+                raise ValueError(f"{where}: class {label!r}; expected a name without blanks and ; , / (or nothing)")
+            rules[key] = label
         if not any(rules.values()):
             raise ValueError(f"{path}: no row has a class; expected at least one")
         return cls(path, rules)
@@ -71,6 +65,16 @@ class LabelTable:
     def beat_symbols(self) -> frozenset[str]:
         """The symbols that mark a beat, with some note at least."""
         return frozenset(symbol for (symbol, _), label in self.rules.items() if label)
+
+    def of_record(self, name: str) -> str | None:
+        """Return the class of a record's own label, "" where it stands for none and None where the table lacks it.
+
+        A name in words may be written in small letters or capitals; a symbol of one letter may not (``e`` isn't ``E``).
+        """
+        if (name, "") in self.rules or len(name) < 2:
+            return self.rules.get((name, ""))
+        found = {label for (symbol, note), label in self.rules.items() if not note and symbol.lower() == name.lower()}
+        return found.pop() if len(found) == 1 else None
 
     def classify(self, symbols: Sequence[str], aux: Sequence[str]) -> list[str]:
         """Return the class of each annotation, "" where it isn't a beat.

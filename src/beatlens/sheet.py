@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from beatlens.text_tables import neutral, original
+
 COLUMNS = ("corpus", "record", "role", "format", "path", "files", "bytes", "mtime_ns", "sha256", "reason")
 
 
@@ -93,7 +95,7 @@ def used_shards(rows: Iterable[SheetRow], n_shards: int) -> list[int]:
 
 def format_sheet(rows: Sequence[SheetRow]) -> str:
     """Return the sheet as tab-separated text with a header line."""
-    lines = ["\t".join(COLUMNS), *("\t".join(map(str, row)) for row in rows)]
+    lines = ["\t".join(COLUMNS), *("\t".join(neutral(str(cell)) for cell in row) for row in rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -113,6 +115,6 @@ def read_sheet(path: str | Path) -> list[SheetRow]:
         values = line.split("\t")
         if len(values) != len(COLUMNS) or not values[6].isdecimal():
             raise ValueError(f"{path} line {number}: {line[:100]!r}; expected {len(COLUMNS)} columns, bytes a number")
-        corpus, record, role, kind, location, files, size, times, sha256, reason = values
+        corpus, record, role, kind, location, files, size, times, sha256, reason = map(original, values)
         rows.append(SheetRow(corpus, record, role, kind, location, files, int(size), times, sha256, reason))
     return rows

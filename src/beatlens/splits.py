@@ -7,7 +7,6 @@ records so that every class has patients in every split.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.artefacts import read_table
 from beatlens.seeds import derive_seed
+from beatlens.text_tables import read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,18 +115,14 @@ def _fixed_split(role: str, labelled: bool) -> str:
 
 
 def _from_table(records: pd.DataFrame, fixed: list[str], path: Path) -> list[str]:
-    table = read_table(path, comment="#")
-    missing = [name for name in TABLE_COLUMNS if name not in table]
-    if missing:
-        raise ValueError(f"{path}: columns {list(table.columns)}; expected {list(TABLE_COLUMNS)}")
-    unknown = sorted(set(table["split"]) - set(SPLITS))
-    if unknown:
-        raise ValueError(f"{path}: splits {unknown}; expected some of {list(SPLITS)}")
-    keys = list(zip(table["corpus"], table["record"], strict=True))
-    twice = sorted(f"{corpus}/{record}" for (corpus, record), times in Counter(keys).items() if times > 1)
-    if twice:
-        raise ValueError(f"{path}: {twice} listed twice; expected each record once")
-    of_key = dict(zip(keys, table["split"], strict=True))
+    of_key: dict[tuple[str, str], str] = {}
+    for line, row in read_rows(path, TABLE_COLUMNS, exact=False, comments=True):
+        listed = (row["corpus"], row["record"])
+        if row["split"] not in SPLITS:
+            raise ValueError(f"{path} line {line}: split {row['split']!r}; expected one of {list(SPLITS)}")
+        if listed in of_key:
+            raise ValueError(f"{path} line {line}: {'/'.join(listed)} is listed twice; expected each record once")
+        of_key[listed] = row["split"]
     result, unlisted = [], []
     for corpus, record, split in zip(records["corpus"], records["record"], fixed, strict=True):
         key = (corpus, record)
@@ -149,11 +144,8 @@ def declared_overlaps(path: Path, records: pd.DataFrame) -> set[tuple[str, str]]
     records
         One row a record: corpus, record, patient.
     """
-    table = read_table(path, comment="#")
-    if "declared_overlap" not in table:
-        return set()
-    noted = table[~table["declared_overlap"].astype(str).isin(["", "nan"])]
-    keys = set(zip(noted["corpus"], noted["record"], strict=True))
+    table = read_rows(path, TABLE_COLUMNS, exact=False, comments=True)
+    keys = {(row["corpus"], row["record"]) for _, row in table if row.get("declared_overlap")}
     columns = [records[name].tolist() for name in ("corpus", "record", "patient")]
     return {(corpus, patient) for corpus, record, patient in zip(*columns, strict=True) if (corpus, record) in keys}
 

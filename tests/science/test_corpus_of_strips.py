@@ -17,7 +17,8 @@ from beatlens.bundling import bundle_model
 from beatlens.config import ConfigError, load_config
 from beatlens.corpora.index import update_sheet
 from beatlens.corpora.registry import read_record
-from beatlens.corpora.strips import StripSettings, read_strips, safe_name
+from beatlens.corpora.strip_tables import read_strips
+from beatlens.corpora.strips import StripSettings, safe_name
 from beatlens.faults import RecordFault
 from beatlens.inference import predict_beats
 from beatlens.labels import LabelTable

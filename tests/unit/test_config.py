@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from beatlens.bundle import SCHEMA_VERSION
-from beatlens.config import ConfigError, candidate_config, load_config, merge, schema_problems, sections, typed_entries
+from beatlens.config import ConfigError, candidate_config, load_config, merge, sections, typed_entries
 from beatlens.config_meaning import meaning_problems
+from beatlens.config_schema import schema_problems
 from beatlens.configdoc import document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -284,6 +286,33 @@ def test_what_contradicts_a_given_bundle_is_refused_even_where_it_is_the_default
     assert len(error.value.problems) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"signal": {**DEFAULTS["signal"], "fs": 2e6}},
+            "signal.fs number, >= 50, <= 2000; .*bundle.json says 2000000.0",
+        ),
+        ({"signal": {**DEFAULTS["signal"], "fs": float("nan")}}, "signal.fs a finite number"),
+        ({"quality": {**DEFAULTS["quality"], "flat_mv": "0"}}, "quality.flat_mv number, >= 0"),
+        ({"classes": ["N", "N; rm"]}, r"classes\[1\] string, matching"),
+        ({"leads": ["II", "../x"]}, r"leads\[1\] one of I, II"),
+        ({"signal": {**DEFAULTS["signal"], "fs": 60}}, r"given/bundle.json: signal.band_hz: .*< 30 Hz"),
+    ],
+    ids=range(6),
+)
+def test_the_sections_of_a_bundle_must_be_such_as_a_configuration_may_have(bundle_json, tmp_path, changes, words):
+    bundle_json(**changes)
+    with pytest.raises(ConfigError, match=words) as error:
+        load_config(MINE, ROOT, tmp_path)
+    assert len(error.value.problems) == 1
+
+
+def test_the_shipped_bundle_has_sections_that_the_schema_allows():
+    recordings = [{"name": "mine", "format": "wfdb", "role": "predict", "folder": "tests"}]
+    assert load({"bundle": "models/mitdb", "corpora": recordings})["classes"] == ["N", "S", "V"]
+
+
 def test_what_is_no_bundle_is_refused_by_its_name(bundle_json, tmp_path):
     (tmp_path / "given").mkdir()
     with pytest.raises(ConfigError, match=r'bundle: "given"; expected the folder of a bundle, with a bundle.json'):
@@ -337,6 +366,83 @@ def test_values_of_the_command_line_are_yaml_and_what_is_none_is_refused():
     }  # fmt: skip
     with pytest.raises(ConfigError, match=r"cases: \"{per_class: \[}\"; expected a value in YAML"):
         typed_entries(["seed=2", "cases={per_class: [}"])
+    with pytest.raises(ConfigError, match='seed: "3"; expected each key once; it is 2 already'):
+        typed_entries(["seed=2", "seed=3"])
+
+
+def options(schema, path=()):
+    """Yield path and schema of every option, also of those that entries of lists have."""
+    for name, option in schema.get("properties", {}).items():
+        yield (*path, name), option
+        yield from options(option, (*path, name))
+        yield from options(option.get("items") or {}, (*path, name, 0))
+
+
+def with_value(path, value):
+    """Return an overlay that sets an option of a section, or of the first corpus or candidate."""
+    if not path:
+        return value
+    if path[0] == 0:
+        return [with_value(path[1:], value)]
+    return {path[0]: with_value(path[1:], value)}
+
+
+def kinds(option):
+    alternatives = [option, *option.get("oneOf", ())]
+    found = {
+        kind
+        for one in alternatives
+        for kind in ([one["type"]] if isinstance(one.get("type"), str) else one.get("type", []))
+    }
+    return found, option.get("pattern")
+
+
+NUMBERS = [path for path, option in options(SCHEMA) if kinds(option)[0] & {"number", "integer"}]
+INTEGERS = [path for path in NUMBERS if "number" not in kinds(dict(options(SCHEMA))[path])[0]]
+PATTERNS = [path for path, option in options(SCHEMA) if option.get("pattern", "").endswith("$")]
+
+
+def problems_of(path, value):
+    found = list(schema_problems(merge(DEFAULTS, with_value(path, value)), SCHEMA))
+    return {key: allowed for key, _, allowed in found}
+
+
+def test_numbers_are_finite_and_integers_written_as_such_in_every_key():
+    assert len(NUMBERS) > 89
+    for path in NUMBERS:
+        key = ".".join(map(str, path)).replace(".0.", "[0].")
+        for value in (float("nan"), float("inf"), -float("inf")):
+            assert "a finite number" in problems_of(path, value)[key]
+        if path in INTEGERS:
+            for value in (2.0, True, 2**63):
+                assert key in problems_of(path, value), (key, value)
+
+
+def test_no_pattern_lets_a_line_end_pass():
+    assert ("run",) in PATTERNS
+    for path in PATTERNS:
+        key = ".".join(map(str, path)).replace(".0.", "[0].")
+        assert key not in problems_of(path, "a1")
+        assert "matching" in problems_of(path, "a1\n")[key]
+
+
+def test_made_records_are_at_most_so_many():
+    with pytest.raises(ConfigError, match="ambulatory_patients: 1000000000; expected integer, >= 0, <= 10000"):
+        load({"synthetic": {"ambulatory_patients": 10**9}})
+
+
+def test_tables_that_hold_up_or_fill_memory_are_refused_by_their_key(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "big.csv").touch()
+    os.truncate(tmp_path / "big.csv", 10**10)
+    (tmp_path / "bad.csv").write_text("symbol,aux,class,description\nN,,N,x\nN,,V,x\n")
+    for table, words in (("pipe.csv", "regular file"), ("big.csv", "at most 100000000"), ("bad.csv", "line 3")):
+        corpora = [{**DEFAULTS["corpora"][0], "labels": table, "patients": table}]
+        overlay = {"corpora": corpora, "split": {"scheme": "table", "table": table}, "select": {"table": table}}
+        with pytest.raises(ConfigError, match=words) as error:
+            load_config(overlay, ROOT, tmp_path)
+        keys = {"corpora[0].labels", "corpora[0].patients", "split.table", "select.table"}
+        assert {problem[0] for problem in error.value.problems} == keys
 
 
 @pytest.mark.parametrize("value", [None, 0, float("nan"), "", {}, [None], [{}], {"a": 1}], ids=repr)

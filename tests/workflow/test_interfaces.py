@@ -107,6 +107,9 @@ COMMAND_LINES = {
     ("--config", "cases={per_class: [}"): 'cases: "{per_class: [}"; expected a value in YAML',
     ("--config", "cases=3"): "cases: 3; expected a section with some of the keys per_class",
     ("--configfile", "none.yaml"): "--configfile none.yaml: no such file",
+    ("--configfile", "/dev/zero"): "--configfile /dev/zero: a folder, pipe or device; expected a regular file",
+    ("--config", "cases={per_class: 1, per_class: 2}"): "per_class again, after line 1; expected each key once",
+    ("--config", "seed=1", "seed=2"): "expected each key once; it is 1 already",
 }
 
 
@@ -115,6 +118,15 @@ def test_a_wrong_command_line_is_told_without_a_traceback(fresh, arguments):
     said = fresh.snakemake("--dry-run", *arguments, config=None, ok=False)
     assert COMMAND_LINES[arguments] in said
     assert "Traceback" not in said
+
+
+def test_paths_that_snakemake_would_expand_are_refused_by_name(fresh, tmp_path):
+    shutil.copytree(ROOT / "models" / "mitdb", fresh.folder / "m<results>")
+    said = fresh.snakemake("--dry-run", "--config", "bundle=m<results>", config=None, ok=False)
+    assert "m<results>: Snakemake expands { } < > in such a path" in said
+    copy = type(fresh)(shutil.copytree(fresh.folder, tmp_path / "a{b}"))
+    said = copy.snakemake("--dry-run", config=None, ok=False)
+    assert "a{b}: Snakemake expands { } in such a path; expected one without them" in said
 
 
 def test_the_right_command_line_is_as_the_message_says(fresh):

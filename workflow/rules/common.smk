@@ -12,16 +12,19 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 if str(ROOT / "src") not in sys.path:
     sys.path.insert(0, str(ROOT / "src"))
 
-from beatlens.config import ConfigError, candidate_config, load_config, merge, sections, typed_entries
+from beatlens.config import candidate_config, load_config, merge, sections, typed_entries
 from beatlens.config_meaning import find_file
 from beatlens.fingerprint import fingerprint
 from beatlens.job_log import shorten
+from beatlens.strict_yaml import read_yaml
 
 OWN = workflow.modifier.is_main_snakefile()  # not imported by another workflow as a module
 try:
+    for file in workflow.config_settings.configfiles if OWN else []:
+        read_yaml(file)  # Snakemake has read it already, and takes the last of two keys
     GIVEN = merge(config, typed_entries(workflow.config_settings.config_args or [])) if OWN else config
     CONFIG = load_config(GIVEN, ROOT, Path.cwd())
-except ConfigError as error:
+except ValueError as error:
     raise WorkflowError(str(error)) from None
 
 PLACES = [Path.cwd(), ROOT]
@@ -44,6 +47,11 @@ SHARD_FILES = (
 BUNDLE = CONFIG["bundle"] or f"{RESULTS}/model/bundle"
 if CONFIG["bundle"] and not Path(BUNDLE).exists():
     BUNDLE = str(find_file(BUNDLE, PLACES))
+for place, expanded in ((str(ROOT), "{}"), (BUNDLE, "{}<>")):
+    if set(expanded) & set(place):
+        raise WorkflowError(
+            f"{place}: Snakemake expands {' '.join(expanded)} in such a path; expected one without them"
+        )
 BUNDLE_FILES = [f"{BUNDLE}/{name}" for name in ("bundle.json", "weights.npz", "prototypes.npz")]
 
 

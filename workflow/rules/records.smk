@@ -39,9 +39,11 @@ def record_rows():
     try:
         rows = update_sheet(CONFIG["corpora"], output, CONFIG["data_dir"], "results", CONFIG["synthetic"], path)
         if workflow.is_main_process and executes() and not OWN and not holds(path, rows):
+            program = f"{ROOT}/scripts/index_records.py"
+            command = shlex.join([sys.executable, program, "--config", "CONFIGFILE", "--output", str(path)])
             raise WorkflowError(
                 f"{path} is missing or older than the corpora, and beatlens as a module never writes it. Bring it up "
-                f"to date: {sys.executable} {ROOT}/scripts/index_records.py --config CONFIGFILE --output {path}"
+                f"to date: {command}"
             )
     except (ValueError, TimeoutError) as error:
         raise WorkflowError(str(error)) from None

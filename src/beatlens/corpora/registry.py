@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from beatlens.corpora.wfdb_directory import read_record as read_wfdb
 from beatlens.faults import REASONS, RecordFault
 from beatlens.records import Record
 from beatlens.sheet import SheetRow
+from beatlens.text_tables import read_rows
 
 DEFAULT_ANNOTATOR = "atr"
 NEVER_OPENED = frozenset({"unsafe_path", "unsafe_name", "too_large", "duplicate_id"})
@@ -98,16 +98,11 @@ def read_patients(path: str | Path) -> dict[str, str]:
         With file, line and value, for other columns, an empty value or a record named twice.
     """
     patients: dict[str, str] = {}
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if list(reader.fieldnames or []) != ["record", "patient"]:
-            raise ValueError(f"{path}: columns {reader.fieldnames}; expected record,patient")
-        for row in reader:
-            record, patient = row["record"], row["patient"]
-            if not record or not patient or record in patients:
-                raise ValueError(
-                    f"{path} line {reader.line_num}: record {record!r}, patient {patient!r}; "
-                    "expected each record once, with a patient"
-                )
-            patients[record] = patient
+    for line, row in read_rows(path, ("record", "patient")):
+        record, patient = row["record"], row["patient"]
+        if not record or not patient or record in patients:
+            raise ValueError(
+                f"{path} line {line}: record {record!r}, patient {patient!r}; expected each record once, with a patient"
+            )
+        patients[record] = patient
     return patients

@@ -3,22 +3,22 @@
 A strip's label is one for all of it and says nothing of a single beat: it is weak, and declared so wherever it is used
 (``label_source`` is ``record``). The tables give no rate, so the configuration must (``fs`` or ``duration_s``).
 
-Standard library only, but for openpyxl where a table is .xlsx: sheets are listed whenever the Snakefile is parsed.
+Standard library only, but for openpyxl where a table is .xlsx (`beatlens.corpora.strip_tables`): sheets are listed
+whenever the Snakefile is parsed.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import logging
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beatlens.corpora.scan import CorpusEntry
+from beatlens.corpora.strip_tables import Strip, numbers, read_strips
 from beatlens.faults import RecordFault, check_name, resolve_inside, safe_name
 from beatlens.sheet import SheetRow
 
@@ -27,15 +27,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ALIASES = {
-    "wave": ("wave", "waveform", "ecg", "signal", "samples", "voltage"),
-    "label": ("label", "class", "diagnosis", "target", "y"),
-    "patient": ("patient", "patientid", "subject", "subjectid", "pid"),
-    "id": ("id", "strip", "stripid", "record", "recordid", "name"),
-}
-"""Column names by what they hold, without case, blanks, underscores and hyphens."""
 ENDINGS = (".csv", ".xlsx")
-_SPLIT = re.compile(r"[\s,;]+")
+MAX_MV = 1e6
+"""Largest sample in millivolts: more is no number of a recorder, and no single-precision one for long."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +68,6 @@ class StripSettings:
     def from_corpus(cls, corpus: Mapping[str, Any]) -> StripSettings:
         """Take the keys from a corpus of the configuration."""
         return cls(**{name: corpus[name] for name in cls.__dataclass_fields__ if corpus.get(name) is not None})
-
-
-@dataclass(frozen=True)
-class Strip:
-    """One row of a table, all as text; "" where the table has no value or no such column."""
-
-    identifier: str
-    wave: str
-    label: str
-    patient: str
 
 
 def scan_strips(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow]) -> list[SheetRow]:
@@ -133,69 +117,6 @@ def scan_strips(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
     return rows
 
 
-def read_strips(file: Path) -> list[Strip]:
-    """Read a table.
-
-    Raises
-    ------
-    ValueError
-        Where it has no column of samples, none of patients, or two that could be the same.
-    """
-    rows = _csv_rows(file) if file.suffix.lower() == ".csv" else _xlsx_rows(file)
-    header = next(rows, [])
-    columns = {what: _column(header, what, file) for what in ALIASES}
-    for what in ("wave", "patient"):
-        if columns[what] is None:
-            raise ValueError(f"{file}: columns {header}; expected one of {', '.join(ALIASES[what])} for the {what}")
-    values: dict[str, list[str]] = {what: [] for what in ALIASES}
-    for row in rows:
-        if any(row):
-            for what, k in columns.items():
-                values[what].append(row[k] if k is not None and k < len(row) else "")
-    identifiers, labels, patients = (_whole_numbers(values[what]) for what in ("id", "label", "patient"))
-    return [Strip(*strip) for strip in zip(identifiers, values["wave"], labels, patients, strict=True)]
-
-
-def _whole_numbers(column: list[str]) -> list[str]:
-    """Return a column without the ``.0`` that a table of numbers has got for all of them, since one was missing."""
-    if all(re.fullmatch(r"-?\d+\.0", value) for value in column if value):
-        return [value.removesuffix(".0") for value in column]
-    return column
-
-
-def _column(header: Sequence[str], what: str, file: Path) -> int | None:
-    plain = [re.sub(r"[\s_-]+", "", name).lower() for name in header]
-    found = [k for k, name in enumerate(plain) if name in ALIASES[what]]
-    if len(found) > 1:
-        raise ValueError(f"{file}: columns {[header[k] for k in found]} could each be the {what}; expected one")
-    return found[0] if found else None
-
-
-def _csv_rows(file: Path) -> Iterator[list[str]]:
-    csv.field_size_limit(1 << 30)  # a strip of minutes is longer than the default
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        for row in csv.reader(lines):
-            yield [value.strip() for value in row]
-
-
-def _xlsx_rows(file: Path) -> Iterator[list[str]]:
-    from openpyxl import load_workbook
-
-    book = load_workbook(file, read_only=True, data_only=True)
-    try:
-        for row in book.worksheets[0].iter_rows(values_only=True):
-            yield [_text(value) for value in row]
-    finally:
-        book.close()
-
-
-def _text(value: Any) -> str:
-    """Return a cell as text: a whole number without the ``.0`` that spreadsheets add."""
-    if value is None:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
-
-
 @lru_cache(maxsize=2)
 def _table(file: Path, mtime_ns: int) -> list[Strip]:
     return read_strips(file)
@@ -226,7 +147,7 @@ def read_record(row: SheetRow, folder: Path, settings: StripSettings, patients: 
     patient = patients.get(row.record) or strip.patient
     if not patient:
         raise RecordFault("missing_patient", f"{where}: {row.path} names no patient")
-    values = [value for value in _SPLIT.split(strip.wave.strip().strip("[]()").strip()) if value]
+    values = numbers(strip.wave)
     if not values:
         raise RecordFault("zero_length", f"{where}: {row.path} has no samples")
     try:
@@ -234,6 +155,11 @@ def read_record(row: SheetRow, folder: Path, settings: StripSettings, patients: 
     except ValueError as error:
         raise RecordFault("malformed_wave", f"{where}: {row.path}: {error}; expected numbers") from error
     samples[np.isinf(samples)] = np.nan
+    largest = np.nanmax(np.abs(samples), initial=0) / settings.units_per_mv
+    if largest > MAX_MV:
+        raise RecordFault(
+            "malformed_wave", f"{where}: {row.path}: a sample of {largest:g} mV; expected at most {MAX_MV:g}"
+        )
     fs = settings.fs if settings.fs is not None else len(samples) / float(settings.duration_s or 1)
     signal = (samples / settings.units_per_mv).astype(np.float32)[None]
     return Record(row.corpus, row.record, patient, signal, float(fs), (settings.lead,), label=strip.label)

@@ -6,7 +6,6 @@ is compared with. They never enter sampling, fusion or an explanation.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from beatlens.evaluate.localisation import Truth
 from beatlens.leads import canonical_lead
+from beatlens.text_tables import read_rows
 
 Array = npt.NDArray[np.float64]
 
@@ -76,32 +76,26 @@ def read_regions(path: str | Path) -> list[Region]:
     """
     regions: list[Region] = []
     seen: set[str] = set()
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise ValueError(f"{path}: columns {reader.fieldnames}; expected {','.join(COLUMNS)}")
-        for row in reader:
-            where = f"{path} line {reader.line_num}"
-            many = {name: tuple(part for part in (row[name] or "").split(";") if part) for name in COLUMNS[2:7]}
-            flags = {name: row[name] for name in ("rate", "long_pr", "wide_qrs")}
-            if set(flags.values()) - {"yes", "no"}:
-                raise ValueError(f"{where}: {flags}; expected yes or no")
-            unknown = set(many["windows"]) - set(WINDOWS)
-            if unknown or not many["windows"] or not many["strict_leads"]:
-                raise ValueError(
-                    f"{where}: windows {many['windows']}, strict leads {many['strict_leads']}; "
-                    f"expected at least one of each, windows out of {WINDOWS}"
-                )
-            names = {row["class"], *many["snomed"], *(f"label {label}" for label in many["labels"])}
-            if names & seen:
-                raise ValueError(f"{where}: {sorted(names & seen)} again; expected each class, code and label once")
-            seen |= names
-            strict = tuple(canonical_lead(lead) for lead in many["strict_leads"])
-            lenient = (*strict, *(canonical_lead(lead) for lead in many["lenient_leads"]))
-            truths = {name: value == "yes" for name, value in flags.items()}
-            regions.append(
-                Region(row["class"], many["snomed"], many["labels"], many["windows"], strict, lenient, **truths)
+    for line, row in read_rows(path, COLUMNS):
+        where = f"{path} line {line}"
+        many = {name: tuple(part for part in row[name].split(";") if part) for name in COLUMNS[2:7]}
+        flags = {name: row[name] for name in ("rate", "long_pr", "wide_qrs")}
+        if set(flags.values()) - {"yes", "no"}:
+            raise ValueError(f"{where}: {flags}; expected yes or no")
+        unknown = set(many["windows"]) - set(WINDOWS)
+        if unknown or not many["windows"] or not many["strict_leads"]:
+            raise ValueError(
+                f"{where}: windows {many['windows']}, strict leads {many['strict_leads']}; "
+                f"expected at least one of each, windows out of {WINDOWS}"
             )
+        names = {row["class"], *many["snomed"], *(f"label {label}" for label in many["labels"])}
+        if names & seen:
+            raise ValueError(f"{where}: {sorted(names & seen)} again; expected each class, code and label once")
+        seen |= names
+        strict = tuple(canonical_lead(lead) for lead in many["strict_leads"])
+        lenient = (*strict, *(canonical_lead(lead) for lead in many["lenient_leads"]))
+        truths = {name: value == "yes" for name, value in flags.items()}
+        regions.append(Region(row["class"], many["snomed"], many["labels"], many["windows"], strict, lenient, **truths))
     return regions
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.artefacts import read_arrays, write_arrays, write_table
+from beatlens.artefacts import read_arrays, read_table, write_arrays, write_table
 from beatlens.prototypes.similarity import PrototypeBank
 
 if TYPE_CHECKING:
@@ -88,8 +88,10 @@ class PrototypeLibrary:
         """
         import pandas as pd
 
-        text = {"corpus": str, "record": str, "patient": str, "class": str, "beat_id": str}
-        table = pd.read_csv(library, dtype=text, keep_default_na=False, na_values={"purity": [""], "noise_ratio": [""]})
+        table = read_table(library)
+        missing = [name for name in LIBRARY_COLUMNS if name not in table]
+        if missing:
+            raise ValueError(f"{library}: no columns {missing}; expected {list(LIBRARY_COLUMNS)}")
         arrays = read_arrays(waves)
         bank = PrototypeBank.from_arrays(arrays)
         if table["beat_id"].tolist() != bank.beat_ids.tolist():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from beatlens.intervals import RR_COLUMNS, BeatSettings
 from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.seeds import derive_seed
 from beatlens.shards import BeatGeometry, Shard
+from beatlens.text_tables import read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +36,29 @@ def seed_spec(settings: Mapping[str, Any]) -> InputSpec:
     nothing = np.zeros(0, dtype=np.str_)
     bank = PrototypeBank(waves, np.zeros(waves.shape[:2], dtype=bool), leads, classes, nothing, nothing, nothing, 1)
     return InputSpec(classes, leads, geometry, beats, bank)
+
+
+def read_seeds(path: str | Path) -> pd.DataFrame:
+    """Read a table of seeds: beat_id and label, each beat once.
+
+    Raises
+    ------
+    ValueError
+        With file and line, for missing columns, an empty value or a beat that comes twice.
+    """
+    import pandas as pd
+
+    labels: dict[str, str] = {}
+    for line, row in read_rows(path, ("beat_id", "label"), exact=False):
+        beat, label = row["beat_id"], row["label"]
+        if not beat or not label or beat in labels:
+            raise ValueError(
+                f"{path} line {line}: beat {beat!r}, label {label!r}; expected each beat once, with a label"
+            )
+        labels[beat] = label
+    if not labels:
+        raise ValueError(f"{path}: no rows; expected seeds")
+    return pd.DataFrame({"beat_id": list(labels), "label": list(labels.values())})
 
 
 def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> PrototypeBank:

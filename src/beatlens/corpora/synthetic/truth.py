@@ -21,6 +21,7 @@ from beatlens.corpora.synthetic.rhythm import Beat
 from beatlens.leads import canonical_lead
 from beatlens.records import TruthSpan
 from beatlens.signal import SignalSettings, condition
+from beatlens.text_tables import read_rows
 
 COLUMNS = ("lead", "start_sample", "end_sample", "class", "r_sample")
 REACH_S = 4.0
@@ -125,19 +126,13 @@ def read_truth(path: str | Path, fs: float) -> list[TruthSpan]:
     ValueError
         For other columns or a span that ends before it begins.
     """
-    path = Path(path)
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = tuple(next(reader, ()))
-        if header != COLUMNS:
-            raise ValueError(f"{path}: columns {header}; expected {COLUMNS}")
-        result = []
-        for number, row in enumerate(reader, start=2):
-            try:
-                lead, start, end, label, r_sample = row[0], int(row[1]), int(row[2]), row[3], int(row[4])
-            except (IndexError, ValueError):
-                raise ValueError(f"{path}, line {number}: {row}; expected values of {COLUMNS}") from None
-            if not 0 <= start < end:
-                raise ValueError(f"{path}, line {number}: span {start} to {end}; expected 0 <= start < end")
-            result.append(TruthSpan(canonical_lead(lead), start / fs, end / fs, label, r_sample))
+    result = []
+    for line, row in read_rows(path, COLUMNS):
+        try:
+            start, end, r_sample = int(row["start_sample"]), int(row["end_sample"]), int(row["r_sample"])
+        except ValueError:
+            raise ValueError(f"{path} line {line}: {list(row.values())}; expected values of {COLUMNS}") from None
+        if not 0 <= start < end:
+            raise ValueError(f"{path} line {line}: span {start} to {end}; expected 0 <= start < end")
+        result.append(TruthSpan(canonical_lead(row["lead"]), start / fs, end / fs, row["class"], r_sample))
     return result
