@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from beatlens.bundle_file import read_bundle_json
 from beatlens.config_meaning import Problem, find_file
 
 DECIDED = ("classes", "leads", "signal", "rpeaks", "beats", "quality")
@@ -53,14 +54,9 @@ def decided_by_bundle(
         return {}, []  # named as a path that can't be used
     file = folder / "bundle.json"
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value: Any = read_bundle_json(file)
     except (OSError, ValueError) as error:
         return {}, [("bundle", bundle, f"the folder of a bundle, with a bundle.json that can be read ({error})")]
-    from beatlens.bundle import SCHEMA_VERSION  # numpy: only where a bundle is given
-
-    found = value.get("schema_version") if isinstance(value, dict) else None
-    if found != SCHEMA_VERSION:
-        return {}, [("bundle", bundle, f"a bundle of schema version {SCHEMA_VERSION}; {file} says {found!r}")]
     decided, known = {name: value.get(name) for name in DECIDED}, decided_sections(defaults)
     for name, default in known.items():
         keys = set(default) if isinstance(default, Mapping) else None
