@@ -195,7 +195,7 @@ def _made_rows(
     unmade = {row.path: row for row in empty}
     if not (folder / "SHA256SUMS").is_file():
         return list(unmade.values())
-    sums = parse_sums((folder / "SHA256SUMS").read_text(encoding="utf-8"))
+    sums = parse_sums((folder / "SHA256SUMS").read_text(encoding="utf-8", errors="replace"))
     earlier = {name[:-4] for name in sums if name.endswith(".hea")}
     rows = []
     for row in scan_folder(folder, corpus, previous):
@@ -215,9 +215,12 @@ def _made_names(folder: Path, settings: Mapping[str, Any]) -> list[str]:
     """Return the names of the generator's records: from the stamp of a made corpus, which costs no import, or else."""
     stamp = folder / "corpus.json"
     if stamp.is_file():
-        content = json.loads(stamp.read_text(encoding="utf-8"))
-        if content.get("settings") == json.loads(json.dumps(settings)):
-            return list(content["records"])
+        try:
+            content = json.loads(stamp.read_text(encoding="utf-8"))
+            if content["settings"] == json.loads(json.dumps(settings)):
+                return list(content["records"])
+        except (ValueError, TypeError, KeyError) as error:
+            logger.warning("%s is damaged (%s: %s); it isn't used", stamp, type(error).__name__, error)
     from beatlens.corpora.synthetic import SyntheticSettings, record_names
 
     return record_names(SyntheticSettings(**settings))
