@@ -156,15 +156,7 @@ def fetch_record(remote: Remote, path: str, folder: Path) -> list[Path]:
     with DownloadFolder.opened(folder, remote.source, make=True) as home:
         assert home is not None
         sums = parse_sums(read_listing(remote, home, "SHA256SUMS", keep=True))
-        names = [f"{path}.hea"]
-        fetch_file(remote, names[0], home, _sum_of(names[0], sums), limit=MAX_HEADER_BYTES)
-        header = parse_header(home.read(names[0], MAX_HEADER_BYTES) or b"", names[0])
-        for file in header.signal_files:
-            name = check_member(beside(path, file), f"{names[0]}: signal file")
-            if name.endswith(".hea"):
-                raise RecordFault("unsafe_path", f"{names[0]}: signal file {file!r}; expected no header")
-            fetch_file(remote, name, home, _sum_of(name, sums), limit=most_bytes(header, file))
-            names.append(name)
+        names = _fetch_signals(remote, path, home, sums)
         annotations = f"{path}.{remote.annotator}"
         try:
             if sums and annotations not in sums:
@@ -174,6 +166,20 @@ def fetch_record(remote: Remote, path: str, folder: Path) -> list[Path]:
         except https.NotOnServer as fault:
             logger.info("%s: no annotations: %s", path, fault.detail)
     return [folder / name for name in names]
+
+
+def _fetch_signals(remote: Remote, path: str, home: DownloadFolder, sums: Mapping[str, str]) -> list[str]:
+    """Fetch a header and the signal files that it names; return their names."""
+    names = [f"{path}.hea"]
+    fetch_file(remote, names[0], home, _sum_of(names[0], sums), limit=MAX_HEADER_BYTES)
+    header = parse_header(home.read(names[0], MAX_HEADER_BYTES) or b"", names[0])
+    for file in header.signal_files:
+        name = check_member(beside(path, file), f"{names[0]}: signal file")
+        if name.endswith(".hea"):
+            raise RecordFault("unsafe_path", f"{names[0]}: signal file {file!r}; expected no header")
+        fetch_file(remote, name, home, _sum_of(name, sums), limit=most_bytes(header, file))
+        names.append(name)
+    return names
 
 
 def _sum_of(name: str, sums: Mapping[str, str]) -> str | None:
@@ -253,11 +259,11 @@ class _Partial:
                 raise OSError("what is here is no beginning of the server's file") from None
             raise
         with answer:
-            if answer.status == 206 and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-                self.restart()
-                raise OSError(f"range {answer.headers.get('Content-Range')!r}; expected one from byte {have}")
-            if answer.status != 206:  # the server sends the whole file
+            if answer.status == 200:  # the server sends the whole file
                 have = self.restart()
+            elif not _is_rest(answer.headers.get("Content-Range", ""), have):
+                self.restart()
+                raise OSError(f"range {answer.headers.get('Content-Range')!r}; expected all from byte {have} on")
             tag = answer.headers.get("ETag", "")
             self._validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified")
             try:
@@ -271,10 +277,22 @@ class _Partial:
         return 0
 
 
+def _is_rest(content_range: str, start: int) -> bool:
+    """Tell whether a Content-Range header is that of a file from byte `start` to its end."""
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", content_range)
+    return match is not None and int(match[1]) == start and int(match[2]) + 1 == int(match[3])
+
+
 def _fill(part: _Partial) -> None:
     """Append to a partial file until it is whole, and on disk."""
     for _ in range(2):  # what was there may have come from another version: once more, from the start
-        https.persistently(part.url, part.append)
+        try:
+            https.persistently(part.url, part.append)
+        except https.Interrupted:
+            raise
+        except RecordFault:
+            part.restart()  # no part of what can be had
+            raise
         if part.sha256 is None or digest_of(part.file) == part.sha256:
             os.fsync(part.file.fileno())
             return

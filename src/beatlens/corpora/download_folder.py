@@ -117,14 +117,12 @@ class DownloadFolder:
     def write(self, name: str, content: bytes) -> None:
         """Write a small file as a whole."""
         with self._parent(name, make=True) as (parent, last):
-            assert parent is not None
             _write(last, parent, content)
 
     @contextmanager
     def partial(self, name: str) -> Iterator[BufferedRandom]:
         """Open the partial file of a name, for appending and reading, locked; removed at the end where it is empty."""
         with self._parent(name, make=True) as (parent, last):
-            assert parent is not None
             part = f"{last}.part"
             with self._locked(part, parent) as file:
                 try:
@@ -159,42 +157,36 @@ class DownloadFolder:
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[BufferedReader | None]:
-        with self._parent(name, make=False) as (parent, last):
-            try:
-                descriptor = -1 if parent is None else os.open(last, os.O_RDONLY | _FILE, dir_fd=parent)
-            except OSError:
-                descriptor = -1
-            if descriptor < 0:
-                yield None
-                return
-            with os.fdopen(descriptor, "rb") as file:
-                yield file if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        try:
+            with self._parent(name, make=False) as (parent, last):
+                descriptor = os.open(last, os.O_RDONLY | _FILE, dir_fd=parent)
+        except OSError:
+            yield None
+            return
+        with os.fdopen(descriptor, "rb") as file:
+            yield file if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
     @contextmanager
-    def _parent(self, name: str, *, make: bool) -> Iterator[tuple[int | None, str]]:
-        """Open the folder that a file lies in, None where there is none; with the last part of the name."""
+    def _parent(self, name: str, *, make: bool) -> Iterator[tuple[int, str]]:
+        """Open the folder that a file lies in, made on the way or FileNotFoundError; with the last part of the name."""
         *above, last = name.split("/")
-        descriptor: int | None = os.dup(self._descriptor)
+        descriptor = os.dup(self._descriptor)
         try:
             for depth, part in enumerate(above, start=1):
-                assert descriptor is not None
                 if make:
                     with suppress(FileExistsError):
                         os.mkdir(part, dir_fd=descriptor)
                 try:
-                    following = os.open(part, _FOLDER, dir_fd=descriptor)
+                    below = os.open(part, _FOLDER, dir_fd=descriptor)
                 except FileNotFoundError:
-                    following = None
+                    raise
                 except OSError as error:
                     raise _not_ours(self.path.joinpath(*above[:depth]), error) from error
                 os.close(descriptor)
-                descriptor = following
-                if descriptor is None:
-                    break
+                descriptor = below
             yield descriptor, last
         finally:
-            if descriptor is not None:
-                os.close(descriptor)
+            os.close(descriptor)
 
 
 def digest_of(file: BufferedReader | BufferedRandom) -> str:

@@ -118,6 +118,9 @@ def request(url: str, headers: Mapping[str, str] | None = None) -> http.client.H
     check_url(url, "address")
     asked = urllib.request.Request(url, headers={"User-Agent": "beatlens", **(headers or {})})
     answer: http.client.HTTPResponse = _opener().open(asked, timeout=TIMEOUT_S)
+    if answer.status != 200 and not (answer.status == 206 and asked.has_header("Range")):
+        answer.close()
+        raise OSError(f"status {answer.status}; expected the file")
     return answer
 
 
