@@ -52,6 +52,7 @@ class Server(ThreadingHTTPServer):
         self.requests: Counter[str] = Counter()
         self.ranges: list[str] = []
         self.honour_ranges = True
+        self.range_bytes = 1 << 30
         self.tags = True
         super().__init__(("127.0.0.1", 0), Handler)
 
@@ -104,9 +105,9 @@ class Handler(BaseHTTPRequestHandler):
             if begin >= total:
                 self.send_error(416)
                 return
-            content = content[begin:]
+            content = content[begin:][: self.server.range_bytes]
             self.send_response(206)
-            headers["Content-Range"] = f"bytes {begin}-{total - 1}/{total}"
+            headers["Content-Range"] = f"bytes {begin}-{begin + len(content) - 1}/{total}"
         else:
             self.send_response(200)
         self._end(headers | {"Content-Length": str(len(content))})
@@ -194,11 +195,15 @@ def test_without_checksums_nothing_is_added_to_what_an_earlier_version_left(serv
     fetch(server, folder, "r1.hea", None)
     (folder / "r1.dat.part").write_bytes(b"x" * 700)
     assert fetch(server, folder, "r1.dat", None) == content
+    # Nor a piece of the rest.
+    (folder / "r1.dat").unlink()
+    server.range_bytes, server.cut = 10, {"r1.dat": 1000}
+    assert fetch(server, folder, "r1.dat", None) == content
     # Nor where the server can't tell whether a file is the one that it began to send.
     (folder / "r1.dat").unlink()
     server.tags, server.cut = False, {"r1.dat": 1000}
     assert fetch(server, folder, "r1.dat", None) == content
-    assert server.ranges == []
+    assert server.ranges == ["bytes=1000-"]
 
 
 def test_a_damaged_copy_is_fetched_again(server: Server, tmp_path: Path) -> None:
