@@ -271,8 +271,9 @@ def test_what_has_no_end_is_given_up(
 def test_gives_up_after_some_tries(server: Server, tmp_path: Path) -> None:
     server.shutdown()
     server.server_close()
-    with pytest.raises(Interrupted, match=r"download_failed: .*\(4 tries\)"):
-        fetch_record(remote(server), "r1", tmp_path / "here")
+    for tries in (r"\(4 tries\)", r"\(1 try\)"):  # of many records, each would wait as long
+        with pytest.raises(Interrupted, match=f"download_failed: .*{tries}"):
+            fetch_record(remote(server), "r1", tmp_path / "here")
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def read_listing(remote: Remote, folder: DownloadFolder | None, name: str, *, ke
     except https.NotOnServer:
         content = b""
     if kind == "SHA256SUMS" and not _are_sums(content):
-        raise RecordFault("download_failed", f"{remote.url(name)}: expected lines of a sha256 and a file name")
+        raise https.Interrupted("download_failed", f"{remote.url(name)}: expected lines of a sha256 and a file name")
     if keep and folder is not None and (content or kind == "SHA256SUMS"):  # to have none is worth knowing too
         folder.write(name, content.rstrip() + b"\n" if content else b"")  # a copy that was cut short ends otherwise
     return content.decode("utf-8", "replace")
@@ -298,4 +298,4 @@ def _fill(part: _Partial) -> None:
             return
         part.restart()
     detail = f"{part.url}: content differs from SHA256SUMS; expected sha256 {part.sha256}"
-    raise RecordFault("checksum_mismatch", detail)
+    raise https.Interrupted("checksum_mismatch", detail)

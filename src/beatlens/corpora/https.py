@@ -33,6 +33,8 @@ MIN_BYTES_PER_S = 1000
 """A server that is slower, once `TIMEOUT_S` have passed, counts as one that has broken off."""
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CHUNK = 1 << 16
+_given_up: set[str] = set()
+"""Servers that this process gave up on: until one answers, each further file is asked for once (there may be many)."""
 
 
 class NotOnServer(RecordFault):
@@ -40,7 +42,7 @@ class NotOnServer(RecordFault):
 
 
 class Interrupted(RecordFault):
-    """The server couldn't be reached or broke off: it may work the next time."""
+    """No file this time, though there may be one the next: a server can't be reached, breaks off, or sends another."""
 
 
 def check_url(url: str, what: str) -> None:
@@ -172,27 +174,32 @@ def persistently(url: str, action: Callable[[], T]) -> T:
     Raises
     ------
     RecordFault
-        ``download_failed``: `NotOnServer`, `Interrupted` after the last try, or at once for a fault that won't pass.
+        ``download_failed``: `NotOnServer`, or `Interrupted` after the last try, at once where no try would help.
     """
-    for attempt in range(ATTEMPTS):
+    server = urllib.parse.urlsplit(url).netloc
+    tries = 1 if server in _given_up else ATTEMPTS
+    for attempt in range(tries):
         wait = 2.0**attempt
         try:
-            return action()
+            result = action()
+            _given_up.discard(server)
+            return result
         except urllib.error.HTTPError as error:
             error.close()
             if error.code in {404, 410}:
                 raise NotOnServer("download_failed", f"{url}: not on the server") from None
             if error.code not in _PASSING:
-                raise RecordFault("download_failed", f"{url}: {error}") from None
+                raise Interrupted("download_failed", f"{url}: {error}") from None
             wait, fault = min(max(wait, _asked_wait(error.headers)), MAX_WAIT_S), str(error)
         except _Refused as error:
-            raise RecordFault("download_failed", f"{url}: {error.reason}") from None
+            raise Interrupted("download_failed", f"{url}: {error.reason}") from None
         except (OSError, http.client.HTTPException) as error:
             fault = f"{error or type(error).__name__}"
-        if attempt < ATTEMPTS - 1:
+        if attempt < tries - 1:
             logger.warning("%s: %s; trying again in %.0f s", url, fault, wait)
             time.sleep(wait)
-    raise Interrupted("download_failed", f"{url}: {fault} ({ATTEMPTS} tries)")
+    _given_up.add(server)
+    raise Interrupted("download_failed", f"{url}: {fault} ({tries} {'tries' if tries > 1 else 'try'})")
 
 
 def _asked_wait(headers: Message) -> float:
@@ -202,5 +209,5 @@ def _asked_wait(headers: Message) -> float:
         return float(text)
     try:
         return email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
