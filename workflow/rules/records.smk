@@ -103,6 +103,9 @@ def interruptions_before(shard):
 
 def remote_settings():
     """Return a params function: where corpora are downloaded from, by corpus, as JSON."""
-    found = downloaded(CONFIG["corpora"], CONFIG["data_dir"])
+    try:
+        found = downloaded(CONFIG["corpora"], CONFIG["data_dir"])
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
     text = json.dumps({name: asdict(remote) for name, remote in found.items()})
     return lambda wildcards, input: text
