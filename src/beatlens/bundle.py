@@ -13,7 +13,7 @@ import numpy.typing as npt
 from beatlens.artefacts import atomic_directory, read_arrays, sha256_of, write_arrays, write_json
 from beatlens.beats import BeatSettings
 from beatlens.bundle_checks import check_bundle
-from beatlens.bundle_file import read_bundle_json, with_digest
+from beatlens.bundle_file import parse_bundle_json, with_digest
 from beatlens.calibration import Calibration
 from beatlens.conformal import ConformalSets
 from beatlens.familiar import Familiar
@@ -152,7 +152,7 @@ class Bundle:
         """
         folder = Path(path)
         file = folder / "bundle.json"
-        value = read_bundle_json(file)
+        value = parse_bundle_json(file.read_bytes(), file)
         for name in ARRAYS:
             expected, found = value.get("sha256", {}).get(name), sha256_of(folder / name)
             if found != expected:

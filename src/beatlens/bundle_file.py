@@ -27,8 +27,8 @@ def with_digest(value: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, DIGEST: content_digest(content)}
 
 
-def read_bundle_json(file: Path) -> dict[str, Any]:
-    """Read a bundle.json and check that it is as it was written.
+def parse_bundle_json(content: bytes, file: Path) -> dict[str, Any]:
+    """Read the content of a bundle.json and check that it is as it was written; `file` is named in messages.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def read_bundle_json(file: Path) -> dict[str, Any]:
         or what is no JSON object.
     """
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file}: {error}; expected the JSON of a bundle") from None
     if not isinstance(value, dict) or value.get("schema_version") != SCHEMA_VERSION:

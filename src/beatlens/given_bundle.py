@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from beatlens.bundle_file import read_bundle_json
+from beatlens.bundle_file import parse_bundle_json
 from beatlens.config_meaning import Problem, find_file
 
 DECIDED = ("classes", "leads", "signal", "rpeaks", "beats", "quality")
@@ -54,7 +54,7 @@ def decided_by_bundle(
         return {}, []  # named as a path that can't be used
     file = folder / "bundle.json"
     try:
-        value: Any = read_bundle_json(file)
+        value: Any = parse_bundle_json(file.read_bytes(), file)
     except (OSError, ValueError) as error:
         return {}, [("bundle", bundle, f"the folder of a bundle, with a bundle.json that can be read ({error})")]
     decided, known = {name: value.get(name) for name in DECIDED}, decided_sections(defaults)

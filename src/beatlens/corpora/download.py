@@ -155,40 +155,42 @@ def fetch_record(remote: Remote, path: str, folder: Path) -> list[Path]:
     """
     with DownloadFolder.opened(folder, remote.source, make=True) as home:
         assert home is not None
-        sums = parse_sums(read_listing(remote, home, "SHA256SUMS", keep=True))
-        names = _fetch_signals(remote, path, home, sums)
-        annotations = f"{path}.{remote.annotator}"
+        corpus = _Corpus(remote, home)
+        corpus.fetch_signals(path)
         try:
-            if sums and annotations not in sums:
-                raise https.NotOnServer("download_failed", f"{annotations} isn't in SHA256SUMS")
-            fetch_file(remote, annotations, home, sums.get(annotations), limit=MAX_ANNOTATION_BYTES)
-            names.append(annotations)
+            corpus.fetch(f"{path}.{remote.annotator}", limit=MAX_ANNOTATION_BYTES, always=False)
         except https.NotOnServer as fault:
             logger.info("%s: no annotations: %s", path, fault.detail)
-    return [folder / name for name in names]
+    return [folder / name for name in corpus.names]
 
 
-def _fetch_signals(remote: Remote, path: str, home: DownloadFolder, sums: Mapping[str, str]) -> list[str]:
-    """Fetch a header and the signal files that it names; return their names."""
-    names = [f"{path}.hea"]
-    fetch_file(remote, names[0], home, _sum_of(names[0], sums), limit=MAX_HEADER_BYTES)
-    header = parse_header(home.read(names[0], MAX_HEADER_BYTES) or b"", names[0])
-    for file in header.signal_files:
-        name = check_member(beside(path, file), f"{names[0]}: signal file")
-        if name.endswith(".hea"):
-            raise RecordFault("unsafe_path", f"{names[0]}: signal file {file!r}; expected no header")
-        fetch_file(remote, name, home, _sum_of(name, sums), limit=most_bytes(header, file))
-        names.append(name)
-    return names
+class _Corpus:
+    """A corpus on a server and its folder here; `names` are the files that were fetched or found here."""
 
+    def __init__(self, remote: Remote, home: DownloadFolder) -> None:
+        self.remote, self.home = remote, home
+        self.sums = parse_sums(read_listing(remote, home, "SHA256SUMS", keep=True))
+        self.names: list[str] = []
 
-def _sum_of(name: str, sums: Mapping[str, str]) -> str | None:
-    """Return a file's sha256; None where the server has no SHA256SUMS at all."""
-    if sums and name not in sums:
-        raise RecordFault(
-            "checksum_mismatch", f"{name}: not in the server's SHA256SUMS; expected all files of a record"
-        )
-    return sums.get(name)
+    def fetch(self, name: str, *, limit: int, always: bool = True) -> None:
+        """Fetch a file, which a server with SHA256SUMS lists there; one that a record needn't have is missing then."""
+        if self.sums and name not in self.sums:
+            detail = f"{name}: not in the server's SHA256SUMS; expected all files of a record"
+            raise RecordFault("checksum_mismatch", detail) if always else https.NotOnServer("download_failed", detail)
+        fetch_file(self.remote, name, self.home, self.sums.get(name), limit=limit)
+        self.names.append(name)
+
+    def fetch_signals(self, path: str) -> Header:
+        """Fetch a header and the signal files that it names; return the header."""
+        name = f"{path}.hea"
+        self.fetch(name, limit=MAX_HEADER_BYTES)
+        header = parse_header(self.home.read(name, MAX_HEADER_BYTES) or b"", name)
+        for file in header.signal_files:
+            signal = check_member(beside(path, file), f"{name}: signal file")
+            if signal.endswith(".hea"):
+                raise RecordFault("unsafe_path", f"{name}: signal file {file!r}; expected no header")
+            self.fetch(signal, limit=most_bytes(header, file))
+        return header
 
 
 def most_bytes(header: Header, file: str) -> int:
