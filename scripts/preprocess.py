@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from beatlens import programs
+from beatlens.corpora.download import Remote
 from beatlens.corpora.registry import read_patients
 from beatlens.corpora.strips import StripSettings
 from beatlens.labels import LabelTable
@@ -22,6 +23,7 @@ def main() -> None:
     parser.add_argument("--shard", type=int, required=True, help="number of this shard, from 0")
     parser.add_argument("--shards", type=int, required=True, help="number of shards")
     parser.add_argument("--strips", type=json.loads, default={}, help="what corpora of strips don't say, as JSON")
+    parser.add_argument("--remotes", type=json.loads, default={}, help="where corpora are downloaded from, as JSON")
     parser.add_argument("--output", type=Path, required=True, help="shard directory to write")
     arguments = parser.parse_args()
     programs.start(arguments)
@@ -35,6 +37,7 @@ def main() -> None:
         PreprocessSettings.from_config(arguments.settings),
         arguments.output,
         {corpus: StripSettings(**entry) for corpus, entry in arguments.strips.items()},
+        {corpus: Remote(**entry) for corpus, entry in arguments.remotes.items()},
     )
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.artefacts import atomic_directory, read_arrays, read_json, sha256_of, write_arrays, write_json
+from beatlens.artefacts import atomic_directory, read_arrays, sha256_of, write_arrays, write_json
 from beatlens.beats import BeatSettings
+from beatlens.bundle_checks import check_bundle
+from beatlens.bundle_file import parse_bundle_json, with_digest
 from beatlens.calibration import Calibration
 from beatlens.conformal import ConformalSets
 from beatlens.familiar import Familiar
@@ -26,7 +28,8 @@ from beatlens.shards import BeatGeometry
 if TYPE_CHECKING:
     from beatlens.models.hybrid import HybridNet
 
-SCHEMA_VERSION = 8
+Arrays = dict[str, npt.NDArray[Any]]
+ARRAYS = ("weights.npz", "prototypes.npz")
 
 
 @dataclass(frozen=True)
@@ -111,14 +114,13 @@ class Bundle:
         return network_from_arrays(self.network_config, self.weights, device)
 
     def save(self, path: str | Path) -> None:
-        """Write ``bundle.json``, ``weights.npz`` and ``prototypes.npz`` into a directory, replaced as a whole."""
+        """Check the bundle and write it into a directory, replaced as a whole: ``bundle.json`` and `ARRAYS`."""
+        check_bundle(self)
         with atomic_directory(path) as folder:
             write_arrays(folder / "weights.npz", self.weights)
             write_arrays(folder / "prototypes.npz", self.bank.to_arrays())
-            write_json(
-                folder / "bundle.json",
+            value = with_digest(
                 {
-                    "schema_version": SCHEMA_VERSION,
                     "classes": list(self.classes),
                     "leads": list(self.leads),
                     "geometry": asdict(self.geometry),
@@ -134,9 +136,10 @@ class Bundle:
                     "thresholds": asdict(self.thresholds),
                     "conformal": self.conformal.to_json(),
                     "provenance": dict(self.provenance),
-                    "sha256": {name: sha256_of(folder / name) for name in ("weights.npz", "prototypes.npz")},
-                },
+                    "sha256": {name: sha256_of(folder / name) for name in ARRAYS},
+                }
             )
+            write_json(folder / "bundle.json", value)
 
     @classmethod
     def load(cls, path: str | Path) -> Bundle:
@@ -145,30 +148,36 @@ class Bundle:
         Raises
         ------
         ValueError
-            Where the schema version is another or a file's sha256 isn't the one noted.
+            With file, key, value and what was expected: where a file isn't as it was written, or a value can't be used.
         """
         folder = Path(path)
-        value = read_json(folder / "bundle.json")
-        if value.get("schema_version") != SCHEMA_VERSION:
-            raise ValueError(
-                f"{folder}/bundle.json: schema version {value.get('schema_version')!r}; expected {SCHEMA_VERSION}"
-            )
-        for name, expected in value["sha256"].items():
-            found = sha256_of(folder / name)
+        file = folder / "bundle.json"
+        value = parse_bundle_json(file.read_bytes(), file)
+        for name in ARRAYS:
+            expected, found = value.get("sha256", {}).get(name), sha256_of(folder / name)
             if found != expected:
-                raise ValueError(f"{folder}/{name}: sha256 {found}; expected {expected}")
+                raise ValueError(f"{folder / name}: sha256 {found}; expected {expected}, by bundle.json")
+        try:
+            bundle = cls._built(value, read_arrays(folder / "weights.npz"), read_arrays(folder / "prototypes.npz"))
+            check_bundle(bundle)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{folder}: {_in_words(error)}") from error
+        return bundle
+
+    @classmethod
+    def _built(cls, value: Mapping[str, Any], weights: Arrays, prototypes: Arrays) -> Bundle:
         spec = InputSpec(
             classes=tuple(value["classes"]),
             leads=tuple(value["leads"]),
             geometry=BeatGeometry(**value["geometry"]),
             beats=BeatSettings(**value["beats"]),
-            bank=PrototypeBank.from_arrays(read_arrays(folder / "prototypes.npz")),
+            bank=PrototypeBank.from_arrays(prototypes),
             look_alikes=LookAlikeSettings(**value["look_alikes"]) if value["look_alikes"] else None,
         )
         return cls(
             spec=spec,
             network_config=NetworkConfig.from_json(value["network"]),
-            weights=read_arrays(folder / "weights.npz"),
+            weights=weights,
             calibration=Calibration(**value["calibration"]),
             thresholds=Thresholds(**value["thresholds"]),
             conformal=ConformalSets.from_json(value["conformal"]),
@@ -179,3 +188,7 @@ class Bundle:
             origin=Origin.from_json(value["origin"]) if value["origin"] else None,
             familiar=Familiar.from_json(value["familiar"]) if value["familiar"] else None,
         )
+
+
+def _in_words(error: Exception) -> str:
+    return f"no {error}; expected one" if isinstance(error, KeyError) else str(error)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from beatlens.bundle_file import parse_bundle_json
 from beatlens.config_meaning import Problem, find_file
 from beatlens.config_schema import schema_problems
 from beatlens.user_files import read_bytes
@@ -59,14 +60,9 @@ def decided_by_bundle(
         return {}, []  # named as a path that can't be used
     file = folder / "bundle.json"
     try:
-        value = json.loads(read_bytes(file, MAX_BUNDLE_BYTES))
+        value: Any = parse_bundle_json(read_bytes(file, MAX_BUNDLE_BYTES), file)
     except (OSError, ValueError, RecursionError) as error:
         return {}, [("bundle", bundle, f"the folder of a bundle, with a bundle.json that can be read ({error})")]
-    from beatlens.bundle import SCHEMA_VERSION  # numpy: only where a bundle is given
-
-    found = value.get("schema_version") if isinstance(value, dict) else None
-    if found != SCHEMA_VERSION:
-        return {}, [("bundle", bundle, f"a bundle of schema version {SCHEMA_VERSION}; {file} says {found!r}")]
     decided, known = {name: value.get(name) for name in DECIDED}, decided_sections(defaults)
     for name, default in known.items():
         keys = set(default) if isinstance(default, Mapping) else None

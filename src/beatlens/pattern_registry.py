@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from beatlens.artefacts import read_json, write_json
 from beatlens.shards import BeatGeometry
 
+logger = logging.getLogger(__name__)
 Wave = npt.NDArray[np.float32]
 
 SCHEMA_VERSION = 2
@@ -123,14 +125,22 @@ def likeness(one: Mapping[str, npt.ArrayLike], other: Mapping[str, npt.ArrayLike
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    value = read_json(path)
-    version = value.get("schema_version") if isinstance(value, dict) else None
+    """Return the known patterns; a damaged file is set aside, since it would stop every run from now on."""
+    try:
+        value = read_json(path)
+        version: Any = value["schema_version"]
+        patterns: list[dict[str, Any]] = value["patterns"]
+        for pattern in patterns:
+            str(pattern["id"]), dict(pattern["median"]), dict(pattern["runs"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        aside = path.with_suffix(".damaged")
+        path.replace(aside)
+        logger.warning(
+            "%s is damaged (%s: %s): starting anew; it is kept as %s", path, type(error).__name__, error, aside
+        )
+        return []
     if version != SCHEMA_VERSION:
         raise ValueError(f"{path}: schema version {version!r}; expected {SCHEMA_VERSION}")
-    patterns: list[dict[str, Any]] = value.get("patterns")
-    keys = {"id", "median"}
-    if not isinstance(patterns, list) or not all(isinstance(one, dict) and keys <= set(one) for one in patterns):
-        raise ValueError(f"{path}: its patterns aren't a list of entries with {', '.join(sorted(keys))}; expected one")
     return patterns
 
 

@@ -16,6 +16,9 @@ from beatlens.annotation_check import check_annotations
 from beatlens.beat_labels import NOISE, BeatLabels, label_beats, record_class
 from beatlens.beatless import find_stretches
 from beatlens.beats import BeatSettings, beat_table, match_beats, r_index
+from beatlens.corpora.download import Remote
+from beatlens.corpora.https import Interrupted
+from beatlens.corpora.interrupted import note_interrupted
 from beatlens.corpora.registry import read_record
 from beatlens.corpora.strips import StripSettings
 from beatlens.edges import cut_by_edge, unseen_before, with_reasons
@@ -247,6 +250,7 @@ def preprocess_shard(
     settings: PreprocessSettings,
     output: Path,
     strips: Mapping[str, StripSettings] | None = None,
+    remotes: Mapping[str, Remote] | None = None,
 ) -> None:
     """Write a shard from its records, one in memory at a time; a bad record becomes a row of the status table.
 
@@ -266,13 +270,22 @@ def preprocess_shard(
         Shard directory.
     strips
         What corpora of strips don't say of themselves, by corpus.
+    remotes
+        Where corpora are downloaded from, by corpus; the others' files are here.
     """
+    interrupted = 0
     with ShardWriter(output) as writer:
         for row in rows:
             if row.corpus not in folders:
                 raise ValueError(f"no folder for corpus {row.corpus!r}; expected one of {sorted(folders)}")
             try:
-                record = read_record(row, folders[row.corpus], patients.get(row.corpus), (strips or {}).get(row.corpus))
+                record = read_record(
+                    row,
+                    folders[row.corpus],
+                    patients.get(row.corpus),
+                    (strips or {}).get(row.corpus),
+                    remote=(remotes or {}).get(row.corpus),
+                )
                 table = tables.get(row.corpus)
                 labels, weak = label_beats(record, table), record_class(record, table)
                 result = preprocess_record(record, row.role, labels, settings, weak)
@@ -280,6 +293,7 @@ def preprocess_shard(
             except RecordFault as fault:
                 logger.warning("%s/%s left out: %s", row.corpus, row.record, fault)
                 writer.set_status(row.corpus, row.record, row.role, fault.reason, fault.detail)
+                interrupted += isinstance(fault, Interrupted)
                 continue
             except Exception as error:
                 logger.exception("%s/%s left out", row.corpus, row.record)
@@ -289,3 +303,5 @@ def preprocess_shard(
             writer.add(result.row, result.signal, result.beats, result.annotated, result.truth)
             writer.note(result.stretches, result.remarks)
             writer.set_status(row.corpus, row.record, row.role, detail="; ".join(result.notes))
+    if interrupted:
+        note_interrupted(output, interrupted)

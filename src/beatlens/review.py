@@ -78,8 +78,8 @@ class Thresholds:
     def far(self, probabilities: Float64Array, distance: npt.NDArray[Any]) -> BoolArray:
         """Tell which beats (n,) of probabilities (n, K) lie too far from prototypes for what they are called."""
         limit = np.array(self.distance)[probabilities.argmax(axis=1)]
-        result: BoolArray = np.asarray(distance, dtype=np.float64) > limit
-        return result
+        near: BoolArray = np.asarray(distance, dtype=np.float64) <= limit
+        return ~near
 
 
 def reasons(
@@ -91,6 +91,8 @@ def reasons(
     record: Sequence[str] = (),
 ) -> npt.NDArray[np.object_]:
     """Say for each beat why it goes to review, "" where it is accepted.
+
+    A beat is accepted only where each of its numbers is known to be within its limit: one that is no number isn't.
 
     Parameters
     ----------
@@ -109,13 +111,14 @@ def reasons(
 
     Returns
     -------
-    (n,) of ``low_confidence``, ``noise``, ``far_from_prototypes``, ``quality:<rule>``, ``cut_by_edge``,
+    (n,) of ``not_finite``, ``low_confidence``, ``noise``, ``far_from_prototypes``, ``quality:<rule>``, ``cut_by_edge``,
     ``stretch:<kind>`` and ``unlike:<what>``, joined by ``;``
     """
     result = np.empty(len(probabilities), dtype=object)
     flags = {
-        "low_confidence": probabilities.max(axis=1) < thresholds.confidence,
-        "noise": noise > thresholds.noise,
+        "not_finite": ~np.isfinite(probabilities).all(axis=1) | ~np.isfinite(noise) | np.isnan(distance),
+        "low_confidence": ~(probabilities.max(axis=1) >= thresholds.confidence),
+        "noise": ~(noise <= thresholds.noise),
         "far_from_prototypes": thresholds.far(probabilities, distance),
     }
     for i, rules in enumerate(quality):
@@ -163,6 +166,8 @@ def fit_thresholds(
     settings
         Section ``review``.
     """
+    if not np.isfinite(probabilities).all() or not np.isfinite(noise).all():
+        raise ValueError("review thresholds: probabilities that aren't finite; expected finite ones alone")
     confidence = probabilities.max(axis=1)
     wrong = probabilities.argmax(axis=1) != target
     far = np.asarray(distance, dtype=np.float64)

@@ -6,7 +6,9 @@ what the bundle holds. Patients of the split ``select`` are only looked at, for 
 
 from __future__ import annotations
 
+import copy
 import logging
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,17 +129,37 @@ def save_state(path: Path, key: str, state: EpochState, network: HybridNet, opti
 
 
 def load_state(path: Path, key: str, network: HybridNet, optimizer: torch.optim.Optimizer) -> EpochState | None:
-    """Go on from a saved state if it has the key of this code, configuration and data; else return None."""
+    """Go on from a saved state if it is whole and has the key of this code, configuration and data; else return None.
+
+    Where None is returned, network and optimizer are as they were.
+    """
     if not path.exists():
         return None
-    value = torch.load(path, map_location=next(network.parameters()).device, weights_only=True)
-    if value["key"] != key:
-        logger.info("%s is the state of another training (its key differs): starting anew", path)
+    before = copy.deepcopy((network.state_dict(), optimizer.state_dict()))
+    try:
+        _check_whole(path)
+        value = torch.load(path, map_location=next(network.parameters()).device, weights_only=True)
+        if value["key"] != key:
+            logger.info("%s is the state of another training (its key differs): starting anew", path)
+            return None
+        network.load_state_dict(value["network"])
+        optimizer.load_state_dict(value["optimizer"])
+        state = EpochState(int(value["epoch"]), list(value["history"]))
+    except Exception as error:  # damage makes readers raise anything
+        network.load_state_dict(before[0])
+        optimizer.load_state_dict(before[1])
+        logger.warning("%s can't be gone on from (%s: %s): starting anew", path, type(error).__name__, error)
         return None
-    network.load_state_dict(value["network"])
-    optimizer.load_state_dict(value["optimizer"])
-    logger.info("going on after epoch %d of %s", value["epoch"], path)
-    return EpochState(value["epoch"], value["history"])
+    logger.info("going on after epoch %d of %s", state.epoch, path)
+    return state
+
+
+def _check_whole(path: Path) -> None:
+    """Raise where a saved state is damaged: torch itself reads other numbers from changed bytes and says nothing."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} differs from its checksum")
 
 
 def train(

@@ -159,6 +159,17 @@ def test_the_registry_remembers_other_runs_and_never_the_run_itself(tmp_path):
     assert not list(tmp_path.glob("*.tmp*"))
 
 
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"schema_version": 2, "patterns": [{"id": "P1"}]}', "\xff\xfe"])
+def test_a_damaged_registry_is_set_aside_and_told(tmp_path, caplog, damage):
+    remember(tmp_path, CUT, FILTER, "one", [found("new")])
+    (path,) = tmp_path.glob("*.json")
+    path.write_text(damage, encoding="latin-1")
+    assert remember(tmp_path, CUT, FILTER, "two", [found("new")])[0].seen_in == ()
+    assert path.with_suffix(".damaged").read_text(encoding="latin-1") == damage
+    assert str(path) in caplog.text
+    assert remember(tmp_path, CUT, FILTER, "three", [found("new")])[0].seen_in == ("two",)
+
+
 def test_a_repeated_run_leaves_nothing_of_what_it_found_before(tmp_path):
     remember(tmp_path, CUT, FILTER, "one", [found("new")])
     remember(tmp_path, CUT, FILTER, "one", [found("known")])

@@ -21,6 +21,7 @@ from beatlens.augmentation import Augmentation
 from beatlens.batches import TrainingSet
 from beatlens.beats import BeatSettings
 from beatlens.bundle import Bundle
+from beatlens.bundle_file import SCHEMA_VERSION
 from beatlens.bundling import bundle_model
 from beatlens.dataset import records_of_split, split_beats
 from beatlens.heldout import HeldOut, fold_tables, noisy_gate, spec_without
@@ -449,7 +450,7 @@ def test_a_bundle_reads_as_written_without_torch_and_refuses_damage(bundle, sett
     (tmp_path / "bundle" / "weights.npz").write_bytes(bytes(data))
     with pytest.raises(ValueError, match=r"weights\.npz: sha256"):
         Bundle.load(tmp_path / "bundle")
-    assert read_json(tmp_path / "bundle" / "bundle.json")["schema_version"] == 8
+    assert read_json(tmp_path / "bundle" / "bundle.json")["schema_version"] == SCHEMA_VERSION
     assert (loaded.origin, loaded.familiar) == (bundle.origin, bundle.familiar)
     assert dict(loaded.origin.beats) == loaded.provenance["training"]["n_beats"]
     assert {**loaded.rpeaks, "match_s": settings["rpeaks"]["match_s"]} == settings["rpeaks"]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from beatlens.bundle import SCHEMA_VERSION
+from beatlens.bundle_file import SCHEMA_VERSION, content_digest
 from beatlens.config import ConfigError, candidate_config, load_config, merge, sections, typed_entries
 from beatlens.config_meaning import meaning_problems
 from beatlens.config_schema import schema_problems
@@ -244,7 +244,9 @@ def bundle_json(tmp_path):
             "origin": {"made": False, "corpora": [{"name": "theirs", "noise": False}]},
         }
         (tmp_path / "given").mkdir(exist_ok=True)
-        (tmp_path / "given" / "bundle.json").write_text(json.dumps(value | changes), encoding="utf-8")
+        written = value | changes
+        written["digest"] = content_digest(written)
+        (tmp_path / "given" / "bundle.json").write_text(json.dumps(written), encoding="utf-8")
         return value
 
     return write
@@ -318,7 +320,7 @@ def test_what_is_no_bundle_is_refused_by_its_name(bundle_json, tmp_path):
     with pytest.raises(ConfigError, match=r'bundle: "given"; expected the folder of a bundle, with a bundle.json'):
         load_config(MINE, ROOT, tmp_path)
     bundle_json(schema_version=1)
-    with pytest.raises(ConfigError, match=rf"schema version {SCHEMA_VERSION}; .*given/bundle.json says 1"):
+    with pytest.raises(ConfigError, match=rf"given/bundle.json: schema version 1; expected {SCHEMA_VERSION}"):
         load_config(MINE, ROOT, tmp_path)
     bundle_json(beats={"before_s": 0.1})
     with pytest.raises(ConfigError, match="what its beats are"):

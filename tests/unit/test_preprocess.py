@@ -204,7 +204,7 @@ def test_beats_in_flutter_keep_their_rows_and_go_to_review(monkeypatch: pytest.M
 
 
 def rows_and_reader(monkeypatch: pytest.MonkeyPatch, records: dict[str, Record | Exception]) -> list[SheetRow]:
-    def read(row: SheetRow, folder: Path, patients: object, strips: object) -> Record:
+    def read(row: SheetRow, folder: Path, patients: object, strips: object, **others: object) -> Record:
         found = records[row.record]
         if isinstance(found, Exception):
             raise found

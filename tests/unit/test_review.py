@@ -165,3 +165,22 @@ def test_reasons_are_named_in_a_fixed_order():
         Thresholds(0.6, 0.5, (0.3, 0.1)),
     )
     assert found.tolist() == ["", "low_confidence;noise;far_from_prototypes", "quality:flat;quality:baseline"]
+
+
+def test_what_is_no_number_is_never_accepted():
+    sure, nan = [0.95, 0.05], float("nan")
+    found = reasons(
+        np.array([sure, [nan, nan], sure, sure, sure, [np.inf, 0.0]]),
+        np.array([0.1, 0.1, nan, 0.1, 0.1, 0.1]),
+        np.array([0.2, 0.2, 0.2, nan, np.inf, 0.2]),
+        [""] * 6,
+        Thresholds(0.6, 0.5, (0.3, 0.3)),
+    )
+    assert found.tolist() == [
+        "",
+        "not_finite;low_confidence",
+        "not_finite;noise",
+        "not_finite;far_from_prototypes",
+        "far_from_prototypes",  # infinitely far is a distance: there is no prototype to compare with
+        "not_finite",
+    ]

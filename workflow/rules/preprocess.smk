@@ -52,7 +52,9 @@ rule preprocess_shard:
         code=code("preprocess"),
         settings=settings("signal", "rpeaks", "beats", "quality", "leads"),
         records=digest,
+        interrupted=interrupted,
         strips=strip_settings(),
+        remotes=remote_settings(),
         labels=tables("labels"),
         patients=tables("patients"),
         sheet=lambda wildcards, input: f"{RESULTS}/record_sheet.tsv",
@@ -63,7 +65,7 @@ rule preprocess_shard:
         output=lambda wildcards, output: Path(output.signals).parent,
     shell:
         "{params.program} --sheet {params.sheet:q} {params.roots} {params.place} {params.label_tables} {params.patient_tables}"
-        " --strips {params.strips:q}"
+        " --strips {params.strips:q} --remotes {params.remotes:q}"
         " --settings {params.settings:q} --output {params.output:q} --log {log:q}"
 
 

@@ -1,8 +1,11 @@
 # The record sheet: which records there are, read or updated when the graph is built, and how they fall into shards.
+import json
 import math
+from dataclasses import asdict
 from functools import cache
 
-from beatlens.corpora.index import corpus_folder, update_sheet
+from beatlens.corpora.index import corpus_folder, downloaded, update_sheet
+from beatlens.corpora.interrupted import interruptions
 from beatlens.sheet import read_sheet, shard_digest, used_shards
 
 
@@ -87,3 +90,24 @@ def digest(wildcards):
     """Return what the job's shard holds: a digest of its records' contents."""
     shard, shards = map(int, wildcards.shard.split("of"))
     return shard_digest(record_rows(), shard, shards)
+
+
+def interrupted(wildcards):
+    """Return how often downloads of the job's shard were interrupted before: once more reruns it."""
+    return interruptions_before(wildcards.shard)
+
+
+@cache
+def interruptions_before(shard):
+    """Return the count as it was before any job of this process."""
+    return interruptions(Path(RESULTS, "preprocess", shard))
+
+
+def remote_settings():
+    """Return a params function: where corpora are downloaded from, by corpus, as JSON."""
+    try:
+        found = downloaded(CONFIG["corpora"], CONFIG["data_dir"])
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+    text = json.dumps({name: asdict(remote) for name, remote in found.items()})
+    return lambda wildcards, input: text

@@ -1,42 +1,42 @@
 """Downloading records in PhysioNet's layout: only those needed, resumed where they broke off, checked by SHA256SUMS.
 
-A folder that `update_sheet` made for a remote corpus holds ``remote.json`` (where its files come from) beside the
-server's own RECORDS and SHA256SUMS; `fetch_record` fills it record by record. A file has its final name only once it
-is whole; until then it is ``<name>.part``, which the next try continues.
+What is downloaded, and where from, stands in the configuration alone; it lies in a folder that this made itself
+(`beatlens.corpora.download_folder`), with copies of the server's own RECORDS and SHA256SUMS. `fetch_record` fills the
+folder record by record.
 
 The WFDB library's own downloader neither resumes by content nor checks, so this uses urllib.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import http.client
-import json
 import logging
 import os
 import posixpath
-import time
+import re
 import urllib.error
 import urllib.parse
-import urllib.request
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
 
-from beatlens.corpora.header import MAX_HEADER_BYTES, beside, parse_header
-from beatlens.faults import RecordFault, resolve_inside
+from beatlens.corpora import https
+from beatlens.corpora.download_folder import DownloadFolder, check_member, digest_of
+from beatlens.corpora.header import MAX_HEADER_BYTES, Header, beside, parse_header
+from beatlens.faults import RecordFault
 
 logger = logging.getLogger(__name__)
 
 BASE_URL = "https://physionet.org/files"
-TIMEOUT_S = 30.0
-ATTEMPTS = 4
-_CHUNK = 1 << 16
-
-
-class NotOnServer(RecordFault):
-    """The server answers, but hasn't got the file."""
+MAX_LISTING_BYTES = {"RECORDS": 1 << 25, "SHA256SUMS": 1 << 28}
+"""MIMIC-IV-ECG, of 800,035 records, has a SHA256SUMS of about 200 MB."""
+MAX_ANNOTATION_BYTES = 1 << 26
+MAX_SIGNAL_BYTES = 1 << 34
+MARGIN_BYTES = 1 << 20
+"""What a signal file may hold beyond the samples that its header counts, such as a prolog."""
+_REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]*(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)*/?")
+_SUM = re.compile(r"([0-9A-Fa-f]{64})\s+\*?(?:\./)?(.+)")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Remote:
     remote
         Project and version, such as ``"mitdb/1.0.0"``.
     base_url
-        What `remote` is appended to.
+        What `remote` is appended to: https, or http on this machine.
     annotator
         Ending of the annotation file.
     """
@@ -57,32 +57,30 @@ class Remote:
     base_url: str
     annotator: str
 
+    def __post_init__(self) -> None:
+        https.check_url(self.base_url, "base_url")
+        if not _REMOTE.fullmatch(self.remote):
+            raise ValueError(f"remote: {self.remote!r}; expected a project and its version, such as mitdb/1.0.0")
+
     def url(self, name: str) -> str:
         """Return the address of a file of the corpus."""
         return posixpath.join(self.base_url, self.remote, urllib.parse.quote(name))
 
-
-def read_remote(folder: Path) -> Remote | None:
-    """Return where a folder's records come from, or None for a folder that isn't filled from a server."""
-    marker = folder / "remote.json"
-    return Remote(**json.loads(marker.read_text(encoding="utf-8"))) if marker.is_file() else None
-
-
-def write_remote(folder: Path, remote: Remote) -> None:
-    """Mark a folder as filled from a server."""
-    if read_remote(folder) != remote:
-        _write(folder / "remote.json", json.dumps(asdict(remote), indent=1, sort_keys=True).encode() + b"\n")
+    @property
+    def source(self) -> dict[str, str]:
+        """What a folder is made for."""
+        return {"remote": self.remote, "base_url": self.base_url}
 
 
-def read_listing(remote: Remote, folder: Path, name: str, keep: bool) -> str:
-    """Return RECORDS or SHA256SUMS of a remote corpus: from `folder`, or else from the server.
+def read_listing(remote: Remote, folder: DownloadFolder | None, name: str, *, keep: bool) -> str:
+    """Return RECORDS or SHA256SUMS of a remote corpus: from its folder, or else from the server.
 
     Parameters
     ----------
     remote
         The corpus; its version never changes on the server, so a copy is as good as the original.
     folder
-        Where copies lie.
+        Where copies lie, if it is there.
     name
         The file's name.
     keep
@@ -96,33 +94,41 @@ def read_listing(remote: Remote, folder: Path, name: str, keep: bool) -> str:
     Raises
     ------
     RecordFault
-        ``download_failed``.
+        ``download_failed``, also for a SHA256SUMS with other lines than such a file has.
     """
-    copy = resolve_inside(folder, name, "listing")
-    if copy.is_file() and read_remote(folder) == remote:
-        return copy.read_text(encoding="utf-8")
-    for attempt in range(ATTEMPTS):
-        try:
-            with urllib.request.urlopen(remote.url(name), timeout=TIMEOUT_S) as response:
-                content: bytes = response.read()
-            break
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code == 404:
-                content = b""
-                break
-            _pause(remote.url(name), error, attempt)
-        except (OSError, http.client.HTTPException) as error:
-            _pause(remote.url(name), error, attempt)
-    if keep and (content or name == "SHA256SUMS"):  # that there are no checksums is worth knowing too
-        _write(copy, content)
+    kind = posixpath.basename(name)
+    limit = MAX_LISTING_BYTES[kind]
+    copy = folder.read(name, limit) if folder is not None else None
+    if copy is not None and copy[-1:] in {b"", b"\n"} and (kind != "SHA256SUMS" or _are_sums(copy)):
+        return copy.decode("utf-8", "replace")
+
+    def ask() -> bytes:
+        content = bytearray()
+        with https.request(remote.url(name)) as answer:
+            https.receive(answer, content.extend, limit, whole=True)
+        return bytes(content)
+
+    try:
+        content = https.persistently(remote.url(name), ask)
+    except https.NotOnServer:
+        content = b""
+    if kind == "SHA256SUMS" and not _are_sums(content):
+        raise https.Interrupted("download_failed", f"{remote.url(name)}: expected lines of a sha256 and a file name")
+    if keep and folder is not None and (content or kind == "SHA256SUMS"):  # to have none is worth knowing too
+        folder.write(name, content.rstrip() + b"\n" if content else b"")  # a copy that was cut short ends otherwise
     return content.decode("utf-8", "replace")
 
 
-def parse_sums(text: str) -> dict[str, str]:
+def _are_sums(content: bytes) -> bool:
+    lines = content.decode("utf-8", "replace").splitlines()
+    return all(_SUM.fullmatch(line.strip()) for line in lines if line.strip())
+
+
+@lru_cache(maxsize=4)
+def parse_sums(text: str) -> Mapping[str, str]:
     """Return the sha256 of each file of a SHA256SUMS text."""
-    pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
-    return {pair[1].lstrip("*").removeprefix("./"): pair[0].lower() for pair in pairs if len(pair) == 2}
+    found = (_SUM.fullmatch(line.strip()) for line in text.splitlines())
+    return {match[2]: match[1].lower() for match in found if match}
 
 
 def fetch_record(remote: Remote, path: str, folder: Path) -> list[Path]:
@@ -135,7 +141,7 @@ def fetch_record(remote: Remote, path: str, folder: Path) -> list[Path]:
     path
         The record, relative to the corpus.
     folder
-        The corpus folder here.
+        The corpus folder here, made where there is none.
 
     Returns
     -------
@@ -147,111 +153,151 @@ def fetch_record(remote: Remote, path: str, folder: Path) -> list[Path]:
     RecordFault
         ``download_failed``, ``checksum_mismatch``, ``unsafe_path`` or ``malformed_header``.
     """
-    sums = parse_sums(read_listing(remote, folder, "SHA256SUMS", keep=True))
-    header_name = f"{path}.hea"
-    header = fetch_file(remote, header_name, folder, sums.get(header_name))
-    with header.open("rb") as file:
-        signal_files = parse_header(file.read(MAX_HEADER_BYTES), header_name).signal_files
-    files = [header]
-    for name in (beside(path, file) for file in signal_files):
-        files.append(fetch_file(remote, name, folder, sums.get(name)))
-    annotations = f"{path}.{remote.annotator}"
-    if not sums or annotations in sums:
+    with DownloadFolder.opened(folder, remote.source, make=True) as home:
+        assert home is not None
+        corpus = _Corpus(remote, home)
+        corpus.fetch_signals(path)
         try:
-            files.append(fetch_file(remote, annotations, folder, sums.get(annotations)))
-        except NotOnServer:
-            logger.info("%s: no %s annotations on the server", path, remote.annotator)
-    return files
+            corpus.fetch(f"{path}.{remote.annotator}", limit=MAX_ANNOTATION_BYTES, always=False)
+        except https.NotOnServer as fault:
+            logger.info("%s: no annotations: %s", path, fault.detail)
+    return [folder / name for name in corpus.names]
 
 
-def fetch_file(remote: Remote, name: str, folder: Path, sha256: str | None) -> Path:
+class _Corpus:
+    """A corpus on a server and its folder here; `names` are the files that were fetched or found here."""
+
+    def __init__(self, remote: Remote, home: DownloadFolder) -> None:
+        self.remote, self.home = remote, home
+        self.sums = parse_sums(read_listing(remote, home, "SHA256SUMS", keep=True))
+        self.names: list[str] = []
+
+    def fetch(self, name: str, *, limit: int, always: bool = True) -> None:
+        """Fetch a file, which a server with SHA256SUMS lists there; one that a record needn't have is missing then."""
+        if self.sums and name not in self.sums:
+            detail = f"{name}: not in the server's SHA256SUMS; expected all files of a record"
+            raise RecordFault("checksum_mismatch", detail) if always else https.NotOnServer("download_failed", detail)
+        fetch_file(self.remote, name, self.home, self.sums.get(name), limit=limit)
+        self.names.append(name)
+
+    def fetch_signals(self, path: str) -> Header:
+        """Fetch a header and the signal files that it names; return the header."""
+        name = f"{path}.hea"
+        self.fetch(name, limit=MAX_HEADER_BYTES)
+        header = parse_header(self.home.read(name, MAX_HEADER_BYTES) or b"", name)
+        for file in header.signal_files:
+            signal = check_member(beside(path, file), f"{name}: signal file")
+            if signal.endswith(".hea"):
+                raise RecordFault("unsafe_path", f"{name}: signal file {file!r}; expected no header")
+            self.fetch(signal, limit=most_bytes(header, file))
+        return header
+
+
+def most_bytes(header: Header, file: str) -> int:
+    """Return the most bytes that a signal file can have by its header: no format of WFDB takes more than 4 a sample."""
+    signals = [signal for signal in header.signals if signal.file == file]
+    if not header.n_samples:
+        return MAX_SIGNAL_BYTES
+    samples = header.n_samples * sum(signal.samples_per_frame for signal in signals)
+    return min(4 * samples + max(signal.offset for signal in signals) + MARGIN_BYTES, MAX_SIGNAL_BYTES)
+
+
+def fetch_file(remote: Remote, name: str, home: DownloadFolder, sha256: str | None, *, limit: int) -> None:
     """Fetch one file unless it is here already, whole and with the right checksum.
+
+    Parameters
+    ----------
+    remote
+        The corpus on the server.
+    name
+        The file, relative to the corpus.
+    home
+        The corpus folder here.
+    sha256
+        Of its content, where that is known.
+    limit
+        Most bytes that it may have.
 
     Raises
     ------
     RecordFault
-        ``download_failed`` (`NotOnServer` where there is no such file) or ``checksum_mismatch``.
+        ``download_failed`` (`https.NotOnServer` where there is no such file), ``checksum_mismatch`` or
+        ``unsafe_path``.
     """
-    target = resolve_inside(folder, name, "remote file")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
-    if _is_whole(target, sha256):
-        return target
-    with part.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # another run may fetch the same file
+    check_member(name, "remote file")
+    if home.holds(name, sha256):
+        return
+    with home.partial(name) as file:
+        if not home.holds(name, sha256):
+            _fill(_Partial(file, remote.url(name), sha256, limit))
+            home.keep(name)
+
+
+class _Partial:
+    """A file that grows by what the server still has to send.
+
+    What an earlier process left is gone on from only where the sha256 will tell whether both parts are of one file.
+    Within this process a validator of the server tells that (RFC 9110, If-Range).
+    """
+
+    def __init__(self, file: BufferedRandom, url: str, sha256: str | None, limit: int) -> None:
+        self.file, self.url, self.sha256, self.limit = file, url, sha256, limit
+        self._validator: str | None = None
+
+    def append(self) -> None:
+        """Append what the file lacks; OSError where the connection ends early."""
+        have = os.fstat(self.file.fileno()).st_size
+        if have > self.limit or (self.sha256 is None and self._validator is None):
+            have = self.restart()
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        if have and self._validator is not None:
+            headers["If-Range"] = self._validator
         try:
-            if not _is_whole(target, sha256):
-                _fill(file, remote.url(name), sha256)
-                part.replace(target)
-        finally:
-            if part.exists() and part.stat().st_size == 0:
-                part.unlink()
-    return target
-
-
-def _is_whole(path: Path, sha256: str | None) -> bool:
-    return path.is_file() and (sha256 is None or _sha256(path) == sha256)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fill(file: BinaryIO, url: str, sha256: str | None) -> None:
-    """Append to the partial file until it is whole."""
-    mismatches = 0
-    for attempt in range(ATTEMPTS):
-        try:
-            _append(file, url)
+            answer = https.request(self.url, headers)
         except urllib.error.HTTPError as error:
-            error.close()
-            if error.code == 404:
-                raise NotOnServer("download_failed", f"{url}: not on the server") from None
             if error.code == 416:  # the partial file is no beginning of this one
-                file.truncate(0)
-            _pause(url, error, attempt)
-            continue
-        except (OSError, http.client.HTTPException) as error:
-            _pause(url, error, attempt)
-            continue
-        if sha256 is None or _sha256(Path(file.name)) == sha256:
-            return
-        file.truncate(0)  # what was there may have come from another version: once more, from the start
-        mismatches += 1
-        if mismatches == 2:
-            break
-    raise RecordFault("checksum_mismatch", f"{url}: content differs from SHA256SUMS; expected sha256 {sha256}")
+                error.close()
+                self.restart()
+                raise OSError("what is here is no beginning of the server's file") from None
+            raise
+        with answer:
+            if answer.status == 200:  # the server sends the whole file
+                have = self.restart()
+            elif not _is_rest(answer.headers.get("Content-Range", ""), have):
+                self.restart()
+                raise OSError(f"range {answer.headers.get('Content-Range')!r}; expected all from byte {have} on")
+            tag = answer.headers.get("ETag", "")
+            self._validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified")
+            try:
+                https.receive(answer, self.file.write, self.limit - have, whole=self.sha256 is None)
+            finally:
+                self.file.flush()
+
+    def restart(self) -> int:
+        """Drop what is here; return its new size, 0."""
+        self.file.truncate(0)
+        return 0
 
 
-def _append(file: BinaryIO, url: str) -> None:
-    """Append what the partial file lacks; OSError where the connection ends early."""
-    have = os.fstat(file.fileno()).st_size
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-        if have and response.status != 206:  # the server sends the whole file
-            file.truncate(0)
-        length = response.headers.get("Content-Length")
-        received = 0
+def _is_rest(content_range: str, start: int) -> bool:
+    """Tell whether a Content-Range header is that of a file from byte `start` to its end."""
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", content_range)
+    return match is not None and int(match[1]) == start and int(match[2]) + 1 == int(match[3])
+
+
+def _fill(part: _Partial) -> None:
+    """Append to a partial file until it is whole, and on disk."""
+    for _ in range(2):  # what was there may have come from another version: once more, from the start
         try:
-            while chunk := response.read(_CHUNK):
-                received += file.write(chunk)
-        finally:
-            file.flush()
-    if length is not None and received != int(length):
-        raise OSError(f"{received} bytes of {length} received")
-
-
-def _pause(url: str, error: Exception, attempt: int) -> None:
-    """Wait before the next try, or give up after the last."""
-    if attempt == ATTEMPTS - 1:
-        raise RecordFault("download_failed", f"{url}: {error} ({ATTEMPTS} tries)") from error
-    logger.warning("%s: %s; trying again", url, error)
-    time.sleep(0.5 * 2**attempt)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+            https.persistently(part.url, part.append)
+        except https.Interrupted:
+            raise
+        except RecordFault:
+            part.restart()  # no part of what can be had
+            raise
+        if part.sha256 is None or digest_of(part.file) == part.sha256:
+            os.fsync(part.file.fileno())
+            return
+        part.restart()
+    detail = f"{part.url}: content differs from SHA256SUMS; expected sha256 {part.sha256}"
+    raise https.Interrupted("checksum_mismatch", detail)

@@ -10,23 +10,23 @@ import hashlib
 import json
 import logging
 import os
-import posixpath
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from beatlens.corpora.download import Remote, parse_sums
+from beatlens.corpora.remote import remote_of, remote_rows
 from beatlens.corpora.scan import CorpusEntry, check_any_record, content_digest, scan_folder
 from beatlens.corpora.strips import scan_strips
-from beatlens.faults import RecordFault, check_name
+from beatlens.faults import check_name
 from beatlens.sheet import SheetRow, format_sheet, read_sheet
 
 logger = logging.getLogger(__name__)
 
 FORMATS = ("synthetic", "wfdb", "strips")
 LOCK_TIMEOUT_S = 120.0
-_SIGNAL_ENDINGS = (".dat", ".mat")
 _MADE = "made-"
 
 
@@ -49,6 +49,12 @@ def _own_folder(corpus: Mapping[str, Any], data_dir: str | Path) -> Path:
     """Return where a corpus of the user's lies, if there is one."""
     name = check_name(corpus["name"], "corpus")
     return Path(corpus["folder"]) if corpus.get("folder") else data_root(data_dir) / name
+
+
+def downloaded(corpora: Sequence[Mapping[str, Any]], data_dir: str | Path) -> dict[str, Remote]:
+    """Return where the corpora come from that are downloaded, by name: those with no folder of the user's."""
+    wanted = [corpus for corpus in corpora if corpus.get("remote") and corpus["format"] != "synthetic"]
+    return {corpus["name"]: remote_of(corpus) for corpus in wanted if not _own_folder(corpus, data_dir).is_dir()}
 
 
 def update_sheet(
@@ -152,7 +158,7 @@ def _collect(
         elif own:
             found = check_any_record(scan_folder(folder, entry, previous), folder, entry.name)
         elif corpus.get("remote"):
-            found = _remote_rows(folder, entry, corpus, keep)
+            found = remote_rows(folder, entry, corpus, keep=keep)
         else:
             raise ValueError(
                 f"corpora {entry.name}: no folder {data_root(data_dir) / entry.name} (data_dir is {str(data_dir)!r}, "
@@ -189,9 +195,7 @@ def _made_rows(
     unmade = {row.path: row for row in empty}
     if not (folder / "SHA256SUMS").is_file():
         return list(unmade.values())
-    from beatlens.corpora.download import parse_sums
-
-    sums = parse_sums((folder / "SHA256SUMS").read_text(encoding="utf-8"))
+    sums = parse_sums((folder / "SHA256SUMS").read_text(encoding="utf-8", errors="replace"))
     earlier = {name[:-4] for name in sums if name.endswith(".hea")}
     rows = []
     for row in scan_folder(folder, corpus, previous):
@@ -211,52 +215,12 @@ def _made_names(folder: Path, settings: Mapping[str, Any]) -> list[str]:
     """Return the names of the generator's records: from the stamp of a made corpus, which costs no import, or else."""
     stamp = folder / "corpus.json"
     if stamp.is_file():
-        content = json.loads(stamp.read_text(encoding="utf-8"))
-        if content.get("settings") == json.loads(json.dumps(settings)):
-            return list(content["records"])
+        try:
+            content = json.loads(stamp.read_text(encoding="utf-8"))
+            if content["settings"] == json.loads(json.dumps(settings)):
+                return list(content["records"])
+        except (ValueError, TypeError, KeyError) as error:
+            logger.warning("%s is damaged (%s: %s); it isn't used", stamp, type(error).__name__, error)
     from beatlens.corpora.synthetic import SyntheticSettings, record_names
 
     return record_names(SyntheticSettings(**settings))
-
-
-def _remote_rows(folder: Path, corpus: CorpusEntry, config: Mapping[str, Any], keep: bool) -> list[SheetRow]:
-    """Return the rows of a corpus on a server; the digests are those its files have once they are here."""
-    from beatlens.corpora import download
-
-    remote = download.Remote(config["remote"], config.get("base_url") or download.BASE_URL, corpus.annotator)
-    try:
-        paths = _listed(remote, folder, "RECORDS", keep)
-        sums = download.parse_sums(download.read_listing(remote, folder, "SHA256SUMS", keep))
-    except RecordFault as fault:
-        raise ValueError(f"corpora {corpus.name}: neither in the data folder nor to be had: {fault.detail}") from fault
-    if not paths:
-        raise ValueError(f"corpora {corpus.name}: {remote.url('RECORDS')} lists no record; expected one a line")
-    if keep:
-        download.write_remote(folder, remote)
-    endings = (".hea", *_SIGNAL_ENDINGS, f".{corpus.annotator}")
-    rows = []
-    seen: set[str] = set()
-    for path in sorted(paths):
-        record = posixpath.basename(path)
-        check_name(record, f"{remote.url('RECORDS')}: record")
-        known = {path + ending: sums[path + ending] for ending in endings if path + ending in sums}
-        digest = content_digest(known or {path: remote.remote}, path)
-        reason = "duplicate_id" if record in seen else ""
-        seen.add(record)
-        files = ";".join(known)
-        rows.append(SheetRow(corpus.name, record, corpus.role, corpus.format, path, files, 0, "", digest, reason))
-    return rows
-
-
-def _listed(remote: Any, folder: Path, index: str, keep: bool, depth: int = 0) -> set[str]:
-    """Return the records of a remote RECORDS file; a line that ends in / names a folder with one of its own."""
-    from beatlens.corpora.download import read_listing
-
-    found: set[str] = set()
-    for line in read_listing(remote, folder, index, keep).split():
-        place = posixpath.join(posixpath.dirname(index), line)
-        if not line.endswith("/"):
-            found.add(posixpath.normpath(place))
-        elif depth < 5:
-            found |= _listed(remote, folder, posixpath.join(place, "RECORDS"), keep, depth + 1)
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from beatlens.corpora.download import fetch_record, read_remote
+from beatlens.corpora.download import Remote, fetch_record
 from beatlens.corpora.header import beside, folded, parse_header
 from beatlens.corpora.places import read_header_bytes
 from beatlens.corpora.scan import wrong_sums
@@ -39,7 +39,12 @@ def annotator_of(row: SheetRow, folder: Path) -> str | None:
 
 
 def read_record(
-    row: SheetRow, folder: Path, patients: Mapping[str, str] | None = None, strips: StripSettings | None = None
+    row: SheetRow,
+    folder: Path,
+    patients: Mapping[str, str] | None = None,
+    strips: StripSettings | None = None,
+    *,
+    remote: Remote | None = None,
 ) -> Record:
     """Read the record of a row of the sheet.
 
@@ -48,11 +53,13 @@ def read_record(
     row
         The record.
     folder
-        Its corpus folder; one that is filled from a server is given the record's files first.
+        Its corpus folder.
     patients
         Patient ids by record, from `read_patients`; see `beatlens.corpora.wfdb_directory.read_record`.
     strips
         What a corpus of strips doesn't say of itself.
+    remote
+        Where the record's files are downloaded from first, by the configuration; None for files that are here.
 
     Raises
     ------
@@ -71,7 +78,6 @@ def read_record(
         if strips is None:
             raise ValueError(f"{row.corpus}: strips without a rate; expected fs or duration_s of the corpus")
         return read_strip(row, folder, strips, patients or {})
-    remote = read_remote(folder)
     if remote is not None:
         fetch_record(remote, row.path, folder)
     try:

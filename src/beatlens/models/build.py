@@ -50,12 +50,15 @@ def network_from_arrays(
 
     Raises
     ------
-    RuntimeError
+    ValueError
         Where names or shapes don't fit the sizes.
     """
     with torch.random.fork_rng(devices=[]):  # initial weights are overwritten: leave the caller's generator alone
         network = HybridNet(config)
-    network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    try:
+        network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    except RuntimeError as error:
+        raise ValueError(f"weights: {' '.join(str(error).split())}; expected those of {config}") from None
     return network.eval().to(device)
 
 

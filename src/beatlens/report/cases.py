@@ -11,6 +11,7 @@ from beatlens.report.numbers import listing, percent, rank_agreement, score
 
 REVIEW_WORDS = {
     "low_confidence": "low confidence",
+    "not_finite": "no usable number",
     "far_from_prototypes": "unlike any prototype",
     "noise": "the noise gate calls it noise",
     "cut_by_edge": "an edge cuts its QRS complex",
