@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from beatlens import claims
 from beatlens.corpora.scan import CorpusEntry, content_digest, scan_folder
 from beatlens.corpora.strips import scan_strips
 from beatlens.faults import RecordFault, check_name
@@ -92,9 +93,13 @@ def update_sheet(
         old = _read_previous(previous or output)
         rows = _collect(corpora, old, data_dir, results_dir, synthetic, keep=True)
         if rows != old or not output.exists():
-            temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-            temporary.write_text(format_sheet(rows), encoding="utf-8")
-            temporary.replace(output)
+            claims.remove_leftovers(output)
+            temporary = claims.temporary_of(output)
+            try:
+                temporary.write_text(format_sheet(rows), encoding="utf-8")
+                temporary.replace(output)
+            finally:
+                temporary.unlink(missing_ok=True)
     return rows
 
 
