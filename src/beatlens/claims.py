@@ -1,4 +1,4 @@
-"""Whose outputs these are: the first line of a job's log names the job, and only that job gives files their final names.
+"""Whose outputs these are: a job's log names it in its first line, and only that job gives files their final names.
 
 When Snakemake alone is killed, its jobs go on. The next Snakemake removes the log of a job that it starts anew, and the
 new job writes its own: a job that no longer finds its name there has been replaced, on whatever machine, and ends.

@@ -184,7 +184,8 @@ def _made_rows(
     """Return the rows of a corpus that the generator makes, and of records that were put beside them.
 
     A made record's digest is that of the settings it is made from, before and after it is made: its content counts
-    through the rule that makes it. One whose files differ from the SHA256SUMS of its making counts by its content.
+    through the rule that makes it. One whose files differ from the SHA256SUMS of its making was damaged, unless the
+    stamp is missing: then it is about to be made.
     """
     if settings is None:
         raise ValueError(f"corpora {corpus.name}: format synthetic; expected a section synthetic in the configuration")
@@ -205,7 +206,11 @@ def _made_rows(
             len(known) == len(row.file_names) and row.sha256 == content_digest(known, row.path)
         )
         if row.path in unmade:
-            rows.append(row._replace(sha256=digest) if as_made and not row.reason else row)
+            damage = "checksum_mismatch" if (folder / "corpus.json").is_file() and not as_made else ""
+            reason = row.reason or damage
+            rows.append(
+                row._replace(reason=reason) if reason else row._replace(sha256=digest if as_made else row.sha256)
+            )
             del unmade[row.path]
         elif row.path not in earlier:  # made from other settings: about to be replaced
             rows.append(row)
