@@ -92,8 +92,8 @@ def update_sheet(
     with _locked(output.with_name(output.name + ".lock")):
         old = _read_previous(previous or output)
         rows = _collect(corpora, old, data_dir, results_dir, synthetic, keep=True)
+        claims.remove_leftovers(output)
         if rows != old or not output.exists():
-            claims.remove_leftovers(output)
             temporary = claims.temporary_of(output)
             try:
                 temporary.write_text(format_sheet(rows), encoding="utf-8")
