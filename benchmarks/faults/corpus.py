@@ -23,7 +23,6 @@ max_bad_fraction: 1.0
 corpora:
   - {name: batch, format: wfdb, role: test, labels: config/labels/synthetic.csv}
 """
-LIMIT_S = 100.0
 Files = dict[str, bytes]
 """A record's files by ending."""
 
@@ -107,7 +106,7 @@ def _run(ground: Ground, project: Path, placed: Mapping[str, Files]) -> Answer:
         for ending, content in files.items():
             (folder / f"{record}{ending}").write_bytes(content.replace(b"RECORD", record.encode()))
     (project / "batch.yaml").write_text(CONFIG, encoding="utf-8")
-    return ground.run(project, "preprocess", config="batch.yaml", limit_s=LIMIT_S)
+    return ground.run(project, "preprocess", config="batch.yaml")
 
 
 def read_records(project: Path, run: str) -> dict[str, Found]:

@@ -25,9 +25,7 @@ def _trial(ground: Ground, number: int) -> Trial:
     sizes = sorted((results / name).stat().st_size for name in wanted)
     limit = ground.random(KIND, number).randint(sizes[len(sizes) // 2], sizes[-1] - 1)
     shutil.rmtree(results)
-    answer = ground.run(
-        project, "predict", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    )
+    answer = ground.run(project, "predict", limits={resource.RLIMIT_FSIZE: limit})
     found = contents(results)
     half = sorted(name for name in found if found[name] != wanted.get(name))
     if answer.code == 0:

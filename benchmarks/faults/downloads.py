@@ -13,7 +13,7 @@ from faults.server import Server
 from faults.trial import LOST, SILENT, SURVIVED, TOLD, Trial
 
 KIND = "faulty download"
-LIMIT_S = 90.0
+LIMIT_S = 300.0
 CONFIG = """\
 run: far
 bundle: results/tiny/model/bundle

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +16,11 @@ KIND = "odd environment"
 
 @dataclass(frozen=True)
 class Odd:
-    """What is odd: variables, what is done before the start, standard streams, working directory, folder."""
+    """What is odd: variables, the umask, standard streams, working directory, folder."""
 
     name: str
     variables: dict[str, str] = field(default_factory=dict)
-    before: Callable[[], object] | None = None
+    umask: int = -1
     closed: str = ""
     elsewhere: bool = False
     folder: str = ""
@@ -30,7 +29,7 @@ class Odd:
 ODD = (
     Odd("LANG=C", {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}),
     Odd("a Turkish locale and another time zone", {"LANG": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati"}),
-    Odd("umask 077", before=lambda: os.umask(0o077)),
+    Odd("umask 077", umask=0o077),
     Odd("another working directory", elsewhere=True),
     Odd("a path with a blank, a quote and an umlaut", folder="it's ä b"),
     Odd("eight threads of every library", {f"{name}_NUM_THREADS": "8" for name in ("OMP", "MKL", "OPENBLAS")}),
@@ -52,7 +51,7 @@ def _trial(ground: Ground, number: int) -> Trial:
         project = project.rename(project.with_name(odd.folder))
     wanted = contents(project / "results/own")
     shutil.rmtree(project / "results/own")
-    options: dict[str, Any] = {"env": {**ground.environment, **odd.variables}, "preexec_fn": odd.before}
+    options: dict[str, Any] = {"env": {**ground.environment, **odd.variables}, "umask": odd.umask}
     place = project
     if odd.elsewhere:
         place = project / "else where"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,10 @@ corpora:
   - {name: own, format: wfdb, role: predict}
 """
 """Recordings predicted by the tiny run's bundle: a few seconds of work in six jobs."""
-LIMIT_S = 240.0
-"""Longest time of a run, far above what any takes."""
+CPU_S = 60
+"""CPU seconds that a process may take, ten times what any needs: this finds endless loops, however busy the machine."""
+LIMIT_S = 600.0
+"""Longest time of a run in seconds, which finds those that wait for ever."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -50,7 +53,8 @@ class Answer:
     @property
     def crashed(self) -> bool:
         """Whether it ended by no message of ours, or not at all."""
-        return self.code is None or (self.code != 0 and "Traceback" in self.said)
+        words = ("Traceback", "CPU time limit exceeded", "Killed")
+        return self.code is None or (self.code != 0 and any(word in self.said for word in words))
 
     @property
     def end(self) -> str:
@@ -121,8 +125,20 @@ class Ground:
         """Return a command line of Snakemake; a later `--cores` wins."""
         return [sys.executable, "-m", "snakemake", *arguments, "--configfile", config]
 
-    def start(self, project: Path, *arguments: str, config: str = OWN, **options: Any) -> subprocess.Popen[bytes]:
-        """Start Snakemake in a process group of its own; what it says goes to the file `said` of the project."""
+    def start(
+        self,
+        project: Path,
+        *arguments: str,
+        config: str = OWN,
+        limits: Mapping[int, int] | None = None,
+        **options: Any,
+    ) -> subprocess.Popen[bytes]:
+        """Start Snakemake in a process group of its own; what it says goes to the file `said` of the project.
+
+        `limits` are those of each process by `resource.RLIMIT_*`, `options` those of `subprocess.Popen`.
+        """
+        every = {resource.RLIMIT_CPU: CPU_S, **(limits or {})}
+        options["preexec_fn"] = lambda: [resource.setrlimit(key, (value, value)) for key, value in every.items()]
         with (project / "said").open("wb") as said:
             given = {"cwd": project, "env": self.environment, "stdout": said, "stderr": said} | options
             command = self.command(*arguments, *_cores(arguments), config=config)

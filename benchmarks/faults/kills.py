@@ -51,9 +51,11 @@ def _trial(ground: Ground, kind: str, number: int) -> Trial:
     for name in work.removed:
         place = results / name
         shutil.rmtree(place) if place.is_dir() else place.unlink()
-    moment = rng.uniform(2.0, work.seconds)
+    moment = rng.uniform(0, work.seconds)
     process = ground.start(project, work.target, config=work.config)
-    time.sleep(moment)
+    while kind == ALONE and not _jobs(project) and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(moment / 3 if kind == ALONE else moment)
     name = f"{work.target} after {moment:.2f} s"
     jobs: list[int] = []
     if kind == GROUP:

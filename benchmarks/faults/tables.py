@@ -24,7 +24,6 @@ corpora:
   - {name: strips, format: strips, role: predict, fs: 250, lead: II}
 """
 MEMORY_BYTES = 6 << 30
-LIMIT_S = 60.0
 
 
 def plain_table() -> str:
@@ -109,8 +108,7 @@ def _trial(ground: Ground, number: int, item: tuple[str, str, bytes]) -> Trial:
     (folder / name).write_bytes(content)
     (project / "strips.yaml").write_text(CONFIG, encoding="utf-8")
     answer = ground.run(
-        project, "preprocess", config="strips.yaml", limit_s=LIMIT_S,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES)),
+        project, "preprocess", config="strips.yaml", limits={resource.RLIMIT_AS: MEMORY_BYTES},
     )  # fmt: skip
     if answer.code == 0:
         status = read_table(project / "results/strips/status.tsv")

@@ -52,6 +52,7 @@ def take(log: Path | None) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     _claim = claim
+    remove_leftovers(log)
 
 
 def check() -> None:
