@@ -39,21 +39,25 @@ class FaultyRecord:
         The made record that it is a copy of.
     files
         Its files after the fault, by ending; the word RECORD in a header stands for its name.
+    judge_labels
+        Whether other labels of its beats are a wrong result.
     """
 
     kind: str
     fault: str
     source: str
     files: Files
+    judge_labels: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a run says of a record: reason (empty where it is used), remarks, and a digest of signal and beats."""
+    """What a run says of a record: reason (empty where it is used), remarks, digest of signal and beats, and labels."""
 
     reason: str
     remarks: tuple[str, ...]
     digest: str
+    labels: tuple[str, ...]
 
 
 def intact(ground: Ground, source: str) -> Files:
@@ -81,11 +85,11 @@ def judge(ground: Ground, records: Sequence[FaultyRecord], name: str) -> Iterato
         if answer.code != 0:
             outcome = LOST, answer.end
         else:
-            outcome = _judge(found.get(f"f{number:03d}"), found.get(f"good{record.source}"))
+            outcome = _judge(found.get(f"f{number:03d}"), found.get(f"good{record.source}"), record.judge_labels)
         yield Trial(record.kind, f"{record.source}: {record.fault}", *outcome)
 
 
-def _judge(found: Found | None, good: Found | None) -> tuple[str, str]:
+def _judge(found: Found | None, good: Found | None, labels: bool) -> tuple[str, str]:
     if good is None or good.reason:
         return LOST, f"the intact record beside it: {good}"
     if found is None:
@@ -94,9 +98,9 @@ def _judge(found: Found | None, good: Found | None) -> tuple[str, str]:
         return TOLD, found.reason
     if own := sorted(set(found.remarks) - set(good.remarks)):
         return TOLD, ";".join(own)
-    if found.digest == good.digest:
-        return SURVIVED, ""
-    return SILENT, "signal or beats differ"
+    if found.digest != good.digest:
+        return SILENT, "signal or beats differ"
+    return (SILENT, "labels differ") if labels and found.labels != good.labels else (SURVIVED, "")
 
 
 def _run(ground: Ground, project: Path, placed: Mapping[str, Files]) -> Answer:
@@ -118,14 +122,17 @@ def read_records(project: Path, run: str) -> dict[str, Found]:
     shard = next((results / "preprocess").iterdir())
     records, beats = read_table(shard / "records.parquet"), read_table(shard / "beats.parquet")
     remarks, signals = read_table(shard / "remarks.tsv"), np.load(shard / "signals.npy", mmap_mode="r")
-    digests = {}
+    of_record, digests = dict(tuple(beats.groupby("record"))), {}
     for row in records.itertuples():
         signal = signals[row.offset : row.offset + row.n_leads * row.n_samples]
-        own = beats.loc[beats["record"] == row.record, "r_sample"].to_numpy(np.int64)
+        own = of_record[row.record]["r_sample"].to_numpy(np.int64) if row.record in of_record else np.empty(0)
         digests[row.record] = hashlib.sha256(signal.tobytes() + own.tobytes()).hexdigest()
     return {
         row.record: Found(
-            row.reason, tuple(remarks.loc[remarks["record"] == row.record, "remark"]), digests.get(row.record, "")
+            row.reason,
+            tuple(remarks.loc[remarks["record"] == row.record, "remark"]),
+            digests.get(row.record, ""),
+            tuple(of_record[row.record]["label"]) if row.record in of_record else (),
         )
         for row in status.itertuples()
     }

@@ -82,7 +82,7 @@ FAULTS: dict[str, Fault] = {
 
 def trials(ground: Ground) -> Iterator[Trial]:
     """Yield every trial."""
-    yield from ground.map(lambda name: _trial(ground, name), list(FAULTS)[:: 6 if ground.quick else 1])
+    yield from ground.map(lambda name: _trial(ground, name), list(FAULTS)[:: 8 if ground.quick else 1])
 
 
 def _trial(ground: Ground, name: str) -> Trial:

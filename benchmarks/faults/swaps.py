@@ -18,12 +18,12 @@ def trials(ground: Ground) -> Iterator[Trial]:
     """Yield every trial: each file of each record in the place of another's, and a header with its own name."""
     files = {source: intact(ground, source) for source in (*SOURCES, "a04")}
     records = [
-        FaultyRecord(KIND, f"{ending} of {other}", source, {**files[source], ending: files[other][ending]})
+        FaultyRecord(KIND, f"{ending} of {other}", source, {**files[source], ending: files[other][ending]}, True)
         for ending in (".dat", ".atr", ".hea")
         for source, other in permutations(SOURCES, 2)
     ]
     for source in SOURCES:  # of another length, and a header as it was, that names its own record
-        records.append(FaultyRecord(KIND, ".dat of a04", source, {**files[source], ".dat": files["a04"][".dat"]}))
+        records.append(FaultyRecord(KIND, ".dat of a04", source, {**files[source], ".dat": files["a04"][".dat"]}, True))
         named = files["a04"][".hea"].replace(b"RECORD", b"a04")
-        records.append(FaultyRecord(KIND, ".hea that names a04", source, {**files[source], ".hea": named}))
+        records.append(FaultyRecord(KIND, ".hea that names a04", source, {**files[source], ".hea": named}, True))
     yield from batches(ground, records[::11] if ground.quick else records, 22, "swaps")

@@ -77,7 +77,7 @@ class ShardWriter:
         """
         if not np.isfinite(signal).all():
             raise ValueError(f"{row['corpus']}/{row['record']}: conditioned signal has samples that are not finite")
-        np.ascontiguousarray(signal, dtype=np.float32).tofile(self._signal_file)
+        self._signal_file.write(np.ascontiguousarray(signal, dtype="<f4").data)
         n_leads, n_samples = signal.shape
         self._records.append({**row, "offset": self._offset, "n_leads": n_leads, "n_samples": n_samples})
         self._offset += signal.size

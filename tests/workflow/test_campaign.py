@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,11 +22,17 @@ def campaign(monkeypatch):
         del sys.modules[name]
 
 
+@pytest.fixture(scope="module")
+def prepared(finished_folder, tmp_path_factory):
+    """Return a folder with all that trials start from."""
+    folder = tmp_path_factory.mktemp("ground")
+    subprocess.run(["cp", "-a", str(finished_folder), str(folder / "finished")], check=True)
+    return folder
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_lost_or_silent(kind, campaign, finished, tmp_path):
-    ground = campaign("ground").Ground(tmp_path / "ground", quick=True)
-    ground.folder.mkdir()
-    finished.folder.rename(ground.finished)
+def test_nothing_is_lost_or_silent(kind, campaign, prepared):
+    ground = campaign("ground").Ground(prepared, quick=True)
     ground.prepare()
     trials = list(campaign(kind).trials(ground))
     assert trials
