@@ -1,6 +1,7 @@
 # make demo    the embedded demo, from nothing to a report      make test    every check
 # make .venv   the environment alone                            make clean   remove results and environment
 # make predict FOLDER=...   a report on one's own recordings    make ship    train the bundle of models/mitdb again
+# make faults  kills, damage and hostile inputs, each judged (docs/reliability.md)
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
@@ -13,7 +14,7 @@ NAME ?=
 BUNDLE ?= models/mitdb
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: demo predict ship test lint types unit science workflow docs clean .venv
+.PHONY: demo predict ship faults test lint types unit science workflow docs clean .venv
 
 demo: $(INSTALLED)
 	@$(BIN)/snakemake --cores $(CORES)
@@ -34,6 +35,11 @@ ship: $(INSTALLED)
 	-PYTHONPATH=src $(BIN)/python benchmarks/unseen_databases.py "$${BEATLENS_DATA:-data}" \
 	  --bundle results/mitdb/model/bundle --output results/mitdb/unseen
 	PYTHONPATH=src $(BIN)/python scripts/ship_bundle.py --run results/mitdb --output models/mitdb
+
+# The campaign of faults, over a tiny run of its own, in half an hour on two cores. FAULTS=--quick tries a sample.
+FAULTS ?=
+faults: $(INSTALLED)
+	PYTHONPATH=src:benchmarks $(BIN)/python -m faults --output results/faults $(FAULTS)
 
 .venv: $(INSTALLED)
 

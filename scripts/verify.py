@@ -14,6 +14,7 @@ logger = logging.getLogger("verify")
 def main() -> int:
     parser = programs.parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest of the run")
+    parser.add_argument("--restore-config", action="store_true", help="write run_config.yaml as the manifest holds it")
     arguments = parser.parse_args()
     programs.start(arguments)
     try:
@@ -21,6 +22,9 @@ def main() -> int:
     except ValueError as error:
         logger.error("%s", error)
         return 1
+    if arguments.restore_config:
+        logger.info("%s: written again", manifest.restore_config(listed))
+        return 0
     faults = list(manifest.check(listed))
     for fault in faults:
         logger.error("%s: %s. Made by rule %s; rebuild it: %s", fault.path, fault.problem, fault.rule, fault.command)

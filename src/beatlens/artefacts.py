@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from beatlens import claims
 from beatlens.text_tables import neutral, original
 
 if TYPE_CHECKING:
@@ -29,33 +30,57 @@ TEXT_COLUMNS = frozenset(
 """Columns that hold text, whatever they look like."""
 
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a full disk, of which Python doesn't say where they happened."""
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it when the block ends well, else removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    if claims.held():
+        claims.remove_leftovers(path)
+    temporary = claims.temporary_of(path)
     try:
         yield temporary
-        temporary.replace(path)
+        claims.give_name(temporary, path)
+    except OSError as error:
+        if error.errno in NO_ROOM and error.filename is None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_directory(path: str | Path) -> Iterator[Path]:
+    """Yield an empty temporary directory beside `path`, on the same file system, removed in the end."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if claims.held():
+        claims.remove_leftovers(path)
+    temporary = claims.temporary_of(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
 def atomic_directory(path: str | Path) -> Iterator[Path]:
     """Yield a temporary directory that replaces `path` as a whole when the block ends well."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    temporary.chmod(0o755)
-    try:
-        yield temporary
+    with scratch_directory(path) as scratch:
+        new = scratch / "new"
+        new.mkdir()
+        yield new
+        claims.check()
         if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            path.rename(scratch / "old")
+        claims.give_name(new, path)
 
 
 def write_text(path: str | Path, text: str) -> None:

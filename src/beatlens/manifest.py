@@ -7,7 +7,10 @@ artefact with its size, digest and rule; `check` compares, and each fault comes 
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from beatlens import __version__
-from beatlens.artefacts import atomic_path, read_json, sha256_of
+from beatlens.artefacts import atomic_path, read_json, sha256_of, write_text
 
 PACKAGES = (
     "snakemake",
@@ -41,6 +44,10 @@ NO_SCORES = ("leaks.csv",)
 
 GIVEN = "given_bundle"
 """Stands for the rule of files that the configuration names and no rule makes."""
+
+PYTHON = Path(sys.executable)
+SOURCES = Path(__file__).parents[1]
+VERIFY = SOURCES.with_name("scripts") / "verify.py"
 
 READ_COLUMNS = ("rule", "path", "sha256", "commit")
 INDEX_COLUMNS = ("file", "bytes", "sha256")
@@ -111,9 +118,10 @@ def build(artefacts: Mapping[str, Sequence[Path]], run: str, folder: Path, root:
                 entry = {"path": file.as_posix(), "target": target.as_posix(), "rule": rule}
                 entries.append(entry | {"bytes": file.stat().st_size, "sha256": sha256_of(file)})
     commit = git_commit(root)
-    return {
+    content = {
         "run": run,
         "config": (folder / "run_config.yaml").as_posix(),
+        "run_config": (folder / "run_config.yaml").read_text(encoding="utf-8"),
         "beatlens": __version__,
         "commit": commit,
         "python": platform.python_version(),
@@ -124,6 +132,13 @@ def build(artefacts: Mapping[str, Sequence[Path]], run: str, folder: Path, root:
         "test_reads": note_reads(folder / "test_reads.tsv", entries, commit),
         "artefacts": entries,
     }
+    return content | {"sha256": digest(content)}
+
+
+def digest(manifest: Mapping[str, Any]) -> str:
+    """Return the sha256 of a manifest's content beside its own digest."""
+    content = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def training_device(artefacts: Mapping[str, Sequence[Path]]) -> str | None:
@@ -177,20 +192,36 @@ def check(manifest: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def rebuild_command(manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
-    """Return the command that makes an artefact again and then whatever has to follow."""
+    """Return the command, for a shell, that makes an artefact again and then whatever has to follow."""
     if entry["rule"] == GIVEN:
         return "put it back: the configuration names it (key bundle), and no rule makes it"
-    configured = "" if entry["path"] == manifest["config"] else f" --configfile {manifest['config']}"
-    command = f"{snakemake_command()}{configured}"
-    return f"{command} --force {entry['target']} && {command}"
+    if entry["path"] == manifest["config"]:
+        restore = ["--manifest", _beside_config(manifest), "--restore-config"]
+        return shlex.join(["env", f"PYTHONPATH={_plain(SOURCES)}", _plain(PYTHON), _plain(VERIFY), *restore])
+    command = [*snakemake_command(), "--configfile", manifest["config"]]
+    return f"{shlex.join([*command, '--force', entry['target']])} && {shlex.join(command)}"
 
 
-def snakemake_command() -> str:
+def restore_config(manifest: Mapping[str, Any]) -> Path:
+    """Write the run's configuration as the manifest holds it; every other command needs it."""
+    path = Path(manifest["config"])
+    write_text(path, manifest["run_config"])
+    return path
+
+
+def snakemake_command() -> list[str]:
     """Return how Snakemake is called here: by the environment's own program, where there is one."""
-    program = Path(sys.executable).with_name("snakemake")
-    if not program.exists():
-        return "snakemake"
-    return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
+    program = PYTHON.with_name("snakemake")
+    return [_plain(program)] if program.exists() else ["snakemake"]
+
+
+def _plain(path: Path) -> str:
+    """Return a path as it is typed here: relative where it lies below the working directory."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _beside_config(manifest: Mapping[str, Any]) -> str:
+    return Path(manifest["config"]).with_name("manifest.json").as_posix()
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -199,18 +230,31 @@ def read(path: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        Where there is none yet, or it is damaged itself.
+        Where there is none yet, it is damaged or was edited, or it lists files outside its own folder.
     """
+    config = path.with_name("run_config.yaml")
+    again = [*snakemake_command(), *(["--configfile", str(config)] if config.exists() else [])]
+    anew = f"make it again: {shlex.join([*again, '--force', str(path)])}"
     if not path.exists():
-        raise ValueError(f"{path}: no manifest; it is written at the end of a run: {snakemake_command()}")
+        raise ValueError(f"{path}: no manifest; it is written at the end of a run: {shlex.join(again)}")
     try:
-        manifest = read_json(path)
+        manifest = dict(read_json(path))
         entries = manifest["artefacts"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: damaged ({error}); make it again: {snakemake_command()} --force {path}") from error
+        inside = [manifest["config"], *(e[key] for e in entries if e["rule"] != GIVEN for key in ("path", "target"))]
+        outside = [name for name in inside if not _lies_below(Path(name), path.parent)]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: damaged ({error}); {anew}") from error
     if not entries:
-        raise ValueError(f"{path}: lists no artefact; make it again: {snakemake_command()} --force {path}")
-    return dict(manifest)
+        raise ValueError(f"{path}: lists no artefact; {anew}")
+    if manifest.get("sha256") != digest(manifest):
+        raise ValueError(f"{path}: changed since it was written (its own sha256 differs); {anew}")
+    if outside:
+        raise ValueError(f"{path}: lists {outside[0]!r}; expected files below {path.parent}; {anew}")
+    return manifest
+
+
+def _lies_below(path: Path, folder: Path) -> bool:
+    return ".." not in path.parts and path.absolute().is_relative_to(folder.absolute())
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from beatlens import claims
+
 Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 
@@ -33,11 +35,12 @@ def named_path(text: str) -> tuple[str, Path]:
 
 
 def start(arguments: argparse.Namespace) -> None:
-    """Send log records to ``--log`` and to standard error, and uncaught errors to both."""
+    """Take the claim of the log, and send log records to it and to standard error, and uncaught errors to both."""
+    open_standard_streams()
+    claims.take(arguments.log)
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if arguments.log is not None:
-        arguments.log.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(arguments.log, mode="w", encoding="utf-8"))
+        handlers.append(logging.FileHandler(arguments.log, encoding="utf-8"))
     logging.basicConfig(
         level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
@@ -50,6 +53,20 @@ def start(arguments: argparse.Namespace) -> None:
             logger.error("%s", error, exc_info=(kind, error, trace))
 
     sys.excepthook = report
+
+
+def open_standard_streams() -> None:
+    """Open the null device where standard input, output or error is closed: else the next file would take its place."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def forget_primitives() -> None:
@@ -74,4 +91,5 @@ def progress(items: Iterable[Item], total: int, what: str, every_s: float = 5.0)
             sys.stderr.flush()
         if now - last >= every_s or done == total:
             last = now
+            claims.check()
             logger.log(logging.DEBUG if terminal and done < total else logging.INFO, "%s: %d of %d", what, done, total)

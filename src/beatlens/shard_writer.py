@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.artefacts import TableWriter, write_table
+from beatlens.artefacts import TableWriter, atomic_path, write_table
 from beatlens.remarks import REMARK_COLUMNS
 from beatlens.shards import BEAT_COLUMNS, BEAT_TABLES, RECORD_COLUMNS, STATUS_COLUMNS, TRUTH_COLUMNS
 from beatlens.stretch import STRETCH_COLUMNS
@@ -43,8 +43,8 @@ class ShardWriter:
         self._tables = {
             peaks: self._stack.enter_context(TableWriter(self.path / name)) for peaks, name in BEAT_TABLES.items()
         }
-        self._signal_path = self.path / ".signals.tmp.npy"
-        self._signal_file = self._signal_path.open("wb")
+        signals = self._stack.enter_context(atomic_path(self.path / "signals.npy"))
+        self._signal_file = self._stack.enter_context(signals.open("wb"))
         self._write_header()
         self._data_start = self._signal_file.tell()
         return self
@@ -77,7 +77,7 @@ class ShardWriter:
         """
         if not np.isfinite(signal).all():
             raise ValueError(f"{row['corpus']}/{row['record']}: conditioned signal has samples that are not finite")
-        np.ascontiguousarray(signal, dtype=np.float32).tofile(self._signal_file)
+        self._signal_file.write(np.ascontiguousarray(signal, dtype="<f4").data)
         n_leads, n_samples = signal.shape
         self._records.append({**row, "offset": self._offset, "n_leads": n_leads, "n_samples": n_samples})
         self._offset += signal.size
@@ -105,14 +105,10 @@ class ShardWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         """Write the tables and give every file its final name, or remove what was written."""
-        try:
-            with self._stack:
-                if error is not None:
-                    raise error
-                self._finish()
-        finally:
-            self._signal_file.close()
-            self._signal_path.unlink(missing_ok=True)
+        with self._stack:
+            if error is not None:
+                raise error
+            self._finish()
 
     def _finish(self) -> None:
         import pandas as pd
@@ -121,8 +117,6 @@ class ShardWriter:
         self._write_header()
         if self._signal_file.tell() != self._data_start:
             raise AssertionError(f"{self.path}: header of signals.npy grew to {self._signal_file.tell()} bytes")
-        self._signal_file.close()
-        self._signal_path.replace(self.path / "signals.npy")
         write_table(self.path / "records.parquet", pd.DataFrame(self._records, columns=list(RECORD_COLUMNS)))
         if not self._records:
             for table in self._tables.values():

@@ -7,6 +7,7 @@ what the bundle holds. Patients of the split ``select`` are only looked at, for 
 from __future__ import annotations
 
 import copy
+import io
 import logging
 import zipfile
 from collections.abc import Callable, Sequence
@@ -124,8 +125,10 @@ def save_state(path: Path, key: str, state: EpochState, network: HybridNet, opti
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
+    content = io.BytesIO()  # torch's own writing to a file doesn't tell that a disk is full
+    torch.save(value, content)
     with atomic_path(path) as temporary:
-        torch.save(value, temporary)
+        temporary.write_bytes(content.getbuffer())
 
 
 def load_state(path: Path, key: str, network: HybridNet, optimizer: torch.optim.Optimizer) -> EpochState | None:

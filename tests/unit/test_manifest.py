@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -69,7 +70,46 @@ def test_an_intact_run_has_no_faults_and_damage_is_named_with_its_cure(run):
     assert folder.problem.startswith("sha256")
     assert "--force results/x/explanations/lime.tsv" in folder.command
     assert "--configfile results/x/run_config.yaml" in folder.command
-    assert "--configfile" not in faults["results/x/run_config.yaml"].command
+    restored = faults["results/x/run_config.yaml"].command
+    assert "--restore-config" in restored
+    write_json(run / "manifest.json", listed)
+    subprocess.run(restored, shell=True, check=True, capture_output=True)
+    assert (run / "run_config.yaml").read_text() == "run: x\n"
+
+
+def test_commands_can_be_pasted_whatever_the_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = Path("results/a b; touch never")
+    results.mkdir(parents=True)
+    for name in ("run_config.yaml", "it's.csv"):
+        (results / name).write_text("x")
+    (results / "benchmarks").mkdir()
+    listed = manifest.build({"rule": [results / "it's.csv"]}, "a", results, tmp_path)
+    (results / "it's.csv").unlink()
+    (fault,) = manifest.check(listed)
+    first, second = fault.command.split(" && ")
+    assert shlex.split(first)[1:] == [
+        "--configfile",
+        str(results / "run_config.yaml"),
+        "--force",
+        str(results / "it's.csv"),
+    ]
+    assert shlex.split(second)[1:] == ["--configfile", str(results / "run_config.yaml")]
+
+
+@pytest.mark.parametrize("change", ["digest", "path", "target", "config"])
+def test_an_edited_manifest_is_no_manifest(run, change):
+    listed = build(run)
+    write_json(run / "manifest.json", listed)
+    assert manifest.read(run / "manifest.json") == listed
+    if change == "digest":
+        listed["artefacts"][0]["sha256"] = "0" * 64
+    else:  # by someone who knows how the digest is made
+        (listed if change == "config" else listed["artefacts"][0])[change] = "results/x/../../other"
+        listed["sha256"] = manifest.digest(listed)
+    write_json(run / "manifest.json", listed)
+    with pytest.raises(ValueError, match="its own sha256 differs" if change == "digest" else "expected files below"):
+        manifest.read(run / "manifest.json")
 
 
 def test_a_given_bundle_is_put_back_not_rebuilt(run, tmp_path):
@@ -108,7 +148,7 @@ def test_a_manifest_that_cannot_be_read_is_an_error(run, text, words):
 
 
 def test_an_empty_manifest_proves_nothing(run):
-    write_json(run / "manifest.json", {"artefacts": []})
+    write_json(run / "manifest.json", {"artefacts": [], "config": "results/x/run_config.yaml"})
     with pytest.raises(ValueError, match="no artefact"):
         manifest.read(run / "manifest.json")
 

@@ -49,7 +49,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers_on_one_core(finished):
     shutil.rmtree(finished.results)
     shutil.rmtree(finished.folder / "results" / "corpora")
     shutil.rmtree(finished.folder / ".snakemake")
-    kill_when(finished, "results/tiny/preprocess/*/.signals.tmp.npy", "--cores", "2")
+    kill_when(finished, "results/tiny/preprocess/*/.signals.*.tmp.npy", "--cores", "2")
     said = finished.snakemake("--cores", "1", "predict", ok=False)
     assert "--unlock" in said
     finished.snakemake("--unlock")

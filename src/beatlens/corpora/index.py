@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from beatlens import claims
 from beatlens.corpora.download import Remote, parse_sums
 from beatlens.corpora.remote import remote_of, remote_rows
 from beatlens.corpora.scan import CorpusEntry, check_any_record, content_digest, scan_folder
@@ -97,10 +98,14 @@ def update_sheet(
     with _locked(output.with_name(output.name + ".lock")):
         old = _read_previous(previous or output)
         rows = _collect(corpora, old, data_dir, results_dir, synthetic, keep=True)
+        claims.remove_leftovers(output)
         if rows != old or not output.exists():
-            temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-            temporary.write_text(format_sheet(rows), encoding="utf-8")
-            temporary.replace(output)
+            temporary = claims.temporary_of(output)
+            try:
+                temporary.write_text(format_sheet(rows), encoding="utf-8")
+                temporary.replace(output)
+            finally:
+                temporary.unlink(missing_ok=True)
     return rows
 
 
@@ -185,7 +190,8 @@ def _made_rows(
     """Return the rows of a corpus that the generator makes, and of records that were put beside them.
 
     A made record's digest is that of the settings it is made from, before and after it is made: its content counts
-    through the rule that makes it. One whose files differ from the SHA256SUMS of its making is damaged.
+    through the rule that makes it. One whose files differ from the SHA256SUMS of its making was damaged, unless the
+    stamp is missing: then it is about to be made.
     """
     if settings is None:
         raise ValueError(f"corpora {corpus.name}: format synthetic; expected a section synthetic in the configuration")
@@ -204,7 +210,11 @@ def _made_rows(
             len(known) == len(row.file_names) and row.sha256 == content_digest(known, row.path)
         )
         if row.path in unmade:
-            rows.append(row._replace(sha256=digest) if as_made and not row.reason else row)
+            damage = "checksum_mismatch" if (folder / "corpus.json").is_file() and not as_made else ""
+            reason = row.reason or damage
+            rows.append(
+                row._replace(reason=reason) if reason else row._replace(sha256=digest if as_made else row.sha256)
+            )
             del unmade[row.path]
         elif row.path not in earlier:  # made from other settings: about to be replaced
             rows.append(row)

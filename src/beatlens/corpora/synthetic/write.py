@@ -14,13 +14,13 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.artefacts import read_json, sha256_of, write_json, write_text
+from beatlens import claims
+from beatlens.artefacts import read_json, scratch_directory, sha256_of, write_json, write_text
 from beatlens.corpora.synthetic import morphology, noise, rhythm, truth
 from beatlens.corpora.synthetic.morphology import Heart, Table
 from beatlens.corpora.synthetic.plan import RecordPlan, SyntheticSettings, plan_records
@@ -227,18 +227,17 @@ def make_corpus(folder: Path, settings: SyntheticSettings) -> list[str]:
     if as_before and all((folder / name).exists() for name in ["RECORDS", SUMS, *_files(names)]):
         logger.info("%s: %d records are there already", folder, len(names))
         return names
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as scratch:
-        made = Path(scratch)
+    with scratch_directory(folder) as made:
         for plan in plans:
             _write_record(made, make_record(plan, settings), settings)
+        claims.check()
         folder.mkdir(exist_ok=True)
         stamp_path.unlink(missing_ok=True)
         earlier = _earlier_records(folder)
         for name in _files(sorted(earlier - set(names))):
             (folder / name).unlink(missing_ok=True)
         for name in _files(names):
-            (made / name).replace(folder / name)
+            claims.give_name(made / name, folder / name)
     listed = (folder / "RECORDS").read_text(encoding="utf-8").split() if (folder / "RECORDS").exists() else []
     ours = {*names, *earlier}
     lines = [*names, *(name for name in listed if name not in ours)]
