@@ -112,7 +112,7 @@ def walk(root: Path) -> Entries:
     return found
 
 
-def read_sums(root: Path, entries: Entries) -> dict[str, str]:
+def read_sums(root: Path, entries: Entries) -> Mapping[str, str]:
     """Return the sha256 of the files that a folder's SHA256SUMS lists; none where there is no such file."""
     from beatlens.corpora.download import parse_sums
 

@@ -203,18 +203,16 @@ def _made_rows(
         return list(unmade.values())
     sums = parse_sums((folder / "SHA256SUMS").read_text(encoding="utf-8", errors="replace"))
     earlier = {name[:-4] for name in sums if name.endswith(".hea")}
-    rows = []
+    rows, stamped = [], (folder / "corpus.json").is_file()
     for row in scan_folder(folder, corpus, previous):
         known = {name: sums[name] for name in row.file_names if name in sums}
         as_made = row.sha256.startswith(_MADE) or (
             len(known) == len(row.file_names) and row.sha256 == content_digest(known, row.path)
         )
         if row.path in unmade:
-            damage = "checksum_mismatch" if (folder / "corpus.json").is_file() and not as_made else ""
-            reason = row.reason or damage
-            rows.append(
-                row._replace(reason=reason) if reason else row._replace(sha256=digest if as_made else row.sha256)
-            )
+            if row.reason == "checksum_mismatch" and not stamped:
+                row = row._replace(reason="")
+            rows.append(row._replace(sha256=digest) if as_made and not row.reason else row)
             del unmade[row.path]
         elif row.path not in earlier:  # made from other settings: about to be replaced
             rows.append(row)
