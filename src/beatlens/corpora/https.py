@@ -193,7 +193,9 @@ def persistently(url: str, action: Callable[[], T]) -> T:
             wait, fault = min(max(wait, _asked_wait(error.headers)), MAX_WAIT_S), str(error)
         except _Refused as error:
             raise Interrupted("download_failed", f"{url}: {error.reason}") from None
-        except (OSError, http.client.HTTPException) as error:
+        except RecordFault:
+            raise
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a redirect to no address
             fault = f"{error or type(error).__name__}"
         if attempt < tries - 1:
             logger.warning("%s: %s; trying again in %.0f s", url, fault, wait)
