@@ -18,6 +18,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from email.message import Message
+from functools import cache
 from typing import Any, TypeVar
 
 from beatlens.faults import RecordFault
@@ -92,6 +93,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+@cache
 def _opener() -> urllib.request.OpenerDirector:
     """Return an opener without handlers of other schemes, and without a proxy for this machine."""
     proxy = urllib.request.getproxies().get("https")
