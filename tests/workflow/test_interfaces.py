@@ -297,7 +297,9 @@ def test_a_given_bundle_decides_signals_beats_and_who_has_its_leads(finished):
     of_lead = bank.subset(bank.present[:, own])
     kept = replace(of_lead, leads=("V5",), waves=of_lead.waves[:, [own]], present=of_lead.present[:, [own]])
     spec = replace(bundle.spec, leads=("V5",), bank=kept, beats=replace(bundle.spec.beats, context=3))
-    replace(bundle, spec=spec, signal={**bundle.signal, "order": 2}).save(finished.folder / "given")
+    network = replace(bundle.network_config, context=3)
+    made = replace(bundle, spec=spec, network_config=network, signal={**bundle.signal, "order": 2})
+    made.save(finished.folder / "given")
     corpora = "corpora=[{name: synthetic, format: synthetic, role: predict, labels: config/labels/synthetic.csv}]"
     arguments = ["--config", "bundle=given", "run=tiny3", "max_bad_fraction=1", "select={candidates: []}", corpora]
     said = finished.snakemake("--dry-run", *arguments, "signal={order: 3}", ok=False)

@@ -18,6 +18,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from email.message import Message
+from functools import cache
 from typing import Any, TypeVar
 
 from beatlens.faults import RecordFault
@@ -92,6 +93,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+@cache
 def _opener() -> urllib.request.OpenerDirector:
     """Return an opener without handlers of other schemes, and without a proxy for this machine."""
     proxy = urllib.request.getproxies().get("https")
@@ -193,7 +195,9 @@ def persistently(url: str, action: Callable[[], T]) -> T:
             wait, fault = min(max(wait, _asked_wait(error.headers)), MAX_WAIT_S), str(error)
         except _Refused as error:
             raise Interrupted("download_failed", f"{url}: {error.reason}") from None
-        except (OSError, http.client.HTTPException) as error:
+        except RecordFault:
+            raise
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a redirect to no address
             fault = f"{error or type(error).__name__}"
         if attempt < tries - 1:
             logger.warning("%s: %s; trying again in %.0f s", url, fault, wait)
