@@ -156,7 +156,8 @@ def fetch_record(remote: Remote, path: str, folder: Path) -> list[Path]:
     with DownloadFolder.opened(folder, remote.source, make=True) as home:
         assert home is not None
         corpus = _Corpus(remote, home)
-        corpus.fetch_signals(path)
+        for segment in corpus.fetch_signals(path).segment_names:
+            corpus.fetch_signals(beside(path, segment))
         try:
             corpus.fetch(f"{path}.{remote.annotator}", limit=MAX_ANNOTATION_BYTES, always=False)
         except https.NotOnServer as fault:
