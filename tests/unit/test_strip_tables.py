@@ -16,6 +16,7 @@ from beatlens.corpora.strips import StripSettings, read_record, scan_strips
 from beatlens.faults import RecordFault
 from beatlens.labels import LabelTable
 from beatlens.records import Record
+from beatlens.sheet import format_sheet, read_sheet
 
 LABELS = Path(__file__).parents[2] / "config" / "labels" / "strips.csv"
 WAVE = np.round(0.9 * np.exp(-0.5 * ((np.arange(500) % 200 - 100) / 4) ** 2) - 0.05 * np.sin(np.arange(500) / 40), 3)
@@ -134,6 +135,23 @@ def test_labels_in_letters_and_words_have_classes():
         assert record_class(record, table) == name
     with pytest.raises(RecordFault, match="label 'v'; expected one of"):
         record_class(Record("c", "r", "p", np.zeros((1, 9), dtype=np.float32), 250.0, ("II",), label="v"), table)
+
+
+def test_a_table_may_have_any_name_that_the_sheet_can_hold(tmp_path):
+    entry = CorpusEntry("c", "train", "strips", "atr")
+    write(tmp_path / "=Strips (März) #2.CSV", "1 2 3", "patient,ecg", 'p,"{}"')
+    (row,) = scan_strips(tmp_path, entry, {})
+    assert row.record.startswith("Strips_M_rz_2-1-")
+    assert read_sheet_row(tmp_path, row) == row
+    assert read_record(row, tmp_path, StripSettings(fs=250), {}).signal.tolist() == [[1, 2, 3]]
+    write(tmp_path / "a;b.csv", "1 2 3", "patient,ecg", 'p,"{}"')
+    with pytest.raises(ValueError, match="table 'a;b.csv'; expected a printable name without semicolons"):
+        scan_strips(tmp_path, entry, {})
+
+
+def read_sheet_row(folder, row):
+    (folder / "sheet.tsv").write_text(format_sheet([row]), encoding="utf-8")
+    return read_sheet(folder / "sheet.tsv")[0]
 
 
 def test_absurd_samples_are_no_signal(tmp_path):
