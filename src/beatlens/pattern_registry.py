@@ -124,9 +124,13 @@ def likeness(one: Mapping[str, npt.ArrayLike], other: Mapping[str, npt.ArrayLike
 
 def _read(path: Path) -> list[dict[str, Any]]:
     value = read_json(path)
-    if value.get("schema_version") != SCHEMA_VERSION:
-        raise ValueError(f"{path}: schema version {value.get('schema_version')!r}; expected {SCHEMA_VERSION}")
-    patterns: list[dict[str, Any]] = value["patterns"]
+    version = value.get("schema_version") if isinstance(value, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"{path}: schema version {version!r}; expected {SCHEMA_VERSION}")
+    patterns: list[dict[str, Any]] = value.get("patterns")
+    keys = {"id", "median"}
+    if not isinstance(patterns, list) or not all(isinstance(one, dict) and keys <= set(one) for one in patterns):
+        raise ValueError(f"{path}: its patterns aren't a list of entries with {', '.join(sorted(keys))}; expected one")
     return patterns
 
 
