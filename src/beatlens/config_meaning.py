@@ -14,6 +14,8 @@ from beatlens.text_tables import read_rows
 Problem = tuple[str, Any, str]
 """Dotted key, the value found, what is allowed."""
 SPLIT_COLUMNS = ("corpus", "record", "split")
+TABLES = {"split": SPLIT_COLUMNS, "select": SPLIT_COLUMNS, "seed_mining": ("beat_id", "label")}
+"""Sections whose ``table`` is a file with these columns."""
 
 
 def find_file(path: str, folders: Sequence[Path]) -> Path | None:
@@ -49,7 +51,7 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
     if config["bundle"] is None:
         yield from _network_problems(config)
     yield from _path_problems(config, folders)
-    yield from _split_table_problems(config, folders)
+    yield from _table_problems(config, folders)
     yield from _split_problems(config, folders)
     yield from _corpus_problems(config, folders)
 
@@ -112,14 +114,14 @@ def _of_run(rows: Sequence[Mapping[str, str]], corpora: Sequence[Mapping[str, An
             yield row
 
 
-def _split_table_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
-    for section in ("split", "select"):
-        table = config[section]["table"]
+def _table_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
+    for section, columns in TABLES.items():
+        table = config.get(section, {}).get("table")
         file = find_file(table, folders) if table is not None else None
         if file is not None:
-            expected = "a CSV with the columns corpus, record and split, and rows"
+            expected = f"a CSV with the columns {', '.join(columns[:-1])} and {columns[-1]}, and rows"
             try:
-                if not read_rows(file, SPLIT_COLUMNS, exact=False, comments=True):
+                if not read_rows(file, columns, exact=False, comments=True):
                     yield f"{section}.table", table, expected
             except (OSError, ValueError) as error:
                 yield f"{section}.table", table, f"{expected} ({error})"

@@ -54,13 +54,16 @@ def read_rows(path: str | Path, columns: Sequence[str], *, exact: bool = True, c
     """
     rows = csv_rows(path, comments=comments)
     header = next(rows, (0, []))[1]
+    while header and not header[-1]:
+        header.pop()  # spreadsheets save columns that were once in use
     if len(set(header)) < len(header) or (exact and header != list(columns)) or not set(columns) <= set(header):
         more = "" if exact else ", each once, and others if need be"
         raise ValueError(f"{path}: columns {few(header)}; expected {','.join(columns)}{more}")
     result = []
     for line, cells in rows:
+        cells = cells[: len(header)] + [cell for cell in cells[len(header) :] if cell]
         if not exact:
-            cells = cells + [""] * (len(header) - len(cells))
+            cells += [""] * (len(header) - len(cells))
         if len(cells) != len(header):
             raise ValueError(f"{path} line {line}: {few(cells)}; expected {len(header)} values")
         result.append(Row(line, dict(zip(header, cells, strict=True))))

@@ -33,6 +33,11 @@ def test_a_table_is_the_same_however_a_spreadsheet_saves_it(tmp_path, caplog, en
     assert ("patients.csv: isn't UTF-8, and is read as Windows-1252" in caplog.text) == (encoding == "cp1252")
 
 
+def test_columns_that_a_spreadsheet_left_empty_are_none(tmp_path):
+    (tmp_path / "patients.csv").write_text("record;patient;;\na;b;;\n;;;\nc;d\n")
+    assert read_patients(tmp_path / "patients.csv") == {"a": "b", "c": "d"}
+
+
 def test_lines_are_counted_with_comments_and_line_breaks_in_cells(tmp_path):
     file = tmp_path / "split.csv"
     file.write_text('# who\n\ncorpus,record,split,note\n# one\na,1,test,"two\nlines"\na,2,train\n')

@@ -9,6 +9,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -127,6 +128,34 @@ def test_paths_that_snakemake_would_expand_are_refused_by_name(fresh, tmp_path):
     copy = type(fresh)(shutil.copytree(fresh.folder, tmp_path / "a{b}"))
     said = copy.snakemake("--dry-run", config=None, ok=False)
     assert "a{b}: Snakemake expands { } in such a path; expected one without them" in said
+
+
+def test_all_other_paths_may_have_such_names_and_tables_may_come_from_a_spreadsheet(fresh):
+    place, beside = fresh.folder / "p{x}<results>", fresh.folder / "t{y}<logs>"
+    place.mkdir()
+    beside.mkdir()
+    beats = np.exp(-0.5 * ((np.arange(2500) % 200 - 100) / 3) ** 2) + 0.002 * np.sin(np.arange(2500))
+    wave = " ".join(f"{value:.3f}" for value in beats).replace(".", ",")
+    (place / "Müller {1}.csv").write_text(f"Patient ID;Strip label;ECG Wave\nMüller;normal;{wave}\n", encoding="cp1252")
+    record = "M_ller_1_-1"  # and a digest
+    (beside / "labels.csv").write_text("symbol;aux;class;description\nnormal;;N;\nS;;S;\nV;;V;\n", encoding="utf-16")
+    (beside / "split.csv").write_text("corpus;record;split\nmine;other;test\n")
+    corpus = {"name": "mine", "format": "strips", "role": "test", "fs": 250, "folder": place.name}
+    tables = {"labels": f"{beside.name}/labels.csv"}
+    shutil.copytree(ROOT / "models" / "mitdb", fresh.folder / "given")
+    settings = {
+        "run": "mine",
+        "bundle": "given",
+        "shards": 1,
+        "corpora": [corpus | tables],
+        "split": {"scheme": "table", "table": f"{beside.name}/split.csv"},
+    }
+    (fresh.folder / "mine.yaml").write_text(yaml.safe_dump(settings))
+    fresh.snakemake("--cores", "1", "preprocess", "--configfile", "mine.yaml", config=None)
+    records = read_table(fresh.folder / "results" / "mine" / "records.tsv")
+    assert records["patient"].tolist() == ["Müller"]
+    assert records["record"][0].startswith(record)
+    assert records["split"].tolist() == ["test"]
 
 
 def test_the_right_command_line_is_as_the_message_says(fresh):

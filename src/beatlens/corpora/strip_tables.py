@@ -8,6 +8,7 @@ Standard library only, but for openpyxl where a table is .xlsx: sheets are liste
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,8 @@ from beatlens.user_files import open_regular
 MAX_BYTES = 1_000_000_000
 """Largest table of strips, and what an .xlsx may hold once unpacked."""
 MAX_UNPACKED = 200
-"""How many times its own size an .xlsx may hold: sheets shrink to a tenth, not to a thousandth."""
+"""How many times its own size an .xlsx may hold, if it is more than `SMALL`: sheets shrink to a tenth."""
+SMALL = 50_000_000
 
 ALIASES = {
     "wave": ("wave", "waveform", "ecg", "signal", "samples", "voltage"),
@@ -146,7 +148,7 @@ def _smooth(waves: Sequence[str]) -> bool:
     near = far = 0.0
     for wave in waves:
         try:
-            found = [float(value) for value in numbers(wave)]
+            found = [value for value in map(float, numbers(wave)) if math.isfinite(value)]
         except ValueError:
             continue  # told of the strip itself
         near += sum(abs(b - a) for a, b in zip(found[1:], found[2:], strict=False))
@@ -197,7 +199,7 @@ def _xlsx_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
         try:
             with zipfile.ZipFile(content) as parts:
                 unpacked = sum(part.file_size for part in parts.infolist())
-            limit = min(MAX_BYTES, MAX_UNPACKED * file.stat().st_size)
+            limit = min(MAX_BYTES, max(SMALL, MAX_UNPACKED * file.stat().st_size))
             if unpacked > limit:
                 raise ValueError(f"{unpacked} bytes once unpacked; expected at most {limit}")
             sheet = load_workbook(content, read_only=True, data_only=True).worksheets[0]

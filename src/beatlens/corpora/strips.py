@@ -85,7 +85,7 @@ def scan_strips(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
     Raises
     ------
     ValueError
-        Where the folder has no table, a table's name is unsafe, or a table has no column of samples or of patients.
+        Where the folder has no table, a table's name can't stand in the sheet, or `read_strips` refuses a table.
     """
     tables = sorted(file for file in root.iterdir() if file.suffix.lower() in ENDINGS and not file.name.startswith("."))
     if not tables:
@@ -95,7 +95,10 @@ def scan_strips(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
         known.setdefault(row.files, []).append(row)
     rows: list[SheetRow] = []
     for file in tables:
-        check_name(file.name, f"corpora {corpus.name}: table")
+        if ";" in file.name or not file.name.isprintable():  # the sheet joins names by semicolons
+            raise ValueError(
+                f"corpora {corpus.name}: table {file.name!r}; expected a printable name without semicolons"
+            )
         stat = resolve_inside(root, file.name, "table").stat()
         old = known.get(file.name, [])
         if old and all(row.bytes == stat.st_size and row.mtime_ns == str(stat.st_mtime_ns) for row in old):

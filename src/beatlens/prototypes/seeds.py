@@ -49,7 +49,7 @@ def read_seeds(path: str | Path) -> pd.DataFrame:
     import pandas as pd
 
     labels: dict[str, str] = {}
-    for line, row in read_rows(path, ("beat_id", "label"), exact=False):
+    for line, row in read_rows(path, ("beat_id", "label"), exact=False, comments=True):
         beat, label = row["beat_id"], row["label"]
         if not beat or not label or beat in labels:
             raise ValueError(
