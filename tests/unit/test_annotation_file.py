@@ -71,10 +71,11 @@ def test_a_cut_file_is_told_at_every_place(tmp_path) -> None:
     assert not len(parse_annotations(b"", "r1.atr").sample)
 
 
-@pytest.mark.parametrize("content", [b"\x01\x04\x00\xfc\0\0", b"\x05\xfc" + bytes(6), b"\x05\x3c\0\0"])
-def test_codes_without_meaning_are_told(content) -> None:
-    with pytest.raises(RecordFault, match="bad_annotations"):
-        parse_annotations(content[2:] if content[1] == 4 else content, "r1.atr")
+@pytest.mark.parametrize(("code", "words"), [(63, "begins with code 63"), (15, "code 15 at 5")])
+def test_codes_without_meaning_are_told(code, words) -> None:
+    content = (code << 10 | 5).to_bytes(2, "little") + bytes(10)
+    with pytest.raises(RecordFault, match=f"bad_annotations.*{words}"):
+        parse_annotations(content, "r1.atr")
 
 
 def test_notes_are_on_one_line(tmp_path) -> None:

@@ -234,6 +234,10 @@ def test_made_corpus_has_one_digest_before_and_after_it_is_made(place: Path, sma
     make_corpus(folder, SyntheticSettings(**small))
     made = rows()
     assert digests(made) == digests(before)
+    with pytest.MonkeyPatch.context() as patch:
+        opened = count_hashes(patch)
+        assert rows() == made
+        assert not opened
     assert all(row.files.count(";") == 3 for row in made)
     assert digests(rows({**small, "seed": 99})) != digests(before)
     assert digests(rows()) == digests(before)

@@ -43,7 +43,7 @@ def fault(folder: Path, path: str = "r1") -> RecordFault:
 
 
 @pytest.mark.parametrize("form", ["16", "24", "32", "80", "508", "516", "524"])
-def test_formats_gains_and_skew_are_read_as_the_library_reads_them(tmp_path, form) -> None:
+def test_formats_gains_and_skew_are_read_as_the_library_reads_them(tmp_path, form, monkeypatch) -> None:
     import wfdb
 
     scale = {"80": 4, "508": 4}.get(form, 1)
@@ -68,6 +68,33 @@ def test_formats_gains_and_skew_are_read_as_the_library_reads_them(tmp_path, for
     record = read_wfdb(tmp_path, "r1", "own")
     np.testing.assert_array_equal(record.signal, expected.astype(np.float32))
     assert np.isnan(record.signal).sum() == (6 if ":5" in (tmp_path / "r1.hea").read_text() else 1)
+    monkeypatch.setattr(samples_module, "BLOCK_SAMPLES", 128)
+    np.testing.assert_array_equal(read_wfdb(tmp_path, "r1", "own").signal, record.signal)
+
+
+@pytest.mark.parametrize("form", [8, 61, 160, 212, 310, 311])
+def test_formats_that_the_library_only_reads(tmp_path, form) -> None:
+    import wfdb
+
+    data = np.random.default_rng(form).integers(0, 256, 4000).astype(np.uint8)
+    data.tofile(tmp_path / "r1.dat")
+    lines = [f"r1.dat {form} 200(3)/mV 10 0 {first} 0 0 {name}" for first, name in ((5, "II"), (-9, "V1"))]
+    (tmp_path / "r1.hea").write_text("\n".join(["r1 2 250 901", *lines]) + "\n")
+    expected = wfdb.rdrecord(str(tmp_path / "r1"))
+    bare = (tmp_path / "r1.hea").read_text()
+    if form != 8:  # of which the first value is a part
+        bare = bare.replace(" 0 5 0", " 0 0 0").replace(" 0 -9 0", " 0 0 0")
+    (tmp_path / "r1.hea").write_text(bare)
+    np.testing.assert_array_equal(read_wfdb(tmp_path, "r1", "own").signal, expected.p_signal.T.astype(np.float32))
+    sums = [
+        int(values.sum()) % 65536
+        for values in wfdb.rdrecord(str(tmp_path / "r1"), physical=False).d_signal.T.astype(int)
+    ]
+    right = bare.replace("0 0 II", f"{sums[0]} 0 II").replace("0 0 V1", f"{sums[1]} 0 V1")
+    (tmp_path / "r1.hea").write_text(right)
+    assert read_wfdb(tmp_path, "r1", "own").signal.shape == (2, 901)
+    (tmp_path / "r1.hea").write_text(right.replace(f"{sums[1]} 0 V1", f"{sums[1] ^ 3} 0 V1"))
+    assert fault(tmp_path).reason == "wrong_samples"
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,9 @@ def with_bad_records(finished):
         header = corpus / f"{name}.hea"
         header.write_text(change(header.read_text(encoding="utf-8")), encoding="utf-8")
 
+    def without_sums(header):
+        return re.sub(r"(?m)^(\S+ \d+ \S+ \S+ \S+) \S+ \S+", r"\1 0 0", header)
+
     copy("good")
     copy("lost").unlink()
     with copy("short").open("r+b") as signal_file:
@@ -101,12 +104,16 @@ def with_bad_records(finished):
     (corpus / "void.dat").write_bytes(b"")
     file = copy("still")
     file.write_bytes(bytes(file.stat().st_size))
+    edit("still", without_sums)
+    file = copy("backward")
+    file.write_bytes(file.read_bytes()[::-1])
     copy("strange")
     edit("strange", lambda header: header.replace("MLII", "RESP").replace("V1", "PLETH"))
     copy("climber")
     edit("climber", lambda header: header.replace("climber.dat", "../good.dat"))
     nan = copy("numb", "c01_1")
     nan.write_bytes(np.full(nan.stat().st_size // 2, -32768, dtype="<i2").tobytes())
+    edit("numb", without_sums)
     copy("twin")
     (corpus / "again").mkdir()
     for ending in (".dat", ".hea", ".atr"):
@@ -124,6 +131,7 @@ def with_bad_records(finished):
         "liar": "header_names_another_record",
         "void": "zero_length",
         "still": "flat",
+        "backward": "wrong_samples",
         "strange": "unknown_leads",
         "climber": "unsafe_path",
         "numb": "all_nan",

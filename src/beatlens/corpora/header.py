@@ -25,7 +25,7 @@ _RECORD = re.compile(
     r"(?P<name>[^\s/]+)(?:/(?P<segments>\d{1,9}))?\s+(?P<signals>\d{1,9})(?:\s+(?P<rest>.*))?", re.ASCII
 )
 _SIGNAL = re.compile(
-    r"(?P<file>\S.*?)\s+(?P<format>\d{1,9})(?:x(?P<frame>\d{1,9}))?(?::(?P<skew>\d{1,9}))?(?:\+(?P<offset>\d{1,18}))?"
+    r"(?P<file>\S(?:.*?\S)??)\s+(?P<format>\d{1,9})(?:x(?P<frame>\d{1,9}))?(?::(?P<skew>\d{1,9}))?(?:\+(?P<offset>\d{1,18}))?"
     r"(?:\s+(?P<rest>.*))?",
     re.ASCII,
 )
@@ -33,7 +33,7 @@ _GAIN = re.compile(
     r"(?P<gain>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)(?:\((?P<baseline>-?\d{1,18})\))?(?:/(?P<units>\S+))?",
     re.IGNORECASE,
 )
-_SEGMENT = re.compile(r"(?P<name>\S.*?)\s+(?P<length>\d{1,18})", re.ASCII)
+_SEGMENT = re.compile(r"(?P<name>\S(?:.*?\S)??)\s+(?P<length>\d{1,18})", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 _NOTE = re.compile(r"#\s*(?P<key>[A-Za-z]+)\s*:\s*(?P<value>.*)", re.DOTALL)
 _UNCALIBRATED = 200.0

@@ -204,19 +204,26 @@ def _made_rows(
     sums = parse_sums((folder / "SHA256SUMS").read_text(encoding="utf-8", errors="replace"))
     earlier = {name[:-4] for name in sums if name.endswith(".hea")}
     rows, stamped = [], (folder / "corpus.json").is_file()
-    for row in scan_folder(folder, corpus, previous):
-        known = {name: sums[name] for name in row.file_names if name in sums}
-        as_made = row.sha256.startswith(_MADE) or (
-            len(known) == len(row.file_names) and row.sha256 == content_digest(known, row.path)
-        )
+    hashed = {  # a row says what a record is made from only where its files are those of SHA256SUMS
+        path: row._replace(sha256=_listed_digest(row, sums)) if row.sha256.startswith(_MADE) else row
+        for path, row in previous.items()
+    }
+    for row in scan_folder(folder, corpus, hashed):
         if row.path in unmade:
             if row.reason == "checksum_mismatch" and not stamped:
                 row = row._replace(reason="")
-            rows.append(row._replace(sha256=digest) if as_made and not row.reason else row)
+            as_made = not row.reason and row.sha256 == _listed_digest(row, sums)
+            rows.append(row._replace(sha256=digest) if as_made else row)
             del unmade[row.path]
         elif row.path not in earlier:  # made from other settings: about to be replaced
             rows.append(row)
     return sorted([*rows, *unmade.values()], key=lambda row: row.path)
+
+
+def _listed_digest(row: SheetRow, sums: Mapping[str, str]) -> str:
+    """Return the digest that a record has by its corpus's SHA256SUMS; "" where a file isn't listed."""
+    known = {name: sums[name] for name in row.file_names if name in sums}
+    return content_digest(known, row.path) if len(known) == len(row.file_names) else ""
 
 
 def _made_names(folder: Path, settings: Mapping[str, Any]) -> list[str]:

@@ -45,8 +45,8 @@ MAX_SAMPLES = 1 << 29
 BLOCK_SAMPLES = 1 << 19
 """Samples of a lead of a long record that are decoded at once."""
 
-APART = frozenset({16, 24, 32, 80, 212})
-"""WFDB formats that say each sample by itself, in whole bytes or pairs of samples."""
+APART = frozenset({16, 24, 32, 61, 80, 160, 212}) | FLAC
+"""WFDB formats of which any stretch can be decoded by itself."""
 
 _MATLAB_TYPES = {0: "double", 1: "single", 2: "int32", 3: "int16", 4: "uint16", 5: "uint8"}
 _MATLAB_FORMATS = {16: 3, 32: 2, 160: 4, 80: 5}
@@ -117,8 +117,9 @@ def read_samples(
             stored = _read_block(record, path, start, stop)
             for k, place in enumerate(wanted):
                 signal, values = header.signals[place], stored[place]
-                sums[k] += int(values.sum(dtype=np.int64))
-                firsts[k] = int(values[0]) if start == 0 else firsts[k]
+                whole = np.nan_to_num(values, nan=NO_VALUE.get(signal.format, 0)).astype(np.int64)
+                sums[k] += int(whole.sum())
+                firsts[k] = int(whole[0]) if start == 0 else firsts[k]
                 part = slice(start * signal.samples_per_frame, stop * signal.samples_per_frame)
                 out[k][part] = _millivolts(values, signal)
     for k, place in enumerate(wanted):
@@ -220,29 +221,25 @@ def _blocks(header: Header, frames: int) -> list[tuple[int, int]]:
     return [(first, min(first + size, frames)) for first in range(0, frames, size)]
 
 
-def _read_block(record: str, path: str, start: int, stop: int) -> list[npt.NDArray[np.int64]]:
-    """Return the stored values of every signal, one array each."""
+def _read_block(record: str, path: str, start: int, stop: int) -> list[npt.NDArray[np.float64]]:
+    """Return the stored values of every signal, NaN where there is no value.
+
+    They are read as physical ones at a gain of 1, since the library's way to stored ones refuses format 61.
+    """
     import wfdb
 
     try:
-        read: Any = wfdb.rdrecord(record, sampfrom=start, sampto=stop, physical=False, smooth_frames=False)
+        read: Any = wfdb.rdrecord(record, sampfrom=start, sampto=stop, physical=True, smooth_frames=False)
     except TimeoutError:
         raise
     except Exception as error:
         raise RecordFault("unreadable", f"{path}: signal files: {type(error).__name__}: {error}") from error
-    return [np.asarray(values) for values in read.e_d_signal]
+    return [np.asarray(values) for values in read.e_p_signal]
 
 
-def _millivolts(stored: npt.NDArray[np.int64], signal: SignalLine) -> npt.NDArray[np.float64]:
-    values = stored.astype(np.float64)
-    values -= signal.baseline
-    values /= signal.gain
+def _millivolts(stored: npt.NDArray[np.float64], signal: SignalLine) -> npt.NDArray[np.float64]:
     with np.errstate(over="ignore"):
-        values *= MILLIVOLTS[signal.units.lower()]
-    no_value = NO_VALUE.get(signal.format)
-    if no_value is not None:
-        values[stored == no_value] = np.nan
-    return values
+        return (stored - signal.baseline) / signal.gain * MILLIVOLTS[signal.units.lower()]
 
 
 def _check_against_header(path: str, signal: SignalLine, first: int, total: int) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from beatlens.corpora.scan import CorpusEntry
 from beatlens.corpora.strip_tables import Strip, numbers, read_strips
-from beatlens.faults import RecordFault, check_name, resolve_inside, safe_name
+from beatlens.faults import RecordFault, resolve_inside, safe_name
 from beatlens.sheet import SheetRow
 
 if TYPE_CHECKING:
