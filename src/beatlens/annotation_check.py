@@ -32,9 +32,9 @@ SPREAD_S = 0.03
 MIN_AGREEMENT = 0.6
 """Agreement beyond chance below which annotations don't belong.
 
-In strips of 10 s to 30 min of DS1 (MIT-BIH), own annotations agree by .83 or more; those of other records by .43 or
-less in 95 % of strips of 10 s, and by .29 or less in 99 % of strips of a minute. With noise added at -12 to 6 dB, own
-ones agree by .96 or more where at least half of them lie where beats can be told.
+In strips of 10 s to 30 min of DS1 (MIT-BIH), own annotations agree by .83 or more; those of other records by .50 or
+less in 95 % of strips of 10 s, and by .23 or less in 99 % of strips of a minute (benchmarks/annotations.py). With noise
+added at -12 to 6 dB, own ones agree by .96 or more where at least half of them lie where beats can be told.
 """
 MIN_CLEAR = 0.5
 """Share of annotated beats that have to lie where beats can be told."""
