@@ -34,8 +34,8 @@ corpora:
   - {name: own, format: wfdb, role: predict}
 """
 """Recordings predicted by the tiny run's bundle: a few seconds of work in six jobs."""
-CPU_S = 60
-"""CPU seconds that a process may take, ten times what any needs: this finds endless loops, however busy the machine."""
+CPU_S = 30
+"""CPU seconds that a process may take, five times what any needs: this finds endless loops, however busy the machine."""
 LIMIT_S = 600.0
 """Longest time of a run in seconds, which finds those that wait for ever."""
 Item = TypeVar("Item")
