@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from faults.ground import Ground
-from faults.trial import LOST, OUTCOMES, SILENT, Trial, read_trials, table, write_trials
+from faults.trial import LOST, OUTCOMES, SILENT, Trial, fill, read_trials, table, write_trials
 
 KINDS = ("kills", "disks", "damage", "swaps", "records", "tables", "hostile", "bundles", "downloads", "environments")
 
@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="trials at a time")
     parser.add_argument("--seed", type=int, default=1, help="of the moments, places and values of faults")
     parser.add_argument("--quick", action="store_true", help="a sample of each kind")
+    parser.add_argument("--page", type=Path, help="page whose table is replaced, such as docs/reliability.md")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -43,6 +44,8 @@ def main() -> int:
     files = [arguments.output / f"{kind}.jsonl" for kind in KINDS]
     trials = [trial for file in files if file.exists() for trial in read_trials(file)]
     (arguments.output / "table.md").write_text(table(trials), encoding="utf-8")
+    if arguments.page:
+        fill(arguments.page, table(trials))
     print("\n" + table(trials))
     print("\n".join(f"{outcome}: {meaning}" for outcome, meaning in OUTCOMES.items()))
     return int(any(trial.outcome in {LOST, SILENT} for trial in trials))

@@ -54,7 +54,7 @@ class Answer:
     def crashed(self) -> bool:
         """Whether it ended by no message of ours, or not at all."""
         words = ("Traceback", "CPU time limit exceeded", "Killed")
-        return self.code is None or (self.code != 0 and any(word in self.said for word in words))
+        return self.code is None or self.code < 0 or (self.code > 0 and any(word in self.said for word in words))
 
     @property
     def end(self) -> str:
