@@ -35,7 +35,9 @@ corpora:
 """
 """Recordings predicted by the tiny run's bundle: a few seconds of work in six jobs."""
 CPU_S = 30
-"""CPU seconds that a process may take, five times what any needs: this finds endless loops, however busy the machine."""
+"""CPU seconds that a process may take, five times what any needs: finds endless loops, however busy the machine."""
+MEMORY_BYTES = 8 << 30
+"""Address space that a process may take; torch alone takes some GB."""
 LIMIT_S = 600.0
 """Longest time of a run in seconds, which finds those that wait for ever."""
 Item = TypeVar("Item")
@@ -138,7 +140,7 @@ class Ground:
 
         `limits` are those of each process by `resource.RLIMIT_*`, `options` those of `subprocess.Popen`.
         """
-        every = {resource.RLIMIT_CPU: CPU_S, **(limits or {})}
+        every = {resource.RLIMIT_CPU: CPU_S, resource.RLIMIT_AS: MEMORY_BYTES, **(limits or {})}
         options["preexec_fn"] = lambda: [resource.setrlimit(key, (value, value)) for key, value in every.items()]
         with (project / "said").open("wb") as said:
             given = {"cwd": project, "env": self.environment, "stdout": said, "stderr": said} | options

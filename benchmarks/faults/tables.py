@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import resource
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -23,7 +22,6 @@ max_bad_fraction: 1.0
 corpora:
   - {name: strips, format: strips, role: predict, fs: 250, lead: II}
 """
-MEMORY_BYTES = 6 << 30
 
 
 def plain_table() -> str:
@@ -108,7 +106,7 @@ def _trial(ground: Ground, number: int, item: tuple[str, str, bytes]) -> Trial:
     (folder / name).write_bytes(content)
     (project / "strips.yaml").write_text(CONFIG, encoding="utf-8")
     answer = ground.run(
-        project, "preprocess", config="strips.yaml", limits={resource.RLIMIT_AS: MEMORY_BYTES},
+        project, "preprocess", config="strips.yaml",
     )  # fmt: skip
     if answer.code == 0:
         status = read_table(project / "results/strips/status.tsv")
