@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -40,6 +41,9 @@ MEMORY_BYTES = 8 << 30
 """Address space that a process may take; torch alone takes some GB."""
 LIMIT_S = 600.0
 """Longest time of a run in seconds, which finds those that wait for ever."""
+OUR_ERRORS = ("ValueError", "ConfigError", "RecordFault", "TimeoutError", "ReplacedError")
+"""Errors that are messages: what was found where, and what was expected."""
+_ERRORS = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Fault))(?:: | in file |$)", re.M)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -54,9 +58,12 @@ class Answer:
 
     @property
     def crashed(self) -> bool:
-        """Whether it ended by no message of ours, or not at all."""
-        words = ("Traceback", "CPU time limit exceeded", "Killed")
-        return self.code is None or self.code < 0 or (self.code > 0 and any(word in self.said for word in words))
+        """Whether it ended by an error that isn't one of our messages, by a limit, or not at all."""
+        if self.code is None or self.code < 0:
+            return True
+        errors = [name for name in _ERRORS.findall(self.said) if name != "WorkflowError"]  # Snakemake's last word
+        limit = "CPU time limit exceeded" in self.said or "Killed" in self.said
+        return self.code > 0 and (limit or bool(errors and errors[-1] not in OUR_ERRORS))
 
     @property
     def end(self) -> str:

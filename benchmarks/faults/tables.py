@@ -105,18 +105,16 @@ def _trial(ground: Ground, number: int, item: tuple[str, str, bytes]) -> Trial:
     folder.mkdir(parents=True)
     (folder / name).write_bytes(content)
     (project / "strips.yaml").write_text(CONFIG, encoding="utf-8")
-    answer = ground.run(
-        project, "preprocess", config="strips.yaml",
-    )  # fmt: skip
+    answer = ground.run(project, "preprocess", config="strips.yaml")
     if answer.code == 0:
         status = read_table(project / "results/strips/status.tsv")
         refused = int((status["reason"] != "").sum())
         outcome = (TOLD, f"{refused} listed") if refused else (SURVIVED, f"{len(status)} strips used")
         if len(status) < 3 and not refused:
             outcome = SILENT, f"{len(status)} of 3 strips used"
-    elif answer.crashed or name not in answer.said:
-        outcome = LOST, answer.end
-    else:
+    elif not answer.crashed and (name in answer.said or "can't be used" in answer.said):
         outcome = TOLD, answer.end
+    else:
+        outcome = LOST, answer.end
     shutil.rmtree(project)
     return Trial(KIND, f"{name}, {fault}", *outcome)
