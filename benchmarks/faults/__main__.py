@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import resource
 import shutil
 import sys
 import time
@@ -47,8 +48,14 @@ def main() -> int:
     if arguments.page:
         fill(arguments.page, table(trials))
     print("\n" + table(trials))
+    print(f"{time.monotonic() - began:.0f} s, {_cpu_s():.0f} s of CPU time")
     print("\n".join(f"{outcome}: {meaning}" for outcome, meaning in OUTCOMES.items()))
     return int(any(trial.outcome in {LOST, SILENT} for trial in trials))
+
+
+def _cpu_s() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 if __name__ == "__main__":

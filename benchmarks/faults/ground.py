@@ -90,6 +90,7 @@ class Ground:
         self.folder = folder.resolve()
         self.finished = self.folder / "finished"
         self.workers, self.seed, self.quick = workers, seed, quick
+        self.run_s = 10.0  # how long the run of own recordings takes here, once it was made
         home = self.folder / "home"
         self.environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "XDG_CACHE_HOME": str(home)}
 
@@ -113,6 +114,7 @@ class Ground:
         if not (self.finished / "results" / "own" / "predictions" / "strips.parquet").exists():
             answer = self.run(self.finished, "predict")
             assert answer.code == 0, answer.said[-4000:]
+            self.run_s = answer.seconds
 
     @property
     def made(self) -> Path:
