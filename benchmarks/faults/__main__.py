@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import resource
 import shutil
 import sys
 import time
 from pathlib import Path
 
 from faults.ground import Ground
-from faults.trial import LOST, OUTCOMES, SILENT, Trial, read_trials, table, write_trials
+from faults.trial import LOST, OUTCOMES, SILENT, Trial, fill, read_trials, table, write_trials
 
 KINDS = ("kills", "disks", "damage", "swaps", "records", "tables", "hostile", "bundles", "downloads", "environments")
 
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="trials at a time")
     parser.add_argument("--seed", type=int, default=1, help="of the moments, places and values of faults")
     parser.add_argument("--quick", action="store_true", help="a sample of each kind")
+    parser.add_argument("--page", type=Path, help="page whose table is replaced, such as docs/reliability.md")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -43,9 +45,17 @@ def main() -> int:
     files = [arguments.output / f"{kind}.jsonl" for kind in KINDS]
     trials = [trial for file in files if file.exists() for trial in read_trials(file)]
     (arguments.output / "table.md").write_text(table(trials), encoding="utf-8")
+    if arguments.page:
+        fill(arguments.page, table(trials))
     print("\n" + table(trials))
+    print(f"{time.monotonic() - began:.0f} s, {_cpu_s():.0f} s of CPU time")
     print("\n".join(f"{outcome}: {meaning}" for outcome, meaning in OUTCOMES.items()))
     return int(any(trial.outcome in {LOST, SILENT} for trial in trials))
+
+
+def _cpu_s() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 if __name__ == "__main__":

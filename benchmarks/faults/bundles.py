@@ -54,7 +54,7 @@ def trials(ground: Ground) -> Iterator[Trial]:
     whole = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     paths = list(leaves(whole))
     rng = ground.random(KIND)
-    for path in rng.sample(paths, min(len(paths), 6 if ground.quick else 200)):
+    for path in rng.sample(paths, min(len(paths), 6 if ground.quick else 120)):
         value = whole
         for key in path:
             value = value[key]

@@ -101,9 +101,10 @@ def _trial(ground: Ground, name: str) -> Trial:
         if outcome[0] == TOLD:  # the server is well again: the same command must take what it can have now
             server.files, server.statuses, server.cuts, server.endless = whole, {}, {}, set()
             again = ground.run(project, "preprocess", config="far.yaml", limit_s=LIMIT_S)
-            after = _judge(ground, project, again)
-            if after[0] != SURVIVED:
-                outcome = LOST, f"{outcome[1]}; after the outage: {after[1]}"
+            found = read_records(project, "far") if again.code == 0 else {}
+            out = [name for name in read_records(ground.finished, "own") if name not in found or found[name].reason]
+            if out:
+                outcome = LOST, f"{outcome[1]}; after the outage without {out}: {again.end}"
     if (project / "executed").exists():
         outcome = SILENT, "code was run"
     shutil.rmtree(project)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -34,10 +35,15 @@ corpora:
   - {name: own, format: wfdb, role: predict}
 """
 """Recordings predicted by the tiny run's bundle: a few seconds of work in six jobs."""
-CPU_S = 60
-"""CPU seconds that a process may take, ten times what any needs: this finds endless loops, however busy the machine."""
+CPU_S = 30
+"""CPU seconds that a process may take, five times what any needs: finds endless loops, however busy the machine."""
+MEMORY_BYTES = 8 << 30
+"""Address space that a process may take; torch alone takes some GB."""
 LIMIT_S = 600.0
 """Longest time of a run in seconds, which finds those that wait for ever."""
+OUR_ERRORS = ("ValueError", "ConfigError", "RecordFault", "TimeoutError", "ReplacedError")
+"""Errors that are messages: what was found where, and what was expected."""
+_ERRORS = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Fault))(?:: | in file |$)", re.M)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -52,9 +58,12 @@ class Answer:
 
     @property
     def crashed(self) -> bool:
-        """Whether it ended by no message of ours, or not at all."""
-        words = ("Traceback", "CPU time limit exceeded", "Killed")
-        return self.code is None or (self.code != 0 and any(word in self.said for word in words))
+        """Whether it ended by an error that isn't one of our messages, by a limit, or not at all."""
+        if self.code is None or self.code < 0:
+            return True
+        errors = [name for name in _ERRORS.findall(self.said) if name != "WorkflowError"]  # Snakemake's last word
+        limit = "CPU time limit exceeded" in self.said or "Killed" in self.said
+        return self.code > 0 and (limit or bool(errors and errors[-1] not in OUR_ERRORS))
 
     @property
     def end(self) -> str:
@@ -81,6 +90,7 @@ class Ground:
         self.folder = folder.resolve()
         self.finished = self.folder / "finished"
         self.workers, self.seed, self.quick = workers, seed, quick
+        self.run_s = 10.0  # how long the run of own recordings takes here, once it was made
         home = self.folder / "home"
         self.environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "XDG_CACHE_HOME": str(home)}
 
@@ -104,6 +114,7 @@ class Ground:
         if not (self.finished / "results" / "own" / "predictions" / "strips.parquet").exists():
             answer = self.run(self.finished, "predict")
             assert answer.code == 0, answer.said[-4000:]
+            self.run_s = answer.seconds
 
     @property
     def made(self) -> Path:
@@ -138,7 +149,7 @@ class Ground:
 
         `limits` are those of each process by `resource.RLIMIT_*`, `options` those of `subprocess.Popen`.
         """
-        every = {resource.RLIMIT_CPU: CPU_S, **(limits or {})}
+        every = {resource.RLIMIT_CPU: CPU_S, resource.RLIMIT_AS: MEMORY_BYTES, **(limits or {})}
         options["preexec_fn"] = lambda: [resource.setrlimit(key, (value, value)) for key, value in every.items()]
         with (project / "said").open("wb") as said:
             given = {"cwd": project, "env": self.environment, "stdout": said, "stderr": said} | options

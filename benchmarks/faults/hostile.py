@@ -165,6 +165,8 @@ ATTACKS: dict[str, Callable[[Place], None]] = {
     "pickle as weights of the bundle": _weights,
     "pickle as state of a training": _state,
 }  # fmt: skip
+REFUSED = ("YAML", "run:", "10^9", "labels:", "pickle as weights")
+"""Beginnings of attacks that have no right result."""
 
 
 def trials(ground: Ground) -> Iterator[Trial]:
@@ -202,6 +204,8 @@ def _trial(ground: Ground, name: str) -> Trial:
         outcome = LOST, answer.end
     elif answer.code != 0:
         outcome = TOLD, answer.end
+    elif name.startswith(REFUSED):
+        outcome = SILENT, "accepted"
     elif training:
         outcome = judge_rerun(answer, wanted, project / "results/tiny")
     else:

@@ -19,19 +19,19 @@ NUMBERS = {GROUP: 25, ALONE: 6, ENDED: 10}
 
 @dataclass(frozen=True)
 class Work:
-    """What is under way: a target, what is removed so that it is made anew, and about how long that takes."""
+    """What is under way: a target, what is removed so that it is made anew, and its time in runs of own recordings."""
 
     target: str
     config: str
     run: str
     removed: tuple[str, ...]
-    seconds: float
+    share: float
 
 
 WORKS = (
-    Work("predict", OWN, "own", ("",), 14),
-    Work("results/tiny/model/bundle/bundle.json", TINY, "tiny", ("model",), 14),
-    Work("preprocess", TINY, "tiny", ("preprocess", "records.tsv", "status.tsv", "../corpora"), 10),
+    Work("predict", OWN, "own", ("",), 1.0),
+    Work("results/tiny/model/bundle/bundle.json", TINY, "tiny", ("model",), 1.3),
+    Work("preprocess", TINY, "tiny", ("preprocess", "records.tsv", "status.tsv", "../corpora"), 1.0),
 )
 
 
@@ -51,7 +51,7 @@ def _trial(ground: Ground, kind: str, number: int) -> Trial:
     for name in work.removed:
         place = results / name
         shutil.rmtree(place) if place.is_dir() else place.unlink()
-    moment = rng.uniform(0, work.seconds)
+    moment = rng.uniform(0, work.share) * ground.run_s
     process = ground.start(project, work.target, config=work.config)
     while kind == ALONE and not _jobs(project) and process.poll() is None:
         time.sleep(0.02)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 SURVIVED, TOLD, LOST, SILENT = "survived", "told", "lost", "silent"
+MARKS = ("<!-- figures of the campaign -->", "<!-- end of the figures -->")
 OUTCOMES = {
     SURVIVED: "the right result, at once or after the same command again, bit for bit",
     TOLD: "refused or listed with a reason, and nothing else harmed",
@@ -57,3 +58,12 @@ def table(trials: Sequence[Trial]) -> str:
         counts = [len(of_kind), *(of_kind.count(outcome) for outcome in OUTCOMES)]
         lines.append(f"| {kind or '**all**'} | " + " | ".join(map(str, counts)) + " |")
     return "\n".join(lines) + "\n"
+
+
+def fill(page: Path, text: str) -> None:
+    """Put a table in the place of the page's last one, between its marks."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(f"{MARKS[0]}\n")
+    _, mark, after = rest.partition(MARKS[1])
+    if not mark:
+        raise ValueError(f"{page}: no lines {' and '.join(MARKS)}; expected them around the table")
+    page.write_text(f"{before}{MARKS[0]}\n\n{text}\n{MARKS[1]}{after}", encoding="utf-8")

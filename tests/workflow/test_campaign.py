@@ -55,15 +55,22 @@ def test_what_differs_is_silent_and_what_stays_is_lost(campaign, tmp_path):
     (tmp_path / "a").write_text("2")
     assert ground.judge_rerun(well, wanted, tmp_path)[0] == "silent"
     assert ground.judge_rerun(ground.Answer(1, "", 1.0), wanted, tmp_path)[0] == "lost"
-    assert ground.Answer(1, "Traceback (most recent call last)", 1.0).crashed
     assert ground.Answer(None, "", 1.0).crashed
+    assert ground.Answer(-9, "", 1.0).crashed
+    ours = "KeyError: 'x'\n\nThe above exception ...\nValueError: a.csv: no column x\nWorkflowError:\n"
+    assert not ground.Answer(1, ours, 1.0).crashed
+    assert ground.Answer(1, "x\nUnicodeDecodeError in file records.smk, line 3:\nTraceback:\n", 1.0).crashed
 
 
-def test_the_table_counts_by_kind(campaign):
+def test_the_table_counts_by_kind(campaign, tmp_path):
     trial = campaign("trial")
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{trial.MARKS[0]}\nold\n{trial.MARKS[1]}\nafter\n")
     found = [trial.Trial("x", "1", "survived"), trial.Trial("x", "2", "lost"), trial.Trial("y", "1", "told")]
     assert trial.table(found).splitlines()[2:] == [
         "| x | 2 | 1 | 0 | 1 | 0 |",
         "| y | 1 | 0 | 1 | 0 | 0 |",
         "| **all** | 3 | 1 | 1 | 1 | 0 |",
     ]
+    trial.fill(page, "new\n")
+    assert page.read_text() == f"before\n{trial.MARKS[0]}\n\nnew\n\n{trial.MARKS[1]}\nafter\n"
