@@ -279,6 +279,7 @@ def test_gives_up_after_some_tries(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "waited"),
     [("7", 7), ("99999", 120), (format_datetime(datetime.now(UTC) + timedelta(days=1)), 120), ("soon", 1)],
+    ids=["seconds", "many seconds", "date", "no number"],
 )
 def test_a_server_says_when_to_ask_again(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, waited: float
