@@ -43,6 +43,8 @@ LIMIT_S = 600.0
 """Longest time of a run in seconds, which finds those that wait for ever."""
 OUR_ERRORS = ("ValueError", "ConfigError", "RecordFault", "TimeoutError", "ReplacedError")
 """Errors that are messages: what was found where, and what was expected."""
+FRAME = ("WorkflowError", "RuleException", "CalledProcessError")
+"""Errors by which Snakemake says that there was one."""
 _ERRORS = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Fault))(?:: | in file |$)", re.M)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -61,7 +63,7 @@ class Answer:
         """Whether it ended by an error that isn't one of our messages, by a limit, or not at all."""
         if self.code is None or self.code < 0:
             return True
-        errors = [name for name in _ERRORS.findall(self.said) if name != "WorkflowError"]  # Snakemake's last word
+        errors = [name for name in _ERRORS.findall(self.said) if name not in FRAME]
         limit = "CPU time limit exceeded" in self.said or "Killed" in self.said
         return self.code > 0 and (limit or bool(errors and errors[-1] not in OUR_ERRORS))
 

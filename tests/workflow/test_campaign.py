@@ -57,7 +57,8 @@ def test_what_differs_is_silent_and_what_stays_is_lost(campaign, tmp_path):
     assert ground.judge_rerun(ground.Answer(1, "", 1.0), wanted, tmp_path)[0] == "lost"
     assert ground.Answer(None, "", 1.0).crashed
     assert ground.Answer(-9, "", 1.0).crashed
-    ours = "KeyError: 'x'\n\nThe above exception ...\nValueError: a.csv: no column x\nWorkflowError:\n"
+    ours = "KeyError: 'x'\n\nThe above exception ...\nValueError: a.csv: no column x\n"
+    ours += "RuleException:\nCalledProcessError in file verify.smk, line 88:\nCommand ...\nWorkflowError:\n"
     assert not ground.Answer(1, ours, 1.0).crashed
     assert ground.Answer(1, "x\nUnicodeDecodeError in file records.smk, line 3:\nTraceback:\n", 1.0).crashed
 
