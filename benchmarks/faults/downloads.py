@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,7 +70,7 @@ FAULTS: dict[str, Fault] = {
     "a file that isn't there": lambda server, project: server.files.pop("a02.dat") and None,
     "wrong content": _wrong,
     "a list of sums cut in half": _both(_wrong, _sums(lambda text: text[: len(text) // 2])),
-    "sums of other letters": _sums(str.upper),
+    "sums in capital letters": _sums(lambda text: re.sub(r"^\S+", lambda sum_: sum_[0].upper(), text, flags=re.M)),
     "an unsafe record": _records("../../../outside\n"),
     "a record with a command": _records("$(touch executed)\n"),
     "a list of records without end": lambda server, project: server.endless.add("RECORDS"),
