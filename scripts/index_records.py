@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from beatlens import programs
-from beatlens.config import load_config, merge
+from beatlens.config.load import load_config, merge
 from beatlens.corpora.index import update_sheet
+from beatlens.run import programs
 
 ROOT = Path(__file__).resolve().parents[1]
 logger = logging.getLogger("index_records")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import yaml
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_table
+from beatlens.core.files import read_table, write_table
+from beatlens.learning.train_and_bundle import input_spec
 from beatlens.prototypes.seeds import seed_bank, similar_beats
-from beatlens.shards import Shard
-from beatlens.workbench import input_spec
+from beatlens.run import programs
+from beatlens.shards.shard import Shard
 
 
 def main() -> None:

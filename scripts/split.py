@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs, roster, splits
-from beatlens.artefacts import write_table
-from beatlens.sheet import read_sheet
+from beatlens.core.files import write_table
+from beatlens.corpora.record_sheet import read_sheet
+from beatlens.run import programs
+from beatlens.shards import record_table, splits
 
 
 def main() -> None:
@@ -20,10 +21,10 @@ def main() -> None:
     programs.start(arguments)
     settings = arguments.settings
 
-    records, status = roster.gather(arguments.shards, settings["classes"])
-    roster.check_complete(status, [(row.corpus, row.record) for row in read_sheet(arguments.sheet)])
+    records, status = record_table.gather(arguments.shards, settings["classes"])
+    record_table.check_complete(status, [(row.corpus, row.record) for row in read_sheet(arguments.sheet)])
     write_table(arguments.status, status)
-    roster.check_bad_fraction(status, settings["max_bad_fraction"])
+    record_table.check_bad_fraction(status, settings["max_bad_fraction"])
     records["split"] = splits.assign_splits(
         records, splits.SplitSettings(**settings["split"]), settings["classes"], arguments.table
     )

@@ -9,10 +9,18 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from beatlens.bundle import SCHEMA_VERSION
-from beatlens.config import ConfigError, candidate_config, load_config, merge, schema_problems, sections, typed_entries
-from beatlens.config_meaning import meaning_problems
-from beatlens.configdoc import document
+from beatlens.config.cross_checks import meaning_problems
+from beatlens.config.documentation import document
+from beatlens.config.load import (
+    ConfigError,
+    candidate_config,
+    load_config,
+    merge,
+    schema_problems,
+    sections,
+    typed_entries,
+)
+from beatlens.prediction.bundle import SCHEMA_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))

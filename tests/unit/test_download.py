@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from beatlens.core.record_faults import RecordFault
 from beatlens.corpora import download
 from beatlens.corpora.download import Remote, fetch_file, fetch_record, read_remote
 from beatlens.corpora.index import update_sheet
+from beatlens.corpora.record_sheet import shard_digest
 from beatlens.corpora.registry import read_record
-from beatlens.faults import RecordFault
-from beatlens.sheet import shard_digest
 
 PREFIX = "/files/own/1.0.0/"
 

@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens import preprocess, roster
-from beatlens.beat_labels import BeatLabels, label_beats
-from beatlens.labels import LabelTable
-from beatlens.preprocess import PreprocessSettings, choose_leads, preprocess_record, preprocess_shard
-from beatlens.records import Annotations, Record, RecordFault, TruthSpan
-from beatlens.shards import Shard
-from beatlens.sheet import SheetRow, format_sheet
+from beatlens.beats import preprocess
+from beatlens.beats.preprocess import PreprocessSettings, choose_leads, preprocess_record, preprocess_shard
+from beatlens.core.record import Annotations, Record, RecordFault, TruthSpan
+from beatlens.corpora.beat_labels import BeatLabels, label_beats
+from beatlens.corpora.label_table import LabelTable
+from beatlens.corpora.record_sheet import SheetRow, format_sheet
+from beatlens.shards import record_table
+from beatlens.shards.shard import Shard
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -253,11 +254,11 @@ def test_bad_records_become_rows_and_the_others_are_the_same_in_any_shard(
 def test_a_shard_without_any_usable_record_is_still_a_shard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shard = write_shard(tmp_path / "s", rows_and_reader(monkeypatch, {"x": RecordFault("flat", "constant")}))
     assert len(shard.records) == len(shard.beats()) == len(shard.beats("annotated")) == 0
-    records, status = roster.gather([tmp_path / "s"], ["N", "V"])
+    records, status = record_table.gather([tmp_path / "s"], ["N", "V"])
     assert len(records) == 0
     assert len(status) == 1
     with pytest.raises(ValueError, match=r"1 of 1 records can't be used: flat \(1: c/x\)"):
-        roster.check_bad_fraction(status, 1.0)
+        record_table.check_bad_fraction(status, 1.0)
 
 
 def test_the_roster_counts_annotated_beats_and_misses_no_record(
@@ -266,16 +267,16 @@ def test_the_roster_counts_annotated_beats_and_misses_no_record(
     rows = rows_and_reader(monkeypatch, {"a": make_record("a"), "b": make_record("b")})
     for k, row in enumerate(rows):
         write_shard(tmp_path / str(k), [row])
-    records, status = roster.gather([tmp_path / "1", tmp_path / "0"], ["N", "S", "V"])
+    records, status = record_table.gather([tmp_path / "1", tmp_path / "0"], ["N", "S", "V"])
     assert records["record"].tolist() == ["a", "b"]
     n_ventricular = sum(k % 10 == 5 for k in range(len(R_SAMPLES)))
     assert records.loc[0, ["n_N", "n_S", "n_V"]].tolist() == [len(R_SAMPLES) - n_ventricular, 0, n_ventricular]
     assert records["fs"].tolist() == [FS, FS]
-    roster.check_complete(status, [("c", "a"), ("c", "b")])
+    record_table.check_complete(status, [("c", "a"), ("c", "b")])
     with pytest.raises(ValueError, match="in no shard"):
-        roster.check_complete(status, [("c", "a"), ("c", "b"), ("c", "z")])
+        record_table.check_complete(status, [("c", "a"), ("c", "b"), ("c", "z")])
     with pytest.raises(ValueError, match="more than one shard"):
-        roster.gather([tmp_path / "0", tmp_path / "0"], ["N"])
+        record_table.gather([tmp_path / "0", tmp_path / "0"], ["N"])
 
 
 def test_too_many_bad_records_fail_naming_the_worst_reasons() -> None:
@@ -283,10 +284,10 @@ def test_too_many_bad_records_fail_naming_the_worst_reasons() -> None:
     status = pd.DataFrame(
         {"corpus": "c", "record": list("abcdefg"), "used": [r == "" for r in reasons], "reason": reasons}
     ).assign(detail=["", "", "", "", "leads II are constant", "V1", "nothing finite"])
-    roster.check_bad_fraction(status, 0.5)
+    record_table.check_bad_fraction(status, 0.5)
     flat, nan = r"flat \(2: c/e, c/f\), such as: leads II are constant", r"all_nan \(1: c/g\), such as: nothing finite"
     with pytest.raises(ValueError, match=rf"3 of 7 records can't be used: {flat}; {nan}"):
-        roster.check_bad_fraction(status, 0.4)
+        record_table.check_bad_fraction(status, 0.4)
 
 
 def test_labels_come_from_the_table_and_noise_counts_where_all_signals_have_it() -> None:

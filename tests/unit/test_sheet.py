@@ -11,8 +11,8 @@ import pytest
 
 from beatlens.corpora import index
 from beatlens.corpora.index import corpus_folder, update_sheet
+from beatlens.corpora.record_sheet import SheetRow, read_sheet, shard_digest, shard_of, shard_rows, used_shards
 from beatlens.corpora.synthetic import SyntheticSettings, make_corpus, record_names
-from beatlens.sheet import SheetRow, read_sheet, shard_digest, shard_of, shard_rows, used_shards
 
 OWN = {"name": "own", "role": "test", "format": "wfdb"}
 

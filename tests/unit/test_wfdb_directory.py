@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from beatlens.core.record_faults import RecordFault
 from beatlens.corpora.header import parse_header
 from beatlens.corpora.registry import annotator_of, read_patients, read_record
 from beatlens.corpora.scan import CorpusEntry, scan_folder
 from beatlens.corpora.wfdb_directory import read_record as read_wfdb
-from beatlens.faults import RecordFault
 
 
 @pytest.fixture

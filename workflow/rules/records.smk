@@ -3,7 +3,7 @@ import math
 from functools import cache
 
 from beatlens.corpora.index import corpus_folder, update_sheet
-from beatlens.sheet import read_sheet, shard_digest, used_shards
+from beatlens.corpora.record_sheet import read_sheet, shard_digest, used_shards
 
 
 def folder_of(corpus):

@@ -24,8 +24,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from beatlens.core.record_faults import RecordFault, resolve_inside
 from beatlens.corpora.header import MAX_HEADER_BYTES, beside, parse_header
-from beatlens.faults import RecordFault, resolve_inside
 
 logger = logging.getLogger(__name__)
 

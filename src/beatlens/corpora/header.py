@@ -10,7 +10,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 
-from beatlens.faults import RecordFault
+from beatlens.core.record_faults import RecordFault
 
 MAX_HEADER_BYTES = 1 << 20
 

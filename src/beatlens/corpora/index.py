@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from beatlens.core.record_faults import RecordFault, check_name
+from beatlens.corpora.record_sheet import SheetRow, format_sheet, read_sheet
 from beatlens.corpora.scan import CorpusEntry, content_digest, scan_folder
 from beatlens.corpora.strips import scan_strips
-from beatlens.faults import RecordFault, check_name
-from beatlens.sheet import SheetRow, format_sheet, read_sheet
 
 logger = logging.getLogger(__name__)
 

@@ -6,14 +6,14 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+from beatlens.core.record import Record
+from beatlens.core.record_faults import REASONS, RecordFault, resolve_inside
 from beatlens.corpora.download import fetch_record, read_remote
 from beatlens.corpora.header import MAX_HEADER_BYTES, beside, parse_header
+from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.strips import StripSettings
 from beatlens.corpora.strips import read_record as read_strip
 from beatlens.corpora.wfdb_directory import read_record as read_wfdb
-from beatlens.faults import REASONS, RecordFault, resolve_inside
-from beatlens.records import Record
-from beatlens.sheet import SheetRow
 
 DEFAULT_ANNOTATOR = "atr"
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from beatlens.core.record_faults import RecordFault, check_name, resolve_inside
 from beatlens.corpora.header import MAX_HEADER_BYTES, beside, parse_header
-from beatlens.faults import RecordFault, check_name, resolve_inside
-from beatlens.sheet import SheetRow
+from beatlens.corpora.record_sheet import SheetRow
 
 logger = logging.getLogger(__name__)
 

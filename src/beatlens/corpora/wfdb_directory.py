@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.core.leads import canonical_lead
+from beatlens.core.record import Annotations, FloatArray, Record, TruthSpan
+from beatlens.core.record_faults import RecordFault, check_name, resolve_inside
 from beatlens.corpora.header import MAX_HEADER_BYTES, Header, beside, parse_header
-from beatlens.faults import RecordFault, check_name, resolve_inside
-from beatlens.leads import canonical_lead
-from beatlens.records import Annotations, FloatArray, Record, TruthSpan
 
 logger = logging.getLogger(__name__)
 

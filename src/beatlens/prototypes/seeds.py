@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from beatlens.dataset import split_beats
-from beatlens.inputs import InputSpec, prepare_record, record_similarities
-from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.shards import Shard
+from beatlens.inputs.labelled_records import split_beats
+from beatlens.inputs.network_inputs import InputSpec, prepare_record, record_similarities
+from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.shards.shard import Shard
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,143 @@
+"""The roster of a run, gathered from its shards: which records are used and what they hold, which are not and why."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beatlens.shards.shard import STATUS_COLUMNS, Shard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+RECORD_TABLE_COLUMNS = (
+    "corpus",
+    "record",
+    "patient",
+    "role",
+    "split",
+    "n_beats",
+    "duration_s",
+    "leads",
+    "fs",
+    "dx",
+    "labelled",
+    "weak_label",
+)
+"""Columns of records.tsv, followed by ``n_<class>``; ``fs`` is the record file's rate in Hz.
+
+``n_<class>`` counts annotated beats, and of a record with a label of its own the beats found.
+"""
+
+
+def gather(shards: Sequence[Path], classes: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the record table (its split still empty) and the status table of all shards, sorted by record.
+
+    Parameters
+    ----------
+    shards
+        Shard directories.
+    classes
+        Classes whose beats are counted.
+
+    Raises
+    ------
+    ValueError
+        Where two shards hold the same record.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    statuses = []
+    for path in shards:
+        shard = Shard(path)
+        statuses.append(shard.status)
+        beats = shard.beats("detected")
+        detected = beats.groupby(["corpus", "record"]).size()
+        known = [shard.beats("annotated"), beats[beats["label_source"] == "record"]]
+        counts = pd.concat([table[["corpus", "record", "label"]] for table in known]).value_counts()
+        absent = set(RECORD_TABLE_COLUMNS) - {"split", "n_beats"} - set(shard.records)
+        if absent:
+            raise ValueError(f"{path}: records without {sorted(absent)}; expected a shard of this version's preprocess")
+        for row in shard.records.itertuples(index=False):
+            key = (row.corpus, row.record)
+            own = {name: getattr(row, name) for name in RECORD_TABLE_COLUMNS if name in shard.records}
+            own |= {"split": "", "n_beats": int(detected.get(key, 0)), "fs": row.fs_file}
+            rows.append(own | {f"n_{label}": int(counts.get((*key, label), 0)) for label in classes})
+    columns = [*RECORD_TABLE_COLUMNS, *(f"n_{label}" for label in classes)]
+    records = pd.DataFrame(rows, columns=columns).sort_values(["corpus", "record"], ignore_index=True)
+    twice = records[records.duplicated(["corpus", "record"])]
+    if len(twice):
+        names = [f"{row.corpus}/{row.record}" for row in twice.itertuples()]
+        raise ValueError(f"{names[:5]} are in more than one shard; expected each record once")
+    status = pd.concat(statuses, ignore_index=True) if statuses else pd.DataFrame(columns=list(STATUS_COLUMNS))
+    return records, status.sort_values(["corpus", "record", "reason"], ignore_index=True)
+
+
+def split_listing(records: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the ``corpus/patient`` of each split, sorted."""
+    return {
+        str(split): sorted(
+            {f"{corpus}/{patient}" for corpus, patient in zip(own["corpus"], own["patient"], strict=True)}
+        )
+        for split, own in records[records["role"] != "noise"].groupby("split")
+    }
+
+
+def records_digest(records: pd.DataFrame) -> str:
+    """Return a sha256 of which records of which patients with how many beats were in which split."""
+    columns = ["corpus", "record", "patient", "role", "split", "n_beats", "duration_s"]
+    rows = records.sort_values(["corpus", "record"])[columns]
+    return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
+
+
+def check_complete(status: pd.DataFrame, sheet: Iterable[tuple[str, str]]) -> None:
+    """Raise where the status table doesn't hold exactly the records (corpus, record) of the sheet.
+
+    Raises
+    ------
+    ValueError
+        Naming what is missing or too much: shards of another sheet or another number of shards.
+    """
+    found, wanted = set(zip(status["corpus"], status["record"], strict=True)), set(sheet)
+    missing, extra = sorted(wanted - found), sorted(found - wanted)
+    if missing or extra:
+        raise ValueError(
+            f"shards and record sheet differ: {len(missing)} records of the sheet are in no shard {missing[:5]}, "
+            f"{len(extra)} of the shards aren't in the sheet {extra[:5]}"
+        )
+
+
+def check_bad_fraction(status: pd.DataFrame, max_bad_fraction: float) -> None:
+    """Raise where too many records can't be used.
+
+    Parameters
+    ----------
+    status
+        Status table, one row a record.
+    max_bad_fraction
+        Largest share of unusable records.
+
+    Raises
+    ------
+    ValueError
+        Naming the share and the most frequent reasons, with counts and examples; or that there is no usable record.
+    """
+    bad = status[~status["used"].astype(bool)]
+    if not len(bad):
+        return
+    share = len(bad) / len(status)
+    worst = []
+    for reason, count in bad["reason"].value_counts().head(3).items():
+        rows = bad[bad["reason"] == reason].head(3)
+        examples = ", ".join(f"{row.corpus}/{row.record}" for row in rows.itertuples())
+        worst.append(f"{reason} ({count}: {examples}), such as: {rows['detail'].iloc[0]}")
+    summary = f"{len(bad)} of {len(status)} records can't be used: {'; '.join(worst)}"
+    if share > max_bad_fraction or len(bad) == len(status):
+        raise ValueError(f"{summary}. At most {max_bad_fraction:.0%} are allowed (max_bad_fraction)")
+    logger.warning("%s", summary)
