@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from beatlens.annotation_check import agreement, check_annotations
-from beatlens.beat_labels import BeatLabels
-from beatlens.shards import Shard
-from beatlens.stretch import Stretch
+from beatlens.beats.annotation_check import agreement, check_annotations
+from beatlens.corpora.beat_labels import BeatLabels
+from beatlens.shards.shard import Shard
+from beatlens.shards.stretches import Stretch
 
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()
 FS = 360.0

@@ -27,27 +27,27 @@ from typing import Any
 import numpy as np
 import yaml
 
-import beatlens.beats
-import beatlens.preprocess
-from beatlens.artefacts import read_table
-from beatlens.beats import DEFAULT_RR_S, BeatSettings, rr_columns, rr_features, stretches
-from beatlens.config import load_config
+import beatlens.beats.beat_table
+import beatlens.beats.preprocess
+from beatlens.beats.beat_table import DEFAULT_RR_S, BeatSettings, rr_columns, rr_features, stretches
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_shard
+from beatlens.beats.rr_intervals import SPREAD_FLOOR
+from beatlens.config.load import load_config
+from beatlens.core.files import read_table
+from beatlens.corpora.label_table import LabelTable
+from beatlens.corpora.record_sheet import SheetRow, shard_of, used_shards
 from beatlens.corpora.registry import read_patients
-from beatlens.intervals import SPREAD_FLOOR
-from beatlens.labels import LabelTable
-from beatlens.preprocess import PreprocessSettings, preprocess_shard
-from beatlens.sheet import SheetRow, shard_of, used_shards
 
 CONFIG = load_config(yaml.safe_load((ROOT / "config/mitdb.yaml").read_text(encoding="utf-8")), ROOT, ROOT)
 SETTINGS = PreprocessSettings.from_config(CONFIG)
 RR = SETTINGS.beats
 STAGES: Stages = {
-    "read": [(beatlens.preprocess, "read_record"), (beatlens.preprocess, "label_beats")],
-    "conditioning": [(beatlens.preprocess, "condition")],
-    "R peaks": [(beatlens.preprocess, "detect")],
-    "quality": [(beatlens.preprocess, "assess"), (beatlens.preprocess, "lead_scale")],
-    "RR": [(beatlens.beats, "rr_columns"), (beatlens.beats, "stretches")],
-    "write": [(beatlens.preprocess.ShardWriter, "add"), (beatlens.preprocess.ShardWriter, "_finish")],
+    "read": [(beatlens.beats.preprocess, "read_record"), (beatlens.beats.preprocess, "label_beats")],
+    "conditioning": [(beatlens.beats.preprocess, "condition")],
+    "R peaks": [(beatlens.beats.preprocess, "detect")],
+    "quality": [(beatlens.beats.preprocess, "assess"), (beatlens.beats.preprocess, "lead_scale")],
+    "RR": [(beatlens.beats.beat_table, "rr_columns"), (beatlens.beats.beat_table, "stretches")],
+    "write": [(beatlens.beats.preprocess.ShardWriter, "add"), (beatlens.beats.preprocess.ShardWriter, "_finish")],
 }
 
 
@@ -94,7 +94,7 @@ def raw_to_beats(folder: Path, n_processes: int, repeats: int, output: Path) -> 
 
 
 class PlainIntervals:
-    """RR features beat by beat, each from its definition, as `beatlens.intervals` says.
+    """RR features beat by beat, each from its definition, as `beatlens.beats.rr_intervals` says.
 
     Parameters
     ----------

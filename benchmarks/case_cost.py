@@ -24,7 +24,7 @@ from typing import Any
 
 import pandas as pd
 
-from beatlens.config import load_config
+from beatlens.config.load import load_config
 from beatlens.corpora.index import update_sheet
 
 MUST_RATIO = 1.2

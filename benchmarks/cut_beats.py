@@ -17,16 +17,16 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from beatlens.bundle import Bundle
-from beatlens.config import load_config
-from beatlens.corpora.wfdb_directory import read_record
-from beatlens.edges import CUT_BY_EDGE
-from beatlens.inference import predict_beats
-from beatlens.labels import LabelTable
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
+from beatlens.beats.record_edges import CUT_BY_EDGE
+from beatlens.config.load import load_config
+from beatlens.corpora.label_table import LabelTable
+from beatlens.corpora.wfdb.record import read_record
 from beatlens.models.build import make_deterministic
-from beatlens.preprocess import PreprocessSettings, preprocess_record
-from beatlens.shard_writer import ShardWriter
-from beatlens.shards import Shard
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.predict import predict_beats
+from beatlens.shards.shard import Shard
+from beatlens.shards.writer import ShardWriter
 
 ROOT = Path(__file__).resolve().parents[1]
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()

@@ -22,17 +22,17 @@ import pandas as pd
 import torch
 import yaml
 
-from beatlens.artefacts import read_table, write_table
-from beatlens.bundle import Bundle
-from beatlens.evaluate.agreement import agreement
-from beatlens.evaluate.probes import cell_values, probe_case
-from beatlens.explain.cases import case_rows
-from beatlens.explain.record_view import RecordViews
+from beatlens.core.files import read_table, write_table
+from beatlens.evaluate.explanations.agreement import agreement
+from beatlens.evaluate.probes.shared import cell_values, probe_case
+from beatlens.explain.case.choice import case_rows
+from beatlens.explain.case.target import Target
 from beatlens.explain.settings import ExplainSettings
-from beatlens.explain.target import Target
-from beatlens.inference import Beside, predict_beats
+from beatlens.inputs.record_view import RecordViews
 from beatlens.models.hybrid import HybridNet
-from beatlens.shards import Shard
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.predict import Beside, predict_beats
+from beatlens.shards.shard import Shard
 
 
 def predict(shard: Shard, bundle: Bundle, network: HybridNet, folder: Path) -> None:

@@ -38,21 +38,21 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import yaml  # noqa: E402
 
-from beatlens.beats import RR_FEATURES  # noqa: E402
-from beatlens.calibration import Calibration  # noqa: E402
-from beatlens.explain.baselines import fill_signal  # noqa: E402
-from beatlens.explain.engine import PerturbationEngine  # noqa: E402
-from beatlens.explain.kernelshap import solve_kernelshap  # noqa: E402
-from beatlens.explain.players import Players, segment_players  # noqa: E402
-from beatlens.explain.sampling import shapley_coalitions  # noqa: E402
-from beatlens.explain.scene import Scene  # noqa: E402
-from beatlens.explain.target import Target  # noqa: E402
-from beatlens.inputs import lead_means  # noqa: E402
-from beatlens.leads import lead_id  # noqa: E402
+from beatlens.beats.beat_table import RR_FEATURES  # noqa: E402
+from beatlens.core.leads import lead_id  # noqa: E402
+from beatlens.decision.calibration import Calibration  # noqa: E402
+from beatlens.explain.case.baselines import fill_signal  # noqa: E402
+from beatlens.explain.case.scene import Scene  # noqa: E402
+from beatlens.explain.case.target import Target  # noqa: E402
+from beatlens.explain.engine.perturbation import PerturbationEngine  # noqa: E402
+from beatlens.explain.methods.kernelshap import solve_kernelshap  # noqa: E402
+from beatlens.explain.methods.sampling import shapley_coalitions  # noqa: E402
+from beatlens.explain.players.coalition import Players, segment_players  # noqa: E402
+from beatlens.inputs.network_inputs import lead_means  # noqa: E402
+from beatlens.inputs.prototype_bank import PrototypeBank  # noqa: E402
 from beatlens.models.hybrid import HybridNet  # noqa: E402
 from beatlens.models.settings import ModelSettings, NetworkConfig  # noqa: E402
-from beatlens.prototypes.similarity import PrototypeBank  # noqa: E402
-from beatlens.shards import BeatGeometry  # noqa: E402
+from beatlens.shards.shard import BeatGeometry  # noqa: E402
 
 CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config/config.yaml").read_text(encoding="utf-8"))
 CLASSES = tuple(CONFIG["classes"])

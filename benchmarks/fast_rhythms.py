@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from beatlens.beats import match_beats
-from beatlens.corpora.wfdb_directory import read_record
-from beatlens.rpeaks import RPeakSettings, detect
-from beatlens.signal import SignalSettings, condition
+from beatlens.beats.beat_table import match_beats
+from beatlens.corpora.wfdb.record import read_record
+from beatlens.signals.conditioning import SignalSettings, condition
+from beatlens.signals.r_peaks import RPeakSettings, detect
 
 ROOT = Path(__file__).resolve().parents[1]
 FS = 360.0

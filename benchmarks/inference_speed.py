@@ -25,21 +25,21 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-import beatlens.inference
-import beatlens.inputs
-from beatlens.artefacts import read_table
-from beatlens.bundle import Bundle
-from beatlens.inference import network_outputs, predict_beats
-from beatlens.inputs import prepare_record
-from beatlens.look_alikes import LookAlikes
+import beatlens.inputs.network_inputs
+import beatlens.prediction.predict
+from beatlens.core.files import read_table
+from beatlens.inputs.look_alikes import LookAlikes
+from beatlens.inputs.network_inputs import prepare_record
 from beatlens.models.build import make_deterministic
-from beatlens.shards import Shard
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.predict import network_outputs, predict_beats
+from beatlens.shards.shard import Shard
 
 STAGES: Stages = {
-    "beats and RR features": [(beatlens.inputs, "prepare_record")],
-    "prototypes": [(beatlens.inference, "prototype_features")],
-    "look-alikes": [(beatlens.inference, "look_alikes_of"), (LookAlikes, "say"), (LookAlikes, "shift")],
-    "reasons": [(beatlens.inference, "reasons")],
+    "beats and RR features": [(beatlens.inputs.network_inputs, "prepare_record")],
+    "prototypes": [(beatlens.prediction.predict, "prototype_features")],
+    "look-alikes": [(beatlens.prediction.predict, "look_alikes_of"), (LookAlikes, "say"), (LookAlikes, "shift")],
+    "reasons": [(beatlens.prediction.predict, "reasons")],
 }
 SIZE, PRODUCTS = 1024, 20
 """Of the matrices, and how many products are timed."""

@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 
-from beatlens.artefacts import read_json, read_table
-from beatlens.bundle import Bundle
-from beatlens.pattern_registry import remember
+from beatlens.alerts.registry import remember
+from beatlens.core.files import read_json, read_table
+from beatlens.prediction.bundle import Bundle
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERLAY: dict[str, Any] = {

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from beatlens.config import load_config, merge
+from beatlens.config.load import load_config, merge
 from beatlens.corpora.index import update_sheet
 
 PIECE_S = 180

@@ -26,15 +26,15 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from beatlens.artefacts import read_table
-from beatlens.bundling import bundle_model
-from beatlens.evaluate.classification import evaluate_classification
-from beatlens.evaluate.probabilities import auroc, rank_histogram
+from beatlens.core.files import read_table
+from beatlens.evaluate.predictions.classification import evaluate_classification
+from beatlens.evaluate.predictions.probabilities import auroc, rank_histogram
 from beatlens.evaluate.settings import EvaluateSettings
-from beatlens.inference import predict_beats
+from beatlens.learning.make_bundle import bundle_model
+from beatlens.learning.train_and_bundle import input_spec, model_description, train_with_held_out
 from beatlens.models.build import network_to_arrays
-from beatlens.shards import Shard
-from beatlens.workbench import input_spec, model_description, train_with_held_out
+from beatlens.prediction.predict import predict_beats
+from beatlens.shards.shard import Shard
 
 METRICS = (
     *("accuracy", "macro_f1", "aurc", "error_at_90_coverage", "ece", "review_rate"),

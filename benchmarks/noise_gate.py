@@ -21,15 +21,15 @@ import numpy as np
 import yaml
 from sklearn.metrics import roc_auc_score
 
-from beatlens.artefacts import read_table
-from beatlens.dataset import gate_labels, records_of_split, split_beats
-from beatlens.heldout import HELD_OUT, fold_tables, spec_without
-from beatlens.inference import network_outputs
-from beatlens.inputs import prepare_record
-from beatlens.noise import add_noise, noise_sources, noise_windows, qrs_amplitude
-from beatlens.seeds import derive_seed
-from beatlens.shards import Shard
-from beatlens.workbench import input_spec, train_model
+from beatlens.core.files import read_table
+from beatlens.core.seeds import derive_seed
+from beatlens.inputs.labelled_records import gate_labels, records_of_split, split_beats
+from beatlens.inputs.network_inputs import prepare_record
+from beatlens.learning.held_out import HELD_OUT, fold_tables, spec_without
+from beatlens.learning.train_and_bundle import input_spec, train_model
+from beatlens.prediction.predict import network_outputs
+from beatlens.shards.shard import Shard
+from beatlens.signals.added_noise import add_noise, noise_sources, noise_windows, qrs_amplitude
 
 MAX_CLEAN_LOSS = 0.02
 

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from beatlens.beatless import find_stretches
-from beatlens.corpora.wfdb_directory import read_record
-from beatlens.labels import flutter_intervals
-from beatlens.preprocess import PreprocessSettings
-from beatlens.quality import RecordSignals, assess, lead_scale
-from beatlens.rpeaks import detect
-from beatlens.signal import condition, fill_gaps
-from beatlens.stretch import DOUBTED_KINDS
+from beatlens.beats.preprocess import PreprocessSettings
+from beatlens.corpora.label_table import flutter_intervals
+from beatlens.corpora.wfdb.record import read_record
+from beatlens.shards.stretches import DOUBTED_KINDS
+from beatlens.signals.conditioning import condition, fill_gaps
+from beatlens.signals.quality import RecordSignals, assess, lead_scale
+from beatlens.signals.r_peaks import detect
+from beatlens.signals.unreadable_stretches import find_stretches
 
 ROOT = Path(__file__).resolve().parents[1]
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()

@@ -24,16 +24,16 @@ import numpy as np
 import torch
 import yaml
 
-from beatlens.artefacts import read_table
-from beatlens.batches import Batch, TrainingSet
+from beatlens.core.files import read_table
+from beatlens.learning.batches import Batch, TrainingSet
+from beatlens.learning.objective import class_weights, forward, losses, to_tensors
+from beatlens.learning.train_and_bundle import input_spec
+from beatlens.learning.training import TrainingSettings
 from beatlens.models.build import make_deterministic
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.noise import noise_sources
-from beatlens.objective import class_weights, forward, losses, to_tensors
-from beatlens.shards import Shard
-from beatlens.training import TrainingSettings
-from beatlens.workbench import input_spec
+from beatlens.shards.shard import Shard
+from beatlens.signals.added_noise import noise_sources
 
 
 def each_window_anew(batch: Batch) -> Batch:

@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from beatlens.config import merge
-from beatlens.corpora.wfdb_directory import read_record
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
+from beatlens.config.load import merge
+from beatlens.corpora.wfdb.record import read_record
 from beatlens.leaks.twins import Portraits, find_twins, portraits
-from beatlens.preprocess import PreprocessSettings, preprocess_record
-from beatlens.shard_writer import ShardWriter
-from beatlens.shards import Shard
+from beatlens.shards.shard import Shard
+from beatlens.shards.writer import ShardWriter
 
 ROOT = Path(__file__).resolve().parents[1]
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()

@@ -24,16 +24,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from beatlens.artefacts import write_json, write_table
-from beatlens.bundle import Bundle
-from beatlens.corpora.header import MAX_HEADER_BYTES, parse_header
-from beatlens.corpora.wfdb_directory import read_record
-from beatlens.inference import Beside, predict_beats
-from beatlens.preprocess import PreprocessSettings, preprocess_record
-from beatlens.records import RecordFault
-from beatlens.remarks import Remark
-from beatlens.shard_writer import ShardWriter
-from beatlens.shards import Shard
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
+from beatlens.core.files import write_json, write_table
+from beatlens.core.record import RecordFault
+from beatlens.core.remarks import Remark
+from beatlens.corpora.wfdb.header import MAX_HEADER_BYTES, parse_header
+from beatlens.corpora.wfdb.record import read_record
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.predict import Beside, predict_beats
+from beatlens.shards.shard import Shard
+from beatlens.shards.writer import ShardWriter
 
 ROOT = Path(__file__).resolve().parents[1]
 CHALLENGE = {

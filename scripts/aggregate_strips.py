@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_table
-from beatlens.episodes import find_episodes
-from beatlens.record_notes import with_notes
-from beatlens.strips import StripSettings, aggregate
+from beatlens.core.files import read_table, write_table
+from beatlens.prediction.episodes import find_episodes
+from beatlens.prediction.record_notes import with_notes
+from beatlens.prediction.strips import StripSettings, aggregate
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_json, read_table, sha256_of, write_text
+from beatlens.core.files import read_json, read_table, sha256_of, write_text
 from beatlens.report.build import FIGURE_NAMES, render_report
 from beatlens.report.inputs import TABLES, ReportInputs, load_image, package_versions
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_arrays, read_json, read_table
-from beatlens.bundling import bundle_model
-from beatlens.heldout import HeldOut
-from beatlens.record_notes import gather
-from beatlens.workbench import input_spec
+from beatlens.core.files import read_arrays, read_json, read_table
+from beatlens.learning.held_out import HeldOut
+from beatlens.learning.make_bundle import bundle_model
+from beatlens.learning.train_and_bundle import input_spec
+from beatlens.prediction.record_notes import gather
+from beatlens.run import programs
 
 
 def main() -> None:

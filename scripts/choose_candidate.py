@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_table, write_text
+from beatlens.core.files import read_table, write_table, write_text
+from beatlens.figures.paper.style import save_figure
 from beatlens.figures.selection import selection_figure
-from beatlens.figures.style import save_figure
+from beatlens.run import programs
 from beatlens.selection.choice import MEAN, TO_BEST, candidate_scores, choose, overlay_text
 
 

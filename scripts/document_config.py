@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from beatlens import programs
-from beatlens.artefacts import write_text
-from beatlens.configdoc import document
+from beatlens.config.documentation import document
+from beatlens.core.files import write_text
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_arrays, read_table
+from beatlens.core.files import read_arrays, read_table
 from beatlens.figures.alerts import alert_figure
-from beatlens.figures.scale import PaperScale
-from beatlens.figures.style import save_figure
+from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.style import save_figure
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import atomic_directory, read_table, write_table
-from beatlens.explain.archive import load_case
+from beatlens.core.files import atomic_directory, read_table, write_table
+from beatlens.explain.result.archive import load_case
 from beatlens.figures.cases import FACT_COLUMNS, case_facts, case_figure
-from beatlens.figures.overlay import shared_limit
-from beatlens.figures.scale import PaperScale
-from beatlens.figures.style import save_figure
-from beatlens.shards import BeatGeometry, Shard
+from beatlens.figures.paper.overlay import shared_limit
+from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.style import save_figure
+from beatlens.run import programs
+from beatlens.shards.shard import BeatGeometry, Shard
 
 
 def main() -> None:

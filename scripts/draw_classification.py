@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table
-from beatlens.evaluate.outcomes import outcomes
+from beatlens.core.files import read_table
+from beatlens.evaluate.predictions.outcomes import outcomes
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
-from beatlens.figures.style import save_figure
+from beatlens.figures.paper.style import save_figure
+from beatlens.run import programs
 
 
 def main() -> None:

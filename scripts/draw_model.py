@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_arrays, read_table
+from beatlens.core.files import read_arrays, read_table
+from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.style import save_figure
 from beatlens.figures.prototypes import prototype_figure
-from beatlens.figures.scale import PaperScale
 from beatlens.figures.space import space_figure
-from beatlens.figures.style import save_figure
 from beatlens.figures.templates import template_figure
 from beatlens.figures.training import training_figure
 from beatlens.prototypes.library import PrototypeLibrary
 from beatlens.prototypes.space import FeatureSpace
 from beatlens.prototypes.templates import ClassTemplates
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_arrays, read_table, write_table
-from beatlens.bundle import Bundle
-from beatlens.evaluate.classification import evaluate_classification
-from beatlens.evaluate.outcomes import check_splits
+from beatlens.core.files import read_arrays, read_table, write_table
+from beatlens.evaluate.predictions.classification import evaluate_classification
+from beatlens.evaluate.predictions.outcomes import check_splits
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.leaks.audit import audit
 from beatlens.leaks.run import Run
-from beatlens.shards import Shard
-from beatlens.splits import declared_overlaps
+from beatlens.prediction.bundle import Bundle
+from beatlens.run import programs
+from beatlens.shards.shard import Shard
+from beatlens.shards.splits import declared_overlaps
 
 
 def main() -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_table
-from beatlens.bundle import Bundle
-from beatlens.evaluate.cohort import cohort_table
-from beatlens.evaluate.explanation_cases import score_cases
-from beatlens.evaluate.explanation_table import scores_table
-from beatlens.evaluate.regions import read_regions
+from beatlens.core.files import read_table, write_table
+from beatlens.evaluate.explanations.cases import score_cases
+from beatlens.evaluate.explanations.cohort import cohort_table
+from beatlens.evaluate.explanations.regions import read_regions
+from beatlens.evaluate.explanations.table import scores_table
 from beatlens.evaluate.settings import EvaluateSettings
-from beatlens.explain.record_view import RecordViews
 from beatlens.explain.settings import ExplainSettings
-from beatlens.shards import Shard
+from beatlens.inputs.record_view import RecordViews
+from beatlens.prediction.bundle import Bundle
+from beatlens.run import programs
+from beatlens.shards.shard import Shard
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_table
-from beatlens.evaluate.presence import evaluate_presence
+from beatlens.core.files import read_table, write_table
+from beatlens.evaluate.predictions.presence import evaluate_presence
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from beatlens import programs
-from beatlens.artefacts import write_table
-from beatlens.evaluate.artefact import artefact_test
-from beatlens.evaluate.probes import Probe, ProbeCase, probe_arguments, probe_table, read_probe_arguments
-from beatlens.evaluate.sanity import class_sensitivity, randomisation
+from beatlens.core.files import write_table
+from beatlens.evaluate.probes.artefact import artefact_test
+from beatlens.evaluate.probes.sanity import class_sensitivity, randomisation
+from beatlens.evaluate.probes.shared import Probe, ProbeCase, probe_arguments, probe_table, read_probe_arguments
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from beatlens import programs
-from beatlens.artefacts import write_table
-from beatlens.evaluate.probes import Probe, ProbeCase, probe_arguments, probe_table, read_probe_arguments
-from beatlens.evaluate.stability import inserted_beat, seed_to_seed, under_noise
+from beatlens.core.files import write_table
+from beatlens.evaluate.probes.shared import Probe, ProbeCase, probe_arguments, probe_table, read_probe_arguments
+from beatlens.evaluate.probes.stability import inserted_beat, seed_to_seed, under_noise
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table
-from beatlens.bundle import Bundle
-from beatlens.explain.archive import write_archive
+from beatlens.core.files import read_table
 from beatlens.explain.explainer import explain_shard
-from beatlens.explain.record_view import RecordViews
+from beatlens.explain.result.archive import write_archive
 from beatlens.explain.settings import METHODS, ExplainSettings
+from beatlens.inputs.record_view import RecordViews
 from beatlens.models.build import choose_device
-from beatlens.shards import Shard
+from beatlens.prediction.bundle import Bundle
+from beatlens.run import programs
+from beatlens.shards.shard import Shard
 
 
 def main() -> None:

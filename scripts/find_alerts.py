@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.alert_tables import alert_arrays, alert_tables
-from beatlens.alerts import find_alerts, take_sample
-from beatlens.artefacts import read_table, write_arrays, write_table
-from beatlens.bundle import Bundle
+from beatlens.alerts.clusters import AlertSettings
+from beatlens.alerts.find import find_alerts, take_sample
+from beatlens.alerts.registry import remember
+from beatlens.alerts.tables import alert_arrays, alert_tables
+from beatlens.core.files import read_table, write_arrays, write_table
 from beatlens.models.build import choose_device, make_deterministic
-from beatlens.novelty import AlertSettings
-from beatlens.pattern_registry import remember
-from beatlens.shards import Shard
+from beatlens.prediction.bundle import Bundle
+from beatlens.run import programs
+from beatlens.shards.shard import Shard
 
 
 def main() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_json, write_table
-from beatlens.sealed import sealed
+from beatlens.core.files import read_table, write_json, write_table
+from beatlens.learning.train_and_bundle import fold_state
+from beatlens.run import programs
 from beatlens.selection.crossfit import cross_fitted, learning_records
-from beatlens.workbench import fold_state
+from beatlens.shards.learning_shards import sealed
 
 
 def main() -> None:

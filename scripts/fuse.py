@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import atomic_directory, read_table
-from beatlens.explain.archive import load_case
-from beatlens.explain.fusion import FusionSettings, fuse
+from beatlens.core.files import atomic_directory, read_table
+from beatlens.explain.result.archive import load_case
+from beatlens.explain.result.fusion import FusionSettings, fuse
+from beatlens.run import programs
 
 
 def main() -> None:

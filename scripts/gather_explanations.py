@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table
-from beatlens.explain.archive import gather_archives
+from beatlens.core.files import read_table
+from beatlens.explain.result.archive import gather_archives
+from beatlens.run import programs
 
 
 def main() -> None:

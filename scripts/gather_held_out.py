@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_arrays, write_arrays
-from beatlens.heldout import HeldOut
+from beatlens.core.files import read_arrays, write_arrays
+from beatlens.learning.held_out import HeldOut
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_table
-from beatlens.predictions import join
-from beatlens.record_notes import gather
+from beatlens.core.files import read_table, write_table
+from beatlens.prediction.record_notes import gather
+from beatlens.run import programs
+from beatlens.shards.joined_predictions import join
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.manifest import write_index
+from beatlens.run import programs
+from beatlens.run.manifest import write_index
 
 
 def main() -> None:

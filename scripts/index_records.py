@@ -7,10 +7,10 @@ from collections import Counter
 from functools import reduce
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.config import load_config, merge
+from beatlens.config.load import load_config, merge
+from beatlens.config.strict_yaml import read_yaml
 from beatlens.corpora.index import update_sheet
-from beatlens.strict_yaml import read_yaml
+from beatlens.run import programs
 
 ROOT = Path(__file__).resolve().parents[1]
 logger = logging.getLogger("index_records")

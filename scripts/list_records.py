@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs, roster
-from beatlens.artefacts import write_table, write_text
-from beatlens.sheet import read_sheet
+from beatlens.core.files import write_table, write_text
+from beatlens.corpora.record_sheet import read_sheet
+from beatlens.run import programs
+from beatlens.shards import record_table
 from beatlens.status.page import render_status
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     arguments = parser.parse_args()
     programs.start(arguments)
 
-    status = roster.gather_status(arguments.shards)
+    status = record_table.gather_status(arguments.shards)
     files = {(row.corpus, row.record): row.path for row in read_sheet(arguments.sheet)}
     write_table(arguments.status, status)
     write_text(arguments.page, render_status(status, files, arguments.settings["run"]))

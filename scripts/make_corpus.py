@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
 from beatlens.corpora.synthetic import SyntheticSettings, make_corpus
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import manifest, programs
-from beatlens.artefacts import write_json
+from beatlens.core.files import write_json
+from beatlens.run import manifest, programs
 
 ROOT = Path(__file__).resolve().parents[1]
 

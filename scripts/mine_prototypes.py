@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_table
-from beatlens.beats import BeatSettings
-from beatlens.dataset import records_of_split, split_beats
-from beatlens.inputs import InputSpec, prepare_record
+from beatlens.beats.beat_table import BeatSettings
+from beatlens.core.files import read_table, write_table
+from beatlens.inputs.labelled_records import records_of_split, split_beats
+from beatlens.inputs.network_inputs import InputSpec, prepare_record
 from beatlens.prototypes.mining import PrototypeSettings, mine, training_patients
 from beatlens.prototypes.space import LibrarySettings, beat_map, cluster_table, fit_space, sample_beats
 from beatlens.prototypes.templates import class_templates
 from beatlens.prototypes.validation import summarise, validate
-from beatlens.sealed import sealed
-from beatlens.shards import BeatGeometry
+from beatlens.run import programs
+from beatlens.shards.learning_shards import sealed
+from beatlens.shards.shard import BeatGeometry
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from beatlens import programs
-from beatlens.artefacts import write_table
+from beatlens.core.files import write_table
 from beatlens.prototypes.seeds import read_seeds, seed_bank, seed_spec, similar_beats
-from beatlens.shards import Shard
+from beatlens.run import programs
+from beatlens.shards.shard import Shard
 
 
 def main() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import TableWriter, read_table, write_table
-from beatlens.bundle import Bundle
-from beatlens.inference import Beside, predict_beats
+from beatlens.core.files import TableWriter, read_table, write_table
+from beatlens.core.remarks import remark_table
+from beatlens.inputs.stored_predictions import reference_table
 from beatlens.models.build import choose_device, make_deterministic
-from beatlens.remarks import remark_table
-from beatlens.shards import Shard
-from beatlens.stored import reference_table
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.predict import Beside, predict_beats
+from beatlens.run import programs
+from beatlens.shards.shard import Shard
 
 logger = logging.getLogger(__name__)
 

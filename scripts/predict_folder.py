@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from beatlens.own_folder import overlay, run_name, write_overlay
+from beatlens.config.own_recordings import overlay, run_name, write_overlay
 
 
 def main() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.corpora.download import Remote
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_shard
+from beatlens.corpora.downloads.download import Remote
+from beatlens.corpora.label_table import LabelTable
+from beatlens.corpora.record_sheet import read_sheet, shard_rows
 from beatlens.corpora.registry import read_patients
 from beatlens.corpora.strips import StripSettings
-from beatlens.labels import LabelTable
-from beatlens.preprocess import PreprocessSettings, preprocess_shard
-from beatlens.sheet import read_sheet, shard_rows
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_table
-from beatlens.explain.cases import CaseSettings, WindowSettings, select_cases
+from beatlens.core.files import read_table, write_table
+from beatlens.explain.case.choice import CaseSettings, WindowSettings, select_cases
+from beatlens.run import programs
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ import argparse
 import shutil
 from pathlib import Path
 
-from beatlens.artefacts import atomic_directory, read_json, read_table, sha256_of, write_json, write_text
-from beatlens.bundle import Bundle
+from beatlens.core.files import atomic_directory, read_json, read_table, sha256_of, write_json, write_text
+from beatlens.prediction.bundle import Bundle
 from beatlens.report.card import card_facts, render_card
 
 BUNDLE_FILES = ("bundle.json", "weights.npz", "prototypes.npz")

@@ -6,9 +6,10 @@ import logging
 import sys
 from pathlib import Path
 
-from beatlens import programs, roster, splits
-from beatlens.artefacts import read_table, write_table
-from beatlens.sheet import read_sheet
+from beatlens.core.files import read_table, write_table
+from beatlens.corpora.record_sheet import read_sheet
+from beatlens.run import programs
+from beatlens.shards import record_table, splits
 
 
 def main() -> None:
@@ -24,13 +25,13 @@ def main() -> None:
     settings = arguments.settings
 
     status = read_table(arguments.status)
-    roster.check_complete(status, [(row.corpus, row.record) for row in read_sheet(arguments.sheet)])
+    record_table.check_complete(status, [(row.corpus, row.record) for row in read_sheet(arguments.sheet)])
     try:
-        roster.check_usable(status, settings["max_bad_fraction"], f"{arguments.status} and {arguments.page}")
-    except roster.UnusableRecords as error:
+        record_table.check_usable(status, settings["max_bad_fraction"], f"{arguments.status} and {arguments.page}")
+    except record_table.UnusableRecords as error:
         logging.getLogger(__name__).error("%s", error)
         sys.exit(1)
-    records = roster.gather(arguments.shards, settings["classes"])
+    records = record_table.gather(arguments.shards, settings["classes"])
     records["split"] = splits.assign_splits(
         records, splits.SplitSettings(**settings["split"]), settings["classes"], arguments.table
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_json
-from beatlens.run_summary import SummaryTables, summarise
+from beatlens.core.files import read_table, write_json
+from beatlens.run import programs
+from beatlens.run.summary import SummaryTables, summarise
 
 TABLES = "records status strips record-predictions stretches episodes remarks alerts clusters cases".split()
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_arrays, write_json, write_table
+from beatlens.core.files import read_table, write_arrays, write_json, write_table
+from beatlens.learning.train_and_bundle import (
+    held_out_of,
+    held_out_tables,
+    history_table,
+    input_spec,
+    model_description,
+    train_model,
+)
 from beatlens.models.build import network_to_arrays
-from beatlens.sealed import sealed
-from beatlens.workbench import held_out_of, held_out_tables, history_table, input_spec, model_description, train_model
+from beatlens.run import programs
+from beatlens.shards.learning_shards import sealed
 
 
 def main() -> None:

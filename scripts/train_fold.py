@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens import programs
-from beatlens.artefacts import read_table, write_arrays
-from beatlens.sealed import sealed
-from beatlens.workbench import input_spec, train_fold
+from beatlens.core.files import read_table, write_arrays
+from beatlens.learning.train_and_bundle import input_spec, train_fold
+from beatlens.run import programs
+from beatlens.shards.learning_shards import sealed
 
 
 def main() -> None:

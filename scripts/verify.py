@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from beatlens import manifest, programs
+from beatlens.run import manifest, programs
 
 logger = logging.getLogger("verify")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from beatlens import programs
-from beatlens.artefacts import write_text
+from beatlens.core.files import write_text
+from beatlens.run import programs
 
 
 def main() -> None:

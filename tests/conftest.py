@@ -116,9 +116,9 @@ def _plant_shards(
     """
     import pandas as pd
 
-    from beatlens.beats import beat_table
-    from beatlens.shard_writer import ShardWriter
-    from beatlens.shards import Shard
+    from beatlens.beats.beat_table import beat_table
+    from beatlens.shards.shard import Shard
+    from beatlens.shards.writer import ShardWriter
 
     fs = 100.0
     names = list(patients)

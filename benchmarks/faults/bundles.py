@@ -78,8 +78,8 @@ def _load(project: Path) -> tuple[str, str]:
     """Do what a run does with a given bundle first: read the configuration, then load the bundle."""
     import yaml
 
-    from beatlens.bundle import Bundle
-    from beatlens.config import ConfigError, load_config
+    from beatlens.config.load import ConfigError, load_config
+    from beatlens.prediction.bundle import Bundle
 
     try:
         load_config(yaml.safe_load((project / OWN).read_text(encoding="utf-8")), project, project)

@@ -115,7 +115,7 @@ def _run(ground: Ground, project: Path, placed: Mapping[str, Files]) -> Answer:
 
 def read_records(project: Path, run: str) -> dict[str, Found]:
     """Return what a run's tables say of each record of its corpus."""
-    from beatlens.artefacts import read_table
+    from beatlens.core.files import read_table
 
     results = project / "results" / run
     status = read_table(results / "status.tsv")

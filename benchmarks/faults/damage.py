@@ -27,7 +27,7 @@ def trials(ground: Ground) -> Iterator[Trial]:
 
 
 def _damage_each(ground: Ground, project: Path, entries: list[dict[str, Any]]) -> Iterator[Trial]:
-    from beatlens.manifest import check
+    from beatlens.run.manifest import check
 
     listed = [{**entry, "path": str(project / entry["path"])} for entry in entries]
     manifest = {"artefacts": listed, "config": ""}

@@ -100,7 +100,7 @@ def trials(ground: Ground) -> Iterator[Trial]:
 
 
 def _trial(ground: Ground, number: int, item: tuple[str, str, bytes]) -> Trial:
-    from beatlens.artefacts import read_table
+    from beatlens.core.files import read_table
 
     fault, name, content = item
     project = ground.copy(f"table {number}")

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from beatlens import programs
-from beatlens.artefacts import read_table
-from beatlens.config import load_config, merge
+from beatlens.config.load import load_config, merge
+from beatlens.core.files import read_table
 from beatlens.corpora.index import corpus_folder, update_sheet
+from beatlens.run import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {

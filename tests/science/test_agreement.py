@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from beatlens.evaluate.agreement import agreement, jaccard, largest, rank_biased_overlap, spearman, weighted_jaccard
+from beatlens.evaluate.explanations.agreement import (
+    agreement,
+    jaccard,
+    largest,
+    rank_biased_overlap,
+    spearman,
+    weighted_jaccard,
+)
 
 
 def test_spearman_is_scipys_with_ties():

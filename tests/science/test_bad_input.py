@@ -8,9 +8,9 @@ import re
 import numpy as np
 import pytest
 
-from beatlens.config import ConfigError
+from beatlens.config.load import ConfigError
 from beatlens.prototypes.library import PrototypeLibrary
-from beatlens.shards import Shard
+from beatlens.shards.shard import Shard
 
 PATIENTS = 8
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from beatlens.evaluate.cohort import AGREEMENT, COLUMNS, CaseParts, cohort_table, compare, holm
+from beatlens.evaluate.explanations.cohort import AGREEMENT, COLUMNS, CaseParts, cohort_table, compare, holm
 
 
 def test_permutation_p_and_effect_against_enumeration():

@@ -12,22 +12,22 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from beatlens import roster
-from beatlens.bundling import bundle_model
-from beatlens.config import ConfigError, load_config
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_shard
+from beatlens.config.load import ConfigError, load_config
+from beatlens.core.record_faults import RecordFault
 from beatlens.corpora.index import update_sheet
+from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.registry import read_record
 from beatlens.corpora.strip_tables import read_strips
 from beatlens.corpora.strips import StripSettings, safe_name
-from beatlens.faults import RecordFault
-from beatlens.inference import predict_beats
-from beatlens.labels import LabelTable
+from beatlens.learning.make_bundle import bundle_model
+from beatlens.learning.train_and_bundle import input_spec, model_description, train_with_held_out
 from beatlens.models.build import network_to_arrays
-from beatlens.preprocess import PreprocessSettings, preprocess_shard
+from beatlens.prediction.predict import predict_beats
 from beatlens.prototypes.mining import PrototypeSettings, mine
-from beatlens.shards import Shard
-from beatlens.splits import SplitSettings, assign_splits
-from beatlens.workbench import input_spec, model_description, train_with_held_out
+from beatlens.shards import record_table
+from beatlens.shards.shard import Shard
+from beatlens.shards.splits import SplitSettings, assign_splits
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "config" / "labels" / "strips.csv"
@@ -174,7 +174,7 @@ def test_strips_train_a_bundle_with_weak_labels(tmp_path, sheet, config):
     assert set(beats.loc[beats["annotated_noise"], "label"]) == {""}
     assert len(shard.beats("annotated")) == 0
     assert shard.status["used"].all()
-    records = roster.gather([tmp_path / "0of1"], settings["classes"])
+    records = record_table.gather([tmp_path / "0of1"], settings["classes"])
     assert records["n_V"].sum() == (beats["label"] == "V").sum() > 50
     records["split"] = assign_splits(records, SplitSettings(**settings["split"]), settings["classes"])
     assert set(records["split"]) == {"train", "select", "calibrate", "test"}

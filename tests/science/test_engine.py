@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from beatlens.beats import RR_FEATURES
-from beatlens.calibration import Calibration
-from beatlens.explain.baselines import ABSENT, BASELINES, LEAD_OFF, fill_signal
-from beatlens.explain.engine import PerturbationEngine
-from beatlens.explain.players import cell_players, refined_players, segment_edges, segment_players
-from beatlens.explain.scene import Scene
-from beatlens.explain.target import Target
-from beatlens.inputs import lead_means, record_similarities
-from beatlens.leads import lead_id
-from beatlens.look_alikes import LookAlikeSettings, look_alikes_of
+from beatlens.beats.beat_table import RR_FEATURES
+from beatlens.core.leads import lead_id
+from beatlens.decision.calibration import Calibration
+from beatlens.explain.case.baselines import ABSENT, BASELINES, LEAD_OFF, fill_signal
+from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.target import Target
+from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.players.coalition import cell_players, refined_players, segment_edges, segment_players
+from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of
+from beatlens.inputs.network_inputs import lead_means, record_similarities
+from beatlens.inputs.prototype_bank import PrototypeBank, class_features
 from beatlens.models.build import network_from_arrays, network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.prototypes.similarity import PrototypeBank, class_features
-from beatlens.shards import BeatGeometry, cut_beats
+from beatlens.shards.shard import BeatGeometry, cut_beats
 
 CLASSES = ("N", "S", "V")
 GEOMETRY = BeatGeometry(100.0, 12, 20)
@@ -365,6 +365,6 @@ def test_calls_share_encodings_whatever_the_length_of_a_segment(network, baselin
             np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)
         if length > 2:
             assert engine.n_encoded == before
-    monkeypatch.setattr("beatlens.explain.states.MAX_STATES", 20)
+    monkeypatch.setattr("beatlens.explain.engine.beat_states.MAX_STATES", 20)
     logits, _ = engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)
     np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)

@@ -11,9 +11,14 @@ import pytest
 import yaml
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from beatlens.evaluate.explanation_table import COLUMNS, CaseScores, Score, scores_table
-from beatlens.evaluate.faithfulness import deletion_insertion, greedy_areas, random_area, ranked_cells, step_counts
-from beatlens.evaluate.localisation import (
+from beatlens.evaluate.explanations.faithfulness import (
+    deletion_insertion,
+    greedy_areas,
+    random_area,
+    ranked_cells,
+    step_counts,
+)
+from beatlens.evaluate.explanations.localisation import (
     METRICS,
     Truth,
     auc,
@@ -24,8 +29,15 @@ from beatlens.evaluate.localisation import (
     share_inside,
     threshold_areas,
 )
-from beatlens.evaluate.nulls import fixed_nulls, random_maps
-from beatlens.evaluate.sensitivity import infidelity, random_subsets, sensitivity_n, shown_cells, span_losses
+from beatlens.evaluate.explanations.nulls import fixed_nulls, random_maps
+from beatlens.evaluate.explanations.sensitivity import (
+    infidelity,
+    random_subsets,
+    sensitivity_n,
+    shown_cells,
+    span_losses,
+)
+from beatlens.evaluate.explanations.table import COLUMNS, CaseScores, Score, scores_table
 from beatlens.evaluate.settings import EvaluateSettings
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))

@@ -12,23 +12,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import beatlens.batches
-import beatlens.inputs
-import beatlens.training
-import beatlens.workbench
-from beatlens.artefacts import read_arrays, read_table
-from beatlens.beats import BeatSettings, rr_features
-from beatlens.bundle import Bundle
-from beatlens.corpora.wfdb_directory import read_record
-from beatlens.inference import predict_beats
+import beatlens.inputs.network_inputs
+import beatlens.learning.batches
+import beatlens.learning.train_and_bundle
+import beatlens.learning.training
+from beatlens.beats.beat_table import BeatSettings, rr_features
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
+from beatlens.core.files import read_arrays, read_table
+from beatlens.corpora.wfdb.record import read_record
 from beatlens.leaks.audit import CHECKS, audit
 from beatlens.leaks.run import Run
 from beatlens.leaks.twins import find_twins, portraits
-from beatlens.preprocess import PreprocessSettings, preprocess_record
-from beatlens.sealed import sealed
-from beatlens.shard_writer import ShardWriter
-from beatlens.shards import Shard
-from beatlens.splits import SplitSettings, assign_splits, declared_overlaps
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.predict import predict_beats
+from beatlens.shards.learning_shards import sealed
+from beatlens.shards.shard import Shard
+from beatlens.shards.splits import SplitSettings, assign_splits, declared_overlaps
+from beatlens.shards.writer import ShardWriter
 
 ROOT = Path(__file__).resolve().parents[2]
 SPLITS = ["train"] * 7 + ["select"] * 2 + ["calibrate"] * 2 + ["test"] * 4
@@ -122,7 +122,7 @@ def test_beats_dealt_instead_of_patients(chain, monkeypatch):
     shuffled = beats.assign(split=rng.permutation(beats["split"]))
     assert "predictions put made/r" in leaks(run_of(chain, beats=shuffled))["beats"]
 
-    original = beatlens.batches.split_beats
+    original = beatlens.learning.batches.split_beats
     everybody = {("made", f"r{k}") for k in range(PEOPLE + 1)}
 
     def half_of(wanted):
@@ -133,13 +133,13 @@ def test_beats_dealt_instead_of_patients(chain, monkeypatch):
         return dealt
 
     with monkeypatch.context() as patch:  # beats of all patients, test patients among them
-        patch.setattr(beatlens.batches, "split_beats", half_of(everybody))
+        patch.setattr(beatlens.learning.batches, "split_beats", half_of(everybody))
         with pytest.raises(ValueError, match="is sealed while a model learns"):
             chain.train()
     records, bundle = chain.table("records.tsv"), run_of(chain).bundle
     with monkeypatch.context() as patch:  # half of the training patients' beats; the others could be held out
-        patch.setattr(beatlens.batches, "split_beats", half_of(None))
-        training = beatlens.batches.TrainingSet(sealed(chain.shards, records), records, "train", bundle.spec)
+        patch.setattr(beatlens.learning.batches, "split_beats", half_of(None))
+        training = beatlens.learning.batches.TrainingSet(sealed(chain.shards, records), records, "train", bundle.spec)
     counts = dict(zip(bundle.classes, training.class_counts.tolist(), strict=True))
     noted = with_provenance(bundle, training={**bundle.provenance["training"], "n_beats": counts})
     found = leaks(run_of(chain, bundle=noted))
@@ -258,10 +258,10 @@ def test_a_scaler_fitted_on_test_patients(chain, monkeypatch):
     def of_everybody(self):
         everybody = chain.table("records.tsv").assign(split="train")
         shards = sealed(chain.shards, chain.table("records.tsv"))
-        return original(beatlens.batches.TrainingSet(shards, everybody, "train", self.spec))
+        return original(beatlens.learning.batches.TrainingSet(shards, everybody, "train", self.spec))
 
-    original = beatlens.batches.TrainingSet.rr_statistics
-    monkeypatch.setattr(beatlens.batches.TrainingSet, "rr_statistics", of_everybody)
+    original = beatlens.learning.batches.TrainingSet.rr_statistics
+    monkeypatch.setattr(beatlens.learning.batches.TrainingSet, "rr_statistics", of_everybody)
     with pytest.raises(ValueError, match=r"made/r1\d is sealed"):
         chain.train()
 
@@ -270,11 +270,11 @@ def test_a_scaler_fitted_on_test_patients(chain, monkeypatch):
 
 
 def test_training_cannot_look_at_test_patients(chain, monkeypatch):
-    class OnTest(beatlens.workbench.SelectScorer):
+    class OnTest(beatlens.learning.train_and_bundle.SelectScorer):
         def __init__(self, shards, records, spec, device):
             super().__init__(shards, records.assign(split=records["split"].replace({"test": "select"})), spec, device)
 
-    monkeypatch.setattr(beatlens.workbench, "SelectScorer", OnTest)
+    monkeypatch.setattr(beatlens.learning.train_and_bundle, "SelectScorer", OnTest)
     with pytest.raises(ValueError, match="is sealed while a model learns"):
         chain.train()
 
@@ -286,7 +286,7 @@ def test_an_epoch_that_was_chosen(chain, monkeypatch, tmp_path):
     assert "test_macro_f1" in leaks(run_of(chain, history=history))["epoch"]
     assert "epochs [1, 2]" in leaks(run_of(chain, history=run.history.iloc[:2]))["epoch"]
 
-    original = beatlens.workbench.train
+    original = beatlens.learning.train_and_bundle.train
     scores = run.history["select_macro_f1"].tolist()
     assert abs(scores[0] - scores[-1]) > 0.01
 
@@ -306,7 +306,7 @@ def test_an_epoch_that_was_chosen(chain, monkeypatch, tmp_path):
     names = ("records.tsv", "preprocess")
     for name in names:
         (tmp_path / name).symlink_to(chain.results / name)
-    monkeypatch.setattr(beatlens.workbench, "train", first_epoch)
+    monkeypatch.setattr(beatlens.learning.train_and_bundle, "train", first_epoch)
     other.train()
     other.predict()
     assert "they are those of another epoch" in leaks(run_of(other))["epoch"]
@@ -316,7 +316,7 @@ def test_an_epoch_that_was_chosen(chain, monkeypatch, tmp_path):
 
 
 def test_prototypes_of_the_own_patient_in_predictions(chain, monkeypatch, tmp_path):
-    originals = {name: getattr(beatlens.inputs, name) for name in ("combine", "nearest_distance")}
+    originals = {name: getattr(beatlens.inputs.network_inputs, name) for name in ("combine", "nearest_distance")}
     other = copy.copy(chain)
     other.results = tmp_path
     for file in chain.results.iterdir():
@@ -325,7 +325,7 @@ def test_prototypes_of_the_own_patient_in_predictions(chain, monkeypatch, tmp_pa
         (tmp_path / name).unlink()
     with monkeypatch.context() as patch:
         for name, original in originals.items():
-            patch.setattr(beatlens.inputs, name, lambda *arguments, call=original: call(*arguments[:4]))
+            patch.setattr(beatlens.inputs.network_inputs, name, lambda *arguments, call=original: call(*arguments[:4]))
         other.predict()
     found = leaks(run_of(other))
     assert set(found) <= {"prototypes", "epoch"}  # the scores on the split select change with the features
@@ -333,9 +333,11 @@ def test_prototypes_of_the_own_patient_in_predictions(chain, monkeypatch, tmp_pa
 
 
 def test_prototypes_of_the_own_patient_in_training(chain, monkeypatch):
-    original = beatlens.batches.record_similarities
+    original = beatlens.learning.batches.record_similarities
     monkeypatch.setattr(
-        beatlens.batches, "record_similarities", lambda waves, leads, bank, patient: original(waves, leads, bank, "")
+        beatlens.learning.batches,
+        "record_similarities",
+        lambda waves, leads, bank, patient: original(waves, leads, bank, ""),
     )
     found = leaks(run_of(chain))
     assert set(found) == {"prototypes"}
@@ -415,7 +417,7 @@ def test_halves_of_real_records_are_twins_and_people_are_not(real_corpus, config
 
 
 def test_checks_start_without_torch():
-    code = "import sys; sys.modules['torch'] = None; import beatlens.leaks.audit, beatlens.sealed"
+    code = "import sys; sys.modules['torch'] = None; import beatlens.leaks.audit, beatlens.shards.learning_shards"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT / "src")})
 
 

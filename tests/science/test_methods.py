@@ -11,30 +11,30 @@ import torch
 import yaml
 from captum.attr import GuidedBackprop, IntegratedGradients, LayerGradCam
 
-from beatlens.beats import RR_FEATURES
-from beatlens.calibration import Calibration
-from beatlens.explain.anatomy import BETWEEN, beat_players, wave_players
-from beatlens.explain.baselines import fill_signal
-from beatlens.explain.differentiable import SignalModel
-from beatlens.explain.engine import PerturbationEngine
-from beatlens.explain.gradients import class_activation, path_gradients
-from beatlens.explain.kernelshap import solve_kernelshap
-from beatlens.explain.methods import TABLE, explain
-from beatlens.explain.network import folded_layers
-from beatlens.explain.occlusion import occlusion_masks, solve_occlusion
-from beatlens.explain.players import segment_edges, segment_players
-from beatlens.explain.sampling import shapley_coalitions
-from beatlens.explain.scene import Scene
+from beatlens.beats.beat_table import RR_FEATURES
+from beatlens.core.leads import lead_id
+from beatlens.decision.calibration import Calibration
+from beatlens.explain.case.baselines import fill_signal
+from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.target import Target
+from beatlens.explain.engine.differentiable import SignalModel
+from beatlens.explain.engine.fast_network import folded_layers
+from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.methods.gradients import class_activation, path_gradients
+from beatlens.explain.methods.kernelshap import solve_kernelshap
+from beatlens.explain.methods.occlusion import occlusion_masks, solve_occlusion
+from beatlens.explain.methods.registry import TABLE, explain
+from beatlens.explain.methods.sampling import shapley_coalitions
+from beatlens.explain.methods.timeshap import explain_timeshap, prune
+from beatlens.explain.players.coalition import segment_edges, segment_players
+from beatlens.explain.players.waves import BETWEEN, beat_players, wave_players
 from beatlens.explain.settings import METHODS, PLAYERS, ExplainSettings
-from beatlens.explain.target import Target
-from beatlens.explain.timeshap import explain_timeshap, prune
-from beatlens.inputs import lead_means
-from beatlens.leads import lead_id
-from beatlens.look_alikes import LookAlikeSettings, look_alikes_of
+from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of
+from beatlens.inputs.network_inputs import lead_means
+from beatlens.inputs.prototype_bank import PrototypeBank
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.shards import BeatGeometry, cut_beats
+from beatlens.shards.shard import BeatGeometry, cut_beats
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 SMALL = {"samples": 64}

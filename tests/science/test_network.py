@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from beatlens.beats import context_windows
+from beatlens.beats.beat_table import context_windows
 from beatlens.models.build import network_from_arrays, network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.rhythm import RhythmBranch

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from beatlens.novelty import AlertSettings, Candidates, find_patterns, patient_cohesion, sample_rows
-from beatlens.pattern_registry import FoundPattern, likeness, remember
-from beatlens.shards import BeatGeometry
+from beatlens.alerts.clusters import AlertSettings, Candidates, find_patterns, patient_cohesion, sample_rows
+from beatlens.alerts.registry import FoundPattern, likeness, remember
+from beatlens.shards.shard import BeatGeometry
 
 SHAPES = {
     "known": np.exp(-0.5 * ((np.arange(60) - 25) / 2) ** 2),

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import yaml
 
-from beatlens.beat_labels import label_beats
-from beatlens.beats import match_beats
-from beatlens.corpora.wfdb_directory import read_record
-from beatlens.labels import LabelTable
-from beatlens.preprocess import PreprocessSettings, preprocess_record
-from beatlens.records import Record
-from beatlens.rpeaks import detect
-from beatlens.signal import condition
+from beatlens.beats.beat_table import match_beats
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
+from beatlens.core.record import Record
+from beatlens.corpora.beat_labels import label_beats
+from beatlens.corpora.label_table import LabelTable
+from beatlens.corpora.wfdb.record import read_record
+from beatlens.signals.conditioning import condition
+from beatlens.signals.r_peaks import detect
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))

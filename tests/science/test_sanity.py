@@ -11,32 +11,32 @@ import pytest
 import torch
 import yaml
 
-from beatlens.artefacts import write_table
-from beatlens.beats import RR_FEATURES, BeatSettings, beat_table, rr_features
-from beatlens.bundle import Bundle
-from beatlens.calibration import Calibration
-from beatlens.conformal import ConformalSets
-from beatlens.evaluate.artefact import artefact_test
-from beatlens.evaluate.probes import PROBE_COLUMNS, ProbeSettings, probe_case, probe_table
-from beatlens.evaluate.sanity import CASCADE, class_sensitivity, randomisation, randomised
+from beatlens.beats.beat_table import RR_FEATURES, BeatSettings, beat_table, rr_features
+from beatlens.core.files import write_table
+from beatlens.decision.calibration import Calibration
+from beatlens.decision.conformal import ConformalSets
+from beatlens.decision.review import Thresholds
+from beatlens.evaluate.probes.artefact import artefact_test
+from beatlens.evaluate.probes.sanity import CASCADE, class_sensitivity, randomisation, randomised
+from beatlens.evaluate.probes.shared import PROBE_COLUMNS, ProbeSettings, probe_case, probe_table
+from beatlens.evaluate.probes.stability import insert_beat, inserted_beat, seed_to_seed, under_noise
 from beatlens.evaluate.settings import EvaluateSettings
-from beatlens.evaluate.stability import insert_beat, inserted_beat, seed_to_seed, under_noise
-from beatlens.explain.anatomy import scene_edges
-from beatlens.explain.cases import CASE_COLUMNS, Case
-from beatlens.explain.record_view import RecordViews
-from beatlens.explain.scene import make_scene
+from beatlens.explain.case.choice import CASE_COLUMNS, Case
+from beatlens.explain.case.scene import make_scene
+from beatlens.explain.players.waves import scene_edges
 from beatlens.explain.settings import METHODS, ExplainSettings
-from beatlens.inference import Beside, predict_beats
-from beatlens.inputs import InputSpec, view_record
-from beatlens.look_alikes import LookAlikeSettings, look_alikes_of
+from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of
+from beatlens.inputs.network_inputs import InputSpec, view_record
+from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.inputs.record_view import RecordViews
+from beatlens.inputs.stored_predictions import reference_table
 from beatlens.models.build import network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.review import Thresholds
-from beatlens.shard_writer import ShardWriter
-from beatlens.shards import BeatGeometry, Shard
-from beatlens.stored import reference_table
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.predict import Beside, predict_beats
+from beatlens.shards.shard import BeatGeometry, Shard
+from beatlens.shards.writer import ShardWriter
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 CLASSES, LEADS, FS = ("N", "V"), ("II", "V1"), 100.0

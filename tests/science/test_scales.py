@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from beatlens.explain.players import refined_players, segment_edges, segment_players
-from beatlens.explain.scales import join, spread_by_change, unassigned
-from beatlens.explain.solution import Solution
+from beatlens.explain.methods.solution import Solution
+from beatlens.explain.players.coalition import refined_players, segment_edges, segment_players
+from beatlens.explain.players.multiscale import join, spread_by_change, unassigned
 
 LEADS = ("II", "V1")
 EDGES = segment_edges(0, 40, 10)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.artefacts import write_table
-from beatlens.beats import BeatSettings
-from beatlens.sealed import sealed
+from beatlens.beats.beat_table import BeatSettings
+from beatlens.core.files import write_table
+from beatlens.learning.train_and_bundle import fold_state
 from beatlens.selection.crossfit import cross_fitted, learning_records, mined_spec
-from beatlens.workbench import fold_state
+from beatlens.shards.learning_shards import sealed
 
 PATIENTS = [str(k) for k in range(1, 8)]
 SPLITS = ["train"] * 5 + ["select", "test"]
@@ -82,10 +82,10 @@ def test_a_killed_job_goes_on_from_its_states_to_the_same_predictions(made, sett
             raise KeyboardInterrupt
         return one_epoch(epoch, *arguments)
 
-    import beatlens.training
+    import beatlens.learning.training
 
-    one_epoch = beatlens.training._epoch
-    monkeypatch.setattr(beatlens.training, "_epoch", killed)
+    one_epoch = beatlens.learning.training._epoch
+    monkeypatch.setattr(beatlens.learning.training, "_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         run(made, settings, state)
     assert trained == [1, 2, 1, 2]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from beatlens.explain.kernelshap import solve_kernelshap
-from beatlens.explain.lime import lime_weights, solve_lime
-from beatlens.explain.sampling import shapley_coalitions, uniform_coalitions
+from beatlens.explain.methods.kernelshap import solve_kernelshap
+from beatlens.explain.methods.lime import lime_weights, solve_lime
+from beatlens.explain.methods.sampling import shapley_coalitions, uniform_coalitions
 
 
 def game(n_players, seed):

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from scipy.signal import butter, sosfiltfilt
 
+from beatlens.core.leads import STANDARD_LEADS, canonical_lead
 from beatlens.corpora.synthetic import SyntheticSettings, make_corpus, read_truth
 from beatlens.corpora.synthetic.morphology import INDEPENDENT_LEADS, draw_heart
 from beatlens.corpora.synthetic.plan import RecordPlan, plan_records
 from beatlens.corpora.synthetic.truth import counterfactual, render
 from beatlens.corpora.synthetic.write import Made, make_record
-from beatlens.leads import STANDARD_LEADS, canonical_lead
 
 ROOT = Path(__file__).parents[2]
 SECTION = yaml.safe_load((ROOT / "config/config.yaml").read_text())["synthetic"]

@@ -15,31 +15,31 @@ import pandas as pd
 import pytest
 import torch
 
-import beatlens.inference
-from beatlens.artefacts import read_json
-from beatlens.augmentation import Augmentation
-from beatlens.batches import TrainingSet
-from beatlens.beats import BeatSettings
-from beatlens.bundle import Bundle
-from beatlens.bundle_file import SCHEMA_VERSION
-from beatlens.bundling import bundle_model
-from beatlens.dataset import records_of_split, split_beats
-from beatlens.heldout import HeldOut, fold_tables, noisy_gate, spec_without
-from beatlens.inference import predict_beats
-from beatlens.inputs import prepare_record
-from beatlens.models.build import network_to_arrays
-from beatlens.noise import NoiseSettings, noise_sources
-from beatlens.prototypes.library import PrototypeLibrary
-from beatlens.prototypes.mining import PrototypeSettings, mine
-from beatlens.shards import BeatGeometry, Shard
-from beatlens.simulated_rhythm import RhythmPool
-from beatlens.workbench import (
+import beatlens.prediction.predict
+from beatlens.beats.beat_table import BeatSettings
+from beatlens.core.files import read_json
+from beatlens.inputs.labelled_records import records_of_split, split_beats
+from beatlens.inputs.network_inputs import prepare_record
+from beatlens.learning.augmentation import Augmentation
+from beatlens.learning.batches import TrainingSet
+from beatlens.learning.held_out import HeldOut, fold_tables, noisy_gate, spec_without
+from beatlens.learning.make_bundle import bundle_model
+from beatlens.learning.simulated_rhythm import RhythmPool
+from beatlens.learning.train_and_bundle import (
     fold_state,
     input_spec,
     model_description,
     train_model,
     train_with_held_out,
 )
+from beatlens.models.build import network_to_arrays
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.bundle_file import SCHEMA_VERSION
+from beatlens.prediction.predict import predict_beats
+from beatlens.prototypes.library import PrototypeLibrary
+from beatlens.prototypes.mining import PrototypeSettings, mine
+from beatlens.shards.shard import BeatGeometry, Shard
+from beatlens.signals.added_noise import NoiseSettings, noise_sources
 
 LEADS = {
     "1": ("II", "V1"), "2": ("II", "V1"), "3": ("V5", "II"), "4": ("II",), "5": ("II", "V1"), "6": ("II", "V5"),
@@ -299,7 +299,7 @@ def test_predictions_depend_neither_on_chunks_nor_on_shards(
     planted, records, bundle, monkeypatch, tmp_path, plant_shards, settings
 ):
     expected = predictions(planted, records, bundle).set_index("beat_id")
-    monkeypatch.setattr(beatlens.inference, "CHUNK_BEATS", 17)
+    monkeypatch.setattr(beatlens.prediction.predict, "CHUNK_BEATS", 17)
     other = plant_shards(tmp_path, LEADS, BeatSettings(**settings["beats"]), n_shards=3, n_beats=90)
     found = predictions(other, records, bundle).set_index("beat_id").loc[expected.index]
     numbers = ["p_N", "p_S", "p_V", "p_noise", "distance"]
@@ -323,16 +323,16 @@ def test_training_is_the_same_twice_and_after_a_kill(planted, records, spec, set
 
         return callback
 
-    import beatlens.workbench
+    import beatlens.learning.train_and_bundle
 
     state = tmp_path / "state.npz"
-    original = beatlens.workbench.train
+    original = beatlens.learning.train_and_bundle.train
 
     def killed(*arguments, **options):
         return original(*arguments, **options, callbacks=[die(3)])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(beatlens.workbench, "train", killed)
+        patch.setattr(beatlens.learning.train_and_bundle, "train", killed)
         with pytest.raises(Kill):
             train_model(planted, records, spec, short, state, "a")
     assert state.exists()
@@ -342,7 +342,7 @@ def test_training_is_the_same_twice_and_after_a_kill(planted, records, spec, set
     assert resumed_history == history
     state.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(beatlens.workbench, "train", killed)
+        patch.setattr(beatlens.learning.train_and_bundle, "train", killed)
         with pytest.raises(Kill):
             train_model(planted, records, spec, short | {"seed": 2}, state, "another")
     anew, _, _, _ = train_model(planted, records, spec, short, state, "a")  # never resumed on a mismatch
@@ -361,7 +361,7 @@ def test_mixed_precision_learns_the_same_and_leaves_float32(planted, records, sp
 
 
 def test_the_history_is_that_of_the_saved_weights(planted, records, spec, trained):
-    from beatlens.workbench import SelectScorer
+    from beatlens.learning.train_and_bundle import SelectScorer
 
     network, history, *_ = trained
     assert [row["epoch"] for row in history] == list(range(1, 9))
@@ -421,12 +421,13 @@ def test_without_training_patients_training_says_what_is_missing(planted, record
 def test_a_bundle_reads_as_written_without_torch_and_refuses_damage(bundle, settings, tmp_path):
     bundle.save(tmp_path / "bundle")
     code = (
-        "import sys; sys.modules['torch'] = None; from beatlens.bundle import Bundle; import numpy as np;"
+        "import sys; sys.modules['torch'] = None; from beatlens.prediction.bundle import Bundle; import numpy as np;"
         "bundle = Bundle.load(sys.argv[1]);"
         "print(bundle.calibrated_probabilities(np.zeros((1, 3))).sum(), len(bundle.bank));"
-        "import beatlens.inference, beatlens.prototypes.mining, beatlens.strips, beatlens.predictions"
+        "import beatlens.prediction.predict, beatlens.prototypes.mining;"
+        "import beatlens.prediction.strips, beatlens.shards.joined_predictions"
     )
-    source = Path(beatlens.inference.__file__).parents[1]
+    source = Path(beatlens.prediction.predict.__file__).parents[1]
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "bundle")],
         capture_output=True,

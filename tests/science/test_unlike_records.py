@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from beatlens.bundle import Bundle
-from beatlens.corpora.wfdb_directory import read_record
-from beatlens.inference import Beside, predict_beats
-from beatlens.preprocess import PreprocessSettings, preprocess_record
-from beatlens.shard_writer import ShardWriter
-from beatlens.shards import Shard
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
+from beatlens.corpora.wfdb.record import read_record
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.predict import Beside, predict_beats
+from beatlens.shards.shard import Shard
+from beatlens.shards.writer import ShardWriter
 
 SHIPPED = Path(__file__).parents[2] / "models" / "mitdb"
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()

@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from beatlens.annotation_check import check_annotations
-from beatlens.beat_labels import BeatLabels
-from beatlens.stretch import Stretch
+from beatlens.beats.annotation_check import check_annotations
+from beatlens.corpora.beat_labels import BeatLabels
+from beatlens.shards.stretches import Stretch
 
 FS = 360.0
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from beatlens.corpora.annotation_file import SYMBOLS, parse_annotations
-from beatlens.faults import RecordFault
+from beatlens.core.record_faults import RecordFault
+from beatlens.corpora.wfdb.annotation_file import SYMBOLS, parse_annotations
 
 
 def written(folder: Path, fs: float | None = None, **options: object) -> bytes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from beatlens.beatless import find_stretches
-from beatlens.edges import cut_by_edge, with_reasons
-from beatlens.quality import RecordSignals, lead_scale
-from beatlens.signal import SignalSettings, condition, fill_gaps
-from beatlens.stretch import KINDS, Stretch, in_stretches, told_in_words
+from beatlens.beats.record_edges import cut_by_edge, with_reasons
+from beatlens.shards.stretches import KINDS, Stretch, in_stretches, told_in_words
+from beatlens.signals.conditioning import SignalSettings, condition, fill_gaps
+from beatlens.signals.quality import RecordSignals, lead_scale
+from beatlens.signals.unreadable_stretches import find_stretches
 
 FS = 360.0
 SETTINGS = SignalSettings(200.0, (0.5, 45.0), 3, None)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from beatlens.beats import (
+from beatlens.beats.beat_table import (
     DEFAULT_RR_S,
     RR_COLUMNS,
     RR_FEATURES,
@@ -22,7 +22,7 @@ from beatlens.beats import (
     stretch_ids,
     stretches,
 )
-from beatlens.shards import BEAT_COLUMNS
+from beatlens.shards.shard import BEAT_COLUMNS
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
 SETTINGS = BeatSettings(**CONFIG["beats"])

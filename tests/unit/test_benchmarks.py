@@ -46,11 +46,11 @@ def test_windows_of_their_own_beats_give_the_same_logits(load: Callable[[str], M
     import torch
     import yaml
 
-    from beatlens.batches import Batch
-    from beatlens.contexts import context_windows
+    from beatlens.beats.context_windows import context_windows
+    from beatlens.learning.batches import Batch
+    from beatlens.learning.objective import forward, to_tensors
     from beatlens.models.hybrid import HybridNet
     from beatlens.models.settings import ModelSettings, NetworkConfig
-    from beatlens.objective import forward, to_tensors
 
     module, rng = load("training_speed"), np.random.default_rng(0)
     config = yaml.safe_load((FOLDER.parent / "config/config.yaml").read_text(encoding="utf-8"))
@@ -77,7 +77,7 @@ def test_windows_of_their_own_beats_give_the_same_logits(load: Callable[[str], M
 def test_comparison_of_runs_sees_one_bit(load: Callable[[str], ModuleType], tmp_path: Path) -> None:
     import pandas as pd
 
-    from beatlens.artefacts import write_arrays, write_json, write_table
+    from beatlens.core.files import write_arrays, write_json, write_table
 
     module = load("same_results")
     values = np.array([0.5, np.nan, -1.0])

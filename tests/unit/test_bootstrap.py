@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from beatlens.evaluate.bootstrap import (
+from beatlens.core.bootstrap import (
     patient_bootstrap,
     patient_bootstrap_many,
     patient_mean,
@@ -75,7 +75,7 @@ def test_seeded_and_independent_of_the_block_size(monkeypatch: pytest.MonkeyPatc
         return tuple(patient_bootstrap(totals, lambda sums: sums, draws=100, level=0.9, seed=seed))
 
     first = run(1)
-    monkeypatch.setattr("beatlens.evaluate.bootstrap._BLOCK", 35)
+    monkeypatch.setattr("beatlens.core.bootstrap._BLOCK", 35)
     assert run(1) == first
     assert run(2) != first
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from beatlens.artefacts import read_arrays, sha256_of, write_arrays, write_json
-from beatlens.bundle import Bundle
-from beatlens.bundle_file import with_digest
+from beatlens.core.files import read_arrays, sha256_of, write_arrays, write_json
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.bundle_file import with_digest
 
 SHIPPED = Path(__file__).parents[2] / "models" / "mitdb"
 

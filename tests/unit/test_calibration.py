@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from beatlens.calibration import Calibration, fit_calibration, softmax
+from beatlens.decision.calibration import Calibration, fit_calibration, softmax
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import pytest
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from beatlens.artefacts import read_json
-from beatlens.bundle import Bundle
-from beatlens.config import load_config
-from beatlens.familiar import Familiar
-from beatlens.origin import CorpusOrigin, Origin, Score
+from beatlens.config.load import load_config
+from beatlens.core.files import read_json
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.familiar_records import Familiar
+from beatlens.prediction.origin import CorpusOrigin, Origin, Score
 from beatlens.report.card import card_facts, render_card
 from beatlens.report.numbers import count
 from beatlens.report.origin import origin_section

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from beatlens import claims
-from beatlens.artefacts import atomic_directory, atomic_path, write_text
+from beatlens.core import claims
+from beatlens.core.files import atomic_directory, atomic_path, write_text
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from sklearn import metrics as oracle
 
-from beatlens.evaluate.classification import evaluate_classification
-from beatlens.evaluate.outcomes import check_splits, join_missed, outcomes
-from beatlens.evaluate.presence import evaluate_presence
-from beatlens.evaluate.probabilities import (
+from beatlens.evaluate.predictions.classification import evaluate_classification
+from beatlens.evaluate.predictions.outcomes import check_splits, join_missed, outcomes
+from beatlens.evaluate.predictions.presence import evaluate_presence
+from beatlens.evaluate.predictions.probabilities import (
     aurc,
     auroc,
     calibration_error,

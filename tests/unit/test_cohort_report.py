@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from beatlens.evaluate.cohort import CaseParts, cohort_table
+from beatlens.evaluate.explanations.cohort import CaseParts, cohort_table
 from beatlens.figures.cohort import cohort_figure
 from beatlens.figures.scores import score_rows
 from beatlens.report.cohort import cohort_section

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from beatlens.bundle_file import SCHEMA_VERSION, content_digest
-from beatlens.config import ConfigError, candidate_config, load_config, merge, sections, typed_entries
-from beatlens.config_meaning import meaning_problems
-from beatlens.config_schema import schema_problems
-from beatlens.configdoc import document
+from beatlens.config.cross_checks import meaning_problems
+from beatlens.config.documentation import document
+from beatlens.config.load import ConfigError, candidate_config, load_config, merge, sections, typed_entries
+from beatlens.config.schema import schema_problems
+from beatlens.prediction.bundle_file import SCHEMA_VERSION, content_digest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))

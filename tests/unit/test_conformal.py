@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.conformal import ConformalSets, fit_conformal
-from beatlens.evaluate.conformal import conformal_scores
+from beatlens.decision.conformal import ConformalSets, fit_conformal
+from beatlens.evaluate.predictions.conformal import conformal_scores
 
 
 def beats(n, rng):

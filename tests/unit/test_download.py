@@ -17,17 +17,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from beatlens.corpora import download, https
-from beatlens.corpora.download import Remote, fetch_file, fetch_record
-from beatlens.corpora.download_folder import DownloadFolder
-from beatlens.corpora.https import Interrupted, NotOnServer
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_shard
+from beatlens.core.record_faults import RecordFault
+from beatlens.corpora.downloads import download, https
+from beatlens.corpora.downloads.download import Remote, fetch_file, fetch_record
+from beatlens.corpora.downloads.download_folder import DownloadFolder
+from beatlens.corpora.downloads.https import Interrupted, NotOnServer
+from beatlens.corpora.downloads.interrupted import interruptions
 from beatlens.corpora.index import update_sheet
-from beatlens.corpora.interrupted import interruptions
+from beatlens.corpora.record_sheet import read_sheet, shard_digest
 from beatlens.corpora.registry import read_record
-from beatlens.faults import RecordFault
-from beatlens.preprocess import PreprocessSettings, preprocess_shard
-from beatlens.shards import Shard
-from beatlens.sheet import read_sheet, shard_digest
+from beatlens.shards.shard import Shard
 
 PREFIX = "/files/own/1.0.0/"
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from beatlens.explain.attribution import META_KEYS, Attribution
-from beatlens.figures.ecg import LIMIT_MV, EcgFigure, Strip
-from beatlens.figures.layout import LeadsMap, RhythmStrip, plan
-from beatlens.figures.overlay import colours, displayed, draw_overlay, shared_limit
-from beatlens.figures.scale import PaperScale
-from beatlens.figures.style import NEGATIVE, POSITIVE, save_figure
-from beatlens.leads import STANDARD_LEADS
+from beatlens.core.leads import STANDARD_LEADS
+from beatlens.explain.result.attribution import META_KEYS, Attribution
+from beatlens.figures.paper.ecg import LIMIT_MV, EcgFigure, Strip
+from beatlens.figures.paper.layout import LeadsMap, RhythmStrip, plan
+from beatlens.figures.paper.overlay import colours, displayed, draw_overlay, shared_limit
+from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.style import NEGATIVE, POSITIVE, save_figure
 
 SCALE = PaperScale(speed_mm_s=25, gain_mm_mv=10)
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.ectopy import ectopy
-from beatlens.episodes import EPISODE_COLUMNS, find_episodes, in_words, sequence_starts
-from beatlens.record_notes import note_columns, with_notes
-from beatlens.remarks import REMARK_COLUMNS, REMARKS
-from beatlens.stretch import STRETCH_COLUMNS
+from beatlens.core.remarks import REMARK_COLUMNS, REMARKS
+from beatlens.prediction.ectopy import ectopy
+from beatlens.prediction.episodes import EPISODE_COLUMNS, find_episodes, in_words, sequence_starts
+from beatlens.prediction.record_notes import note_columns, with_notes
+from beatlens.shards.stretches import STRETCH_COLUMNS
 
 GAP_S = 4.0
 NO_REMARK = pd.DataFrame(columns=list(REMARK_COLUMNS))

@@ -12,13 +12,19 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens.explain.archive import gather_archives, load_case, write_archive
-from beatlens.explain.attribution import META_KEYS, Attribution, rhythm_share
-from beatlens.explain.cases import CaseSettings, WindowSettings, select_cases
-from beatlens.explain.fusion import FusionSettings, fuse
-from beatlens.explain.payload import from_payload, lead_spans, to_payload, top_leads
-from beatlens.explain.players import cell_players, lead_players, refined_players, segment_edges, segment_players
-from beatlens.explain.refine import screen, solve, strongest_players
+from beatlens.explain.case.choice import CaseSettings, WindowSettings, select_cases
+from beatlens.explain.methods.refine import screen, solve, strongest_players
+from beatlens.explain.players.coalition import (
+    cell_players,
+    lead_players,
+    refined_players,
+    segment_edges,
+    segment_players,
+)
+from beatlens.explain.result.archive import gather_archives, load_case, write_archive
+from beatlens.explain.result.attribution import META_KEYS, Attribution, rhythm_share
+from beatlens.explain.result.fusion import FusionSettings, fuse
+from beatlens.explain.result.views import from_payload, lead_spans, to_payload, top_leads
 from beatlens.explain.settings import ExplainSettings
 
 ROOT = Path(__file__).parents[2]

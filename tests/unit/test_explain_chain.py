@@ -11,41 +11,47 @@ import pytest
 import torch
 import yaml
 
-import beatlens.explain.record_view
-import beatlens.inference
-from beatlens.artefacts import read_table, write_table
-from beatlens.beats import RR_FEATURES, BeatSettings, beat_table
-from beatlens.bundle import Bundle
-from beatlens.calibration import Calibration
-from beatlens.conformal import ConformalSets
-from beatlens.evaluate.explanation_cases import score_cases
-from beatlens.evaluate.explanation_table import scores_table
-from beatlens.evaluate.faithfulness import cell_sums, deletion_insertion, greedy_areas, random_area, ranked_cells
-from beatlens.evaluate.localisation import METRICS
-from beatlens.evaluate.model_scores import model_scores
-from beatlens.evaluate.regions import read_regions
+import beatlens.inputs.record_view
+import beatlens.prediction.predict
+from beatlens.beats.beat_table import RR_FEATURES, BeatSettings, beat_table
+from beatlens.core.files import read_table, write_table
+from beatlens.core.seeds import derive_seed
+from beatlens.decision.calibration import Calibration
+from beatlens.decision.conformal import ConformalSets
+from beatlens.decision.review import Thresholds
+from beatlens.evaluate.explanations.cases import score_cases
+from beatlens.evaluate.explanations.faithfulness import (
+    cell_sums,
+    deletion_insertion,
+    greedy_areas,
+    random_area,
+    ranked_cells,
+)
+from beatlens.evaluate.explanations.localisation import METRICS
+from beatlens.evaluate.explanations.model_scores import model_scores
+from beatlens.evaluate.explanations.regions import read_regions
+from beatlens.evaluate.explanations.table import scores_table
+from beatlens.evaluate.explanations.truths import NullMaps
 from beatlens.evaluate.settings import EvaluateSettings
-from beatlens.evaluate.truths import NullMaps
-from beatlens.explain.archive import gather_archives, load_case, write_archive
-from beatlens.explain.cases import CASE_COLUMNS, CaseSettings, WindowSettings, case_rows, select_cases
-from beatlens.explain.contrast import find_contrast
+from beatlens.explain.case.choice import CASE_COLUMNS, CaseSettings, WindowSettings, case_rows, select_cases
+from beatlens.explain.case.contrast import find_contrast
 from beatlens.explain.explainer import case_edges, case_engine, explain_case, explain_shard
-from beatlens.explain.fusion import FusionSettings, fuse
-from beatlens.explain.payload import from_payload, to_payload
-from beatlens.explain.record_view import RecordViews
+from beatlens.explain.result.archive import gather_archives, load_case, write_archive
+from beatlens.explain.result.fusion import FusionSettings, fuse
+from beatlens.explain.result.views import from_payload, to_payload
 from beatlens.explain.settings import ExplainSettings
-from beatlens.inference import Beside, network_outputs, predict_beats
-from beatlens.inputs import InputSpec, prepare_record
-from beatlens.look_alikes import LookAlikeSettings
+from beatlens.inputs.look_alikes import LookAlikeSettings
+from beatlens.inputs.network_inputs import InputSpec, prepare_record
+from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.inputs.record_view import RecordViews
+from beatlens.inputs.stored_predictions import reference_table
 from beatlens.models.build import network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.review import Thresholds
-from beatlens.seeds import derive_seed
-from beatlens.shard_writer import ShardWriter
-from beatlens.shards import BeatGeometry, Shard, cut_beats
-from beatlens.stored import reference_table
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.predict import Beside, network_outputs, predict_beats
+from beatlens.shards.shard import BeatGeometry, Shard, cut_beats
+from beatlens.shards.writer import ShardWriter
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 REGIONS = read_regions(Path(__file__).parents[2] / "config/diagnostic_regions.csv")
@@ -283,8 +289,8 @@ def test_a_record_is_prepared_once_and_predicted_by_no_one_but_prediction(tmp_pa
 
         monkeypatch.setattr(place, name, call)
 
-    counted(beatlens.explain.record_view, "view_record")
-    counted(beatlens.inference, "network_outputs")
+    counted(beatlens.inputs.record_view, "view_record")
+    counted(beatlens.prediction.predict, "network_outputs")
     views = views_of(shards, bundle)
     found = list(explain_shard(cases, shards[0], views, bundle, "kernelshap", EXPLAIN, 1))
     assert [one.meta["case"] for one in found] == cases["case"].tolist()

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.beats import BeatSettings
-from beatlens.familiar import Familiar, fit_familiar, unlike
-from beatlens.inputs import InputSpec, RecordInputs
-from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.remarks import REMARK_COLUMNS, REMARKS, remark_table
-from beatlens.shards import BeatGeometry
+from beatlens.beats.beat_table import BeatSettings
+from beatlens.core.remarks import REMARK_COLUMNS, REMARKS, remark_table
+from beatlens.inputs.network_inputs import InputSpec, RecordInputs
+from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.prediction.familiar_records import Familiar, fit_familiar, unlike
+from beatlens.shards.shard import BeatGeometry
 
 LEADS, CLASSES = ("II", "V1"), ("N", "V")
 GEOMETRY = BeatGeometry(100.0, 25, 40)

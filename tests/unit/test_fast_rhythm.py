@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pytest
 import yaml
 
-from beatlens.fast_rhythm import fast_runs
-from beatlens.local_period import local_periods
-from beatlens.matching import match_beats
-from beatlens.rpeaks import RPeakSettings, clearest_lead, detect
+from beatlens.beats.matching import match_beats
+from beatlens.signals.fast_rhythm import fast_runs
+from beatlens.signals.local_period import local_periods
+from beatlens.signals.r_peaks import RPeakSettings, clearest_lead, detect
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = RPeakSettings(**yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))["rpeaks"])

@@ -11,24 +11,24 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from beatlens.artefacts import read_table, write_table
-from beatlens.evaluate.classification import _cells
-from beatlens.evaluate.outcomes import Outcomes, outcomes
-from beatlens.explain.attribution import META_KEYS, Attribution
+from beatlens.core.files import read_table, write_table
+from beatlens.core.numerals import fixed
+from beatlens.evaluate.predictions.classification import _cells
+from beatlens.evaluate.predictions.outcomes import Outcomes, outcomes
+from beatlens.explain.result.attribution import META_KEYS, Attribution
 from beatlens.figures.cases import FACT_COLUMNS, agreement, case_facts, case_figure
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
-from beatlens.figures.ecg import PAGE_MM, EcgFigure, Strip
+from beatlens.figures.paper.ecg import PAGE_MM, EcgFigure, Strip
+from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.style import save_figure
 from beatlens.figures.prototypes import prototype_figure
-from beatlens.figures.scale import PaperScale
 from beatlens.figures.scores import METRIC_WORDS, score_rows, scores_figure
-from beatlens.figures.style import save_figure
 from beatlens.figures.training import training_figure
-from beatlens.numerals import fixed
+from beatlens.inputs.prototype_bank import PrototypeBank
 from beatlens.prototypes.library import PrototypeLibrary
-from beatlens.prototypes.similarity import PrototypeBank
 from beatlens.report.scores import Detected
-from beatlens.shard_writer import ShardWriter
-from beatlens.shards import BeatGeometry, Shard
+from beatlens.shards.shard import BeatGeometry, Shard
+from beatlens.shards.writer import ShardWriter
 
 SCALE = PaperScale(speed_mm_s=25, gain_mm_mv=10)
 CLASSES = ("N", "V", "X$y")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from beatlens.fingerprint import fingerprint, import_closure
+from beatlens.run.fingerprint import fingerprint, import_closure
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "beatlens"
@@ -134,7 +134,7 @@ def test_all_programs_take_less_than_two_seconds_and_import_nothing_heavy():
     code = f"""
         import sys, time
         from pathlib import Path
-        from beatlens.fingerprint import fingerprint
+        from beatlens.run.fingerprint import fingerprint
         began = time.process_time()
         for program in Path({str(ROOT / "scripts")!r}).glob("*.py"):
             fingerprint(program, Path({str(PACKAGE)!r}))

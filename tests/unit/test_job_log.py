@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from beatlens.job_log import short_reason, shorten
+from beatlens.run.job_log import short_reason, shorten
 
 
 def test_long_lists_become_a_count_and_examples_and_short_ones_stay():

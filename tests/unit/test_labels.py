@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import yaml
 
+from beatlens.core.record import Annotations
+from beatlens.corpora.label_table import LabelTable, flutter_intervals, noise_intervals
 from beatlens.corpora.registry import read_patients
-from beatlens.corpora.wfdb_directory import read_record
-from beatlens.labels import LabelTable, flutter_intervals, noise_intervals
-from beatlens.records import Annotations
+from beatlens.corpora.wfdb.record import read_record
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 HEAD = "symbol,aux,class,description\n"

@@ -11,21 +11,21 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens.beats import BeatSettings
-from beatlens.dataset import split_beats
-from beatlens.figures.scale import PaperScale
+from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.rr_intervals import RR_COLUMNS
+from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.prototype_library import describe, of_label, open_library, plot_label
 from beatlens.figures.space import space_figure
 from beatlens.figures.templates import template_figure
-from beatlens.inputs import InputSpec, prepare_record
-from beatlens.intervals import RR_COLUMNS
-from beatlens.prototypes.inspect import describe, of_label, open_library, plot_label
+from beatlens.inputs.labelled_records import split_beats
+from beatlens.inputs.network_inputs import InputSpec, prepare_record
 from beatlens.prototypes.mining import PrototypeSettings, mine, training_patients
 from beatlens.prototypes.seeds import seed_bank, similar_beats
 from beatlens.prototypes.space import BeatSample, FeatureSpace, LibrarySettings, beat_map, cluster_table, fit_space
 from beatlens.prototypes.space import sample_beats as take_sample
 from beatlens.prototypes.templates import ClassTemplates, class_templates
 from beatlens.prototypes.validation import summarise, validate
-from beatlens.shards import BeatGeometry
+from beatlens.shards.shard import BeatGeometry
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("N", "S", "V")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from beatlens.look_alikes import LookAlikeSettings, look_alikes_of, shape_groups
-from beatlens.shards import BeatGeometry
+from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of, shape_groups
+from beatlens.shards.shard import BeatGeometry
 
 CLASSES = ("N", "S", "V", "F")
 GEOMETRY = BeatGeometry(fs=100.0, before=25, after=40)

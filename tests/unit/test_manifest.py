@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from beatlens import manifest
-from beatlens.artefacts import write_json
+from beatlens.core.files import write_json
+from beatlens.run import manifest
 
 
 @pytest.fixture

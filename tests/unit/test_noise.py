@@ -7,8 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from beatlens.dataset import gate_labels
-from beatlens.noise import (
+from beatlens.inputs.labelled_records import gate_labels
+from beatlens.shards.shard import BeatGeometry, Shard
+from beatlens.shards.writer import ShardWriter
+from beatlens.signals.added_noise import (
     NoiseSettings,
     NoiseSource,
     add_bursts,
@@ -18,8 +20,6 @@ from beatlens.noise import (
     qrs_amplitude,
     synthetic_noise,
 )
-from beatlens.shard_writer import ShardWriter
-from beatlens.shards import BeatGeometry, Shard
 
 GEOMETRY = BeatGeometry(100.0, 25, 40)
 

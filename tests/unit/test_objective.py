@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from beatlens.learning.objective import class_weights, learning_rate, losses, macro_f1
 from beatlens.models.build import choose_device
-from beatlens.objective import class_weights, learning_rate, losses, macro_f1
 
 
 def test_class_weights_have_mean_one_over_beats():

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from beatlens.origin import Origin, held_out_scores, origin_of, real_corpora
+from beatlens.prediction.origin import Origin, held_out_scores, origin_of, real_corpora
 
 CORPORA = [
     {"name": "real", "format": "wfdb", "licence": "ODC-By 1.0", "attribution": "The Database (Author 2001)"},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from beatlens.own_folder import overlay, run_name, write_overlay
+from beatlens.config.own_recordings import overlay, run_name, write_overlay
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,14 +12,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens import preprocess, roster
-from beatlens.beat_labels import BeatLabels, label_beats
-from beatlens.labels import LabelTable
-from beatlens.lead_choice import choose_leads
-from beatlens.preprocess import PreprocessSettings, preprocess_record, preprocess_shard
-from beatlens.records import Annotations, Finding, Record, RecordFault, TruthSpan
-from beatlens.shards import Shard
-from beatlens.sheet import SheetRow, format_sheet
+from beatlens.beats import preprocess
+from beatlens.beats.lead_choice import choose_leads
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_record, preprocess_shard
+from beatlens.core.record import Annotations, Finding, Record, RecordFault, TruthSpan
+from beatlens.corpora.beat_labels import BeatLabels, label_beats
+from beatlens.corpora.label_table import LabelTable
+from beatlens.corpora.record_sheet import SheetRow, format_sheet
+from beatlens.shards import record_table
+from beatlens.shards.shard import Shard
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -254,8 +255,8 @@ def test_bad_records_become_rows_and_the_others_are_the_same_in_any_shard(
 def test_a_shard_without_any_usable_record_is_still_a_shard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shard = write_shard(tmp_path / "s", rows_and_reader(monkeypatch, {"x": RecordFault("flat", "constant")}))
     assert len(shard.records) == len(shard.beats()) == len(shard.beats("annotated")) == 0
-    assert len(roster.gather([tmp_path / "s"], ["N", "V"])) == 0
-    assert roster.gather_status([tmp_path / "s"])["reason"].tolist() == ["flat"]
+    assert len(record_table.gather([tmp_path / "s"], ["N", "V"])) == 0
+    assert record_table.gather_status([tmp_path / "s"])["reason"].tolist() == ["flat"]
 
 
 def test_the_roster_counts_annotated_beats_and_misses_no_record(
@@ -265,16 +266,16 @@ def test_the_roster_counts_annotated_beats_and_misses_no_record(
     for k, row in enumerate(rows):
         write_shard(tmp_path / str(k), [row])
     shards = [tmp_path / "1", tmp_path / "0"]
-    records, status = roster.gather(shards, ["N", "S", "V"]), roster.gather_status(shards)
+    records, status = record_table.gather(shards, ["N", "S", "V"]), record_table.gather_status(shards)
     assert records["record"].tolist() == ["a", "b"]
     n_ventricular = sum(k % 10 == 5 for k in range(len(R_SAMPLES)))
     assert records.loc[0, ["n_N", "n_S", "n_V"]].tolist() == [len(R_SAMPLES) - n_ventricular, 0, n_ventricular]
     assert records["fs"].tolist() == [FS, FS]
-    roster.check_complete(status, [("c", "a"), ("c", "b")])
+    record_table.check_complete(status, [("c", "a"), ("c", "b")])
     with pytest.raises(ValueError, match="in no shard"):
-        roster.check_complete(status, [("c", "a"), ("c", "b"), ("c", "z")])
+        record_table.check_complete(status, [("c", "a"), ("c", "b"), ("c", "z")])
     with pytest.raises(ValueError, match="more than one shard"):
-        roster.gather([tmp_path / "0", tmp_path / "0"], ["N"])
+        record_table.gather([tmp_path / "0", tmp_path / "0"], ["N"])
 
 
 def test_too_many_bad_records_fail_naming_the_worst_reasons() -> None:
@@ -283,15 +284,15 @@ def test_too_many_bad_records_fail_naming_the_worst_reasons() -> None:
         {"corpus": "c", "record": list("abcdefg"), "used": [r == "" for r in reasons], "reason": reasons}
     ).assign(detail=["", "", "", "", "leads II are constant", "V1", "nothing finite"])
     status = status.assign(role="train")
-    roster.check_usable(status, 0.5, "here")
+    record_table.check_usable(status, 0.5, "here")
     flat, nan = r"flat \(2: c/e, c/f\), such as: leads II are constant", r"all_nan \(1: c/g\), such as: nothing finite"
     with pytest.raises(ValueError, match=rf"3 of 7 records can't be used: {flat}; {nan}"):
-        roster.check_usable(status, 0.4, "here")
-    roster.check_usable(status.assign(role="predict"), 0.0, "here")  # each record to predict is for itself
+        record_table.check_usable(status, 0.4, "here")
+    record_table.check_usable(status.assign(role="predict"), 0.0, "here")  # each record to predict is for itself
     other = status.assign(role=["train", *["predict"] * 6])
-    roster.check_usable(other, 0.0, "here")
+    record_table.check_usable(other, 0.0, "here")
     others = status.assign(reason=[*reasons[:4], *["not_a_record"] * 3])
-    roster.check_usable(others, 0.0, "here")  # files beside the records
+    record_table.check_usable(others, 0.0, "here")  # files beside the records
 
 
 def test_a_run_without_anything_to_work_with_ends_with_words() -> None:
@@ -306,11 +307,11 @@ def test_a_run_without_anything_to_work_with_ends_with_words() -> None:
         }
     )
     with pytest.raises(
-        roster.UnusableRecords, match=r"none of 2 .*flat \(1: c/a\).* listed in status.tsv and status.html"
+        record_table.UnusableRecords, match=r"none of 2 .*flat \(1: c/a\).* listed in status.tsv and status.html"
     ):
-        roster.check_usable(status, 1.0, "status.tsv and status.html")
-    with pytest.raises(roster.UnusableRecords, match="no record was found"):
-        roster.check_usable(roster.gather_status([]), 1.0, "status.tsv")
+        record_table.check_usable(status, 1.0, "status.tsv and status.html")
+    with pytest.raises(record_table.UnusableRecords, match="no record was found"):
+        record_table.check_usable(record_table.gather_status([]), 1.0, "status.tsv")
 
 
 def test_labels_of_annotations_that_lie_elsewhere_are_set_aside() -> None:

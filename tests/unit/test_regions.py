@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from beatlens.evaluate.regions import beat_windows, read_regions, region_of, region_truth
-from beatlens.leads import STANDARD_LEADS
+from beatlens.core.leads import STANDARD_LEADS
+from beatlens.evaluate.explanations.regions import beat_windows, read_regions, region_of, region_truth
 
 TABLE = Path(__file__).parents[2] / "config/diagnostic_regions.csv"
 

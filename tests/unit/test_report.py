@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens.config import merge
-from beatlens.evaluate.classification import evaluate_classification
+from beatlens.config.load import merge
+from beatlens.evaluate.predictions.classification import evaluate_classification
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.figures.cases import FACT_COLUMNS
-from beatlens.figures.style import new_figure, save_figure
+from beatlens.figures.paper.style import new_figure, save_figure
 from beatlens.report.build import render_report
 from beatlens.report.inputs import ReportInputs, load_image
 from beatlens.report.methods import methods_text

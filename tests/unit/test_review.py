@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from beatlens.calibration import softmax
-from beatlens.review import ReviewSettings, Thresholds, fit_thresholds, reasons
+from beatlens.decision.calibration import softmax
+from beatlens.decision.review import ReviewSettings, Thresholds, fit_thresholds, reasons
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.artefacts import (
+from beatlens.core.files import (
     atomic_directory,
     atomic_path,
     read_arrays,
@@ -17,12 +17,12 @@ from beatlens.artefacts import (
     write_json,
     write_table,
 )
-from beatlens.leads import UNKNOWN_LEAD_ID, canonical_lead, lead_id
-from beatlens.programs import named_path, progress
-from beatlens.records import Record, RecordFault, check_name
-from beatlens.seeds import derive_seed
-from beatlens.shard_writer import ShardWriter
-from beatlens.shards import BEAT_COLUMNS, BeatGeometry, Shard, cut_beats
+from beatlens.core.leads import UNKNOWN_LEAD_ID, canonical_lead, lead_id
+from beatlens.core.record import Record, RecordFault, check_name
+from beatlens.core.seeds import derive_seed
+from beatlens.run.programs import named_path, progress
+from beatlens.shards.shard import BEAT_COLUMNS, BeatGeometry, Shard, cut_beats
+from beatlens.shards.writer import ShardWriter
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from beatlens.core.record_faults import RecordFault
 from beatlens.corpora import index
 from beatlens.corpora.index import corpus_folder, update_sheet
+from beatlens.corpora.record_sheet import SheetRow, read_sheet, shard_digest, shard_of, shard_rows, used_shards
 from beatlens.corpora.registry import read_record
 from beatlens.corpora.synthetic import SyntheticSettings, make_corpus, record_names
-from beatlens.faults import RecordFault
-from beatlens.sheet import SheetRow, read_sheet, shard_digest, shard_of, shard_rows, used_shards
 
 OWN = {"name": "own", "role": "test", "format": "wfdb"}
 
@@ -266,7 +266,7 @@ def test_shards() -> None:
 
 
 def test_reading_a_sheet_imports_the_standard_library_alone() -> None:
-    code = "import sys, beatlens.corpora.index, beatlens.corpora.download; print(*sys.modules)"
+    code = "import sys, beatlens.corpora.index, beatlens.corpora.downloads.download; print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
     modules = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert not {"numpy", "pandas", "wfdb", "yaml"} & set(modules.stdout.split())

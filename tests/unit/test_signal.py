@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 import yaml
 
-from beatlens.records import RecordFault
-from beatlens.signal import MANY, SignalSettings, condition, fill_gaps, filter_both_ways, resample, row_medians
+from beatlens.core.record import RecordFault
+from beatlens.signals.conditioning import (
+    MANY,
+    SignalSettings,
+    condition,
+    fill_gaps,
+    filter_both_ways,
+    resample,
+    row_medians,
+)
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
 SETTINGS = SignalSettings(**CONFIG["signal"])
@@ -135,7 +143,7 @@ def test_medians_of_long_rows_are_those_of_numpy(length: int) -> None:
 def test_filtering_in_blocks_is_scipys_to_the_last_bit(n: int, padding: int, level: float, monkeypatch) -> None:
     from scipy.signal import butter, sosfiltfilt
 
-    monkeypatch.setattr("beatlens.signal.FILTER_BLOCK", 64)
+    monkeypatch.setattr("beatlens.signals.conditioning.FILTER_BLOCK", 64)
     lead = np.random.default_rng(0).normal(size=n).astype(np.float32)
     sections = butter(3, (0.5, 45), "bandpass", fs=200, output="sos")
     expected = sosfiltfilt(sections, lead.astype(np.float64) - level, padtype="even", padlen=padding)

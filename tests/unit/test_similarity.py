@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from beatlens.prototypes.similarity import PrototypeBank, class_features, combine, lead_products, nearest_distance
+from beatlens.inputs.prototype_bank import PrototypeBank, class_features, combine, lead_products, nearest_distance
 
 CLASSES = ("N", "S", "V")
 

@@ -7,9 +7,9 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from beatlens import simulated_rhythm
-from beatlens.intervals import RR_FEATURES, BeatSettings, rr_columns, rr_features
-from beatlens.simulated_rhythm import INTERVAL_S, RhythmPool, simulate_series
+from beatlens.beats.rr_intervals import RR_FEATURES, BeatSettings, rr_columns, rr_features
+from beatlens.learning import simulated_rhythm
+from beatlens.learning.simulated_rhythm import INTERVAL_S, RhythmPool, simulate_series
 
 SETTINGS = BeatSettings(0.25, 0.4, 5, 10, 80, 21, 101, 31, 121, 4.0, 2.0)
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens.seeds import derive_seed
-from beatlens.splits import DEALT_SPLITS, SplitSettings, assert_disjoint, assign_splits, deal_patients
+from beatlens.core.seeds import derive_seed
+from beatlens.shards.splits import DEALT_SPLITS, SplitSettings, assert_disjoint, assign_splits, deal_patients
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))

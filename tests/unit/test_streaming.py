@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens import artefacts
-from beatlens.artefacts import TableWriter, read_table
-from beatlens.shards import BEAT_TABLES, Shard
+from beatlens.core import files
+from beatlens.core.files import TableWriter, read_table
+from beatlens.shards.shard import BEAT_TABLES, Shard
 
 
 def rows_of(record: str, n: int) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def parts() -> list[pd.DataFrame]:
 def test_a_table_of_parts_is_the_joined_table(
     tmp_path: Path, parts: list[pd.DataFrame], group_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artefacts, "GROUP_ROWS", group_rows)
+    monkeypatch.setattr(files, "GROUP_ROWS", group_rows)
     parts[0].attrs = {"device": "cpu"}
     path = tmp_path / BEAT_TABLES["detected"]
     with TableWriter(path) as writer:
@@ -81,7 +81,7 @@ def test_a_part_with_other_columns_is_refused(tmp_path: Path, change: dict[str, 
 
 
 def test_a_table_broken_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artefacts, "GROUP_ROWS", 1)
+    monkeypatch.setattr(files, "GROUP_ROWS", 1)
 
     def broken_off() -> None:
         with TableWriter(tmp_path / "t.parquet") as writer:

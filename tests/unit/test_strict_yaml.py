@@ -8,8 +8,8 @@ import time
 import pytest
 import yaml
 
-from beatlens.command_line import fault
-from beatlens.strict_yaml import parse_yaml, read_yaml
+from beatlens.config.command_line import fault
+from beatlens.config.strict_yaml import parse_yaml, read_yaml
 
 LAUGHS = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 8)}]\n" for k in range(1, 40)

@@ -9,14 +9,14 @@ import numpy as np
 import openpyxl
 import pytest
 
-from beatlens.beat_labels import record_class
+from beatlens.core.record import Record
+from beatlens.core.record_faults import RecordFault
+from beatlens.corpora.beat_labels import record_class
+from beatlens.corpora.label_table import LabelTable
+from beatlens.corpora.record_sheet import format_sheet, read_sheet
 from beatlens.corpora.scan import CorpusEntry
 from beatlens.corpora.strip_tables import Strip, decimal_commas, numbers, read_strips
 from beatlens.corpora.strips import StripSettings, read_record, scan_strips
-from beatlens.faults import RecordFault
-from beatlens.labels import LabelTable
-from beatlens.records import Record
-from beatlens.sheet import format_sheet, read_sheet
 
 LABELS = Path(__file__).parents[2] / "config" / "labels" / "strips.csv"
 WAVE = np.round(0.9 * np.exp(-0.5 * ((np.arange(500) % 200 - 100) / 4) ** 2) - 0.05 * np.sin(np.arange(500) / 40), 3)

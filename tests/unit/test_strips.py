@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.predictions import join
-from beatlens.stretch import STRETCH_COLUMNS
-from beatlens.strips import StripSettings, aggregate
+from beatlens.prediction.strips import StripSettings, aggregate
+from beatlens.shards.joined_predictions import join
+from beatlens.shards.stretches import STRETCH_COLUMNS
 
 CLASSES = ("N", "S", "V")
 ECTOPIC = ("S", "V", "X")  # one of which is no class

@@ -6,8 +6,8 @@ import json
 
 import pandas as pd
 
-from beatlens.faults import REASONS
-from beatlens.run_summary import SummaryTables, summarise
+from beatlens.core.record_faults import REASONS
+from beatlens.run.summary import SummaryTables, summarise
 from beatlens.status.page import ADVICE, render_status
 
 

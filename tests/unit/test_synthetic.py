@@ -13,11 +13,11 @@ import pytest
 import wfdb
 import yaml
 
-from beatlens.artefacts import sha256_of
+from beatlens.core.files import sha256_of
+from beatlens.core.leads import STANDARD_LEADS
 from beatlens.corpora.synthetic import SyntheticSettings, make_corpus, record_names
 from beatlens.corpora.synthetic.plan import plan_records
 from beatlens.corpora.synthetic.write import Made, make_record
-from beatlens.leads import STANDARD_LEADS
 
 ROOT = Path(__file__).parents[2]
 

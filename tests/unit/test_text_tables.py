@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.artefacts import read_json, read_table, write_table
+from beatlens.core.files import read_json, read_table, write_table
+from beatlens.core.text_tables import csv_rows, neutral, original, read_rows
+from beatlens.core.user_files import open_regular, read_bytes
+from beatlens.corpora.label_table import LabelTable
+from beatlens.corpora.record_sheet import SheetRow, format_sheet, read_sheet
 from beatlens.corpora.registry import read_patients
-from beatlens.evaluate.regions import read_regions
-from beatlens.labels import LabelTable
+from beatlens.evaluate.explanations.regions import read_regions
 from beatlens.prototypes.library import PrototypeLibrary
 from beatlens.prototypes.seeds import read_seeds
-from beatlens.sheet import SheetRow, format_sheet, read_sheet
-from beatlens.text_tables import csv_rows, neutral, original, read_rows
-from beatlens.user_files import open_regular, read_bytes
 
 TABLE = 'record,patient\na,"Müller, Jörg"\n\nb,€ 5\n'
 

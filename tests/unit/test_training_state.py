@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from beatlens.learning.training import EpochState, load_state, save_state
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.training import EpochState, load_state, save_state
 
 
 def make(config: dict[str, Any], seed: int, members: int = 1) -> tuple[HybridNet, torch.optim.Optimizer]:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from beatlens.evaluate.regions import read_regions
-from beatlens.evaluate.truths import (
+from beatlens.evaluate.explanations.regions import read_regions
+from beatlens.evaluate.explanations.truths import (
     ANNOTATED,
     LENIENT,
     PLANTED,
@@ -20,7 +20,7 @@ from beatlens.evaluate.truths import (
     case_truths,
     seen_samples,
 )
-from beatlens.shards import BeatGeometry
+from beatlens.shards.shard import BeatGeometry
 
 REGIONS = read_regions(Path(__file__).parents[2] / "config/diagnostic_regions.csv")
 SCENE = SimpleNamespace(

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from beatlens.corpora.header import parse_header
+from beatlens.core.record_faults import RecordFault
 from beatlens.corpora.registry import annotator_of, read_patients, read_record
 from beatlens.corpora.scan import CorpusEntry, scan_folder
-from beatlens.corpora.wfdb_directory import read_record as read_wfdb
-from beatlens.faults import RecordFault
+from beatlens.corpora.wfdb.header import parse_header
+from beatlens.corpora.wfdb.record import read_record as read_wfdb
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_long_record_is_read_in_blocks_and_is_the_same(folder, form, monkeypat
     )
     whole = read_wfdb(folder, "r1", "own").signal
     assert np.isnan(whole).sum() == 3
-    monkeypatch.setattr("beatlens.corpora.samples.BLOCK_SAMPLES", 100)
+    monkeypatch.setattr("beatlens.corpora.wfdb.samples.BLOCK_SAMPLES", 100)
     np.testing.assert_array_equal(read_wfdb(folder, "r1", "own").signal, whole)
 
 

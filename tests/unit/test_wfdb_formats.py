@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from beatlens.corpora import samples as samples_module
+from beatlens.core.record_faults import RecordFault
 from beatlens.corpora.registry import read_record
 from beatlens.corpora.scan import CorpusEntry, scan_folder
-from beatlens.corpora.wfdb_directory import read_record as read_wfdb
-from beatlens.faults import RecordFault
+from beatlens.corpora.wfdb import samples as samples_module
+from beatlens.corpora.wfdb.record import read_record as read_wfdb
 
 CORPUS = CorpusEntry("own", "test", "wfdb", "atr")
 
@@ -382,8 +382,8 @@ def test_reading_that_never_ends_is_given_up(tmp_path, monkeypatch) -> None:
         time.sleep(20)
 
     write_plain(tmp_path, "r1", [wave(500)], ["16 200 16 0 0 0 0 II"], "r1 1 250 500")
-    monkeypatch.setattr("beatlens.corpora.wfdb_directory.SLOWEST_S", 0.1)
-    monkeypatch.setattr("beatlens.corpora.wfdb_directory.read_leads", stuck)
+    monkeypatch.setattr("beatlens.corpora.wfdb.record.SLOWEST_S", 0.1)
+    monkeypatch.setattr("beatlens.corpora.wfdb.record.read_leads", stuck)
     before = signal.getsignal(signal.SIGALRM)
     assert fault(tmp_path).reason == "too_slow"
     assert signal.getsignal(signal.SIGALRM) is before

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens.explain.cases import CaseSettings, WindowSettings, select_cases
-from beatlens.explain.windows import target_rows, window_table
+from beatlens.explain.case.choice import CaseSettings, WindowSettings, select_cases
+from beatlens.explain.case.windows import target_rows, window_table
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 CLASSES = ("N", "S", "V")

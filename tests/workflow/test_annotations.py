@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import wfdb
 
-from beatlens.artefacts import read_table
-from beatlens.run_summary import METRICS
+from beatlens.core.files import read_table
+from beatlens.run.summary import METRICS
 
 CONFIG = """
 run: odd

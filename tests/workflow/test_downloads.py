@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from beatlens.artefacts import read_table
+from beatlens.core.files import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 

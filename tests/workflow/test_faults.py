@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from beatlens.artefacts import read_table, sha256_of
+from beatlens.core.files import read_table, sha256_of
 
 PREDICTIONS = ("predictions/beats.parquet", "predictions/beats_annotated.parquet")
 NUMBERS = (*PREDICTIONS, "predictions/strips.parquet", "model/training/weights.npz", "model/bundle/weights.npz")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import yaml
 
-from beatlens.artefacts import read_table
-from beatlens.bundle import Bundle
+from beatlens.core.files import read_table
+from beatlens.prediction.bundle import Bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 RULE_FILES = [ROOT / "workflow" / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from beatlens.artefacts import sha256_of
+from beatlens.core.files import sha256_of
 
 
 def wait_for(true: Callable[[], object], what: str, seconds: float = 60) -> None:

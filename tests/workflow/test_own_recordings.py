@@ -9,8 +9,8 @@ import sys
 
 import yaml
 
-from beatlens.artefacts import read_table
-from beatlens.remarks import REMARK_COLUMNS
+from beatlens.core.files import read_table
+from beatlens.core.remarks import REMARK_COLUMNS
 
 
 def test_a_bundle_of_made_records_is_refused_and_where_it_is_allowed_the_page_warns(finished):

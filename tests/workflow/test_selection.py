@@ -9,7 +9,7 @@ import pytest
 import yaml
 from sklearn.metrics import f1_score
 
-from beatlens.artefacts import read_arrays, read_table, sha256_of, write_table
+from beatlens.core.files import read_arrays, read_table, sha256_of, write_table
 
 CLOSED = "a05"
 """Record of a patient who is for tests in the table below."""

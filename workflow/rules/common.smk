@@ -12,11 +12,11 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 if str(ROOT / "src") not in sys.path:
     sys.path.insert(0, str(ROOT / "src"))
 
-from beatlens.config import candidate_config, load_config, merge, sections, typed_entries
-from beatlens.config_meaning import find_file
-from beatlens.fingerprint import fingerprint
-from beatlens.job_log import shorten
-from beatlens.strict_yaml import read_yaml
+from beatlens.config.load import candidate_config, load_config, merge, sections, typed_entries
+from beatlens.config.cross_checks import find_file
+from beatlens.run.fingerprint import fingerprint
+from beatlens.run.job_log import shorten
+from beatlens.config.strict_yaml import read_yaml
 
 OWN = workflow.modifier.is_main_snakefile()  # not imported by another workflow as a module
 try:

@@ -9,7 +9,7 @@ def settings(*names):
 
 
 def code(program):
-    """Return the hash of what a program runs; see beatlens.fingerprint."""
+    """Return the hash of what a program runs; see beatlens.run.fingerprint."""
     return fingerprint(ROOT / "scripts" / f"{program}.py", ROOT / "src" / "beatlens")
 
 

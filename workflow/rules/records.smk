@@ -5,8 +5,8 @@ from dataclasses import asdict
 from functools import cache
 
 from beatlens.corpora.index import corpus_folder, downloaded, update_sheet
-from beatlens.corpora.interrupted import interruptions
-from beatlens.sheet import read_sheet, shard_digest, used_shards
+from beatlens.corpora.downloads.interrupted import interruptions
+from beatlens.corpora.record_sheet import read_sheet, shard_digest, used_shards
 
 
 def folder_of(corpus):

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from beatlens.corpora.header import MAX_HEADER_BYTES, folded
-from beatlens.faults import RecordFault, resolve_inside
+from beatlens.core.record_faults import RecordFault, resolve_inside
+from beatlens.corpora.wfdb.header import MAX_HEADER_BYTES, folded
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def walk(root: Path) -> Entries:
 
 def read_sums(root: Path, entries: Entries) -> Mapping[str, str]:
     """Return the sha256 of the files that a folder's SHA256SUMS lists; none where there is no such file."""
-    from beatlens.corpora.download import parse_sums
+    from beatlens.corpora.downloads.download import parse_sums
 
     if "SHA256SUMS" not in entries:
         return {}

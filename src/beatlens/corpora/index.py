@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from beatlens import claims
-from beatlens.corpora.download import Remote, parse_sums
-from beatlens.corpora.remote import remote_of, remote_rows
+from beatlens.core import claims
+from beatlens.core.record_faults import check_name
+from beatlens.corpora.downloads.download import Remote, parse_sums
+from beatlens.corpora.downloads.remote import remote_of, remote_rows
+from beatlens.corpora.record_sheet import SheetRow, format_sheet, read_sheet
 from beatlens.corpora.scan import CorpusEntry, check_any_record, content_digest, scan_folder
 from beatlens.corpora.strips import scan_strips
-from beatlens.faults import check_name
-from beatlens.sheet import SheetRow, format_sheet, read_sheet
 
 logger = logging.getLogger(__name__)
 

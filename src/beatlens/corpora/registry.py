@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from beatlens.corpora.download import Remote, fetch_record
-from beatlens.corpora.header import beside, folded, parse_header
-from beatlens.corpora.places import read_header_bytes
+from beatlens.core.record import Record
+from beatlens.core.record_faults import REASONS, RecordFault
+from beatlens.core.text_tables import read_rows
+from beatlens.corpora.downloads.download import Remote, fetch_record
+from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.scan import wrong_sums
 from beatlens.corpora.strays import TRUTH, would_read
 from beatlens.corpora.strips import StripSettings
 from beatlens.corpora.strips import read_record as read_strip
-from beatlens.corpora.wfdb_directory import read_record as read_wfdb
-from beatlens.faults import REASONS, RecordFault
-from beatlens.records import Record
-from beatlens.sheet import SheetRow
-from beatlens.text_tables import read_rows
+from beatlens.corpora.wfdb.header import beside, folded, parse_header
+from beatlens.corpora.wfdb.places import read_header_bytes
+from beatlens.corpora.wfdb.record import read_record as read_wfdb
 
 DEFAULT_ANNOTATOR = "atr"
 NEVER_OPENED = frozenset({"unsafe_path", "unsafe_name", "too_large", "duplicate_id"})
@@ -55,7 +55,7 @@ def read_record(
     folder
         Its corpus folder.
     patients
-        Patient ids by record, from `read_patients`; see `beatlens.corpora.wfdb_directory.read_record`.
+        Patient ids by record, from `read_patients`; see `beatlens.corpora.wfdb.record.read_record`.
     strips
         What a corpus of strips doesn't say of itself.
     remote

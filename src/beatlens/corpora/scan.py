@@ -15,17 +15,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from beatlens.core.record_faults import RecordFault, resolve_inside, safe_name
 from beatlens.corpora.folder import Folder
-from beatlens.corpora.header import NULL_SEGMENT, beside, folded, parse_header, same_name, segments_of
-from beatlens.corpora.places import record_name
+from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.strays import TRUTH, find_strays, in_words
-from beatlens.faults import RecordFault, resolve_inside, safe_name
-from beatlens.sheet import SheetRow
+from beatlens.corpora.wfdb.header import NULL_SEGMENT, beside, folded, parse_header, same_name, segments_of
+from beatlens.corpora.wfdb.places import record_name
 
 logger = logging.getLogger(__name__)
 
 MAX_RECORD_BYTES = 1 << 33
-"""More than a record of `beatlens.corpora.samples.MAX_SAMPLES` has; the files of a larger one are not hashed."""
+"""More than a record of `beatlens.corpora.wfdb.samples.MAX_SAMPLES` has; the files of a larger one are not hashed."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from beatlens.text_tables import MAX_CELL, csv_rows, few
-from beatlens.user_files import open_regular
+from beatlens.core.text_tables import MAX_CELL, csv_rows, few
+from beatlens.core.user_files import open_regular
 
 MAX_BYTES = 1_000_000_000
 """Largest table of strips, and what an .xlsx may hold once unpacked."""

@@ -17,13 +17,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from beatlens.core.record_faults import RecordFault, resolve_inside, safe_name
+from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.scan import CorpusEntry
 from beatlens.corpora.strip_tables import Strip, numbers, read_strips
-from beatlens.faults import RecordFault, resolve_inside, safe_name
-from beatlens.sheet import SheetRow
 
 if TYPE_CHECKING:
-    from beatlens.records import Record
+    from beatlens.core.record import Record
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def read_record(row: SheetRow, folder: Path, settings: StripSettings, patients: 
     """
     import numpy as np
 
-    from beatlens.records import Record
+    from beatlens.core.record import Record
 
     where = f"{row.corpus}/{row.record}"
     if row.reason:

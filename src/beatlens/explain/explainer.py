@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.bundle import Bundle
-from beatlens.explain.anatomy import scene_edges
-from beatlens.explain.attribution import Attribution, rhythm_share
-from beatlens.explain.baselines import CONTRAST, INTERPOLATION
-from beatlens.explain.cases import Case, record_by_record
-from beatlens.explain.contrast import find_contrast
-from beatlens.explain.engine import PerturbationEngine
-from beatlens.explain.methods import explain
-from beatlens.explain.record_view import RecordViews
-from beatlens.explain.scene import Scene, make_scene
+from beatlens.core.seeds import derive_seed
+from beatlens.explain.case.baselines import CONTRAST, INTERPOLATION
+from beatlens.explain.case.choice import Case, record_by_record
+from beatlens.explain.case.contrast import find_contrast
+from beatlens.explain.case.scene import Scene, make_scene
+from beatlens.explain.case.target import Target
+from beatlens.explain.case.windows import target_rows
+from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.methods.registry import explain
+from beatlens.explain.players.waves import scene_edges
+from beatlens.explain.result.attribution import Attribution, rhythm_share
 from beatlens.explain.settings import ExplainSettings
-from beatlens.explain.target import Target
-from beatlens.explain.windows import target_rows
-from beatlens.seeds import derive_seed
-from beatlens.shards import Shard
+from beatlens.inputs.record_view import RecordViews
+from beatlens.prediction.bundle import Bundle
+from beatlens.shards.shard import Shard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +44,8 @@ def case_engine(
 ) -> tuple[PerturbationEngine, Target]:
     """Build the engine and the target of a case.
 
-    The baseline ``contrast_beat`` needs a beat of another class (`beatlens.explain.contrast`); where there is none, the
-    engine has the baseline ``interpolation`` (`PerturbationEngine.baseline` says which one it has).
+    The baseline ``contrast_beat`` needs a beat of another class (`beatlens.explain.case.contrast`); where there is
+    none, the engine has the baseline ``interpolation`` (`PerturbationEngine.baseline` says which one it has).
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def explain_case(
     engine, target
         Of `case_engine`.
     method
-        One of `beatlens.explain.methods.TABLE`.
+        One of `beatlens.explain.methods.registry.TABLE`.
     settings
         Section ``explain``.
     seed

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from beatlens.explain.anatomy import EVENT_SETS
-from beatlens.explain.baselines import BASELINES, LEAD_OFF
-from beatlens.explain.target import UNITS
+from beatlens.explain.case.baselines import BASELINES, LEAD_OFF
+from beatlens.explain.case.target import UNITS
+from beatlens.explain.players.waves import EVENT_SETS
 
 METHODS = (
     "lime",
@@ -19,7 +19,7 @@ METHODS = (
     "gradcam",
     "guided_gradcam",
 )
-"""What `beatlens.explain.methods.TABLE` has."""
+"""What `beatlens.explain.methods.registry.TABLE` has."""
 PLAYERS = (*EVENT_SETS, "leads", "cells")
 
 
@@ -108,8 +108,9 @@ class ExplainSettings:
         Units of the target: ``probability`` or ``logit`` of the predicted class at the target beat.
     players
         What perturbation methods switch off: ``segments``, ``waves`` or ``beats``, of which LIME and KernelSHAP explain
-        the strongest over all leads, with whole beats and whole beats in their leads (`beatlens.explain.scales`); or
-        ``leads`` over the whole window; or ``cells``, each segment of each lead.
+        the strongest over all leads, with whole beats and whole beats in their leads
+        (`beatlens.explain.players.multiscale`); or ``leads`` over the whole window; or ``cells``, each segment of each
+        lead.
     segment_s
         Length of a segment in seconds; one is centred on each R peak.
     baseline

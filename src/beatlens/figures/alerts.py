@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from beatlens.figures.classification import empty_figure
-from beatlens.figures.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
-from beatlens.figures.style import CLASS_COLOURS, HAIRLINE, INK, MUTED, POINTS_PER_MM, styled
+from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
+from beatlens.figures.paper.style import CLASS_COLOURS, HAIRLINE, INK, MUTED, POINTS_PER_MM, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ def alert_figure(
     alerts, beats
         Tables of alerts and of clustered beats.
     arrays
-        Waves of the alerts (`beatlens.alert_tables.alert_arrays`).
+        Waves of the alerts (`beatlens.alerts.tables.alert_arrays`).
     scale
         Paper speed and gain.
     """

@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
-from beatlens.figures.ecg import EcgFigure, Strip
-from beatlens.figures.overlay import UNIT_S, draw_overlay, truth_legend
-from beatlens.figures.scale import PaperScale
-from beatlens.figures.style import styled
-from beatlens.numerals import fixed
+from beatlens.core.numerals import fixed
+from beatlens.figures.paper.ecg import EcgFigure, Strip
+from beatlens.figures.paper.overlay import UNIT_S, draw_overlay, truth_legend
+from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.style import styled
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from beatlens.explain.attribution import Attribution
-    from beatlens.shards import BeatGeometry, Shard
+    from beatlens.explain.result.attribution import Attribution
+    from beatlens.shards.shard import BeatGeometry, Shard
 
 Array = npt.NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from beatlens.evaluate.bootstrap import divide
-from beatlens.evaluate.outcomes import MISSED, NONE, Outcomes
-from beatlens.evaluate.probabilities import calibration_table, confidences, rank_histogram, risk_coverage
-from beatlens.figures.style import ACCENT, HAIRLINE, INK, MUTED, NULL, POSITIVE, new_figure, styled
+from beatlens.core.bootstrap import divide
+from beatlens.evaluate.predictions.outcomes import MISSED, NONE, Outcomes
+from beatlens.evaluate.predictions.probabilities import calibration_table, confidences, rank_histogram, risk_coverage
+from beatlens.figures.paper.style import ACCENT, HAIRLINE, INK, MUTED, NULL, POSITIVE, new_figure, styled
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from beatlens.core.numerals import fixed
 from beatlens.figures.classification import empty_figure
-from beatlens.figures.layout import display_order
-from beatlens.figures.style import INK, MUTED, NEGATIVE, POSITIVE, new_figure, styled
-from beatlens.numerals import fixed
+from beatlens.figures.paper.layout import display_order
+from beatlens.figures.paper.style import INK, MUTED, NEGATIVE, POSITIVE, new_figure, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ def cohort_figure(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
     Parameters
     ----------
     table
-        `beatlens.evaluate.cohort.COLUMNS`; rows of the kind ``part`` are drawn.
+        `beatlens.evaluate.explanations.cohort.COLUMNS`; rows of the kind ``part`` are drawn.
     classes
         Class ids, in order.
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from beatlens.figures.classification import empty_figure
-from beatlens.figures.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
-from beatlens.figures.style import INK, MUTED, POINTS_PER_MM, class_colours, styled
+from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
+from beatlens.figures.paper.style import INK, MUTED, POINTS_PER_MM, class_colours, styled
 
 if TYPE_CHECKING:
     from beatlens.prototypes.library import PrototypeLibrary

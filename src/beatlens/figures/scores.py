@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from beatlens.figures.classification import empty_figure
-from beatlens.figures.style import ACCENT, MUTED, NULL, POSITIVE, new_figure, styled
+from beatlens.figures.paper.style import ACCENT, MUTED, NULL, POSITIVE, new_figure, styled
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from beatlens.figures.style import HAIRLINE, INK, class_colours, new_figure, styled
+from beatlens.figures.paper.style import HAIRLINE, INK, class_colours, new_figure, styled
 
 if TYPE_CHECKING:
     from beatlens.prototypes.library import PrototypeLibrary

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from beatlens.figures.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
-from beatlens.figures.style import INK, MUTED, POINTS_PER_MM, class_colours, styled
+from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
+from beatlens.figures.paper.style import INK, MUTED, POINTS_PER_MM, class_colours, styled
 
 if TYPE_CHECKING:
     from beatlens.prototypes.templates import ClassTemplates

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from beatlens.figures.style import ACCENT, CLASS_COLOURS, MUTED, NEGATIVE, POSITIVE, new_figure, styled
+from beatlens.figures.paper.style import ACCENT, CLASS_COLOURS, MUTED, NEGATIVE, POSITIVE, new_figure, styled
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,12 +9,12 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.evaluate.outcomes import check_splits
+from beatlens.evaluate.predictions.outcomes import check_splits
 from beatlens.leaks.run import TOLERANCE, LeakError, NotCheckedError, Run, counted, out_of_order, record_names, some
 from beatlens.leaks.twins import NEIGHBOUR, find_twins, portraits
-from beatlens.sealed import LEARNING_SPLITS
-from beatlens.shards import cut_beats
-from beatlens.splits import DEALT_SPLITS, assert_disjoint
+from beatlens.shards.learning_shards import LEARNING_SPLITS
+from beatlens.shards.shard import cut_beats
+from beatlens.shards.splits import DEALT_SPLITS, assert_disjoint
 
 
 def check_patients(run: Run) -> str:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.batches import TrainingSet
-from beatlens.beats import rr_features
-from beatlens.inputs import record_products, used_leads
+from beatlens.beats.beat_table import rr_features
+from beatlens.inputs.network_inputs import record_products, used_leads
+from beatlens.inputs.prototype_bank import class_features, combine, nearest_distance
 from beatlens.leaks.run import TOLERANCE, LeakError, NotCheckedError, Run, counted, out_of_order, some
-from beatlens.prototypes.similarity import class_features, combine, nearest_distance
-from beatlens.shards import Shard
+from beatlens.learning.batches import TrainingSet
+from beatlens.shards.shard import Shard
 
 if TYPE_CHECKING:
     import pandas as pd

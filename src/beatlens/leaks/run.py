@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from beatlens.bundle import Bundle
-from beatlens.edges import is_cut
-from beatlens.roster import records_digest
-from beatlens.shards import Shard
+from beatlens.beats.record_edges import is_cut
+from beatlens.prediction.bundle import Bundle
+from beatlens.shards.record_table import records_digest
+from beatlens.shards.shard import Shard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ class Run:
     bundle
         The model that made them.
     declared
-        ``(corpus, patient)`` whose overlap of splits is declared (`beatlens.splits.declared_overlaps`).
+        ``(corpus, patient)`` whose overlap of splits is declared (`beatlens.shards.splits.declared_overlaps`).
     history, held_out
         Table of epochs, and ``corpus/patient`` of the beats that calibration rests on; None where a bundle was given.
     """

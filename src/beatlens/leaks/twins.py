@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.shards import BeatGeometry, Shard
-from beatlens.splits import DEALT_SPLITS
+from beatlens.shards.shard import BeatGeometry, Shard
+from beatlens.shards.splits import DEALT_SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from beatlens.leads import STANDARD_LEADS
+from beatlens.core.leads import STANDARD_LEADS
 from beatlens.models.grouped import GroupedLinear, beside
 from beatlens.models.settings import ModelSettings
 

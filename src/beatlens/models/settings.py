@@ -22,7 +22,7 @@ class ModelSettings:
     derivative
         Whether the beat encoder sees the first difference beside the wave.
     typical_beat
-        Whether it also sees the record's typical beat in that lead (`beatlens.inputs.typical_beats`).
+        Whether it also sees the record's typical beat in that lead (`beatlens.inputs.network_inputs.typical_beats`).
     channels, kernels
         Of the encoder's convolutions; each halves the length.
     time_bins

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.artefacts import read_arrays, read_table, write_arrays, write_table
-from beatlens.prototypes.similarity import PrototypeBank
+from beatlens.core.files import read_arrays, read_table, write_arrays, write_table
+from beatlens.inputs.prototype_bank import PrototypeBank
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from beatlens.beats import BeatSettings
-from beatlens.dataset import clean_beats, records_of_split, split_beats
-from beatlens.inputs import InputSpec, RecordInputs, prepare_record, record_similarities
+from beatlens.beats.beat_table import BeatSettings
+from beatlens.core.seeds import derive_seed
+from beatlens.inputs.labelled_records import clean_beats, records_of_split, split_beats
+from beatlens.inputs.network_inputs import InputSpec, RecordInputs, prepare_record, record_similarities
+from beatlens.inputs.prototype_bank import PrototypeBank
 from beatlens.prototypes.clusters import Cluster, Group, PrototypeSettings, choose, clusters_of
 from beatlens.prototypes.library import PrototypeLibrary, label_mix, wilson_interval
-from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.seeds import derive_seed
-from beatlens.shards import BeatGeometry, Shard
+from beatlens.shards.shard import BeatGeometry, Shard
 
 if TYPE_CHECKING:
     import pandas as pd

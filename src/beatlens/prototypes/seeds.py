@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from beatlens.dataset import split_beats
-from beatlens.inputs import InputSpec, prepare_record, record_similarities
-from beatlens.intervals import RR_COLUMNS, BeatSettings
-from beatlens.prototypes.similarity import PrototypeBank
-from beatlens.seeds import derive_seed
-from beatlens.shards import BeatGeometry, Shard
-from beatlens.text_tables import read_rows
+from beatlens.beats.rr_intervals import RR_COLUMNS, BeatSettings
+from beatlens.core.seeds import derive_seed
+from beatlens.core.text_tables import read_rows
+from beatlens.inputs.labelled_records import split_beats
+from beatlens.inputs.network_inputs import InputSpec, prepare_record, record_similarities
+from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.shards.shard import BeatGeometry, Shard
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.artefacts import read_arrays, write_arrays
+from beatlens.core.files import read_arrays, write_arrays
+from beatlens.core.seeds import derive_seed
 from beatlens.prototypes.library import label_mix, wilson_interval
-from beatlens.seeds import derive_seed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from beatlens.inputs import RecordInputs
+    from beatlens.inputs.network_inputs import RecordInputs
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -152,7 +152,7 @@ def sample_beats(loaded: Iterable[RecordInputs], settings: LibrarySettings, seed
     """
     import pandas as pd
 
-    from beatlens.beats import RR_FEATURES
+    from beatlens.beats.beat_table import RR_FEATURES
 
     columns = [RR_FEATURES.index(name) - len(RR_FEATURES) for name in RR_COLUMNS]  # what says the rate comes before
     waves, rr, tables = [], [], []

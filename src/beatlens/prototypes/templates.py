@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.artefacts import read_arrays, write_arrays
-from beatlens.dataset import clean_beats
-from beatlens.inputs import RecordInputs
-from beatlens.shards import BeatGeometry
+from beatlens.core.files import read_arrays, write_arrays
+from beatlens.inputs.labelled_records import clean_beats
+from beatlens.inputs.network_inputs import RecordInputs
+from beatlens.shards.shard import BeatGeometry
 
 FloatArray = npt.NDArray[np.float32]
 QUARTILES = (0.25, 0.5, 0.75)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from beatlens.bundle import Bundle
+from beatlens.prediction.bundle import Bundle
 
 if TYPE_CHECKING:
     import pandas as pd

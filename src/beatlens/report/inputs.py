@@ -77,16 +77,17 @@ class ReportInputs:
     metrics, explanation_metrics, record_predictions
         Scores, and predictions by record.
     confusion
-        Beats by truth and prediction (`beatlens.evaluate.classification.CONFUSION_COLUMNS`), that `metrics` rest on.
+        Beats by truth and prediction (`beatlens.evaluate.predictions.classification.CONFUSION_COLUMNS`), that
+        `metrics` rest on.
     presence
-        Scores of strips and records (`beatlens.evaluate.presence.PRESENCE_COLUMNS`).
+        Scores of strips and records (`beatlens.evaluate.predictions.presence.PRESENCE_COLUMNS`).
     leaks
         What the checks for leaks found (`beatlens.leaks.audit.COLUMNS`).
     cohort
-        What the model uses for each class (`beatlens.evaluate.cohort.COLUMNS`).
+        What the model uses for each class (`beatlens.evaluate.explanations.cohort.COLUMNS`).
     episodes, remarks
-        Runs and pauses (`beatlens.episodes.EPISODE_COLUMNS`), and remarks on records
-        (`beatlens.remarks.REMARK_COLUMNS`).
+        Runs and pauses (`beatlens.prediction.episodes.EPISODE_COLUMNS`), and remarks on records
+        (`beatlens.core.remarks.REMARK_COLUMNS`).
     facts
         One row a case (`beatlens.figures.cases.FACT_COLUMNS`).
     alerts, clusters
@@ -94,7 +95,7 @@ class ReportInputs:
     prototypes, suspects
         Summary of the prototypes by class, and what is suspicious of each prototype.
     probes
-        Tests of sanity and stability of the explanations (`beatlens.evaluate.probes.PROBE_COLUMNS`).
+        Tests of sanity and stability of the explanations (`beatlens.evaluate.probes.shared.PROBE_COLUMNS`).
     figures
         Name of the figure -> image: prototypes, training, confusion, reliability, patients, scores, alerts.
     cases

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from beatlens.episodes import in_words
-from beatlens.remarks import REMARKS
+from beatlens.core.remarks import REMARKS
+from beatlens.prediction.episodes import in_words
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import count, duration, plural
-from beatlens.stretch import KINDS
+from beatlens.shards.stretches import KINDS
 
 MAX_ROWS = 20
 FAST_PER_MIN = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from beatlens.numerals import fixed
+from beatlens.core.numerals import fixed
 
 DASH = "–"
 

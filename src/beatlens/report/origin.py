@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from beatlens.origin import Origin, Score, in_words, real_corpora
+from beatlens.prediction.origin import Origin, Score, in_words, real_corpora
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import count, listing, plural
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from beatlens.evaluate.outcomes import MISSED
+from beatlens.evaluate.predictions.outcomes import MISSED
 from beatlens.figures.classification import headline_split
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import count, interval, limit, listing, percent, score

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from beatlens.core.record import REASONS
 from beatlens.figures.scores import ABSOLUTE, METRICS_WITHOUT_VERDICT, ONLY_IN_TABLES, metric_words, score_rows
-from beatlens.records import REASONS
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import count, duration, interval, listing, percent, plural, score
-from beatlens.roster import NOT_A_RECORD
+from beatlens.shards.record_table import NOT_A_RECORD
 
 SPLIT_MEANING = {
     "train": "the network and the prototypes learn from these",

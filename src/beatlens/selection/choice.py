@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import yaml
 
-from beatlens.evaluate.bootstrap import Array, patient_bootstrap_many, sum_by_patient
-from beatlens.evaluate.confusion import CLASS_METRICS, OVERALL_METRICS, class_scores, overall_scores
-from beatlens.seeds import derive_seed
+from beatlens.core.bootstrap import Array, patient_bootstrap_many, sum_by_patient
+from beatlens.core.seeds import derive_seed
+from beatlens.evaluate.predictions.confusion import CLASS_METRICS, OVERALL_METRICS, class_scores, overall_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ def candidate_scores(tables: Tables, classes: Sequence[str], *, draws: int, leve
     classes
         Class ids.
     draws, level, seed
-        Of the patient bootstrap (`beatlens.evaluate.bootstrap`); one draw of patients serves all candidates and seeds,
+        Of the patient bootstrap (`beatlens.core.bootstrap`); one draw of patients serves all candidates and seeds,
         so that differences are paired.
 
     Returns

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats import BeatSettings
-from beatlens.calibration import fit_class_calibration
-from beatlens.heldout import HELD_OUT, fold_tables, labelled_outputs
-from beatlens.inputs import InputSpec
-from beatlens.look_alikes import LookAlikeSettings
+from beatlens.beats.beat_table import BeatSettings
+from beatlens.decision.calibration import fit_class_calibration
+from beatlens.inputs.look_alikes import LookAlikeSettings
+from beatlens.inputs.network_inputs import InputSpec
+from beatlens.learning.held_out import HELD_OUT, fold_tables, labelled_outputs
+from beatlens.learning.train_and_bundle import fold_state, train_model, versions
 from beatlens.prototypes.mining import PrototypeSettings, mine
-from beatlens.roster import records_digest, split_listing
-from beatlens.sealed import SealedShard
-from beatlens.shards import BeatGeometry
-from beatlens.splits import SplitSettings, assign_splits
-from beatlens.workbench import fold_state, train_model, versions
+from beatlens.shards.learning_shards import SealedShard
+from beatlens.shards.record_table import records_digest, split_listing
+from beatlens.shards.shard import BeatGeometry
+from beatlens.shards.splits import SplitSettings, assign_splits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,8 +78,8 @@ def cross_fitted(
     records
         From `learning_records`.
     settings
-        The sections `beatlens.workbench.TRAINING_SECTIONS` and ``prototypes``, ``split.seed`` (of mining, as in a run)
-        and ``select.folds``.
+        The sections `beatlens.learning.train_and_bundle.TRAINING_SECTIONS` and ``prototypes``, ``split.seed`` (of
+        mining, as in a run) and ``select.folds``.
     state_path, key
         Where networks' states are kept between epochs, until the caller removes them, and what they must match.
 
@@ -148,8 +148,8 @@ def calibrated_classes(
     """Return the class of each beat by calibrated probability, each fold calibrated on the others' patients.
 
     A run's predictions go through class offsets fitted on left-out patients
-    (`beatlens.calibration.fit_calibration`), which make up for most of what class weights do: to compare bare logits
-    would be to compare what no run predicts.
+    (`beatlens.decision.calibration.fit_calibration`), which make up for most of what class weights do: to compare bare
+    logits would be to compare what no run predicts.
 
     Parameters
     ----------

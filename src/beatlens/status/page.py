@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from beatlens.faults import REASONS
-from beatlens.roster import NOT_A_RECORD
+from beatlens.core.record_faults import REASONS
+from beatlens.shards.record_table import NOT_A_RECORD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ ADVICE = {
     "too_slow": "Copy the files again; they are likely damaged.",
     "unreadable": "Read what was found; if the file is in order, report it as a bug.",
 }
-"""What to do about a reason; one for each of `beatlens.faults.REASONS`."""
+"""What to do about a reason; one for each of `beatlens.core.record_faults.REASONS`."""
 
 
 def render_status(status: pd.DataFrame, files: Mapping[tuple[str, str], str], run: str) -> str:
@@ -53,7 +53,7 @@ def render_status(status: pd.DataFrame, files: Mapping[tuple[str, str], str], ru
     Parameters
     ----------
     status
-        One row a record (`beatlens.shards.STATUS_COLUMNS`).
+        One row a record (`beatlens.shards.shard.STATUS_COLUMNS`).
     files
         Path in the corpus folder by corpus and record.
     run

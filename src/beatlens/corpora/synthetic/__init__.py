@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from beatlens.corpora.synthetic.plan import SyntheticSettings, record_names
 
 if TYPE_CHECKING:
-    from beatlens.records import TruthSpan
+    from beatlens.core.record import TruthSpan
 
 __all__ = ["SyntheticSettings", "make_corpus", "read_truth", "record_names"]
 

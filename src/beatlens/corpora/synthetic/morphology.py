@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.leads import canonical_lead
+from beatlens.core.leads import canonical_lead
 
 Table = npt.NDArray[np.float64]
 

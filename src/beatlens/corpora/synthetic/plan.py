@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from beatlens.leads import STANDARD_LEADS
-from beatlens.seeds import derive_seed
+from beatlens.core.leads import STANDARD_LEADS
+from beatlens.core.seeds import derive_seed
 
 CLASS_CYCLE = (
     ("RBBB", "S"),

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.core.leads import canonical_lead
+from beatlens.core.record import TruthSpan
+from beatlens.core.text_tables import read_rows
 from beatlens.corpora.synthetic.morphology import Heart, Table, dipole
 from beatlens.corpora.synthetic.rhythm import Beat
-from beatlens.leads import canonical_lead
-from beatlens.records import TruthSpan
-from beatlens.signal import SignalSettings, condition
-from beatlens.text_tables import read_rows
+from beatlens.signals.conditioning import SignalSettings, condition
 
 COLUMNS = ("lead", "start_sample", "end_sample", "class", "r_sample")
 REACH_S = 4.0

@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens import claims
-from beatlens.artefacts import read_json, scratch_directory, sha256_of, write_json, write_text
+from beatlens.core import claims
+from beatlens.core.files import read_json, scratch_directory, sha256_of, write_json, write_text
+from beatlens.core.seeds import derive_seed
 from beatlens.corpora.synthetic import morphology, noise, rhythm, truth
 from beatlens.corpora.synthetic.morphology import Heart, Table
 from beatlens.corpora.synthetic.plan import RecordPlan, SyntheticSettings, plan_records
 from beatlens.corpora.synthetic.rhythm import Beat
-from beatlens.seeds import derive_seed
-from beatlens.signal import SignalSettings
+from beatlens.signals.conditioning import SignalSettings
 
 VERSION = 1
 """Raised when the generator makes other records from the same settings, so that folders are made anew."""

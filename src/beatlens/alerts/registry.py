@@ -1,0 +1,175 @@
+"""The registry of new patterns: what earlier runs alerted to, whatever network they had.
+
+Patterns are known again by the shape of their median beat, since centres in the embedding are comparable only within
+one network. Beats that are filtered or cut otherwise aren't compared: there is a file for each way.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.core.files import read_json, write_json
+from beatlens.shards.shard import BeatGeometry
+
+logger = logging.getLogger(__name__)
+Wave = npt.NDArray[np.float32]
+
+SCHEMA_VERSION = 2
+MIN_LIKENESS = 0.95
+"""From which `likeness` on two patterns are one: of median beats of different MIT-BIH records, one in fifty pairs of
+different classes reach it (one in four reach .8)."""
+
+
+@dataclass(frozen=True)
+class FoundPattern:
+    """A pattern of this run.
+
+    Attributes
+    ----------
+    median
+        Lead name -> (T,) mV, median over its beats.
+    beat_id
+        The beat nearest to the centre.
+    n_beats, n_patients
+        Size.
+    """
+
+    median: Mapping[str, Wave]
+    beat_id: str
+    n_beats: int
+    n_patients: int
+
+
+@dataclass(frozen=True)
+class KnownPattern:
+    """The registry's answer: the pattern's id, and the other runs that saw it, sorted."""
+
+    identifier: str
+    seen_in: tuple[str, ...]
+
+
+def remember(
+    folder: str | Path, geometry: BeatGeometry, signal: Mapping[str, Any], run: str, found: Sequence[FoundPattern]
+) -> list[KnownPattern]:
+    """Put a run's patterns into the registry and say which are known from other runs.
+
+    What the run put there earlier is replaced, so that a run that is repeated never meets itself. Runs that write at
+    the same time wait for each other.
+
+    Parameters
+    ----------
+    folder
+        Of the registry.
+    geometry, signal
+        Rate and extent of the beats, and the section ``signal`` by which they were filtered.
+    run
+        Name of the run.
+    found
+        Its patterns, perhaps none.
+
+    Raises
+    ------
+    ValueError
+        Where the file is of another schema.
+    """
+    filtered = hashlib.sha256(json.dumps(dict(signal), sort_keys=True).encode()).hexdigest()[:8]
+    path = Path(folder) / f"{geometry.fs:g}hz_{geometry.before}_{geometry.after}_{filtered}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / f".{path.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        patterns = _read(path) if path.exists() else []
+        earlier = {p["runs"][run]["beat_id"]: p["id"] for p in patterns if run in p["runs"]}
+        for pattern in patterns:
+            pattern["runs"].pop(run, None)
+        # A pattern that only this run had found is known no more, unless it finds the same again.
+        again = {own.beat_id for own in found} & set(earlier)
+        kept = [p for p in patterns if p["runs"] or p["id"] in {earlier[beat] for beat in again}]
+        known = _assign(found, kept, earlier)
+        answers = []
+        for place, own in enumerate(found):
+            if place not in known:
+                median = {lead: [round(float(value), 4) for value in wave] for lead, wave in own.median.items()}
+                name = _identifier(run, own.beat_id, {p["id"] for p in kept})
+                known[place] = {"id": name, "median": median, "runs": {}}
+                kept.append(known[place])
+            pattern = known[place]
+            answers.append(KnownPattern(pattern["id"], tuple(sorted(pattern["runs"]))))
+            size = {"beat_id": own.beat_id, "n_beats": own.n_beats, "n_patients": own.n_patients}
+            pattern["runs"][run] = size
+        kept = sorted((p for p in kept if p["runs"]), key=lambda pattern: str(pattern["id"]))
+        write_json(path, {"schema_version": SCHEMA_VERSION, "patterns": kept})
+    return answers
+
+
+def likeness(one: Mapping[str, npt.ArrayLike], other: Mapping[str, npt.ArrayLike]) -> float:
+    """Return the cosine of two median beats (lead name -> (T,)) over the leads that both have.
+
+    0 where they share fewer than two leads though both have more: one lead of several doesn't make a pattern.
+    """
+    shared = sorted(set(one) & set(other))
+    if len(shared) < max(1, min(2, len(one), len(other))):
+        return 0.0
+    a, b = (np.concatenate([np.asarray(waves[lead], dtype=np.float64) for lead in shared]) for waves in (one, other))
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / norm if norm else 0.0
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """Return the known patterns; a damaged file is set aside, since it would stop every run from now on."""
+    try:
+        value = read_json(path)
+        version: Any = value["schema_version"]
+        patterns: list[dict[str, Any]] = value["patterns"]
+        for pattern in patterns:
+            str(pattern["id"]), dict(pattern["median"]), dict(pattern["runs"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        aside = path.with_suffix(".damaged")
+        path.replace(aside)
+        logger.warning(
+            "%s is damaged (%s: %s): starting anew; it is kept as %s", path, type(error).__name__, error, aside
+        )
+        return []
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"{path}: schema version {version!r}; expected {SCHEMA_VERSION}")
+    return patterns
+
+
+def _assign(
+    found: Sequence[FoundPattern], patterns: Sequence[dict[str, Any]], earlier: Mapping[str, str]
+) -> dict[int, dict[str, Any]]:
+    """Return which known pattern each found one is, by place; the most alike come first, and each is met once.
+
+    What the run itself found `earlier` (beat -> id) is met again before anything else: repeating changes nothing.
+    """
+    pairs = []
+    for place, own in enumerate(found):
+        for pattern in patterns:
+            alike = likeness(own.median, pattern["median"])
+            if alike >= MIN_LIKENESS:
+                same = earlier.get(own.beat_id) == pattern["id"]
+                pairs.append((not same, -alike, place, str(pattern["id"]), pattern))
+    result: dict[int, dict[str, Any]] = {}
+    taken: set[str] = set()
+    for _, _, place, name, pattern in sorted(pairs, key=lambda pair: pair[:4]):
+        if place not in result and name not in taken:
+            result[place] = pattern
+            taken.add(name)
+    return result
+
+
+def _identifier(run: str, beat_id: str, used: set[str]) -> str:
+    """Return a name for a new pattern that no other has."""
+    text = f"{run}|{beat_id}"
+    while (name := "P" + hashlib.sha256(text.encode()).hexdigest()[:8]) in used:
+        text += "|"
+    return name

@@ -1,0 +1,1 @@
+"""From R peaks to beats: RR intervals, contexts, matching with annotations, tables."""

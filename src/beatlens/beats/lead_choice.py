@@ -1,0 +1,111 @@
+"""Which leads of a record are used: by their names, and by amplitudes that a body can give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.core.leads import canonical_lead
+from beatlens.core.record import Finding, Record, RecordFault
+from beatlens.signals.quality import qrs_amplitude
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+IMPLAUSIBLE = "implausible_amplitude"
+MIN_BEATS = 3
+"""Of fewer beats one artefact is the median."""
+HIGHEST_MV = 30.0
+"""Of a lead's QRS complexes. They are up to 5.1 mV in 150 records of 12 leads (CPSC, Georgia, Ningbo, PTB-XL), and
+12 mV in a copy of PTB-XL whose gain is off by a factor of 5, as `unlike:amplitude` says. A/D units taken for mV are off
+by 100 and more."""
+LOWEST_MV = 0.02
+"""Of the lead with the largest QRS complexes, .2 mV at least in those records: volts taken for mV are off by 1000. One
+lead alone may be off, or at right angles to the heart's axis."""
+CLEAR = 8.0
+"""QRS complexes over the median |mV| from which on it is a heart that is so small: noise gives 4.7 at most."""
+
+
+def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> tuple[FloatArray, tuple[str, ...]]:
+    """Return the configured leads of a record in file order, checked.
+
+    Parameters
+    ----------
+    record
+        The record.
+    wanted
+        Standard lead names of the configuration.
+    every
+        Keep all leads whatever their names (noise records).
+
+    Returns
+    -------
+    signal
+        (n_leads, n_samples) mV at the file's rate.
+    leads
+        Their standard names; of two leads of one name the first is kept.
+
+    Raises
+    ------
+    RecordFault
+        ``zero_length``, ``unknown_leads``, ``all_nan`` or ``flat``.
+    """
+    where = f"{record.corpus}/{record.name}"
+    if record.signal.shape[1] == 0:
+        raise RecordFault("zero_length", f"{where} has no samples")
+    names = [canonical_lead(lead) for lead in record.leads]
+    kept = [k for k, name in enumerate(names) if names.index(name) == k and (every or name in wanted)]
+    if not kept:
+        raise RecordFault("unknown_leads", f"{where} has leads {list(record.leads)}; expected some of {list(wanted)}")
+    signal = record.signal if len(kept) == len(names) else record.signal[kept]
+    finite = np.isfinite(signal)
+    if not finite.any():
+        raise RecordFault("all_nan", f"{where}: no finite sample in leads {[names[k] for k in kept]}")
+    highest = signal.max(axis=1, where=finite, initial=-np.inf)
+    lowest = signal.min(axis=1, where=finite, initial=np.inf)
+    if not (highest > lowest).any():
+        raise RecordFault("flat", f"{where}: leads {[names[k] for k in kept]} are constant")
+    return signal, tuple(names[k] for k in kept)
+
+
+def plausible_leads(
+    record: Record, leads: tuple[str, ...], signal: FloatArray, r_index: IntArray, fs: float
+) -> tuple[BoolArray, Finding | None]:
+    """Tell which leads have amplitudes that a body gives, and what is to be said of the others.
+
+    Parameters
+    ----------
+    record
+        The record.
+    leads
+        (n_leads,) their names.
+    signal
+        (n_leads, n_samples) conditioned mV.
+    r_index
+        (n_beats,) R peaks in samples of `signal`.
+    fs
+        Rate of `signal` in Hz.
+
+    Raises
+    ------
+    RecordFault
+        ``implausible_amplitude`` where no lead has.
+    """
+    everywhere = np.ones(len(leads), dtype=bool)
+    if len(r_index) < MIN_BEATS:
+        return everywhere, None
+    amplitude = qrs_amplitude(signal, r_index, fs)
+    plausible: BoolArray = np.asarray(amplitude <= HIGHEST_MV)
+    largest = int(amplitude.argmax())
+    if amplitude[largest] < LOWEST_MV:
+        plausible[:] = amplitude[largest] < CLEAR * np.median(np.abs(signal[largest]))
+    if plausible.all():
+        return everywhere, None
+    told = ", ".join(f"{leads[k]} {amplitude[k]:.3g} mV" for k in np.flatnonzero(~plausible))
+    expected = f"expected {LOWEST_MV:g} to {HIGHEST_MV:g} mV; the gain or the unit in the file is probably wrong"
+    if not plausible.any():
+        raise RecordFault(IMPLAUSIBLE, f"{record.corpus}/{record.name}: QRS complexes of {told}; {expected}")
+    return plausible, Finding(IMPLAUSIBLE, f"left out, with QRS complexes of {told}; {expected}")

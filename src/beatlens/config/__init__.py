@@ -1,0 +1,1 @@
+"""The configuration: defaults, overlays, checks, its documentation."""

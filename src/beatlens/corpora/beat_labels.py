@@ -1,0 +1,113 @@
+"""A record's annotated beats after the label table: where, which symbol, which class, in annotated noise or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.core.record import Record
+from beatlens.core.record_faults import RecordFault
+from beatlens.corpora.label_table import LabelTable, noise_intervals
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class BeatLabels:
+    """Annotated beats of a record.
+
+    Attributes
+    ----------
+    sample
+        (n,) int64 R positions at the file's rate, strictly ascending.
+    symbol, label
+        (n,) annotation symbol and class id.
+    noise
+        Annotated noise stretches as (start, end), end exclusive.
+    """
+
+    sample: IntArray
+    symbol: Sequence[str]
+    label: Sequence[str]
+    noise: Sequence[tuple[int, int]] = ()
+
+    @classmethod
+    def empty(cls) -> BeatLabels:
+        """Return no beats."""
+        return cls(np.zeros(0, dtype=np.int64), (), ())
+
+    def in_noise(self, sample: IntArray) -> BoolArray:
+        """Tell which samples lie in an annotated noise stretch."""
+        inside = np.zeros(len(sample), dtype=bool)
+        for start, end in self.noise:
+            inside |= (sample >= start) & (sample < end)
+        return inside
+
+
+NOISE = "noise"
+"""Class of a label table that stands for a record that is noise as a whole."""
+
+
+def record_class(record: Record, table: LabelTable | None) -> str | None:
+    """Return the class that a record's own label stands for: weak, since it says nothing of a single beat.
+
+    None where record or table say nothing; `NOISE` for a record that is noise.
+
+    Raises
+    ------
+    RecordFault
+        ``bad_annotations`` for a label that the table doesn't have.
+    """
+    if not record.label or table is None or record.annotations is not None:
+        return None
+    label = table.of_record(record.label)
+    if label is None:
+        known = ", ".join(symbol for symbol, _ in table.rules)
+        raise RecordFault(
+            "bad_annotations", f"{record.corpus}/{record.name}: label {record.label!r}; expected one of {known}"
+        )
+    return label or None
+
+
+def label_beats(record: Record, table: LabelTable | None) -> BeatLabels | None:
+    """Apply a label table to a record's annotations.
+
+    Noise counts where it is annotated in every signal of the record: a beat that one lead still shows was labelled
+    from that lead. Of two beats at one sample the first stands.
+
+    Parameters
+    ----------
+    record
+        The record.
+    table
+        Its corpus's label table, or None where there is none.
+
+    Returns
+    -------
+    None for a record without annotations, or without a table.
+
+    Raises
+    ------
+    RecordFault
+        ``bad_annotations`` for a beat symbol that the table doesn't have.
+    """
+    annotations = record.annotations
+    if annotations is None or table is None:
+        return None
+    try:
+        classes = table.classify(annotations.symbol, annotations.aux)
+    except ValueError as error:
+        raise RecordFault("bad_annotations", f"{record.corpus}/{record.name}: {error}") from error
+    is_beat = np.array([label != "" for label in classes], dtype=bool)
+    sample, first = np.unique(annotations.sample[is_beat], return_index=True)
+    chosen = np.flatnonzero(is_beat)[first]
+    return BeatLabels(
+        sample.astype(np.int64),
+        [annotations.symbol[k] for k in chosen],
+        [classes[k] for k in chosen],
+        noise_intervals(annotations, record.signal.shape[1], every_of=len(record.leads)),
+    )

@@ -1,0 +1,1 @@
+"""Records from a server: requests, the folder that they go to, what was interrupted."""

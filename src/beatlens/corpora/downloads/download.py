@@ -1,0 +1,304 @@
+"""Downloading records in PhysioNet's layout: only those needed, resumed where they broke off, checked by SHA256SUMS.
+
+What is downloaded, and where from, stands in the configuration alone; it lies in a folder that this made itself
+(`beatlens.corpora.downloads.download_folder`), with copies of the server's own RECORDS and SHA256SUMS. `fetch_record`
+fills the folder record by record.
+
+The WFDB library's own downloader neither resumes by content nor checks, so this uses urllib.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import posixpath
+import re
+import urllib.error
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BufferedRandom
+from pathlib import Path
+
+from beatlens.core.record_faults import RecordFault
+from beatlens.corpora.downloads import https
+from beatlens.corpora.downloads.download_folder import DownloadFolder, check_member, digest_of
+from beatlens.corpora.wfdb.header import MAX_HEADER_BYTES, Header, beside, parse_header
+
+logger = logging.getLogger(__name__)
+
+BASE_URL = "https://physionet.org/files"
+MAX_LISTING_BYTES = {"RECORDS": 1 << 25, "SHA256SUMS": 1 << 28}
+"""MIMIC-IV-ECG, of 800,035 records, has a SHA256SUMS of about 200 MB."""
+MAX_ANNOTATION_BYTES = 1 << 26
+MAX_SIGNAL_BYTES = 1 << 34
+MARGIN_BYTES = 1 << 20
+"""What a signal file may hold beyond the samples that its header counts, such as a prolog."""
+_REMOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]*(?:/[A-Za-z0-9][A-Za-z0-9._~-]*)*/?")
+_SUM = re.compile(r"([0-9A-Fa-f]{64})\s+\*?(?:\./)?(.+)")
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where a corpus comes from.
+
+    Attributes
+    ----------
+    remote
+        Project and version, such as ``"mitdb/1.0.0"``.
+    base_url
+        What `remote` is appended to: https, or http on this machine.
+    annotator
+        Ending of the annotation file.
+    """
+
+    remote: str
+    base_url: str
+    annotator: str
+
+    def __post_init__(self) -> None:
+        https.check_url(self.base_url, "base_url")
+        if not _REMOTE.fullmatch(self.remote):
+            raise ValueError(f"remote: {self.remote!r}; expected a project and its version, such as mitdb/1.0.0")
+
+    def url(self, name: str) -> str:
+        """Return the address of a file of the corpus."""
+        return posixpath.join(self.base_url, self.remote, urllib.parse.quote(name))
+
+    @property
+    def source(self) -> dict[str, str]:
+        """What a folder is made for."""
+        return {"remote": self.remote, "base_url": self.base_url}
+
+
+def read_listing(remote: Remote, folder: DownloadFolder | None, name: str, *, keep: bool) -> str:
+    """Return RECORDS or SHA256SUMS of a remote corpus: from its folder, or else from the server.
+
+    Parameters
+    ----------
+    remote
+        The corpus; its version never changes on the server, so a copy is as good as the original.
+    folder
+        Where copies lie, if it is there.
+    name
+        The file's name.
+    keep
+        Whether to keep a copy.
+
+    Returns
+    -------
+    str
+        The text; "" where the server has no such file.
+
+    Raises
+    ------
+    RecordFault
+        ``download_failed``, also for a SHA256SUMS with other lines than such a file has.
+    """
+    kind = posixpath.basename(name)
+    limit = MAX_LISTING_BYTES[kind]
+    copy = folder.read(name, limit) if folder is not None else None
+    if copy is not None and copy[-1:] in {b"", b"\n"} and (kind != "SHA256SUMS" or _are_sums(copy)):
+        return copy.decode("utf-8", "replace")
+
+    def ask() -> bytes:
+        content = bytearray()
+        with https.request(remote.url(name)) as answer:
+            https.receive(answer, content.extend, limit, whole=True)
+        return bytes(content)
+
+    try:
+        content = https.persistently(remote.url(name), ask)
+    except https.NotOnServer:
+        content = b""
+    if kind == "SHA256SUMS" and not _are_sums(content):
+        raise https.Interrupted("download_failed", f"{remote.url(name)}: expected lines of a sha256 and a file name")
+    if keep and folder is not None and (content or kind == "SHA256SUMS"):  # to have none is worth knowing too
+        folder.write(name, content.rstrip() + b"\n" if content else b"")  # a copy that was cut short ends otherwise
+    return content.decode("utf-8", "replace")
+
+
+def _are_sums(content: bytes) -> bool:
+    lines = content.decode("utf-8", "replace").splitlines()
+    return all(_SUM.fullmatch(line.strip()) for line in lines if line.strip())
+
+
+@lru_cache(maxsize=4)
+def parse_sums(text: str) -> Mapping[str, str]:
+    """Return the sha256 of each file of a SHA256SUMS text."""
+    found = (_SUM.fullmatch(line.strip()) for line in text.splitlines())
+    return {match[2]: match[1].lower() for match in found if match}
+
+
+def fetch_record(remote: Remote, path: str, folder: Path) -> list[Path]:
+    """Fetch the files of one record that `folder` lacks: header, the signal files it names, annotations if any.
+
+    Parameters
+    ----------
+    remote
+        The corpus on the server.
+    path
+        The record, relative to the corpus.
+    folder
+        The corpus folder here, made where there is none.
+
+    Returns
+    -------
+    list of Path
+        The record's files.
+
+    Raises
+    ------
+    RecordFault
+        ``download_failed``, ``checksum_mismatch``, ``unsafe_path`` or ``malformed_header``.
+    """
+    with DownloadFolder.opened(folder, remote.source, make=True) as home:
+        assert home is not None
+        corpus = _Corpus(remote, home)
+        for segment in corpus.fetch_signals(path).segment_names:
+            corpus.fetch_signals(beside(path, segment))
+        try:
+            corpus.fetch(f"{path}.{remote.annotator}", limit=MAX_ANNOTATION_BYTES, always=False)
+        except https.NotOnServer as fault:
+            logger.info("%s: no annotations: %s", path, fault.detail)
+    return [folder / name for name in corpus.names]
+
+
+class _Corpus:
+    """A corpus on a server and its folder here; `names` are the files that were fetched or found here."""
+
+    def __init__(self, remote: Remote, home: DownloadFolder) -> None:
+        self.remote, self.home = remote, home
+        self.sums = parse_sums(read_listing(remote, home, "SHA256SUMS", keep=True))
+        self.names: list[str] = []
+
+    def fetch(self, name: str, *, limit: int, always: bool = True) -> None:
+        """Fetch a file, which a server with SHA256SUMS lists there; one that a record needn't have is missing then."""
+        if self.sums and name not in self.sums:
+            detail = f"{name}: not in the server's SHA256SUMS; expected all files of a record"
+            raise RecordFault("checksum_mismatch", detail) if always else https.NotOnServer("download_failed", detail)
+        fetch_file(self.remote, name, self.home, self.sums.get(name), limit=limit)
+        self.names.append(name)
+
+    def fetch_signals(self, path: str) -> Header:
+        """Fetch a header and the signal files that it names; return the header."""
+        name = f"{path}.hea"
+        self.fetch(name, limit=MAX_HEADER_BYTES)
+        header = parse_header(self.home.read(name, MAX_HEADER_BYTES) or b"", name)
+        for file in header.signal_files:
+            signal = check_member(beside(path, file), f"{name}: signal file")
+            if signal.endswith(".hea"):
+                raise RecordFault("unsafe_path", f"{name}: signal file {file!r}; expected no header")
+            self.fetch(signal, limit=most_bytes(header, file))
+        return header
+
+
+def most_bytes(header: Header, file: str) -> int:
+    """Return the most bytes that a signal file can have by its header: no format of WFDB takes more than 4 a sample."""
+    signals = [signal for signal in header.signals if signal.file == file]
+    if not header.n_samples:
+        return MAX_SIGNAL_BYTES
+    samples = header.n_samples * sum(signal.samples_per_frame for signal in signals)
+    return min(4 * samples + max(signal.offset for signal in signals) + MARGIN_BYTES, MAX_SIGNAL_BYTES)
+
+
+def fetch_file(remote: Remote, name: str, home: DownloadFolder, sha256: str | None, *, limit: int) -> None:
+    """Fetch one file unless it is here already, whole and with the right checksum.
+
+    Parameters
+    ----------
+    remote
+        The corpus on the server.
+    name
+        The file, relative to the corpus.
+    home
+        The corpus folder here.
+    sha256
+        Of its content, where that is known.
+    limit
+        Most bytes that it may have.
+
+    Raises
+    ------
+    RecordFault
+        ``download_failed`` (`https.NotOnServer` where there is no such file), ``checksum_mismatch`` or
+        ``unsafe_path``.
+    """
+    check_member(name, "remote file")
+    if home.holds(name, sha256):
+        return
+    with home.partial(name) as file:
+        if not home.holds(name, sha256):
+            _fill(_Partial(file, remote.url(name), sha256, limit))
+            home.keep(name)
+
+
+class _Partial:
+    """A file that grows by what the server still has to send.
+
+    What an earlier process left is gone on from only where the sha256 will tell whether both parts are of one file.
+    Within this process a validator of the server tells that (RFC 9110, If-Range).
+    """
+
+    def __init__(self, file: BufferedRandom, url: str, sha256: str | None, limit: int) -> None:
+        self.file, self.url, self.sha256, self.limit = file, url, sha256, limit
+        self._validator: str | None = None
+
+    def append(self) -> None:
+        """Append what the file lacks; OSError where the connection ends early."""
+        have = os.fstat(self.file.fileno()).st_size
+        if have > self.limit or (self.sha256 is None and self._validator is None):
+            have = self.restart()
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        if have and self._validator is not None:
+            headers["If-Range"] = self._validator
+        try:
+            answer = https.request(self.url, headers)
+        except urllib.error.HTTPError as error:
+            if error.code == 416:  # the partial file is no beginning of this one
+                error.close()
+                self.restart()
+                raise OSError("what is here is no beginning of the server's file") from None
+            raise
+        with answer:
+            if answer.status == 200:  # the server sends the whole file
+                have = self.restart()
+            elif not _is_rest(answer.headers.get("Content-Range", ""), have):
+                self.restart()
+                raise OSError(f"range {answer.headers.get('Content-Range')!r}; expected all from byte {have} on")
+            tag = answer.headers.get("ETag", "")
+            self._validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified")
+            try:
+                https.receive(answer, self.file.write, self.limit - have, whole=self.sha256 is None)
+            finally:
+                self.file.flush()
+
+    def restart(self) -> int:
+        """Drop what is here; return its new size, 0."""
+        self.file.truncate(0)
+        return 0
+
+
+def _is_rest(content_range: str, start: int) -> bool:
+    """Tell whether a Content-Range header is that of a file from byte `start` to its end."""
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", content_range)
+    return match is not None and int(match[1]) == start and int(match[2]) + 1 == int(match[3])
+
+
+def _fill(part: _Partial) -> None:
+    """Append to a partial file until it is whole, and on disk."""
+    for _ in range(2):  # what was there may have come from another version: once more, from the start
+        try:
+            https.persistently(part.url, part.append)
+        except https.Interrupted:
+            raise
+        except RecordFault:
+            part.restart()  # no part of what can be had
+            raise
+        if part.sha256 is None or digest_of(part.file) == part.sha256:
+            os.fsync(part.file.fileno())
+            return
+        part.restart()
+    detail = f"{part.url}: content differs from SHA256SUMS; expected sha256 {part.sha256}"
+    raise https.Interrupted("checksum_mismatch", detail)

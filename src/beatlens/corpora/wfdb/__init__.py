@@ -1,0 +1,1 @@
+"""WFDB folders: headers, signal files, annotations, records of several segments."""

@@ -1,0 +1,248 @@
+"""Which beats a human should look at: by calibrated probability, noise gate, distance to prototypes and quality."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.signals.quality import RULES
+
+logger = logging.getLogger(__name__)
+Float64Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+MIN_COVERAGE = 0.5
+"""Share of calibration beats that the confidence threshold accepts at least, whatever errors are wanted."""
+LIMIT_PATIENTS = 10
+"""Patients that a class needs for limits of its own: fewer don't show how far its shapes reach and how often it is
+missed."""
+
+
+@dataclass(frozen=True)
+class ReviewSettings:
+    """The section ``review`` of the configuration.
+
+    Attributes
+    ----------
+    max_error
+        Error among accepted calibration beats.
+    max_missed
+        Share of a class's calibration beats that are accepted as another class: what `max_error`, of which a rare class
+        is a small part, doesn't limit.
+    max_clean_loss
+        Share of clean beats, of any class, that the noise gate may send to review.
+    max_distance_loss
+        Share of clean and rightly predicted beats, of any class and patient, that the distance may send to review.
+    conformal_alpha
+        Share of a class's beats whose conformal set may miss their class; see `beatlens.decision.conformal`.
+    """
+
+    max_error: float
+    max_missed: float
+    max_clean_loss: float
+    max_distance_loss: float
+    conformal_alpha: float
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not 0 <= value < 1:
+                raise ValueError(f"review.{name}: {value}; expected a share in [0, 1)")
+        if not self.max_missed:
+            raise ValueError("review.max_missed: 0; expected more, since no class is large enough to show that")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """A beat goes to review below `confidence`, above `noise`, above the `distance` of its predicted class.
+
+    Attributes
+    ----------
+    confidence, noise
+        Limits of the calibrated probabilities.
+    distance
+        K limits: what lies far from prototypes for one class may not for another, whose shapes differ more.
+    """
+
+    confidence: float
+    noise: float
+    distance: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "distance", tuple(self.distance))
+
+    def far(self, probabilities: Float64Array, distance: npt.NDArray[Any]) -> BoolArray:
+        """Tell which beats (n,) of probabilities (n, K) lie too far from prototypes for what they are called."""
+        limit = np.array(self.distance)[probabilities.argmax(axis=1)]
+        near: BoolArray = np.asarray(distance, dtype=np.float64) <= limit
+        return ~near
+
+
+def reasons(
+    probabilities: Float64Array,
+    noise: Float64Array,
+    distance: npt.NDArray[Any],
+    quality: Sequence[str],
+    thresholds: Thresholds,
+    record: Sequence[str] = (),
+) -> npt.NDArray[np.object_]:
+    """Say for each beat why it goes to review, "" where it is accepted.
+
+    A beat is accepted only where each of its numbers is known to be within its limit: one that is no number isn't.
+
+    Parameters
+    ----------
+    probabilities
+        (n, K) calibrated.
+    noise
+        (n,) calibrated probability of noise.
+    distance
+        (n,) to the nearest prototype, infinite where there is none.
+    quality
+        (n,) reasons of preprocessing, joined by ``;``: quality rules, ``cut_by_edge`` and ``stretch:<kind>``.
+    thresholds
+        Of the bundle.
+    record
+        Reasons that hold for all of them: what their record is unlike.
+
+    Returns
+    -------
+    (n,) of ``not_finite``, ``low_confidence``, ``noise``, ``far_from_prototypes``, ``quality:<rule>``, ``cut_by_edge``,
+    ``stretch:<kind>`` and ``unlike:<what>``, joined by ``;``
+    """
+    result = np.empty(len(probabilities), dtype=object)
+    flags = {
+        "not_finite": ~np.isfinite(probabilities).all(axis=1) | ~np.isfinite(noise) | np.isnan(distance),
+        "low_confidence": ~(probabilities.max(axis=1) >= thresholds.confidence),
+        "noise": ~(noise <= thresholds.noise),
+        "far_from_prototypes": thresholds.far(probabilities, distance),
+    }
+    for i, rules in enumerate(quality):
+        parts = [name for name, flag in flags.items() if flag[i]]
+        parts += [f"quality:{rule}" if rule in RULES else rule for rule in rules.split(";") if rule]
+        parts += record
+        result[i] = ";".join(parts)
+    return result
+
+
+def fit_thresholds(
+    probabilities: Float64Array,
+    noise: Float64Array,
+    distance: npt.NDArray[Any],
+    target: npt.NDArray[np.int64],
+    patients: npt.NDArray[np.str_],
+    unflagged: BoolArray,
+    clean: BoolArray,
+    settings: ReviewSettings,
+) -> Thresholds:
+    """Choose the review thresholds on calibration beats.
+
+    confidence: the lowest at which the error among accepted beats is at most ``max_error`` (where none reaches that
+    while accepting half of the beats, the one of least error that does) and of no class more than ``max_missed`` are
+    accepted as another. A class of fewer than `LIMIT_PATIENTS` patients or too small to miss one beat has no say in
+    that, nor one whose surest errors alone are more: half of all beats in review wouldn't help it.
+
+    noise: as strict as possible while no class loses more than its allowed share of clean beats; classes too small to
+    lose one beat are taken together. No beat is noise that is likelier clean.
+
+    distance: for each class as strict as possible while no patient loses more than the allowed share of the clean beats
+    of it that are rightly predicted: those who come next differ as these do. Patients with too few to lose one are
+    taken together. A class too small to lose a beat loses none, and neither that nor one of fewer than
+    `LIMIT_PATIENTS` patients is stricter than all classes together. A beat of a class that the network has never seen
+    is called one of those it knows, and should be far for that one.
+
+    Parameters
+    ----------
+    probabilities, noise, distance, target, patients
+        (n, K), (n,), (n,), (n,) class index and (n,) patient of labelled calibration beats without injected noise.
+    unflagged
+        (n,) passed by the quality rules: the beats whose error counts.
+    clean
+        (n,) neither annotated as noise nor flagged by a quality rule: the beats that must not be lost.
+    settings
+        Section ``review``.
+    """
+    if not np.isfinite(probabilities).all() or not np.isfinite(noise).all():
+        raise ValueError("review thresholds: probabilities that aren't finite; expected finite ones alone")
+    confidence = probabilities.max(axis=1)
+    wrong = probabilities.argmax(axis=1) != target
+    far = np.asarray(distance, dtype=np.float64)
+    # A beat without any prototype is far whatever the limit.
+    comparable = clean & np.isfinite(far) & ~wrong
+    if not unflagged.any() or not clean.any():
+        raise ValueError("review thresholds: no clean labelled beat of a calibration patient; expected some")
+    return Thresholds(
+        confidence=_confidence_threshold(
+            confidence[unflagged], wrong[unflagged], target[unflagged], patients[unflagged], settings
+        ),
+        noise=max(_group_limit(noise[clean], target[clean], settings.max_clean_loss), 0.5),
+        distance=tuple(
+            _distance_limit(far[comparable], target[comparable] == k, patients[comparable], settings.max_distance_loss)
+            for k in range(probabilities.shape[1])
+        ),
+    )
+
+
+def _confidence_threshold(
+    confidence: Float64Array,
+    wrong: BoolArray,
+    target: npt.NDArray[np.int64],
+    patients: npt.NDArray[np.str_],
+    settings: ReviewSettings,
+) -> float:
+    order = np.argsort(-confidence, kind="stable")
+    ranked, errors, classes = confidence[order], wrong[order], target[order]
+    accepted = np.arange(1, len(order) + 1)
+    last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
+    candidates = np.flatnonzero(last_of_tie & (accepted >= MIN_COVERAGE * len(order)))
+    for k in np.unique(classes):
+        own = classes == k
+        if own.sum() * settings.max_missed < 1 or len(np.unique(patients[target == k])) < LIMIT_PATIENTS:
+            continue
+        missed = (np.cumsum(errors & own) / own.sum())[candidates]  # rises with every beat that is accepted
+        if missed[0] <= settings.max_missed:
+            candidates = candidates[missed <= settings.max_missed]
+        else:
+            logger.warning(
+                "review.max_missed: of class %d %.3f are called another class so surely that no limit of the "
+                "probability lets %.3f pass; it sets none",
+                k, missed[0], settings.max_missed,
+            )  # fmt: skip
+    error = (np.cumsum(errors) / accepted)[candidates]
+    reached = np.flatnonzero(error <= settings.max_error)
+    chosen = candidates[reached[-1] if len(reached) else np.flatnonzero(error == error.min())[-1]]
+    return 0.0 if chosen == len(order) - 1 else float(ranked[chosen])
+
+
+def _group_limit(score: Float64Array, group: npt.NDArray[Any], max_loss: float) -> float:
+    """Return the least limit that at most `max_loss` of each group's beats exceed; small groups are taken together."""
+    limits = []
+    small = np.zeros(len(score), dtype=bool)
+    for k in np.unique(group):
+        members = np.equal(group, k)
+        if members.sum() * max_loss < 1:
+            small |= members
+        else:
+            limits.append(_upper_limit(score[members], max_loss))
+    if small.any():
+        limits.append(_upper_limit(score[small], max_loss))
+    return max(limits)
+
+
+def _distance_limit(far: Float64Array, own: BoolArray, patients: npt.NDArray[np.str_], max_loss: float) -> float:
+    """Return the limit for the beats `own` of a class among all (n,); 0 where there is none to compare."""
+    if not len(far):
+        return 0.0
+    limit = _group_limit(far[own], patients[own], max_loss) if own.any() else 0.0
+    if own.sum() * max_loss >= 1 and len(np.unique(patients[own])) >= LIMIT_PATIENTS:
+        return limit
+    return max(limit, _upper_limit(far, max_loss))
+
+
+def _upper_limit(score: Float64Array, max_loss: float) -> float:
+    ranked = np.sort(score)[::-1]
+    return float(ranked[min(int(max_loss * len(score)), len(ranked) - 1)])

@@ -1,0 +1,183 @@
+"""The truths that a case's explanation is held against, and the nulls that stand beside each score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.core.seeds import derive_seed
+from beatlens.evaluate.explanations.localisation import METRICS, Truth, beat_truth, localisation, planted_truth
+from beatlens.evaluate.explanations.nulls import fixed_nulls, random_maps
+from beatlens.evaluate.explanations.regions import Region, region_of, region_truth
+from beatlens.evaluate.explanations.table import Score
+from beatlens.explain.case.baselines import fill_signal
+from beatlens.explain.case.choice import Case
+from beatlens.explain.case.scene import Scene
+from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.result.attribution import Attribution
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = npt.NDArray[np.float64]
+
+PLANTED, ANNOTATED = "planted", "annotated beats"
+STRICT, LENIENT = "regions, strict", "regions, lenient"
+RECORD_STRICT, RECORD_LENIENT = f"{STRICT}, record label", f"{LENIENT}, record label"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is known of a record.
+
+    Attributes
+    ----------
+    beats
+        The record's detected beats, with labels.
+    spans
+        Its planted truth; empty where there is none.
+    regions
+        Diagnostic regions.
+    codes
+        Its SNOMED CT codes.
+    """
+
+    beats: pd.DataFrame
+    spans: pd.DataFrame
+    regions: Sequence[Region]
+    codes: Sequence[str]
+
+
+def seen_samples(scene: Scene) -> npt.NDArray[np.bool_]:
+    """Return (n_samples,) of the case window: whether any beat in play shows the sample to the model."""
+    seen = np.zeros(scene.stop - scene.start, dtype=bool)
+    for r in scene.r_index - scene.start:
+        seen[max(0, r - scene.geometry.before) : r + scene.geometry.after] = True
+    return seen
+
+
+def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
+    """Return every truth that a case has, by name.
+
+    A truth says what makes a class: it is the truth of an explanation of that class only. Samples that the model
+    doesn't see for the target count neither way.
+
+    Parameters
+    ----------
+    case
+        The case.
+    scene
+        Of the case.
+    labels
+        Of its record.
+
+    Returns
+    -------
+    `PLANTED` (beats of the embedded corpus), `STRICT` and `LENIENT` (beats whose class has a diagnostic region and
+    whose record has its leads), `ANNOTATED` (windows: spans of the annotated beats of the class); `RECORD_STRICT` and
+    `RECORD_LENIENT`, which are weaker: the beat has no label, and a code of its record says the class.
+    """
+    region = region_of(labels.regions, case.case_class)
+    by_record = case.label == "" and case.target == "beat"
+    if by_record and (region is None or not set(region.snomed) & set(labels.codes)):
+        return {}
+    if case.label != case.case_class and not by_record:
+        return {}
+    shape = (len(scene.leads), scene.stop - scene.start)
+    grid = (scene.leads, scene.geometry.fs, scene.start_s, shape[1])
+    seen = seen_samples(scene)
+    beats = labels.beats
+    found: dict[str, Truth | None] = {}
+    if case.target == "window":
+        reach = (scene.geometry.before, scene.geometry.after)
+        places = beats["r_index"].to_numpy(dtype=np.int64) - scene.start
+        times = scene.start_s + np.arange(shape[1]) / scene.geometry.fs
+        seen &= (times >= case.window_start_s) & (times < case.window_end_s)
+        found[ANNOTATED] = beat_truth(places, (beats["label"] == case.case_class).to_numpy(), reach, shape)
+    else:
+        row = int(np.flatnonzero((beats["beat_id"] == case.beat_id).to_numpy())[0])
+        beat = beats.iloc[row]
+        if not by_record:
+            if not beat["matched"]:
+                return {}
+            found[PLANTED] = planted_truth(labels.spans, int(beat["matched_r_sample"]), case.label, *grid)
+        if region is not None and len(beats) > 1:
+            # The regions of a beat lie between its neighbours, which two beats before and one after decide.
+            r_index = beats["r_index"].to_numpy(dtype=np.float64)
+            low, high = np.searchsorted(r_index, (scene.start, scene.stop)) + np.array([-4, 4])
+            low, high = max(int(low), 0), min(int(high), len(beats))
+            r_times = r_index[low:high] / scene.geometry.fs
+            alike = np.full(high - low, by_record) | (beats["label"].to_numpy()[low:high] == case.case_class)
+            alike[row - low] = False
+            alike[: 2 if low else 0] = False
+            others = np.flatnonzero(alike).tolist()
+            names = (RECORD_STRICT, RECORD_LENIENT) if by_record else (STRICT, LENIENT)
+            for name, strict in zip(names, (True, False), strict=True):
+                found[name] = region_truth(region, r_times, [row - low], others, *grid, strict=strict)
+    kept = {name: truth.within(seen) for name, truth in found.items() if truth is not None}
+    return {name: truth for name, truth in kept.items() if truth is not None}
+
+
+@dataclass(frozen=True)
+class NullMaps:
+    """Maps that know nothing of the model, or of the class: name -> maps, over which a score is averaged."""
+
+    maps: Mapping[str, Sequence[Array]]
+
+    @classmethod
+    def of(
+        cls, engine: PerturbationEngine, lengths: npt.NDArray[np.int64], wrong: Array | None, draws: int, seed: int
+    ) -> NullMaps:
+        """Make the nulls of one case.
+
+        Parameters
+        ----------
+        engine
+            Of the case.
+        lengths
+            (n_segments,) samples of each segment, for the random maps.
+        wrong
+            An explanation of another class on the same signal, or None.
+        draws, seed
+            Of the random maps.
+        """
+        scene = engine.scene
+        signal = scene.window
+        targets = scene.r_index[scene.target_rows] - scene.start
+        beats = [(int(r) - scene.geometry.before, int(r) + scene.geometry.after) for r in targets]
+        change = np.abs(signal.astype(np.float64) - fill_signal(scene, engine.baseline))
+        places = scene.r_index - scene.start
+        fixed = fixed_nulls(signal / scene.lead_scale[:, None], change, places, beats, scene.geometry.fs)
+        maps: dict[str, Sequence[Array]] = {name: [values] for name, values in fixed.items()}
+        rng = np.random.default_rng(derive_seed(seed, "random_maps"))
+        maps["random"] = random_maps(len(scene.leads), lengths, draws, rng)
+        if wrong is not None:
+            maps["wrong_class"] = [wrong]
+        return cls(maps)
+
+    def scores(self, truth: Truth, lengths: npt.NDArray[np.int64]) -> dict[str, dict[str, float]]:
+        """Return null -> metric -> mean over the null's maps, with the segments' lengths as for `localisation`."""
+        result = {}
+        for name, maps in self.maps.items():
+            each = [localisation(values, truth, lengths) for values in maps]
+            result[name] = {metric: float(np.mean([one[metric] for one in each])) for metric in METRICS}
+        return result
+
+
+def localisation_scores(
+    attributions: Mapping[str, Attribution],
+    name: str,
+    truth: Truth,
+    nulls: NullMaps,
+    lengths: npt.NDArray[np.int64],
+) -> Iterator[Score]:
+    """Score attributions of one case against a truth, and every null with them."""
+    null_scores = nulls.scores(truth, lengths)
+    for method, attribution in attributions.items():
+        for metric, value in localisation(attribution.values, truth, lengths).items():
+            for null_name, scores in null_scores.items():
+                yield Score(method, metric, name, value, null_name, scores[metric])

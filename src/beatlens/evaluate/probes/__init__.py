@@ -1,0 +1,1 @@
+"""Probes of explainers: randomised weights, noise, an injected artefact."""

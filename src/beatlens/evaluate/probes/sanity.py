@@ -1,0 +1,124 @@
+"""Whether an explanation depends on what the network has learnt, and on which class is asked for.
+
+Layer-by-layer randomisation (Adebayo et al. 2018): an explanation of a network with random weights must not look like
+that of the trained one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from beatlens.core.seeds import derive_seed
+from beatlens.evaluate.explanations.agreement import spearman
+from beatlens.evaluate.explanations.faithfulness import cell_sums
+from beatlens.evaluate.probes.shared import Array, Probe, ProbeCase, ProbeSettings, cell_values
+from beatlens.explain.settings import ExplainSettings
+
+if TYPE_CHECKING:
+    from beatlens.models.hybrid import HybridNet
+
+CASCADE = ("head", "rhythm", "mixer", "encoder")
+"""Parts of the network in the order in which they are randomised, from the output down."""
+STEP_SHARE = 5
+"""Full randomisation has this many times the random networks that each step towards it has."""
+
+
+def randomised(network: HybridNet, parts: Sequence[str], seed: int) -> HybridNet:
+    """Return a copy whose parts have new initial weights; the noise gate goes with the head.
+
+    Parameters
+    ----------
+    network
+        Trained.
+    parts
+        Some of `CASCADE`.
+    seed
+        Of the new weights.
+    """
+    result = copy.deepcopy(network)
+    names = [*parts, *(["gate"] if "head" in parts else [])]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed % 2**63)
+        for name in names:
+            found = 0
+            for module in getattr(result, name).modules():
+                reset = getattr(module, "reset_parameters", None)
+                if callable(reset):
+                    reset()
+                    found += 1
+            if not found:
+                raise ValueError(f"network part {name!r} has no layer with initial weights")
+    return result.eval()
+
+
+def randomisation(probe: ProbeCase, settings: ExplainSettings, probes: ProbeSettings) -> Iterator[Probe]:
+    """Compare the explanation of the trained network with those of networks randomised from the output down.
+
+    Signal, baseline, players and the explainer's seed stay. The values of all cells and of the rhythm are compared:
+    with their sign, and their magnitude beside what the magnitude of the signal itself would score.
+    """
+    scene, network = probe.engine.scene, probe.engine.network
+    signal = scene.window / scene.lead_scale[:, None]
+    size = np.abs(signal - np.median(signal, axis=1, keepdims=True)).astype(np.float32)
+    null_cells = cell_sums(size, np.diff(probe.edges)).ravel()
+    for method in settings.methods:
+        trained = cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed)
+        for last in range(len(CASCADE)):
+            parts = CASCADE[: last + 1]
+            count = probes.reinitialisations
+            if last + 1 < len(CASCADE):
+                count = max(1, count // STEP_SHARE)
+            signed, magnitude = [], []
+            for draw in range(count):
+                other = randomised(network, parts, derive_seed(probe.seed, "randomised", *parts, draw))
+                random = cell_values(probe.with_network(other), probe.target, probe.edges, method, settings, probe.seed)
+                signed.append(spearman(trained, random))
+                magnitude.append(spearman(np.abs(trained), np.abs(random)))
+            detail = "all" if last + 1 == len(CASCADE) else "+".join(parts)
+            yield Probe("randomisation", detail, method, "spearman", probe.patient, _mean(signed))
+            against = spearman(np.abs(trained[: len(null_cells)]), null_cells)
+            yield Probe(
+                "randomisation",
+                detail,
+                method,
+                "spearman_magnitude",
+                probe.patient,
+                _mean(magnitude),
+                "signal",
+                against,
+            )
+
+
+def class_sensitivity(probe: ProbeCase, settings: ExplainSettings, n_classes: int) -> Iterator[Probe]:
+    """Compare the explanation of the class with that of each other class: what speaks for one must not for the other.
+
+    With the same seed; beside it the agreement of the class with itself under another seed.
+    """
+    own = probe.target.class_index
+    if own is None:
+        return
+    for method in settings.methods:
+        first = cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed)
+        again = cell_values(probe.engine, probe.target, probe.edges, method, settings, derive_seed(probe.seed, "again"))
+        others = [
+            cell_values(probe.engine, replace(probe.target, class_index=k), probe.edges, method, settings, probe.seed)
+            for k in range(n_classes)
+            if k != own
+        ]
+        value = _mean([spearman(first, other) for other in others])
+        yield Probe(
+            "class_sensitivity", "other classes", method, "spearman", probe.patient, value, "own class",
+            spearman(first, again),
+        )  # fmt: skip
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean of the finite values, NaN without any: a constant explanation has no rank correlation."""
+    known: Array = np.array([value for value in values if np.isfinite(value)])
+    return float(known.mean()) if len(known) else float("nan")

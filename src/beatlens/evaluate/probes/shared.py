@@ -1,0 +1,252 @@
+"""What the tests of sanity and of stability share: their settings, their cases, and their table."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.core.bootstrap import patient_mean
+from beatlens.core.files import read_table, sha256_of
+from beatlens.core.seeds import derive_seed
+from beatlens.evaluate.explanations.faithfulness import cell_sums
+from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.explain.case.choice import Case, CaseSettings, WindowSettings, record_by_record, select_cases
+from beatlens.explain.case.target import Target
+from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.explainer import case_edges, case_engine
+from beatlens.explain.methods.registry import explain
+from beatlens.explain.settings import ExplainSettings
+from beatlens.inputs.record_view import RecordViews
+from beatlens.models.build import choose_device
+from beatlens.prediction.bundle import Bundle
+from beatlens.shards.shard import Shard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from beatlens.models.hybrid import HybridNet
+
+Array = npt.NDArray[np.float64]
+
+PROBE_COLUMNS = (
+    "test", "detail", "method", "metric", "value", "lo", "hi", "null_name", "null_value", "n_cases", "n_patients",
+    "bundle_sha256",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """Section ``probes`` of the configuration: tests of sanity and stability.
+
+    Attributes
+    ----------
+    cases
+        Cases of a test.
+    reinitialisations
+        Random networks for full randomisation; a fifth of them for each step towards it.
+    explainer_seeds
+        Further seeds that an explanation is made with.
+    noise_snr_db
+        Ratio of signal to added noise, in each lead, in decibels.
+    top_share
+        Share of the cells that count as the largest.
+    artefact_beats, artefact_epochs, artefact_mv
+        Beats and epochs that the network of the artefact test learns from, and the height of the spike in millivolts.
+    """
+
+    cases: int
+    reinitialisations: int
+    explainer_seeds: int
+    noise_snr_db: float
+    top_share: float
+    artefact_beats: int
+    artefact_epochs: int
+    artefact_mv: float
+
+    def __post_init__(self) -> None:
+        for name in ("cases", "reinitialisations", "explainer_seeds", "artefact_beats", "artefact_epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"probes.{name}: {getattr(self, name)}; expected >= 1")
+        if not 0 < self.top_share <= 1 or not self.artefact_mv > 0:
+            raise ValueError(
+                f"probes: top_share {self.top_share}, artefact_mv {self.artefact_mv}; expected 0 to 1 and > 0"
+            )
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One number of one case."""
+
+    test: str
+    detail: str
+    method: str
+    metric: str
+    patient: str
+    value: float
+    null_name: str = ""
+    null_value: float = float("nan")
+
+
+@dataclass(frozen=True)
+class ProbeCase:
+    """A case with what explains it; `beats` are the record's."""
+
+    case: Case
+    engine: PerturbationEngine
+    target: Target
+    edges: npt.NDArray[np.int64]
+    beats: pd.DataFrame
+    seed: int
+
+    @property
+    def patient(self) -> str:
+        """``corpus/patient``."""
+        return self.engine.scene.patient
+
+    def with_network(self, network: HybridNet) -> PerturbationEngine:
+        """Return an engine of the same scene and baseline with another network, which look-alikes tell nothing."""
+        return self.engine.of(network=network, scene=replace(self.engine.scene, look_alikes=None))
+
+
+def probe_case(
+    case: Case,
+    views: RecordViews,
+    bundle: Bundle,
+    network: HybridNet,
+    settings: ExplainSettings,
+    *,
+    seed: int,
+    device: str = "cpu",
+) -> ProbeCase:
+    """Return a case with its engine; arguments as for `beatlens.explain.explainer.case_engine`."""
+    engine, target = case_engine(case, views, bundle, network, settings, device)
+    own_seed = derive_seed(seed, case.corpus, case.record, case.beat_id, case.target)
+    beats = views.of(case.corpus, case.record).record.beats
+    return ProbeCase(case, engine, target, case_edges(engine.scene, settings), beats, own_seed)
+
+
+def cell_values(
+    engine: PerturbationEngine,
+    target: Target,
+    edges: npt.NDArray[np.int64],
+    method: str,
+    settings: ExplainSettings,
+    seed: int,
+) -> Array:
+    """Explain and return the value of every cell (lead x segment), flat, and of the rhythm where it is a player."""
+    found = explain(engine, target, method, settings, seed)
+    cells = cell_sums(found.values.astype(np.float32), np.diff(edges)).ravel()
+    return cells if found.rhythm is None else np.append(cells, found.rhythm)
+
+
+def probe_table(probes: Iterable[Probe], settings: EvaluateSettings, seed: int, bundle_sha256: str) -> pd.DataFrame:
+    """Average over cases, with intervals over patients: one row a test, detail, method and metric.
+
+    The digest of ``bundle.json`` stands in each row, so that a report doesn't show tests of another model.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame([asdict(probe) for probe in probes])
+    if table.empty:
+        return pd.DataFrame(columns=list(PROBE_COLUMNS))
+    rows = []
+    keys = ["test", "detail", "method", "metric", "null_name"]
+    for key, group in table.groupby(keys, sort=False):
+        test, detail, method, metric, null_name = key
+        values = group["value"].to_numpy(dtype=np.float64)
+        interval = patient_mean(
+            values,
+            group["patient"].tolist(),
+            draws=settings.bootstrap,
+            level=settings.level,
+            seed=derive_seed(seed, "probes", *key),
+        )
+        null = group["null_value"].to_numpy(dtype=np.float64)
+        known = np.isfinite(values)
+        rows.append(
+            {
+                "test": test,
+                "detail": detail,
+                "method": method,
+                "metric": metric,
+                **interval._asdict(),
+                "null_name": null_name,
+                "null_value": float(null[np.isfinite(null)].mean()) if np.isfinite(null).any() else np.nan,
+                "n_cases": int(known.sum()),
+                "n_patients": int(group.loc[known, "patient"].nunique()),
+                "bundle_sha256": bundle_sha256,
+            }
+        )
+    return pd.DataFrame(rows, columns=list(PROBE_COLUMNS))
+
+
+@dataclass(frozen=True)
+class ProbeInputs:
+    """What the programs of these tests are given."""
+
+    cases: pd.DataFrame
+    shards: list[Shard]
+    views: RecordViews
+    bundle: Bundle
+    bundle_sha256: str
+    explain: ExplainSettings
+    evaluate: EvaluateSettings
+    probes: ProbeSettings
+    seed: int
+    device: str
+
+    def each(self, do: Callable[[ProbeCase], Sequence[Probe]]) -> Iterator[Sequence[Probe]]:
+        """Yield what a test finds of each case, in the order of the case table."""
+        network = self.bundle.network(self.device)
+        return record_by_record(
+            self.cases,
+            lambda case: do(
+                probe_case(case, self.views, self.bundle, network, self.explain, seed=self.seed, device=self.device)
+            ),
+        )
+
+
+def probe_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that `read_probe_arguments` reads."""
+    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected beats")
+    parser.add_argument("--records", type=Path, required=True, help="table of records")
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="preprocessed shards")
+    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="folders of their predictions")
+    parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
+    parser.add_argument("--output", type=Path, required=True, help="table to write")
+
+
+def read_probe_arguments(arguments: argparse.Namespace) -> ProbeInputs:
+    """Read inputs and settings; cases are chosen as a run's are, but as many as the section ``probes`` says."""
+    import torch
+
+    settings = arguments.settings
+    torch.set_num_threads(settings["compute_threads"])
+    probes, seed, beats = ProbeSettings(**settings["probes"]), settings["seed"], settings["beats"]
+    cases = select_cases(
+        read_table(arguments.beats),
+        read_table(arguments.records),
+        settings["classes"],
+        replace(CaseSettings(**settings["cases"]), per_class=probes.cases, max_cases=probes.cases, max_windows=0),
+        WindowSettings(**{name: beats[name] for name in ("before_s", "after_s", "context", "gap_s")}),
+        seed,
+    )
+    bundle, shards = Bundle.load(arguments.bundle), [Shard(path) for path in arguments.shards]
+    return ProbeInputs(
+        cases,
+        shards,
+        RecordViews(shards, arguments.predictions, bundle.spec),
+        bundle,
+        sha256_of(arguments.bundle / "bundle.json"),
+        ExplainSettings(**settings["explain"]),
+        EvaluateSettings(**settings["evaluate"]),
+        probes,
+        seed,
+        choose_device(settings["device"]),
+    )

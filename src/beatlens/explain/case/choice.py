@@ -1,0 +1,300 @@
+"""Which predictions are explained: a few of each class and outcome, seeded, of patients the model has never seen."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from beatlens.core.seeds import derive_seed
+from beatlens.explain.case.windows import window_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+OUTCOMES = ("correct", "wrong", "review", "unlabelled")
+CASE_COLUMNS = (
+    "case",
+    "corpus",
+    "record",
+    "patient",
+    "beat_id",
+    "target",
+    "class",
+    "start_s",
+    "end_s",
+    "outcome",
+    "label",
+    "probability",
+    "relaxed",
+    "window_start_s",
+    "window_end_s",
+)
+"""A beat's window is its R time, start and end alike; a window's beat is the one that most likely has the class."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the case table: what `CASE_COLUMNS` says, the column ``class`` as `case_class`."""
+
+    case: str
+    corpus: str
+    record: str
+    patient: str
+    beat_id: str
+    target: str
+    case_class: str
+    start_s: float
+    end_s: float
+    outcome: str
+    label: str
+    probability: float
+    relaxed: bool
+    window_start_s: float
+    window_end_s: float
+
+
+def case_rows(cases: pd.DataFrame) -> list[Case]:
+    """Return the rows of a case table."""
+    return [Case(*row) for row in cases[list(CASE_COLUMNS)].itertuples(index=False, name=None)]
+
+
+def record_by_record(cases: pd.DataFrame, do: Callable[[Case], Result]) -> Iterator[Result]:
+    """Do something for each case, the cases of a record together, and yield the results in the order of the table."""
+    rows = case_rows(cases)
+    first = {(case.corpus, case.record): place for place, case in reversed(list(enumerate(rows)))}
+    waiting: dict[int, Result] = {}
+    due = 0
+    for place in sorted(range(len(rows)), key=lambda k: (first[rows[k].corpus, rows[k].record], k)):
+        waiting[place] = do(rows[place])
+        while due in waiting:
+            yield waiting.pop(due)
+            due += 1
+
+
+@dataclass(frozen=True)
+class CaseSettings:
+    """Section ``cases`` of the configuration.
+
+    Attributes
+    ----------
+    per_class
+        Cases a class and outcome.
+    outcomes
+        Some of `OUTCOMES`: accepted and right, accepted and wrong, sent to review, accepted without a label.
+    min_probability
+        Least probability of the predicted class; where too few beats reach it, the best others are taken and marked
+        relaxed.
+    max_duration_s
+        Longest stretch in seconds that the model may see for a beat; windows are longer by their beats' contexts.
+    max_cases
+        Beats in all.
+    window_s
+        Length of the windows whose class is explained (`beatlens.explain.case.windows`), in seconds.
+    windows_per_class
+        Windows a class and outcome.
+    max_windows
+        Windows in all; 0 for none.
+    """
+
+    per_class: int
+    outcomes: Sequence[str]
+    min_probability: float
+    max_duration_s: float
+    max_cases: int
+    window_s: float
+    windows_per_class: int
+    max_windows: int
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.outcomes) - set(OUTCOMES))
+        if unknown:
+            raise ValueError(f"cases.outcomes: {unknown}; expected some of {OUTCOMES}")
+        if self.per_class < 1 or self.max_cases < 0 or not 0 <= self.min_probability <= 1:
+            raise ValueError(
+                f"cases: per_class {self.per_class}, max_cases {self.max_cases}, min_probability "
+                f"{self.min_probability}; expected >= 1, >= 0 and 0 to 1"
+            )
+        if not (self.max_duration_s > 0 and self.window_s > 0 and min(self.windows_per_class, self.max_windows) >= 0):
+            raise ValueError(
+                f"cases: max_duration_s {self.max_duration_s}, window_s {self.window_s}, windows_per_class "
+                f"{self.windows_per_class}, max_windows {self.max_windows}; expected > 0, > 0, >= 0 and >= 0"
+            )
+
+
+@dataclass(frozen=True)
+class WindowSettings:
+    """What of section ``beats`` decides how long a case window is; seconds and beats."""
+
+    before_s: float
+    after_s: float
+    context: int
+    gap_s: float
+
+
+def select_cases(
+    beats: pd.DataFrame,
+    records: pd.DataFrame,
+    classes: Sequence[str],
+    settings: CaseSettings,
+    window: WindowSettings,
+    seed: int,
+) -> pd.DataFrame:
+    """Choose cases of the test split, of corpora to predict, with labels or without, and of unlabelled records.
+
+    First every class and outcome gets its first case, then its second, and so on up to `per_class` and `max_cases`;
+    within a class and outcome patients chosen least often (there, then overall) come first, then chance.
+
+    Parameters
+    ----------
+    beats
+        Predictions at detected beats.
+    records
+        Record table with corpus, record, duration_s, role and labelled.
+    classes
+        Class ids, in order.
+    settings, window
+        Sections ``cases`` and ``beats``.
+    seed
+        The run's seed.
+
+    Returns
+    -------
+    Table of `CASE_COLUMNS`; legal without a row
+    """
+    import pandas as pd
+
+    table = _with_windows(beats, records, window)
+    windows = window_table(table, classes, settings.window_s)
+    table["probability"] = _probability(table, classes)
+    table["outcome"] = _outcome(table)
+    table = table[table["end_s"] - table["start_s"] <= settings.max_duration_s]
+    used: dict[str, int] = {}
+    chosen = _choose("beat", table, classes, settings, used, seed)
+    chosen += _choose("window", windows, classes[1:], settings, used, seed)
+    result = pd.DataFrame(chosen, columns=list(CASE_COLUMNS))
+    if result["case"].duplicated().any():
+        raise ValueError(
+            f"case ids {result['case'].tolist()} are not unique; expected classes with distinct file names"
+        )
+    order = {name: k for k, name in enumerate(classes)}
+    return result.sort_values(
+        ["target", "class", "outcome", "case"],
+        key=lambda column: column.map(order) if column.name == "class" else column,
+        ignore_index=True,
+    )
+
+
+def _choose(
+    target: str,
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    settings: CaseSettings,
+    used: dict[str, int],
+    seed: int,
+) -> list[dict[str, object]]:
+    """Choose targets of one kind in turn over classes and outcomes; `used`, cases a patient, is updated."""
+    rng = np.random.default_rng(derive_seed(seed, "cases") if target == "beat" else derive_seed(seed, "cases", target))
+    per_class, most = (
+        (settings.per_class, settings.max_cases)
+        if target == "beat"
+        else (settings.windows_per_class, settings.max_windows)
+    )
+    used_here: dict[tuple[str, str], dict[str, int]] = {}
+    groups = {}
+    for outcome in settings.outcomes:
+        for name in classes:
+            group = table[(table["outcome"] == outcome) & (table["pred"] == name)]
+            groups[outcome, name] = group.iloc[rng.permutation(len(group))]
+    empty = [f"{name} {outcome}" for (outcome, name), group in groups.items() if group.empty]
+    if empty:
+        examples = ", ".join(empty[:3]) + (" ..." if len(empty) > 3 else "")
+        logger.info("no %s to explain in %d of %d groups: %s", target, len(empty), len(groups), examples)
+    chosen: list[dict[str, object]] = []
+    taken: set[str] = set()
+    for rank in range(per_class):
+        for (outcome, name), group in groups.items():
+            if len(chosen) >= most:
+                break
+            here = used_here.setdefault((outcome, name), {})
+            pick = _pick(group[~group["beat_id"].isin(taken)], here, used, settings.min_probability)
+            if pick is None:
+                continue
+            taken.add(str(pick["beat_id"]))
+            patient = f"{pick['corpus']}/{pick['patient']}"
+            for counts in (used, here):
+                counts[patient] = counts.get(patient, 0) + 1
+            kind = "" if target == "beat" else f"{target}-"
+            case = f"{_file_safe(name)}-{kind}{outcome}-{rank + 1:02d}"
+            chosen.append({"case": case, "target": target, "class": name, **pick})
+    return chosen
+
+
+def _with_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSettings) -> pd.DataFrame:
+    """Keep the beats that may be explained, with the window that the model sees: start_s and end_s."""
+    table = beats.sort_values(["corpus", "record", "r_time_s"], kind="stable", ignore_index=True)
+    own = ["corpus", "record", "duration_s", "role", "labelled"]
+    merged = table.merge(records[own], on=["corpus", "record"], how="left")
+    if len(merged) != len(table) or merged["duration_s"].isna().any():
+        raise ValueError("predictions of records that the record table hasn't got exactly once")
+    time = table["r_time_s"].to_numpy(dtype=np.float64)
+    new = np.ones(len(table), dtype=bool)
+    if len(table):
+        same = (table["corpus"] == table["corpus"].shift()) & (table["record"] == table["record"].shift())
+        new = ~same.to_numpy() | (np.diff(time, prepend=time[:1]) > window.gap_s)
+    first = np.flatnonzero(new)
+    sizes = np.diff(np.append(first, len(table)))
+    start, end = np.repeat(first, sizes), np.repeat(first + sizes, sizes)
+    row = np.arange(len(table))
+    low, high = np.maximum(start, row - window.context // 2), np.minimum(end - 1, row + window.context // 2)
+    merged["start_s"] = np.maximum(time[low] - window.before_s, 0.0)
+    merged["end_s"] = np.minimum(time[high] + window.after_s, merged["duration_s"].to_numpy(dtype=np.float64))
+    merged["window_start_s"] = merged["window_end_s"] = time
+    # Not by a beat's label: a corpus to predict may have some, and records set aside by a split table have them too.
+    free = (merged["role"] == "predict") | ~merged["labelled"].astype(bool)
+    return merged[(merged["split"] == "test") | ((merged["split"] == "none") & free)].copy()
+
+
+def _probability(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    values = table[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
+    index = np.array([list(classes).index(name) for name in table["pred"]], dtype=np.int64)
+    result: np.ndarray[tuple[int], np.dtype[np.float64]] = values[np.arange(len(table)), index]
+    return result
+
+
+def _outcome(table: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    """Name each beat's outcome; a detection that matches no beat (label ``none``) is wrong."""
+    known = np.where(table["label"] == table["pred"], "correct", "wrong")
+    accepted = np.where(table["label"] == "", "unlabelled", known)
+    return np.where(table["review"].to_numpy(dtype=bool), "review", accepted).astype(object)
+
+
+def _pick(
+    group: pd.DataFrame, here: dict[str, int], overall: dict[str, int], min_probability: float
+) -> dict[str, object] | None:
+    """Take a beat of the patient chosen least often, in this class and outcome first, then overall.
+
+    Where none is probable enough, the most probable beat of such a patient is taken and marked relaxed.
+    """
+    if group.empty:
+        return None
+    enough = group[group["probability"] >= min_probability]
+    if relaxed := enough.empty:
+        enough = group.sort_values("probability", ascending=False, kind="stable")
+    patients = enough["corpus"] + "/" + enough["patient"]
+    counts = [(here.get(patient, 0), overall.get(patient, 0)) for patient in patients]
+    row = enough.iloc[counts.index(min(counts))]
+    columns = ["corpus", "record", "patient", "beat_id", "start_s", "end_s", "outcome", "label", "probability"]
+    columns += ["window_start_s", "window_end_s"]
+    return {**{name: row[name] for name in columns}, "relaxed": relaxed}
+
+
+def _file_safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)

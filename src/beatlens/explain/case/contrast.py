@@ -1,0 +1,98 @@
+"""What a class is contrasted with: the same patient's usual beat of another class, as far as the model can tell.
+
+A record without such a beat is compared with the patient's other records, as a reader compares with the last ECG.
+
+An explanation answers "why this class rather than another?". Filling a hole with what a beat of the other class looks
+like there asks the question without leaving the signals that the model knows. Predictions decide, labels don't, and
+nothing says where in the beat to look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.inputs.network_inputs import PreparedRecord
+from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.inputs.record_view import RecordView, RecordViews
+
+FloatArray = npt.NDArray[np.float32]
+
+MIN_BEATS = 3
+"""Beats of one other class that a record needs, so that their median is one."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A beat of another class.
+
+    Attributes
+    ----------
+    label
+        Its class.
+    source
+        ``record``: the median of the record's own beats that are predicted so; ``patient``: that of the patient's other
+        records; ``prototypes``: that of the bank's prototypes, in the amplitude of each lead of the record.
+    wave
+        (L, T) float32 mV.
+    """
+
+    label: str
+    source: str
+    wave: FloatArray
+
+
+def find_contrast(
+    views: RecordViews, view: RecordView, row: int, explained: str, bank: PrototypeBank
+) -> Contrast | None:
+    """Choose what a case is contrasted with.
+
+    A class is contrasted with the first one, the reference: with the record's own accepted beats of it, if there are
+    `MIN_BEATS`, else with those of the patient's other records, else with its prototypes of other patients, or where a
+    lead of the record has none with the record's accepted beats of the most frequent other class (the first by name
+    where two are). The reference itself is contrasted with the latter, else with prototypes of the class that the model
+    holds for the next likely at the target. None where there is nothing of all this.
+
+    Parameters
+    ----------
+    views
+        The run's records, for the patient's others.
+    view
+        The case's record.
+    row
+        The target among its beats.
+    explained
+        The class that is explained.
+    bank
+        Prototypes.
+    """
+    usable = ~view.review & (view.pred != explained)
+    own, classes = bank.for_leads(view.record.leads), bank.classes
+    reference = classes[0]
+    if explained != reference:
+        if view.accepted(reference).sum() >= MIN_BEATS:
+            return Contrast(reference, "record", view.median_beat(reference))
+        if (wave := views.median_elsewhere(view, reference, MIN_BEATS)) is not None:
+            return Contrast(reference, "patient", wave)
+        if found := _prototypes(view.record, own, reference):
+            return found
+    names, counts = np.unique(view.pred[usable].astype(str), return_counts=True)
+    if len(names) and counts.max() >= MIN_BEATS:
+        label = str(names[counts.argmax()])
+        return Contrast(label, "record", view.median_beat(label))
+    others = [name for name in classes if name != explained]
+    if not others or explained != reference:
+        return None
+    likely = max(others, key=lambda name: view.probability[row, classes.index(name)])
+    return _prototypes(view.record, own, likely)
+
+
+def _prototypes(record: PreparedRecord, own: PrototypeBank, label: str) -> Contrast | None:
+    """Return the median of other patients' prototypes of a class, or None where a lead has none."""
+    rows = (own.labels == label) & (own.patients != record.patient)
+    if not own.present[rows].any(axis=0).all():
+        return None
+    waves = [np.median(own.waves[rows & own.present[:, lead], lead], axis=0) for lead in range(len(record.leads))]
+    return Contrast(label, "prototypes", (np.stack(waves) * record.lead_scale[:, None]).astype(np.float32))

@@ -1,0 +1,113 @@
+"""Windows of a record as cases: which stretches hold a class, whatever beat it is in.
+
+The model is centred on a beat, so that a map confined to the target beat localises by construction. A window of several
+seconds has no such free lunch: where in it the class lies is for the explanation to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from beatlens.explain.case.choice import Case
+
+MIN_BEATS = 3
+"""Beats that a window needs."""
+
+
+def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -> pd.DataFrame:
+    """Cut records into windows and say what is found in each.
+
+    Windows follow one another from the record's start; what is left at its end is no window. A class is found in a
+    window where some of the beats, and not all of them, are predicted so: else it is everywhere. Its probability is
+    1 - prod(1 - p) over the window's beats. The first class, the reference, isn't looked for.
+
+    Parameters
+    ----------
+    beats
+        Predictions of beats that may be explained, in time order of each record, with ``start_s`` and ``end_s`` (what
+        the model sees for a beat) and ``duration_s`` of the record.
+    classes
+        Class ids.
+    window_s
+        Length in seconds.
+
+    Returns
+    -------
+    One row a window and class found in it, with the columns of `beats` for the beat that most likely has the class;
+    ``probability``, ``outcome`` and ``label`` of the window, ``start_s`` and ``end_s`` of all that the model sees for
+    it, ``window_start_s`` and ``window_end_s``. The outcome is ``review`` where every beat predicted so went to review,
+    ``correct`` where a beat is labelled so, ``unlabelled`` where none has a label, else ``wrong``.
+    """
+    # Plain arrays, and a row of the table for what is found alone: a day has ten thousand windows.
+    time = beats["r_time_s"].to_numpy(dtype=np.float64)
+    window = np.floor(time / window_s).astype(np.int64)
+    pred, label, review = (beats[name].to_numpy() for name in ("pred", "label", "review"))
+    duration, low, high = (beats[name].to_numpy(dtype=np.float64) for name in ("duration_s", "start_s", "end_s"))
+    probability = {name: beats[f"p_{name}"].to_numpy(dtype=np.float64) for name in classes[1:]}
+    found: list[int] = []
+    said: list[dict[str, object]] = []
+    new = np.ones(len(beats), dtype=bool)
+    keys = (beats["corpus"].to_numpy(), beats["record"].to_numpy(), window)
+    new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    bounds = [*np.flatnonzero(new).tolist(), len(beats)]
+    for first, last in pairwise(bounds):
+        part, number = slice(first, last), window[first]
+        start, end = number * window_s, (number + 1) * window_s
+        if last - first < MIN_BEATS or end > duration[first]:
+            continue
+        for name in classes[1:]:
+            here = pred[part] == name
+            if not here.any() or here.all():
+                continue
+            labels = sorted(set(label[part]))
+            known = "correct" if name in labels else "wrong" if any(labels) else "unlabelled"
+            values = probability[name][part]
+            found.append(first + int(np.where(here, values, -1.0).argmax()))
+            said.append(
+                {
+                    "outcome": "review" if review[part][here].all() else known,
+                    "label": name if name in labels else ";".join(text for text in labels if text),
+                    "probability": 1 - float(np.prod(1 - values)),
+                    "start_s": float(low[part].min()),
+                    "end_s": float(high[part].max()),
+                    "window_start_s": start,
+                    "window_end_s": end,
+                }
+            )
+    columns = ["outcome", "probability", "window_start_s", "window_end_s", "start_s", "end_s", "label"]
+    table = beats.iloc[found].reset_index(drop=True)
+    return table.assign(**{name: [one[name] for one in said] for name in columns})
+
+
+def target_rows(case: Case, beats: pd.DataFrame) -> list[int]:
+    """Return which of a record's beats a case explains the class of: its own beat, or all beats of its window.
+
+    Parameters
+    ----------
+    case
+        The case.
+    beats
+        The record's beats.
+
+    Raises
+    ------
+    ValueError
+        Where the record hasn't got the beat, or the window holds none.
+    """
+    if case.target == "window":
+        time = beats["r_time_s"].to_numpy(dtype=np.float64)
+        rows = np.flatnonzero((time >= case.window_start_s) & (time < case.window_end_s))
+        wanted = f"from {case.window_start_s} to {case.window_end_s} s"
+    else:
+        rows = np.flatnonzero(beats["beat_id"].to_numpy() == case.beat_id)
+        wanted = case.beat_id
+    if not len(rows):
+        raise ValueError(f"case {case.case}: no beat {wanted} of {case.corpus}/{case.record}; expected one or more")
+    return [int(row) for row in rows]

@@ -1,0 +1,1 @@
+"""What a perturbation costs: the network on many states of one record at once."""

@@ -1,0 +1,192 @@
+"""Which states of a beat in a lead the masks of a case lead to, each made and encoded once for all calls on the case.
+
+The state: on or off of the segments that overlap the beat and, for interpolation, the anchors of a hole that crosses
+the beat's edge.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from beatlens.explain.case.baselines import INTERPOLATION, anchors, fill_signal, interpolated_waves
+from beatlens.explain.case.scene import Scene
+from beatlens.explain.engine.distinct_rows import LARGEST_CODE, KnownCodes, distinct_codes, distinct_rows
+from beatlens.explain.engine.fast_network import EngineNetwork
+from beatlens.inputs.prototype_bank import PrototypeBank, lead_products
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+MAX_STATES = 200_000
+"""States that are kept; with more than these a call starts afresh. Bounds memory to some hundreds of megabytes."""
+
+
+class StateStore:
+    """Encoded states of one case.
+
+    Attributes
+    ----------
+    terms
+        (capacity, D) tensor: what a state brings to a mix over leads.
+    dots, norm2
+        (capacity, P), (capacity,): what it brings to similarities; of target beats only, 0 elsewhere.
+    parts
+        (capacity, samples): what look-alikes are looked for by; of target beats only. No samples without look-alikes.
+    count
+        States there are.
+
+    Parameters
+    ----------
+    scene, network, bank, baseline
+        Of the engine; the bank in the scene's leads.
+    """
+
+    def __init__(self, scene: Scene, network: EngineNetwork, bank: PrototypeBank, baseline: str) -> None:
+        self.scene, self.network, self.bank, self.baseline = scene, network, bank, baseline
+        self.n_encoded = 0
+        self._fill = fill_signal(scene, baseline)
+        self._mean = scene.lead_mean
+        self._targets = scene.target_rows
+        self._compared = slice(0) if scene.look_alikes is None else scene.look_alikes.samples
+        self._clear()
+
+    def _clear(self) -> None:
+        self.count = 0
+        self._known: dict[tuple[bytes, int, int], KnownCodes] = {}
+        self.terms = torch.empty(0)
+        self.dots = np.empty((0, len(self.bank)), dtype=np.float32)
+        self.norm2 = np.empty(0, dtype=np.float32)
+        self.parts = np.empty((0, 0), dtype=np.float32)
+
+    def rows(self, cells_on: BoolArray, edges: IntArray) -> IntArray:
+        """Return the (M, n_beats, n_leads) state that each of the masks (M, n_leads, n_segments) shows.
+
+        States that no call has met yet are made and encoded.
+        """
+        if self.count > MAX_STATES:
+            self._clear()
+        scene, n_segments = self.scene, len(edges) - 1
+        anchored = self.baseline == INTERPOLATION
+        grid = edges.tobytes()
+        if anchored:
+            left, right = anchors(cells_on)
+        index = np.empty((len(cells_on), len(scene.r_index), len(scene.leads)), dtype=np.int64)
+        waves, owners, count = [], [], self.count
+        for beat in range(len(scene.r_index)):
+            samples = scene.beat_samples(beat)
+            segment = np.searchsorted(edges, samples, side="right") - 1
+            low, high = int(segment[0]), int(segment[-1])
+            span = 2 ** (high - low + 1) * ((n_segments + 1) ** 2 if anchored else 1)
+            codes = np.zeros(index[:, beat].shape, dtype=np.int64)
+            if span <= LARGEST_CODE:
+                for k in range(low, high + 1):
+                    codes = codes * 2 + cells_on[:, :, k]
+                if anchored:
+                    codes = (codes * (n_segments + 1) + left[:, :, low] + 1) * (n_segments + 1) + right[:, :, high]
+            for lead in range(len(scene.leads)):
+                if span <= LARGEST_CODE:
+                    known = self._known.setdefault((grid, beat, lead), KnownCodes(span))
+                    index[:, beat, lead], first = known.numbers(codes[:, lead], count)
+                else:  # too many segments in a beat for a code: known within this call only
+                    columns: list[tuple[npt.NDArray[Any], int]]
+                    columns = [(cells_on[:, lead, k], 2) for k in range(low, high + 1)]
+                    if anchored:
+                        ends = left[:, lead, low] + 1, right[:, lead, high]
+                        columns += [(end, n_segments + 1) for end in ends]
+                    first, inverse = distinct_rows(columns)
+                    index[:, beat, lead] = inverse + count
+                if not len(first):
+                    continue
+                on = cells_on[first, lead]
+                if anchored:
+                    ends = left[first, lead], right[first, lead]
+                    mean = float(self._mean[lead])
+                    wave = interpolated_waves(scene.signal[lead], mean, on, *ends, edges, samples, segment)
+                else:
+                    fill = self._fill[lead, samples - scene.start]
+                    wave = np.where(on[:, segment], scene.signal[lead, samples], fill)
+                count += len(first)
+                waves.append(wave / scene.lead_scale[lead])
+                owners.append(np.broadcast_to([beat, lead], (len(first), 2)))
+        if waves:
+            self._encode(np.concatenate(waves), np.concatenate(owners))
+        return index
+
+    def _encode(self, waves: FloatArray, owners: IntArray) -> None:
+        """Append states: waves (m, T), scaled, of (beat, lead) owners (m, 2)."""
+        first, last = self.count, self.count + len(waves)
+        ids = self.tensor(self.scene.lead_ids[owners[:, 1]])
+        typical = self.tensor(self.scene.typical[owners[:, 1]])
+        terms = self.network.terms(self.tensor(waves), typical, ids)
+        if last > len(self.norm2):
+            self._grow(max(last, 2 * len(self.norm2)), terms)
+        self.terms[first:last] = terms
+        wanted = np.isin(owners[:, 0], self._targets)
+        self.parts[first:last][wanted] = waves[wanted, self._compared]
+        if self.network.network.uses_prototypes:
+            for lead in range(len(self.scene.leads)):
+                own = np.flatnonzero(wanted & (owners[:, 1] == lead))
+                if len(own):
+                    self.dots[first + own], self.norm2[first + own] = lead_products(waves[own], lead, self.bank)
+        self.count = last
+        self.n_encoded += len(waves)
+
+    def _grow(self, capacity: int, like: torch.Tensor) -> None:
+        terms = like.new_empty(capacity, like.shape[1])
+        dots, norm2 = np.zeros((capacity, len(self.bank)), np.float32), np.zeros(capacity, np.float32)
+        n_compared = len(range(*self._compared.indices(self.scene.geometry.length)))
+        parts = np.zeros((capacity, n_compared), np.float32)
+        if self.count:
+            terms[: self.count] = self.terms[: self.count]
+            dots[: self.count], norm2[: self.count] = self.dots[: self.count], self.norm2[: self.count]
+            parts[: self.count] = self.parts[: self.count]
+        self.terms, self.dots, self.norm2, self.parts = terms, dots, norm2, parts
+
+    def tensor(self, array: npt.NDArray[Any]) -> torch.Tensor:
+        """Return an array as a tensor on the engine's device."""
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.network.device)
+
+
+def distinct_runs(index: IntArray, windows: IntArray) -> tuple[IntArray, IntArray]:
+    """Find the distinct runs of beats towards targets.
+
+    Parameters
+    ----------
+    index
+        (M, B) the distinct beat that each mask shows.
+    windows
+        (n_targets, steps) beats of each run, -1 for a slot outside.
+
+    Returns
+    -------
+    runs
+        (n, steps) distinct beats, -1 for a slot outside.
+    inverse
+        (M, n_targets) the run of each mask and target.
+    """
+    runs, inverse, count = [], np.empty((len(index), len(windows)), dtype=np.int64), 0
+    lowest, highest = index.min(axis=0), index.max(axis=0)
+    for target, window in enumerate(windows):
+        beats = window[window >= 0]
+        sizes = (highest - lowest)[beats] + 1
+        first, own = distinct_rows(
+            [(index[:, beat] - lowest[beat], int(size)) for beat, size in zip(beats, sizes, strict=True)]
+        )
+        rows = np.full((len(first), len(window)), -1, dtype=np.int64)
+        rows[:, window >= 0] = index[np.ix_(first, beats)]
+        runs.append(rows)
+        inverse[:, target] = own + count
+        count += len(first)
+    return np.concatenate(runs), inverse
+
+
+def distinct_pairs(before: IntArray, after: IntArray) -> tuple[IntArray, IntArray]:
+    """Find the distinct pairs of two arrays of numbers: the place of each in the flat arrays, and which one each is."""
+    size = int(after.max()) + 1
+    first, inverse = distinct_codes((before * size + after).ravel(), (int(before.max()) + 1) * size)
+    return first, inverse

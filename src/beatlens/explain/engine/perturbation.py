@@ -1,0 +1,208 @@
+"""The perturbation engine: what the target becomes when players are switched off, every encoding made once.
+
+A mask changes one lead of one beat only through a small local state: which of the segments that overlap the beat are
+on and, for interpolation, the anchors of a hole that crosses the beat's edge. Each distinct (beat, lead, state) is
+encoded once; a mask then costs the mixing over leads, the recurrent branch and the heads. The result equals a naive
+re-run of the whole chain on the perturbed record, in which what its beats are compared with stays: their typical beat,
+prototypes, and the record's beats among which look-alikes are looked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from beatlens.explain.case.baselines import ABSENT, BASELINES, LEAD_OFF
+from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.target import Target
+from beatlens.explain.engine.beat_states import StateStore, distinct_pairs, distinct_runs
+from beatlens.explain.engine.distinct_rows import distinct_beats
+from beatlens.explain.engine.fast_network import EngineNetwork
+from beatlens.explain.players.coalition import Players
+from beatlens.inputs.prototype_bank import PrototypeBank, class_features, combine
+
+if TYPE_CHECKING:
+    from beatlens.decision.calibration import Calibration
+    from beatlens.inputs.look_alikes import LookAlikes
+    from beatlens.models.hybrid import HybridNet
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+BLOCK_MASKS = 4096
+"""Masks evaluated together; bounds memory."""
+
+
+class PerturbationEngine:
+    """Evaluates masks of players on one case.
+
+    Parameters
+    ----------
+    scene
+        The case.
+    network
+        In evaluation mode, on `device`.
+    bank
+        Prototype bank of the bundle.
+    calibration
+        Calibration of the bundle.
+    baseline
+        One of `BASELINES`.
+    device
+        ``cpu`` or ``cuda``.
+    lead_off
+        One of `LEAD_OFF`. A lead that is absent is as one that the record hasn't got: in no mix and no similarity.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        network: HybridNet,
+        bank: PrototypeBank,
+        calibration: Calibration,
+        baseline: str,
+        device: str = "cpu",
+        lead_off: str = "baseline",
+    ) -> None:
+        if baseline not in BASELINES or lead_off not in LEAD_OFF:
+            raise ValueError(
+                f"explain: baseline {baseline!r}, lead_off {lead_off!r}; expected one of {BASELINES} and of {LEAD_OFF}"
+            )
+        self.scene, self.network, self.calibration = scene, network, calibration
+        self.baseline, self.device, self.lead_off = baseline, device, lead_off
+        self.n_evaluations = 0
+        self.bank = bank.for_leads(scene.leads)
+        self._fast = EngineNetwork(network, device)
+        self._store = StateStore(scene, self._fast, self.bank, baseline)
+        self._before, self._after = _runs(scene, network.rhythm.side)
+
+    def of(
+        self, *, scene: Scene | None = None, network: HybridNet | None = None, baseline: str | None = None
+    ) -> PerturbationEngine:
+        """Return a fresh engine with another scene, network or baseline, and all else the same."""
+        return PerturbationEngine(
+            scene or self.scene, network or self.network, self.bank, self.calibration, baseline or self.baseline,
+            self.device, self.lead_off,
+        )  # fmt: skip
+
+    @property
+    def n_encoded(self) -> int:
+        """Encodings made so far."""
+        return self._store.n_encoded
+
+    def values(self, masks: npt.NDArray[np.bool_], players: Players, target: Target) -> npt.NDArray[np.float64]:
+        """Return the (M,) target under each of the (M, n_players) masks."""
+        return self.cell_values(players.cells_on(masks), players.rhythm_on(masks), players.edges, target)
+
+    def cell_values(
+        self, cells_on: BoolArray, rhythm_on: BoolArray, edges: IntArray, target: Target
+    ) -> npt.NDArray[np.float64]:
+        """Return the (M,) target for cells (M, n_leads, n_segments) and rhythm (M,) that are on."""
+        logits, gates = self.outputs(cells_on, rhythm_on, edges)
+        return target.values(logits, gates, self.calibration)
+
+    def outputs(self, cells_on: BoolArray, rhythm_on: BoolArray, edges: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return class logits (M, n_targets, K) and noise-gate logits (M, n_targets).
+
+        Parameters
+        ----------
+        cells_on
+            (M, n_leads, n_segments) bool.
+        rhythm_on
+            (M,) bool.
+        edges
+            (n_segments + 1,) samples of the record; the segments cover the case window exactly.
+        """
+        scene = self.scene
+        shape = (len(rhythm_on), len(scene.leads), len(edges) - 1)
+        if cells_on.shape != shape:
+            raise ValueError(f"{scene.corpus}/{scene.record}: cells {cells_on.shape}; expected {shape}")
+        if edges[0] != scene.start or edges[-1] != scene.stop:
+            raise ValueError(
+                f"{scene.corpus}/{scene.record}: segments cover samples {edges[0]} to {edges[-1]}; "
+                f"expected {scene.start} to {scene.stop}"
+            )
+        parts = []
+        with torch.inference_mode():
+            for first in range(0, len(rhythm_on), BLOCK_MASKS):
+                block = slice(first, first + BLOCK_MASKS)
+                parts.append(self._block(cells_on[block], rhythm_on[block], edges))
+        self.n_evaluations += len(rhythm_on)
+        logits = np.concatenate([part[0] for part in parts])
+        if not np.isfinite(logits).all():
+            raise ValueError(f"{scene.corpus}/{scene.record}: logits that are not finite under a perturbation")
+        return logits, np.concatenate([part[1] for part in parts])
+
+    def _block(self, cells_on: BoolArray, rhythm_on: BoolArray, edges: IntArray) -> tuple[FloatArray, FloatArray]:
+        scene, store, tensor = self.scene, self._store, self._store.tensor
+        states = store.rows(cells_on, edges)
+        if self.lead_off == ABSENT:
+            states = np.where(np.any(cells_on, axis=2, keepdims=True).swapaxes(1, 2), states, -1)
+        rows, beats, index = distinct_beats(states)
+        embeddings = self._fast.mix(store.terms, tensor(rows))
+        features = self._prototypes(rows, beats)
+        # A beat with the rhythm off is another row with the same embedding.
+        switched = not rhythm_on.all()
+        rr = scene.rr[beats]
+        if switched:
+            index = index + len(rows) * ~rhythm_on[:, None]
+            rr = np.concatenate([rr, np.broadcast_to(scene.rr_off, rr.shape)])
+            embeddings, features = embeddings.repeat(2, 1), np.concatenate([features, features])
+        inputs = self.network.beat_inputs(embeddings, tensor(rr))
+        before, own_before = distinct_runs(index, self._before)
+        after, own_after = distinct_runs(index, self._after)
+        sides = self._fast.sides(inputs, tensor(before), tensor(after))
+        first, inverse = distinct_pairs(own_before, own_after)
+        row_before, row_after = own_before.ravel()[first], own_after.ravel()[first]
+        target = before[row_before, -1]
+        logits = self.network.class_logits(
+            torch.cat([sides[0][tensor(row_before)], sides[1][tensor(row_after)]], dim=1),
+            inputs[tensor(target)],
+            tensor(features[target]),
+        )
+        gates = self.network.gate_logits(embeddings[tensor(target)])
+        shape = own_before.shape
+        found = logits.cpu().numpy()
+        if scene.look_alikes is not None:
+            said = self._said(scene.look_alikes, rows, beats)[target % len(rows)]
+            found = found + scene.look_alikes.shift(found, said)
+        return found[inverse].reshape(*shape, -1), gates.cpu().numpy()[inverse].reshape(shape)
+
+    def _prototypes(self, rows: IntArray, beats: IntArray) -> FloatArray:
+        """Return prototype features of the distinct beats that are targets, 0 for the others.
+
+        Dot products and squared norms are made a state, summed over leads, then divided.
+        """
+        features = np.zeros((len(rows), self.bank.n_features), dtype=np.float32)
+        if not self.network.uses_prototypes:
+            return features
+        wanted = np.flatnonzero(np.isin(beats, self.scene.target_rows))
+        own = rows[wanted]
+        present, own = own >= 0, np.maximum(own, 0)
+        similarity = combine(self._store.dots[own], self._store.norm2[own], present, self.bank, self.scene.patient)
+        features[wanted] = class_features(similarity, self.bank)
+        return features
+
+    def _said(self, alike: LookAlikes, rows: IntArray, beats: IntArray) -> npt.NDArray[np.float64]:
+        """Return what the look-alikes of the distinct beats say, (n, G); NaN for beats that are no targets."""
+        said = np.full((len(rows), alike.evidence.shape[1]), np.nan)
+        wanted = np.flatnonzero(np.isin(beats, self.scene.target_rows))
+        parts = self._store.parts[np.maximum(rows[wanted], 0)]
+        parts[rows[wanted] < 0] = np.nan
+        said[wanted] = alike.say(parts, self.scene.record_rows[beats[wanted]])
+        return said
+
+
+def _runs(scene: Scene, side: int) -> tuple[IntArray, IntArray]:
+    """Return the beats (n_targets, side + 1) before and after each target that count, ending at it, -1 outside."""
+    steps = np.arange(side + 1)
+    runs = []
+    for slots in (scene.positions[:, None] - side + steps, scene.positions[:, None] + side - steps):
+        inside = (slots >= 0) & (slots < scene.lengths[:, None])
+        beats = np.take_along_axis(scene.windows, np.clip(slots, 0, scene.windows.shape[1] - 1), axis=1)
+        runs.append(np.where(inside, beats, -1))
+    return runs[0], runs[1]

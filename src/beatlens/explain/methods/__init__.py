@@ -1,0 +1,1 @@
+"""Who asks: LIME, KernelSHAP, TimeSHAP, occlusion, gradients."""

@@ -1,0 +1,168 @@
+"""Gradient methods: integrated gradients, gradient x input, Grad-CAM and guided Grad-CAM with a lead axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from beatlens.explain.case.baselines import fill_signal
+from beatlens.explain.engine.differentiable import SignalModel
+
+Array = npt.NDArray[np.float64]
+
+CHUNK_STEPS = 16
+"""Points of a path in one pass; bounds memory."""
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Values of a gradient method.
+
+    Attributes
+    ----------
+    values
+        (L, window) float64: in the target's units, or relative for class-activation maps.
+    rhythm
+        What the RR features have, or None where they aren't attributed.
+    full, empty
+        The target of the signal, and of the baseline with the rhythm off where the rhythm is attributed.
+    completeness_error
+        What the attributed sum lacks of full minus empty. For class-activation maps, which are relative, it is what
+        the sum of weights times maps lacks: how far the linear picture that the weights draw is off.
+    n_evaluations
+        Passes through the network, each with its gradient but for that of the baseline.
+    """
+
+    values: Array
+    rhythm: float | None
+    full: float
+    empty: float
+    completeness_error: float
+    n_evaluations: int
+
+
+def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: bool, at_end: bool) -> Gradients:
+    """Integrate gradients along the straight line from the baseline to the signal (Sundararajan et al. 2017).
+
+    Midpoints of `steps` equal parts; ``at_end`` takes the gradient at the signal alone, which is gradient x input with
+    the input counted from the baseline. The path of the RR features goes from a constant rhythm to their own. Where the
+    beat's look-alikes change along the path the target leaps: no gradient sees it, it is in the completeness error.
+
+    Parameters
+    ----------
+    model
+        The target.
+    baseline
+        As for the engine; a straight line across a hole that is the whole window is the lead's mean.
+    steps
+        Points of the path, >= 1.
+    rhythm
+        Whether the RR features are attributed as well.
+    """
+    scene = model.scene
+    signal, start = model.tensor(scene.window), model.tensor(fill_signal(scene, baseline))
+    rr = model.tensor(scene.rr)
+    rr_start = model.tensor(scene.rr_off).expand_as(rr) if rhythm else rr
+    places = np.ones(1) if at_end else (np.arange(steps) + 0.5) / steps
+    total, total_rr = torch.zeros_like(signal, dtype=torch.float64), torch.zeros_like(rr, dtype=torch.float64)
+    for first in range(0, len(places), CHUNK_STEPS):
+        share = model.tensor(places[first : first + CHUNK_STEPS].astype(np.float32))[:, None, None]
+        points = (start + share * (signal - start)).requires_grad_()
+        points_rr = (rr_start + share * (rr - rr_start)).requires_grad_()
+        gradient, gradient_rr = torch.autograd.grad(
+            model.values(points, points_rr).sum(), [points, points_rr], materialize_grads=True
+        )
+        total += gradient.double().sum(0)
+        total_rr += gradient_rr.double().sum(0)
+    values = (total / len(places) * (signal - start)).cpu().numpy()
+    own = float((total_rr / len(places) * (rr - rr_start)).sum())
+    full, empty = _ends(model, signal, rr, start, rr_start)
+    missing = full - empty - float(values.sum()) - (own if rhythm else 0.0)
+    return Gradients(values, own if rhythm else None, full, empty, missing, len(places) + 2)
+
+
+def _ends(model: SignalModel, signal: Tensor, rr: Tensor, start: Tensor, rr_start: Tensor) -> tuple[float, float]:
+    with torch.no_grad():
+        full, empty = model.values(torch.stack([signal, start]), torch.stack([rr, rr_start])).tolist()
+    return float(full), float(empty)
+
+
+def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Gradients:
+    """Grad-CAM (Selvaraju et al. 2017) of each lead of each beat, guided by backpropagation through positives or not.
+
+    The last feature map of a beat's lead is weighted by the target's gradient, averaged over positions, and
+    interpolated to samples; where beats overlap, their maps are averaged. It keeps its sign: what a rectified map of
+    two networks shares is that something is there. Guided: times the size of what guided backpropagation (Springenberg
+    et al. 2015) gives each sample; with the sign of that, which random weights hardly change, the rectified product of
+    the paper fails the test of randomised weights. The prototype branch, which sees no feature map, is held.
+
+    Parameters
+    ----------
+    model
+        The target.
+    baseline
+        For full minus empty alone, as the values are relative.
+    guided
+        Whether it is guided.
+    """
+    scene = model.scene
+    signal = model.tensor(scene.window)[None]
+    rr = model.tensor(scene.rr)[None]
+    waves = model.waves(signal)
+    with torch.no_grad():
+        maps = model.feature_maps(waves)
+    maps.requires_grad_()
+    (gradient,) = torch.autograd.grad(model.values_of_maps(maps, waves, rr).sum(), [maps], materialize_grads=True)
+    weighted = (gradient.mean(dim=4, keepdim=True) * maps).sum(3)[0].detach()  # (B, L, positions)
+    n_beats, n_leads, _ = weighted.shape
+    length = waves.shape[3]
+    fine = nn.functional.interpolate(weighted.flatten(0, 1)[:, None], size=length, mode="linear")
+    values = _overlay(model, fine.view(n_beats, n_leads, length))
+    passes = 3
+    if guided:
+        values = values * _guided(model, signal, rr).abs()
+        passes += 1
+    start = model.tensor(fill_signal(scene, baseline))
+    full, empty = _ends(model, signal[0], rr[0], start, rr[0])
+    missing = full - empty - float(weighted.double().sum())
+    return Gradients(values.cpu().numpy(), None, full, empty, missing, passes)
+
+
+def _overlay(model: SignalModel, beats: Tensor) -> Tensor:
+    """Place maps of beats (B, L, T) on the window, (L, window); the mean where they overlap."""
+    scene = model.scene
+    total = torch.zeros(len(scene.leads), scene.stop - scene.start, dtype=torch.float64, device=beats.device)
+    count = torch.zeros(scene.stop - scene.start, dtype=torch.float64, device=beats.device)
+    for row in range(len(scene.r_index)):
+        samples = model.tensor(scene.beat_samples(row) - scene.start)
+        total.index_add_(1, samples, beats[row].double())
+        count.index_add_(0, samples, torch.ones(len(samples), dtype=torch.float64, device=beats.device))
+    return total / count.clamp(min=1)
+
+
+def _guided(model: SignalModel, signal: Tensor, rr: Tensor) -> Tensor:
+    """Return the gradient of the target to each sample, negative ones stopped at each ReLU: (L, window)."""
+    points = signal.clone().requires_grad_()
+    with _PositiveGradients():
+        (gradient,) = torch.autograd.grad(model.values(points, rr).sum(), [points])
+    return gradient[0].double()
+
+
+class _PositiveGradients(TorchFunctionMode):
+    """Every ReLU called within, be it a layer or a function, passes positive gradients alone (Springenberg et al.)."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (torch.relu, nn.functional.relu, Tensor.relu) and args[0].requires_grad:
+            entry = args[0].view_as(args[0])  # the gradient that comes back by this ReLU, and by nothing else
+            entry.register_hook(lambda gradient: gradient.clamp(min=0))
+            args = (entry, *args[1:])
+        return func(*args, **(kwargs or {}))

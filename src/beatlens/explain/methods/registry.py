@@ -1,0 +1,233 @@
+"""The explanation methods, each from an engine and a target to values with the error that it knows of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.explain.case.baselines import fill_of_players
+from beatlens.explain.case.target import Target
+from beatlens.explain.engine.differentiable import SignalModel
+from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.methods.gradients import Gradients, class_activation, path_gradients
+from beatlens.explain.methods.occlusion import occlusion_masks, solve_occlusion
+from beatlens.explain.methods.refine import screen, solve, strongest_players
+from beatlens.explain.methods.solution import Solution
+from beatlens.explain.methods.timeshap import explain_timeshap
+from beatlens.explain.players.coalition import Players, cell_players, lead_players, split_leads
+from beatlens.explain.players.multiscale import SPREAD as SPREAD_BY_CHANGE
+from beatlens.explain.players.multiscale import join, spread_by_change, unassigned
+from beatlens.explain.players.waves import EVENT_SETS, event_players
+from beatlens.explain.result.attribution import SPREAD
+from beatlens.explain.settings import ExplainSettings
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What a method finds.
+
+    Attributes
+    ----------
+    values
+        (L, window) float64.
+    units
+        The target's, or ``relative``.
+    rhythm
+        Value of the rhythm, None where it was no player.
+    full, empty, completeness_error, n_evaluations
+        As in `beatlens.explain.methods.solution.Solution`.
+    players
+        Kind, names and values of the players; no names where each sample is its own.
+    standard_error
+        Of each player, or None where the method has none or there were too few evaluations.
+    more
+        Further metadata, such as the players of earlier stages.
+    spread
+        In words, how players' values went to samples.
+    """
+
+    values: Array
+    units: str
+    rhythm: float | None
+    full: float
+    empty: float
+    completeness_error: float
+    n_evaluations: int
+    players: Mapping[str, Any]
+    standard_error: list[float] | None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    spread: str = SPREAD
+
+
+Method = Callable[[PerturbationEngine, Target, ExplainSettings, int], Explained]
+
+
+def _sampled(
+    engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, method: str
+) -> Explained:
+    """LIME and KernelSHAP: whole beats, whole beats in their leads, and the strongest events (leads, cells: alone)."""
+    value, spent, more = partial(_value, engine, target), 0, {}
+    if settings.players in EVENT_SETS:
+        events = event_players(engine.scene, settings.players, settings.segment_s, settings.rhythm)
+        screening = screen(value, events)
+        spent, more = screening.n_evaluations, {"events": described(events, screening.values)}
+        beats = event_players(engine.scene, "beats", settings.segment_s, settings.rhythm)
+        in_leads = split_leads(beats, range(len(beats) - (beats.rhythm is not None)))
+        sets = [beats, in_leads, strongest_players(events, screening.values, settings.top_segments)]
+    else:
+        sets = [_direct_players(engine, settings)]
+    scales = [(players, solve(value, players, method, settings, seed)) for players in sets]
+    return _from_players(engine, scales, target, spent, more)
+
+
+def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
+    kind = settings.players if settings.players in EVENT_SETS else "segments"
+    value = partial(_value, engine, target)
+    found = explain_timeshap(
+        value,
+        lambda players: solve(value, players, "timeshap", settings, seed),
+        event_players(engine.scene, kind, settings.segment_s, settings.rhythm),
+        tolerance=settings.timeshap.tolerance,
+        top_events=settings.timeshap.top_segments,
+        top_leads=settings.timeshap.top_leads,
+    )
+    more = {
+        "events": described(found.events[0], found.events[1].values),
+        "leads": described(found.leads[0], found.leads[1].values),
+        "kept": list(found.kept),
+    }
+    spent = found.n_evaluations - found.cells[1].n_evaluations
+    return _from_players(engine, [found.cells], target, spent, more)
+
+
+def _occlusion(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
+    """Each player of each lead alone; nothing is drawn, so the seed has no part in it."""
+    if settings.players in EVENT_SETS:
+        events = event_players(engine.scene, settings.players, settings.segment_s, settings.rhythm)
+        players = split_leads(events, range(len(events) - (events.rhythm is not None)))
+    else:
+        players = _direct_players(engine, settings)
+    solution = solve_occlusion(_value(engine, target, occlusion_masks(len(players)), players), len(players))
+    return _from_players(engine, [(players, solution)], target, 0, {})
+
+
+def _path(
+    engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, at_end: bool
+) -> Explained:
+    steps = settings.integrated_gradients.steps
+    found = path_gradients(_model(engine, target), engine.baseline, steps=steps, rhythm=settings.rhythm, at_end=at_end)
+    return _from_gradients(found, target.units)
+
+
+def _activation(
+    engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, guided: bool
+) -> Explained:
+    return _from_gradients(class_activation(_model(engine, target), engine.baseline, guided=guided), "relative")
+
+
+TABLE: Mapping[str, Method] = {
+    "lime": partial(_sampled, method="lime"),
+    "kernelshap": partial(_sampled, method="kernelshap"),
+    "timeshap": _timeshap,
+    "occlusion": _occlusion,
+    "integrated_gradients": partial(_path, at_end=False),
+    "gradient_input": partial(_path, at_end=True),
+    "gradcam": partial(_activation, guided=False),
+    "guided_gradcam": partial(_activation, guided=True),
+}
+
+
+def explain(engine: PerturbationEngine, target: Target, method: str, settings: ExplainSettings, seed: int) -> Explained:
+    """Explain a target by one of the methods of `TABLE`.
+
+    Parameters
+    ----------
+    engine, target
+        The case.
+    method
+        Name of the method.
+    settings
+        Section ``explain``.
+    seed
+        Of the case; the method and the name of each player set are mixed in.
+    """
+    if method not in TABLE:
+        raise ValueError(f"explain.methods: {method!r}; expected one of {tuple(TABLE)}")
+    return TABLE[method](engine, target, settings, seed)
+
+
+def described(players: Players, values: Array) -> dict[str, Any]:
+    """Return players with their values, as metadata."""
+    return {"kind": players.kind, "names": list(players.names), "values": values.tolist()}
+
+
+def _value(engine: PerturbationEngine, target: Target, masks: npt.NDArray[np.bool_], players: Players) -> Array:
+    return engine.values(masks, players, target)
+
+
+def _model(engine: PerturbationEngine, target: Target) -> SignalModel:
+    return SignalModel(engine.scene, engine.network, engine.bank, engine.calibration, target, engine.device)
+
+
+def _direct_players(engine: PerturbationEngine, settings: ExplainSettings) -> Players:
+    edges = event_players(engine.scene, "segments", settings.segment_s, settings.rhythm).edges
+    make = lead_players if settings.players == "leads" else cell_players
+    return make(engine.scene.leads, edges, settings.rhythm)
+
+
+def _from_players(
+    engine: PerturbationEngine,
+    scales: Sequence[tuple[Players, Solution]],
+    target: Target,
+    spent: int,
+    more: Mapping[str, Any],
+) -> Explained:
+    """Join the scales; `spent` evaluations went into choosing players."""
+    scene = engine.scene
+    signal = scene.window.astype(np.float64)
+    spread = [
+        spread_by_change(
+            players,
+            solution.values,
+            np.abs(signal - fill_of_players(scene, engine.baseline, players.cell_player, players.edges)),
+        )
+        for players, solution in scales
+    ]
+    n = len(scales)
+    names, joined = join(scales)
+    rhythms = [solution.values[players.rhythm] for players, solution in scales if players.rhythm is not None]
+    error = joined.standard_error
+    return Explained(
+        np.mean(spread, axis=0),
+        target.units,
+        float(sum(rhythms)) / n if rhythms else None,
+        joined.full,
+        joined.empty,
+        joined.completeness_error,
+        spent + joined.n_evaluations,
+        {"kind": "+".join(players.kind for players, _ in scales), "names": names, "values": joined.values.tolist()},
+        error.tolist() if np.isfinite(error).all() else None,
+        {"unassigned": sum(unassigned(players, solution.values) / n for players, solution in scales), **more},
+        SPREAD_BY_CHANGE,
+    )
+
+
+def _from_gradients(found: Gradients, units: str) -> Explained:
+    return Explained(
+        found.values,
+        units,
+        found.rhythm,
+        found.full,
+        found.empty,
+        found.completeness_error,
+        found.n_evaluations,
+        {"kind": "samples", "names": [], "values": []},
+        None,
+    )

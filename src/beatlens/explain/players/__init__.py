@@ -1,0 +1,1 @@
+"""What is switched off together: segments, beats, rhythm."""

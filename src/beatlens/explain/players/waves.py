@@ -1,0 +1,84 @@
+"""Beats and P, QRS, ST and T waves of a case window as players.
+
+Where a wave lies follows from the R peaks alone, by the windows of usual rates; nothing measures the waves, and nothing
+says which of them should matter: they are players like segments, only of other edges.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from beatlens.explain.case.scene import Scene
+from beatlens.explain.players.coalition import RHYTHM, IntArray, Players, beat_bounds, segment_edges, segment_players
+
+EVENT_SETS = ("segments", "waves", "beats")
+"""Player sets that are alike in all leads."""
+BETWEEN = "TQ"
+
+
+def event_players(scene: Scene, kind: str, segment_s: float, rhythm: bool) -> Players:
+    """Return the players of a set of `EVENT_SETS` over a case window."""
+    if kind == "segments":
+        return segment_players(scene.leads, scene_edges(scene, segment_s), rhythm)
+    if kind == "waves":
+        return wave_players(scene, rhythm)
+    if kind == "beats":
+        return beat_players(scene, rhythm)
+    raise ValueError(f"explain.players: {kind!r}; expected one of {EVENT_SETS}")
+
+
+def scene_edges(scene: Scene, segment_s: float) -> IntArray:
+    """Return the segment edges of a case window, which follow its R peaks (`segment_edges`)."""
+    return segment_edges(scene.start, scene.stop, max(1, round(segment_s * scene.geometry.fs)), scene.r_index)
+
+
+def beat_players(scene: Scene, rhythm: bool) -> Players:
+    """Each beat in play is a player, from half way to the beat before to half way to the beat after."""
+    firsts = beat_bounds(scene.start, scene.stop, scene.r_index)[:-1].tolist()
+    return _players(scene, "beats", [(first, f"beat {k + 1}") for k, first in enumerate(firsts)], rhythm)
+
+
+def wave_players(scene: Scene, rhythm: bool) -> Players:
+    """Each P wave, QRS complex, ST stretch and T wave is a player; what lies between beats is one player together.
+
+    With R in seconds and RR the interval before: QRS is R - .05 to R + .08; the T wave ends at R - .04 + QT with
+    QT = .40 sqrt(RR) (Bazett 1920); the first half of what lies between is ST, the second T; P is from the end of the
+    last T wave, at most R - .28, to R - .05. Nothing reaches beyond half the distance to the next R peak, or to the
+    last, but for P, which may begin at the end of the last T wave.
+    """
+    fs, peaks = scene.geometry.fs, scene.all_r_index
+    spans: list[tuple[int, str]] = []
+    end = scene.start
+    for number, r in enumerate(scene.r_index):
+        place = int(np.searchsorted(peaks, r))
+        before = int(peaks[place] - peaks[place - 1]) if place > 0 else None
+        after = int(peaks[place + 1] - peaks[place]) if place + 1 < len(peaks) else None
+        rr_s = (before or after or fs) / fs
+        low = int(r) - before // 2 if before else int(r) - scene.geometry.before
+        high = int(r) + after // 2 if after else scene.stop
+        onset = max(low, int(r) - round(0.28 * fs))
+        qrs = max(low, int(r) - round(0.05 * fs))
+        st = min(high, int(r) + round(0.08 * fs))
+        t_end = min(high, max(st, int(r) + round((0.40 * np.sqrt(rr_s) - 0.04) * fs)))
+        t = (st + t_end) // 2
+        for first, last, name in ((onset, qrs, "P"), (qrs, st, "QRS"), (st, t, "ST"), (t, t_end, "T")):
+            first, last = max(first, end, scene.start), min(last, scene.stop)
+            if first >= last:
+                continue
+            if first > end:
+                spans.append((end, BETWEEN))
+            spans.append((first, f"{name} {number + 1}"))
+            end = last
+    if end < scene.stop:
+        spans.append((end, BETWEEN))
+    return _players(scene, "waves", spans, rhythm)
+
+
+def _players(scene: Scene, kind: str, spans: list[tuple[int, str]], rhythm: bool) -> Players:
+    """Build players from where spans begin and what they are; spans of one name are one player."""
+    edges = np.array([first for first, _ in spans] + [scene.stop], dtype=np.int64)
+    names = list(dict.fromkeys(name for _, name in spans))
+    cells = np.tile([names.index(name) for _, name in spans], (len(scene.leads), 1))
+    if rhythm:
+        names.append(RHYTHM)
+    return Players(kind, scene.leads, edges, cells, tuple(names), len(names) - 1 if rhythm else None)

@@ -1,0 +1,1 @@
+"""What comes out: attributions, their archive and their fusion."""

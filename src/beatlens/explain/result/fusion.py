@@ -1,0 +1,202 @@
+"""Fusion: what two or more explanation methods agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.explain.result.attribution import CASE_KEYS, META_KEYS, SPREAD, Attribution, rhythm_share
+
+Array = npt.NDArray[np.float64]
+
+AGGREGATES = ("geomean", "mean", "min", "max")
+SIGNS = ("penalise", "drop", "abs")
+
+
+@dataclass(frozen=True)
+class FusionSettings:
+    """Section ``fusion`` of the configuration.
+
+    Attributes
+    ----------
+    aggregate
+        How magnitudes are joined where methods match: ``geomean``, ``mean``, ``min`` or ``max``.
+    beta
+        Share (0 to 1) of the magnitude that is kept where only some of the methods have mass.
+    tau
+        Values below this share of a method's largest magnitude are pruned before fusion; the values of the rhythm and
+        of what has no place, which aren't spread over samples, are neither pruned nor what others are compared with.
+    sign
+        Where signs differ: ``penalise`` scales the magnitude by ``|sum of signs| / n`` (weighted) and takes the sign
+        of the majority, ``drop`` sets 0, ``abs`` ignores signs throughout (the result is unsigned).
+    weights
+        Weight of a method, 1 where not named.
+    """
+
+    aggregate: str
+    beta: float
+    tau: float
+    sign: str
+    weights: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if self.aggregate not in AGGREGATES:
+            raise ValueError(f"fusion.aggregate: {self.aggregate!r}; expected one of {AGGREGATES}")
+        if self.sign not in SIGNS:
+            raise ValueError(f"fusion.sign: {self.sign!r}; expected one of {SIGNS}")
+        if not (0 <= self.beta <= 1 and 0 <= self.tau < 1):
+            raise ValueError(f"fusion: beta {self.beta}, tau {self.tau}; expected 0 to 1 and 0 to below 1")
+        if any(not weight > 0 for weight in self.weights.values()):
+            raise ValueError(f"fusion.weights: {dict(self.weights)}; expected > 0")
+
+
+def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> Attribution:
+    """Fuse attributions of one case on their common grid.
+
+    Each method (its rhythm is one more cell, its unassigned value another) is scaled to unit absolute mass and pruned
+    at tau. A cell's magnitude is the weighted aggregate of the methods that have mass there, times beta where some have
+    none; then the sign policy; then the whole is scaled to unit absolute mass again. An attribution fused with itself
+    at tau 0 is itself, up to that scale. A method that had no rhythm player has no say about the rhythm: it is no
+    partner there, and its own mass is scaled to what the others leave for the signal, on average.
+
+    Parameters
+    ----------
+    attributions
+        Method name -> attribution, all of one case, same leads, rate and window.
+    settings
+        Section ``fusion``.
+
+    Returns
+    -------
+    Attribution
+        In relative units. ``meta["fusion"]`` has the settings, the share of the mass lost to conflict of signs and to
+        missing partners, and each method's share that pruning left.
+    """
+    if not attributions:
+        raise ValueError("fusion of no attribution; expected at least one")
+    names = sorted(attributions)
+    first = attributions[names[0]]
+    _check_grid(attributions)
+    weights = np.array([settings.weights.get(name, 1.0) for name in names])
+    asked = np.array([attributions[name].rhythm is not None for name in names])
+    flat = np.array([_unit_mass(_flat(attributions[name], first.leads)) for name in names])
+    if asked.any():
+        flat[~asked] *= 1 - np.average(np.abs(flat[asked, -1]), weights=weights[asked])
+    pruned, kept = zip(*(_prune(values, settings.tau) for values in flat), strict=True)
+    fused, lost = _join(np.array(pruned), asked, weights, settings)
+    fused = _unit_mass(fused)
+    rhythm = float(fused[-1]) if asked.any() else None
+    values, unassigned = fused[:-2].reshape(first.values.shape).astype(np.float32), float(fused[-2])
+    meta: dict[str, Any] = dict.fromkeys(META_KEYS) | {key: first.meta[key] for key in CASE_KEYS}
+    for key in {"baseline", "contrast", "lead_off"} & set(first.meta):
+        same = all(attribution.meta.get(key) == first.meta[key] for attribution in attributions.values())
+        meta[key] = first.meta[key] if same else None
+    meta |= {
+        "method": "fused",
+        "units": "relative",
+        "spread": SPREAD,
+        "players": {"kind": "fused", "names": [], "values": []},
+        "n_evaluations": sum(int(attributions[name].meta["n_evaluations"] or 0) for name in names),
+        "rhythm": rhythm,
+        "rhythm_share": rhythm_share(values, rhythm, unassigned),
+        "unassigned": unassigned,
+        "fusion": {
+            "methods": names,
+            "aggregate": settings.aggregate,
+            "beta": settings.beta,
+            "tau": settings.tau,
+            "sign": settings.sign,
+            "weights": dict(zip(names, weights.tolist(), strict=True)),
+            "lost_to_conflict": lost["conflict"],
+            "lost_unmatched": lost["unmatched"],
+            "kept_after_pruning": dict(zip(names, kept, strict=True)),
+        },
+    }
+    return Attribution(values, first.leads, first.fs, first.start_s, meta)
+
+
+def _check_grid(attributions: Mapping[str, Attribution]) -> None:
+    items = list(attributions.items())
+    name, first = items[0]
+    for other, attribution in items[1:]:
+        same = (
+            set(first.leads) == set(attribution.leads)
+            and first.values.shape == attribution.values.shape
+            and first.fs == attribution.fs
+            and first.start_s == attribution.start_s
+            and all(first.meta[key] == attribution.meta[key] for key in ("case", "beat_id", "class", "target"))
+        )
+        if not same:
+            raise ValueError(
+                f"fusion of {name} ({first.meta['case']}, {first.values.shape}, {first.fs} Hz, {first.start_s} s) with "
+                f"{other} ({attribution.meta['case']}, {attribution.values.shape}, {attribution.fs} Hz, "
+                f"{attribution.start_s} s); expected one case on one grid"
+            )
+
+
+def _flat(attribution: Attribution, leads: tuple[str, ...]) -> Array:
+    """Return the samples' values, then what has no place, then the rhythm's."""
+    order = [attribution.leads.index(lead) for lead in leads]
+    samples = attribution.values[order].astype(np.float64).ravel()
+    return np.append(samples, [attribution.unassigned, attribution.rhythm or 0.0])
+
+
+def _unit_mass(values: Array) -> Array:
+    mass = np.abs(values).sum()
+    return values / mass if mass > 0 else values
+
+
+def _prune(values: Array, tau: float) -> tuple[Array, float]:
+    """Zero samples below tau times the largest magnitude; return them with the share of the mass that is left.
+
+    The last two values are those of no sample and stay.
+    """
+    magnitude = np.abs(values)
+    keep = np.append(magnitude[:-2] >= tau * magnitude[:-2].max(initial=0.0), [True, True])
+    pruned = np.where(keep, values, 0.0)
+    total = magnitude.sum()
+    return pruned, float(np.abs(pruned).sum() / total) if total > 0 else 0.0
+
+
+def _join(
+    values: Array, asked: npt.NDArray[np.bool_], weights: Array, settings: FusionSettings
+) -> tuple[Array, dict[str, float]]:
+    """Join (n_methods, n_cells) to (n_cells,), with the share of the joined mass that each rule took away.
+
+    The last cell is the rhythm's, and only the methods that were `asked` about it, (n_methods,), are partners there.
+    """
+    magnitude = np.abs(values)
+    has = magnitude > 0
+    missing = ~has
+    missing[~asked, -1] = False
+    share = np.where(has, weights[:, None], 0.0)
+    total = share.sum(axis=0)
+    share = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
+    if settings.aggregate == "geomean":
+        logs = np.log(magnitude, out=np.zeros_like(magnitude), where=has)
+        joined = np.where(total > 0, np.exp((share * logs).sum(axis=0)), 0.0)
+    elif settings.aggregate == "mean":
+        joined = (share * magnitude).sum(axis=0)
+    elif settings.aggregate == "min":
+        joined = np.where(total > 0, np.where(has, magnitude, np.inf).min(axis=0), 0.0)
+    else:
+        joined = magnitude.max(axis=0)
+    matched = np.where(missing.any(axis=0), settings.beta * joined, joined)
+    balance = (share * np.sign(values)).sum(axis=0)
+    if settings.sign == "abs":
+        result = matched
+    elif settings.sign == "drop":
+        result = np.where(np.isclose(np.abs(balance), 1.0), matched * np.sign(balance), 0.0)
+    else:
+        result = matched * balance
+    mass = joined.sum()
+    if not mass > 0:
+        return result, {"conflict": 0.0, "unmatched": 0.0}
+    return result, {
+        "conflict": float((matched.sum() - np.abs(result).sum()) / mass),
+        "unmatched": float((mass - matched.sum()) / mass),
+    }

@@ -1,0 +1,1 @@
+"""What the network is given, and the view of a record that prediction and explanation share."""

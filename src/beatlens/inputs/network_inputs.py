@@ -1,0 +1,286 @@
+"""What the network sees of a record: scaled waveforms, RR features, windows and prototype features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.beats.beat_table import BeatSettings, context_windows, rr_features, stretch_ids
+from beatlens.core.leads import lead_id
+from beatlens.inputs.look_alikes import LookAlikeSettings
+from beatlens.inputs.prototype_bank import PrototypeBank, class_features, combine, lead_products, nearest_distance
+from beatlens.shards.shard import BeatGeometry, Shard, cut_beats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+TYPICAL_BEATS = 301
+"""Beats, evenly spread over a record, whose median is its typical beat."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How inputs are made; part of the bundle.
+
+    Attributes
+    ----------
+    classes
+        Class ids, in the order of the logits.
+    leads
+        Leads used where present, by name.
+    geometry
+        Extent of a beat.
+    beats
+        Section ``beats`` of the configuration.
+    bank
+        Prototypes.
+    look_alikes
+        How beats of one shape share evidence; None where they don't.
+    """
+
+    classes: tuple[str, ...]
+    leads: tuple[str, ...]
+    geometry: BeatGeometry
+    beats: BeatSettings
+    bank: PrototypeBank
+    look_alikes: LookAlikeSettings | None = None
+
+    def __post_init__(self) -> None:
+        if self.bank.leads != self.leads or self.bank.classes != self.classes:
+            raise ValueError(
+                f"prototype bank of leads {self.bank.leads} and classes {self.bank.classes}; "
+                f"expected {self.leads} and {self.classes}"
+            )
+
+
+@dataclass(frozen=True)
+class PreparedRecord:
+    """A record in the leads that the model uses, and what of its beats takes no waveforms.
+
+    Attributes
+    ----------
+    corpus, record, patient
+        Identifiers; `patient` is ``corpus/patient``.
+    beats
+        The record's rows of the beat table.
+    fs_file
+        Rate of the record file in Hz.
+    leads
+        Leads of the record that the model uses, in the model's order.
+    lead_scale
+        (L,) mV.
+    lead_ids
+        (L,) embedding indices.
+    geometry
+        Extent of a beat.
+    signal
+        (L, n_samples) float32 mV; read-only, in the shard's file where it can be (`used_signal`).
+    typical
+        (L, T) the record's typical beat in units of `lead_scale` (`typical_beats`).
+    rr
+        (n, R) RR features, not scaled.
+    windows, lengths, positions
+        (n, W), (n,), (n,): see `beatlens.beats.context_windows`; rows count within the record.
+    """
+
+    corpus: str
+    record: str
+    patient: str
+    beats: pd.DataFrame
+    fs_file: float
+    leads: tuple[str, ...]
+    lead_scale: FloatArray
+    lead_ids: IntArray
+    geometry: BeatGeometry
+    signal: FloatArray
+    typical: FloatArray
+    rr: FloatArray
+    windows: IntArray
+    lengths: IntArray
+    positions: IntArray
+
+    def __len__(self) -> int:
+        """Return the number of beats."""
+        return len(self.rr)
+
+    @cached_property
+    def r_index(self) -> IntArray:
+        """(n,) R samples."""
+        return np.asarray(self.beats["r_index"], dtype=np.int64)
+
+    @cached_property
+    def lead_mean(self) -> npt.NDArray[np.float64]:
+        """(L,) mean of each lead over the record in mV."""
+        return lead_means(self.signal)
+
+
+@dataclass(frozen=True)
+class RecordInputs(PreparedRecord):
+    """Inputs of one record's beats, all of which have the same leads.
+
+    Attributes
+    ----------
+    waves
+        (n, L, T) float32 in units of `lead_scale`.
+    """
+
+    waves: FloatArray
+
+
+def used_leads(shard: Shard, corpus: str, record: str, spec: InputSpec) -> tuple[str, ...]:
+    """Return the leads of a record that the model uses, in the model's order."""
+    own = shard.leads(corpus, record)
+    leads = tuple(lead for lead in spec.leads if lead in own)
+    if not leads:
+        raise ValueError(f"{shard.path}: {corpus}/{record} has the leads {own}; expected some of {spec.leads}")
+    return leads
+
+
+def used_signal(shard: Shard, corpus: str, record: str, leads: tuple[str, ...]) -> FloatArray:
+    """Return a record's signal in the leads that the model uses, (L, n_samples) mV.
+
+    Leads that lie evenly spaced in the shard's file, as any one or two do, are a view of it; others are copied.
+    """
+    signal = np.asarray(shard.signal(corpus, record))
+    own = shard.leads(corpus, record)
+    rows = [own.index(lead) for lead in leads]
+    steps = set(np.diff(rows).tolist()) or {1}
+    if len(steps) > 1:
+        return signal[rows]
+    step = steps.pop()
+    end = rows[-1] + step
+    return signal[rows[0] : end if end >= 0 else None : step]
+
+
+def lead_means(signal: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the (L,) mean of each lead of a signal (L, n_samples)."""
+    mean: npt.NDArray[np.float64] = signal.mean(axis=1, dtype=np.float64)
+    return mean
+
+
+def typical_beats(waves: FloatArray) -> FloatArray:
+    """Return the typical beat of a record's beats (n, L, T): the median of up to `TYPICAL_BEATS` of them, (L, T).
+
+    Like a lead's scale it is taken once from all of the record, without labels, and stays as it is under perturbation.
+    """
+    typical: FloatArray = np.median(waves[typical_rows(len(waves))], axis=0).astype(np.float32)
+    return typical
+
+
+def typical_rows(n: int) -> IntArray:
+    """Return which of a record's n beats its typical beat is taken from, ascending."""
+    return np.unique(np.linspace(0, n - 1, min(TYPICAL_BEATS, n)).astype(np.int64))
+
+
+def view_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> PreparedRecord:
+    """Prepare one record but for the waveforms of its beats; of those only what the typical beat takes is cut.
+
+    Parameters
+    ----------
+    shard
+        Holds the record.
+    beats
+        All of the record's rows of a beat table, in time order.
+    spec
+        How inputs are made.
+    """
+    first = beats.iloc[0]
+    corpus, record = str(first["corpus"]), str(first["record"])
+    leads = used_leads(shard, corpus, record, spec)
+    own, fs = shard.leads(corpus, record), shard.row(corpus, record).fs
+    if fs != spec.geometry.fs:
+        raise ValueError(f"{shard.path}: {corpus}/{record} is at {fs} Hz; expected {spec.geometry.fs} Hz")
+    scale = shard.lead_scale(corpus, record)[[own.index(lead) for lead in leads]]
+    if not (scale > 0).all():
+        raise ValueError(f"{shard.path}: {corpus}/{record} has lead scales {scale}; expected > 0")
+    windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
+    signal = used_signal(shard, corpus, record, leads)
+    r_index = beats["r_index"].to_numpy(dtype=np.int64)
+    waves = scaled_beats(signal, r_index[typical_rows(len(beats))], scale, spec.geometry)
+    return PreparedRecord(
+        corpus=corpus,
+        record=record,
+        patient=f"{corpus}/{first['patient']}",
+        beats=beats,
+        fs_file=float(shard.row(corpus, record).fs_file),
+        leads=leads,
+        lead_scale=scale,
+        lead_ids=np.array([lead_id(lead) for lead in leads], dtype=np.int64),
+        geometry=spec.geometry,
+        signal=signal,
+        typical=typical_beats(waves),
+        rr=rr_features(beats, spec.beats),
+        windows=windows,
+        lengths=lengths,
+        positions=positions,
+    )
+
+
+def prepare_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> RecordInputs:
+    """Make the inputs of one record; arguments as for `view_record`."""
+    record = view_record(shard, beats, spec)
+    waves = scaled_beats(record.signal, record.r_index, record.lead_scale, record.geometry)
+    return RecordInputs(**{field.name: getattr(record, field.name) for field in fields(PreparedRecord)}, waves=waves)
+
+
+def scaled_beats(signal: FloatArray, r_index: IntArray, scale: FloatArray, geometry: BeatGeometry) -> FloatArray:
+    """Cut beats out of a signal (L, n_samples) and divide them by the leads' scales (L,): (n, L, T)."""
+    waves = cut_beats(signal, r_index, geometry)
+    waves /= scale[:, None]
+    return waves
+
+
+def prepare(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> Iterator[RecordInputs]:
+    """Yield the inputs of each record of a beat table, one record in memory at a time, in the table's order."""
+    for _, rows in beats.groupby(["corpus", "record"], sort=False).indices.items():
+        yield prepare_record(shard, beats.iloc[np.sort(rows)].reset_index(drop=True), spec)
+
+
+def record_similarities(waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank, patient: str) -> FloatArray:
+    """Return similarities (n, P) of a record's scaled waves (n, L, T), own-patient prototypes at -inf."""
+    return combine(*record_products(waves, leads, bank), patient)
+
+
+def record_products(
+    waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank
+) -> tuple[FloatArray, FloatArray, BoolArray, PrototypeBank]:
+    """Return what `combine` and `nearest_distance` take for a record's scaled waves (n, L, T)."""
+    own = bank.for_leads(leads)
+    parts = [lead_products(waves[:, k], k, own) for k in range(len(leads))]
+    dots = np.stack([dot for dot, _ in parts], axis=1)
+    norm2 = np.stack([norm for _, norm in parts], axis=1)
+    return dots, norm2, np.ones(norm2.shape, dtype=bool), own
+
+
+def prototype_features(inputs: RecordInputs, bank: PrototypeBank) -> tuple[FloatArray, FloatArray]:
+    """Return a record's prototype features (n, S) and the distance to the nearest prototype of another patient (n,)."""
+    products = record_products(inputs.waves, inputs.leads, bank)
+    return class_features(combine(*products, inputs.patient), bank), nearest_distance(*products, inputs.patient)
+
+
+__all__ = [
+    "InputSpec",
+    "PreparedRecord",
+    "RecordInputs",
+    "lead_means",
+    "prepare",
+    "prepare_record",
+    "prototype_features",
+    "record_products",
+    "record_similarities",
+    "scaled_beats",
+    "typical_beats",
+    "typical_rows",
+    "used_leads",
+    "used_signal",
+    "view_record",
+]

@@ -1,0 +1,1 @@
+"""From beats to a bundle: batches, training, cross-fitting, decision limits."""

@@ -1,0 +1,85 @@
+"""When to trust a prediction: calibration, review thresholds and conformal sets, fitted on patients not seen."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.decision.calibration import Calibration, fit_calibration
+from beatlens.decision.conformal import ConformalSets, fit_conformal
+from beatlens.decision.review import ReviewSettings, Thresholds, fit_thresholds
+from beatlens.learning.held_out import HeldOut
+from beatlens.learning.objective import macro_f1
+
+logger = logging.getLogger(__name__)
+
+
+def fit_trust(
+    held_out: HeldOut, settings: ReviewSettings, *, weighted: bool
+) -> tuple[Calibration, Thresholds, ConformalSets, dict[str, Any]]:
+    """Fit all three on the outputs for patients that the network has not seen.
+
+    Parameters
+    ----------
+    held_out
+        Network outputs for labelled beats.
+    settings
+        Section ``review``.
+    weighted
+        Whether the loss had class weights (``training.class_weight_power`` above 0).
+
+    Returns
+    -------
+    calibration, thresholds, conformal sets and what they reach on these beats
+    """
+    target = held_out.target
+    calibration = fit_calibration(
+        held_out.logits, target, held_out.patient.tolist(), held_out.noisy_gate, held_out.is_noise, weighted=weighted
+    )
+    probability, p_noise = calibration.probabilities(held_out.logits), calibration.noise(held_out.gate)
+    thresholds = fit_thresholds(
+        probability, p_noise, held_out.distance, target, held_out.patient, held_out.unflagged, held_out.clean, settings
+    )
+    conformal = fit_conformal(probability, target, held_out.patient.tolist(), settings.conformal_alpha)
+    accepted = held_out.unflagged & (probability.max(axis=1) >= thresholds.confidence)
+    accepted &= (p_noise <= thresholds.noise) & ~thresholds.far(probability, held_out.distance)
+    predicted = probability.argmax(axis=1)
+    wrong = predicted != target
+    summary = {
+        "n_beats": len(target),
+        "n_patients": len(np.unique(held_out.patient)),
+        "error": float(wrong.mean()),
+        "macro_f1": macro_f1(target, predicted),
+        "error_accepted": float(wrong[accepted].mean()) if accepted.any() else None,
+        "accepted_wrong": [
+            float((wrong & accepted)[own].mean()) if own.any() else None
+            for own in (held_out.unflagged & (target == k) for k in range(probability.shape[1]))
+        ],
+        "coverage": float(accepted.mean()),
+        "expected_calibration_error": calibration_error(probability, target),
+        "gate_n_noise": int(held_out.is_noise.sum()),
+        "gate_n_clean": int((~held_out.is_noise).sum()),
+    }
+    logger.info(
+        "calibrated on %d beats of %d patients: error %.4f, coverage %.3f (bundle.json has all of it)",
+        summary["n_beats"],
+        summary["n_patients"],
+        summary["error"],
+        summary["coverage"],
+    )
+    return calibration, thresholds, conformal, summary
+
+
+def calibration_error(probability: npt.NDArray[np.float64], target: npt.NDArray[np.int64], bins: int = 15) -> float:
+    """Return the expected calibration error of the predicted class, over bins of equal width (Guo et al. 2017)."""
+    confidence = probability.max(axis=1)
+    hit = probability.argmax(axis=1) == target
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    n = np.bincount(place, minlength=bins)
+    gap = np.abs(
+        np.bincount(place, weights=hit, minlength=bins) - np.bincount(place, weights=confidence, minlength=bins)
+    )
+    return float(gap[n > 0].sum() / len(target))

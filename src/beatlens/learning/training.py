@@ -1,0 +1,299 @@
+"""Training of a network: deterministic for any number of cores, resumable from its last epoch.
+
+The number of epochs is fixed and the saved weights are those of the last epoch: what the history's last row says is
+what the bundle holds. Patients of the split ``select`` are only looked at, for the history.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from beatlens.core.files import atomic_path
+from beatlens.core.seeds import derive_seed
+from beatlens.learning.augmentation import Augmentation
+from beatlens.learning.batches import TrainingSet
+from beatlens.learning.objective import class_weights, forward, learning_rate, losses, macro_f1, to_tensors
+from beatlens.models.hybrid import HybridNet
+from beatlens.models.settings import NetworkConfig
+from beatlens.signals.added_noise import NoiseSettings, NoiseSource
+
+logger = logging.getLogger(__name__)
+
+HISTORY_COLUMNS = ("epoch", "loss", "class_loss", "gate_loss", "lr", "train_macro_f1", "select_macro_f1")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The section ``training`` of the configuration.
+
+    Attributes
+    ----------
+    folds
+        Folds of the training patients for cross-fitting (`beatlens.learning.held_out`); 0 where patients are set aside
+        for calibration.
+    epochs
+        Epochs, all of which are run.
+    batch_beats
+        Targets in a step, about.
+    precision
+        ``float32``, or ``bfloat16`` for mixed precision (Micikevicius et al. 2018): the network's convolutions,
+        products of matrices and what follows from them, up to the logits, in bfloat16, which has the range of float32
+        and needs no scaling of the loss. Losses, weights, steps and all that is done with the trained network are in
+        float32.
+    learning_rate, weight_decay
+        Highest learning rate of the one-cycle schedule (Smith & Topin 2019) and decay of AdamW.
+    class_weight_power
+        Loss weight of a class: (1 / frequency) ** power, with mean 1 over the training beats.
+    gate_loss_weight
+        Weight of the noise gate's loss beside the class loss.
+    noise_fraction, noise_snr_db, noisy_below_db, clean_above_db
+        See `beatlens.signals.added_noise.NoiseSettings`.
+    gain_jitter, lead_dropout, position_jitter_s, shape_jitter, rhythm_fraction
+        See `beatlens.learning.augmentation.Augmentation`.
+    """
+
+    folds: int
+    epochs: int
+    batch_beats: int
+    precision: str
+    learning_rate: float
+    weight_decay: float
+    class_weight_power: float
+    gate_loss_weight: float
+    noise_fraction: float
+    noise_snr_db: tuple[float, float]
+    noisy_below_db: float
+    clean_above_db: float
+    gain_jitter: float
+    lead_dropout: float
+    position_jitter_s: float
+    shape_jitter: float
+    rhythm_fraction: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "noise_snr_db", tuple(self.noise_snr_db))
+        if self.folds < 0 or self.folds == 1:
+            raise ValueError(f"training.folds: {self.folds}; expected 0, or 2 or more")
+        if self.epochs < 1 or self.batch_beats < 1:
+            raise ValueError(f"training: {self.epochs} epochs of {self.batch_beats} beats a step; expected >= 1")
+        if self.precision not in {"float32", "bfloat16"}:
+            raise ValueError(f"training.precision: {self.precision!r}; expected float32 or bfloat16")
+
+    @property
+    def noise(self) -> NoiseSettings:
+        """How noise is added."""
+        return NoiseSettings(self.noise_fraction, self.noise_snr_db, self.noisy_below_db, self.clean_above_db)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What is done to a run of training beats."""
+        return Augmentation(
+            self.noise,
+            gain_jitter=self.gain_jitter,
+            lead_dropout=self.lead_dropout,
+            position_jitter_s=self.position_jitter_s,
+            shape_jitter=self.shape_jitter,
+            rhythm_fraction=self.rhythm_fraction,
+        )
+
+
+@dataclass
+class EpochState:
+    """All that an interrupted training goes on from; random numbers derive from seed and epoch."""
+
+    epoch: int
+    history: list[dict[str, float]]
+
+
+def save_state(path: Path, key: str, state: EpochState, network: HybridNet, optimizer: torch.optim.Optimizer) -> None:
+    """Write the state after an epoch."""
+    value = {
+        "key": key,
+        "epoch": state.epoch,
+        "history": state.history,
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    content = io.BytesIO()  # torch's own writing to a file doesn't tell that a disk is full
+    torch.save(value, content)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
+
+
+def load_state(path: Path, key: str, network: HybridNet, optimizer: torch.optim.Optimizer) -> EpochState | None:
+    """Go on from a saved state if it is whole and has the key of this code, configuration and data; else return None.
+
+    Where None is returned, network and optimizer are as they were.
+    """
+    if not path.exists():
+        return None
+    before = copy.deepcopy((network.state_dict(), optimizer.state_dict()))
+    try:
+        _check_whole(path)
+        value = torch.load(path, map_location=next(network.parameters()).device, weights_only=True)
+        if value["key"] != key:
+            logger.info("%s is the state of another training (its key differs): starting anew", path)
+            return None
+        network.load_state_dict(value["network"])
+        optimizer.load_state_dict(value["optimizer"])
+        state = EpochState(int(value["epoch"]), list(value["history"]))
+    except Exception as error:  # damage makes readers raise anything
+        network.load_state_dict(before[0])
+        optimizer.load_state_dict(before[1])
+        logger.warning("%s can't be gone on from (%s: %s): starting anew", path, type(error).__name__, error)
+        return None
+    logger.info("going on after epoch %d of %s", state.epoch, path)
+    return state
+
+
+def _check_whole(path: Path) -> None:
+    """Raise where a saved state is damaged: torch itself reads other numbers from changed bytes and says nothing."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} differs from its checksum")
+
+
+def train(
+    training: TrainingSet,
+    network_config: NetworkConfig,
+    settings: TrainingSettings,
+    noise: Sequence[NoiseSource],
+    seed: int,
+    device: str,
+    select_score: Callable[[HybridNet], float],
+    state_path: Path | None = None,
+    key: str = "",
+    callbacks: Sequence[Callable[[int, HybridNet], None]] = (),
+) -> tuple[HybridNet, list[dict[str, float]]]:
+    """Train a network.
+
+    Parameters
+    ----------
+    training
+        Records of the split ``train``.
+    network_config, settings
+        Sizes and the section ``training``.
+    noise
+        Noise to add, of the part ``train``.
+    seed
+        Of the run.
+    device
+        ``cpu`` or ``cuda``; call `beatlens.models.build.make_deterministic` first.
+    select_score
+        Scores the network (in evaluation mode) after each epoch, NaN where there are no patients for it.
+    state_path, key
+        Where the state is kept between epochs, and what it must match to be gone on from; not kept where None.
+    callbacks
+        Called with epoch and network after each epoch.
+
+    Returns
+    -------
+    network in evaluation mode, with the weights of the last epoch, and its history, one row an epoch
+    (`HISTORY_COLUMNS`)
+    """
+    counts = training.class_counts
+    weights = torch.from_numpy(class_weights(counts, settings.class_weight_power)).to(device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "training", "weights"))
+        network = HybridNet(network_config)
+    mean, std = training.rr_statistics()
+    network.set_scaler(torch.from_numpy(mean), torch.from_numpy(std))
+    network.to(device)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    n_rows = sum(len(record.r_index) for record in training.records)
+    steps_per_epoch = max(1, round(n_rows / settings.batch_beats))
+    state = load_state(state_path, key, network, optimizer) if state_path is not None else None
+    state = state or EpochState(0, [])
+    for epoch in range(state.epoch + 1, settings.epochs + 1):
+        row = _epoch(epoch, training, network, optimizer, settings, noise, weights, seed, device, steps_per_epoch)
+        network.eval()
+        row["select_macro_f1"] = select_score(network)
+        state.history.append(row)
+        state.epoch = epoch
+        logger.info(
+            "epoch %d of %d: %s", epoch, settings.epochs, ", ".join(f"{k} {row[k]:.4g}" for k in HISTORY_COLUMNS[1:])
+        )
+        for callback in callbacks:
+            callback(epoch, network)
+        if state_path is not None:
+            save_state(state_path, key, state, network, optimizer)
+    return network.eval(), state.history
+
+
+def _epoch(
+    epoch: int,
+    training: TrainingSet,
+    network: HybridNet,
+    optimizer: torch.optim.Optimizer,
+    settings: TrainingSettings,
+    noise: Sequence[NoiseSource],
+    weights: Tensor,
+    seed: int,
+    device: str,
+    steps_per_epoch: int,
+) -> dict[str, float]:
+    rng = np.random.default_rng(derive_seed(seed, "training", "epoch", epoch))
+    network.train()
+    sums = np.zeros(3)
+    targets, predictions = [], []
+    rate = 0.0
+    n = 0
+    cuda = [torch.cuda.current_device()] if device == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):  # dropout draws from torch's generator, and from nothing else
+        torch.manual_seed(derive_seed(seed, "training", "dropout", epoch))
+        for step, batch in enumerate(training.batches(settings.batch_beats, rng, noise, settings.augmentation)):
+            done = (epoch - 1) * steps_per_epoch + min(step, steps_per_epoch - 1)
+            rate = learning_rate(done, settings.epochs * steps_per_epoch, settings.learning_rate)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            tensors = to_tensors(batch, device)
+            with torch.autocast(device, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                logits, gate = forward(network, tensors, batch.n_beats)
+            logits, gate = logits.float(), gate.float()
+            total, class_loss, gate_loss = losses(logits, gate, tensors, weights, settings.gate_loss_weight)
+            optimizer.zero_grad(set_to_none=True)
+            total.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0, foreach=False)
+            optimizer.step()
+            values = [float(total.detach()), float(class_loss.detach()), float(gate_loss.detach())]
+            if not np.isfinite(values).all():
+                raise ValueError(f"epoch {epoch}, step {step}: loss {values[0]}; expected a finite loss")
+            sums += np.array(values) * len(batch.target)
+            n += len(batch.target)
+            labelled = (batch.target >= 0) & batch.competing.all(axis=1)
+            targets.append(batch.target[labelled])
+            predictions.append(logits.detach().mean(1).argmax(1).cpu().numpy()[labelled])
+    loss, class_part, gate_part = (sums / max(n, 1)).tolist()
+    score = macro_f1(np.concatenate(targets), np.concatenate(predictions))
+    return {
+        "epoch": epoch,
+        "loss": loss,
+        "class_loss": class_part,
+        "gate_loss": gate_part,
+        "lr": rate,
+        "train_macro_f1": score,
+    }
+
+
+def summary(network: HybridNet, training: TrainingSet) -> dict[str, Any]:
+    """Return what a bundle notes about a training: parameters, beats of each class, patients, records."""
+    return {
+        "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "n_beats": {name: int(count) for name, count in zip(training.spec.classes, training.class_counts, strict=True)},
+        "n_records": len(training.records),
+        "patients": sorted({record.patient for record in training.records}),
+    }

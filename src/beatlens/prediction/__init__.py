@@ -1,0 +1,1 @@
+"""The bundle, and what it says of beats, strips and records."""

@@ -1,0 +1,1 @@
+"""What programs and rules share: logs, fingerprints of code, the manifest."""

@@ -1,0 +1,1 @@
+"""Preprocessed records in shards, their splits, and the tables over them."""

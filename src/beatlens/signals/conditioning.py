@@ -1,0 +1,290 @@
+"""Conditioning: a record in millivolts to a zero-phase band-passed signal at the model's rate, in millivolts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.core.record import RecordFault
+
+FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+MIN_FS, MAX_FS = 100.0, 4000.0
+"""Rates of record files in Hz that are conditioned; below, a QRS can't be told from a T wave."""
+_NYQUIST_SHARE = 0.9  # of the lower Nyquist frequency that a cut may reach
+_NOTCH_QUALITY = 30.0
+_MAX_DENOMINATOR = 100_000  # of the resampling ratio: rates of up to five digits are exact
+MANY, SAMPLE = 20_000, 2_000
+"""Values from which on a sample of so many of them speeds their median up."""
+FILTER_BLOCK = 1 << 18
+"""Samples that are filtered at once."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SignalSettings:
+    """Section ``signal`` of the configuration.
+
+    Attributes
+    ----------
+    fs
+        Rate in Hz that every record is resampled to.
+    band_hz
+        Low and high cut of the band-pass in Hz.
+    order
+        Order of the Butterworth filter; it runs forwards and backwards, which doubles it.
+    notch_hz
+        Mains frequency to remove, or None.
+    """
+
+    fs: float
+    band_hz: Sequence[float]
+    order: int
+    notch_hz: float | None
+
+    def __post_init__(self) -> None:
+        if not self.fs > 0:
+            raise ValueError(f"signal.fs is {self.fs} Hz; expected > 0")
+        if len(self.band_hz) != 2 or not 0 < self.band_hz[0] < self.band_hz[1]:
+            raise ValueError(f"signal.band_hz is {self.band_hz}; expected 0 < low cut < high cut")
+        if self.band_hz[0] >= _NYQUIST_SHARE * self.fs / 2:
+            raise ValueError(
+                f"signal.band_hz is {self.band_hz}; expected a low cut under {_NYQUIST_SHARE * self.fs / 2}"
+            )
+        if self.order < 1:
+            raise ValueError(f"signal.order is {self.order}; expected >= 1")
+
+
+@dataclass(frozen=True)
+class Conditioned:
+    """A conditioned record.
+
+    Attributes
+    ----------
+    signal
+        (n_leads, n_samples) float32 mV at the model's rate, finite; zero in a lead without any finite sample.
+    missing
+        (n_leads, n_samples) bool, True where the recorder gave no value and the signal is interpolated.
+    notes
+        What was not done as configured, and why.
+    """
+
+    signal: FloatArray
+    missing: BoolArray
+    notes: tuple[str, ...]
+
+
+def condition(signal: FloatArray, fs: float, settings: SignalSettings) -> Conditioned:
+    """Fill gaps, resample to ``settings.fs`` and band-pass with zero phase; amplitudes stay in millivolts.
+
+    The polyphase resampling comes first, so that one and the same filter acts on every corpus whatever its rate, and
+    a filter of a few Hz is never designed at 4 kHz. Second-order sections keep it stable (a band-pass in b, a form
+    diverges at 2 kHz). The high cut stays under the Nyquist frequencies of both rates. Ends are continued by
+    reflection, which leaves no step where a record starts inside a QRS.
+
+    Parameters
+    ----------
+    signal
+        (n_leads, n_samples) mV at `fs`, NaN where there is no value.
+    fs
+        Rate of `signal` in Hz.
+    settings
+        Section ``signal`` of the configuration.
+
+    Returns
+    -------
+    Conditioned
+        With ceil(n_samples * settings.fs / fs) samples a lead.
+
+    Raises
+    ------
+    RecordFault
+        ``zero_length`` without samples, ``unknown_fs`` for a rate outside `MIN_FS`..`MAX_FS`.
+    """
+    if signal.ndim != 2 or signal.shape[1] == 0:
+        raise RecordFault("zero_length", f"signal of shape {signal.shape}; expected (n_leads, n_samples) with samples")
+    if not MIN_FS <= fs <= MAX_FS:
+        raise RecordFault("unknown_fs", f"sampling rate {fs} Hz; expected {MIN_FS:g} to {MAX_FS:g} Hz")
+    filled, missing = fill_gaps(signal)
+    notes: list[str] = []
+    sections = _sections(fs, settings, notes)
+    for note in notes:
+        logger.info("%s", note)
+    mask = _resample_mask(missing, fs, settings.fs)
+    del missing
+    conditioned = np.empty(mask.shape, dtype=np.float32)
+    for lead, row in zip(conditioned, filled, strict=True):  # one by one: a day of a lead in float64 is large
+        lead[:] = _zero_phase(resample(row[None], fs, settings.fs)[0], sections, settings)
+    return Conditioned(conditioned, mask, tuple(notes))
+
+
+def fill_gaps(signal: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Interpolate missing samples linearly; ends hold the nearest value, a lead without any value becomes zero.
+
+    Parameters
+    ----------
+    signal
+        (n_leads, n_samples) mV, not finite where there is no value.
+
+    Returns
+    -------
+    filled
+        (n_leads, n_samples) float32, finite; the same object where nothing was missing.
+    missing
+        (n_leads, n_samples) bool.
+    """
+    missing: BoolArray = np.isfinite(signal)
+    np.logical_not(missing, out=missing)
+    if not missing.any():
+        return signal, missing
+    filled = signal.copy()
+    time = np.arange(signal.shape[1])
+    for lead, hole in zip(filled, missing, strict=True):
+        if hole.all():
+            lead[:] = 0
+        elif hole.any():
+            lead[hole] = np.interp(time[hole], time[~hole], lead[~hole])
+    return filled, missing
+
+
+def resample(signal: FloatArray, fs: float, target_fs: float) -> FloatArray:
+    """Resample by a rational factor with a polyphase anti-aliasing filter.
+
+    Parameters
+    ----------
+    signal
+        (n_leads, n_samples), finite.
+    fs, target_fs
+        Rates in Hz, fractions allowed; their ratio is exact up to a denominator of `_MAX_DENOMINATOR`.
+
+    Returns
+    -------
+    (n_leads, ceil(n_samples * target_fs / fs)) float32
+    """
+    from scipy.signal import resample_poly
+
+    ratio = _ratio(fs, target_fs)
+    if ratio == 1:
+        return signal.astype(np.float32, copy=False)
+    level = row_medians(signal)[:, None].astype(np.float32)
+    centred = (signal - level).astype(np.float32, copy=False)
+    resampled = resample_poly(centred, ratio.numerator, ratio.denominator, axis=1, padtype="symmetric")
+    resampled += level
+    return np.asarray(resampled, dtype=np.float32)
+
+
+def row_medians(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the median of each row of finite values (n, m): exactly np.median's, sooner where rows are long.
+
+    Two quantiles of a sample bound a band around the median; only what lies in the band is partitioned.
+    """
+    n, m = values.shape
+    if m < MANY:
+        return np.asarray(np.median(values, axis=1))
+    medians = np.empty(n, dtype=values.dtype)
+    low, high = (m - 1) // 2, m // 2  # the middle one, or the middle two
+    for k, row in enumerate(values):
+        sample = np.sort(row[:: m // SAMPLE])
+        bounds = sample[round(0.45 * len(sample))], sample[round(0.55 * len(sample))]
+        below = np.count_nonzero(row < bounds[0])
+        band = row[(row >= bounds[0]) & (row <= bounds[1])]
+        if below <= low and high < below + len(band):
+            medians[k] = np.partition(band, (low - below, high - below))[low - below : high - below + 1].mean()
+        else:
+            medians[k] = np.median(row)
+    return medians
+
+
+def highest_cut(fs: float, target_fs: float) -> float:
+    """Return the highest cut in Hz that a filter can have between the rates `fs` and `target_fs`."""
+    return _NYQUIST_SHARE * min(fs, target_fs) / 2
+
+
+def _ratio(fs: float, target_fs: float) -> Fraction:
+    return (Fraction(target_fs) / Fraction(fs)).limit_denominator(_MAX_DENOMINATOR)
+
+
+def _resample_mask(missing: BoolArray, fs: float, target_fs: float) -> BoolArray:
+    n_samples = missing.shape[1]
+    ratio = _ratio(fs, target_fs)
+    length = -(-n_samples * ratio.numerator // ratio.denominator)
+    if not missing.any():
+        return np.zeros((missing.shape[0], length), dtype=bool)
+    nearest = np.rint(np.arange(length) * float(1 / ratio)).astype(np.int64)
+    return missing[:, np.minimum(nearest, n_samples - 1)]
+
+
+def _sections(fs: float, settings: SignalSettings, notes: list[str]) -> list[npt.NDArray[Any]]:
+    """Design the filters at the model's rate; say in `notes` what the rates don't allow."""
+    from scipy import signal as scipy_signal
+
+    limit = highest_cut(fs, settings.fs)
+    low, high = settings.band_hz
+    if high > limit:
+        notes.append(
+            f"high cut lowered from {high:g} to {limit:g} Hz, since the rates are {fs:g} and {settings.fs:g} Hz"
+        )
+        high = limit
+    sections = [scipy_signal.butter(settings.order, (low, high), "bandpass", fs=settings.fs, output="sos")]
+    if settings.notch_hz is not None:
+        if settings.notch_hz > limit:
+            notes.append(
+                f"notch at {settings.notch_hz:g} Hz skipped, since the rates of {fs:g} and {settings.fs:g} Hz "
+                f"hold nothing above {limit:g} Hz"
+            )
+        else:
+            notch = scipy_signal.iirnotch(settings.notch_hz, _NOTCH_QUALITY, fs=settings.fs)
+            sections.append(scipy_signal.tf2sos(*notch))
+    return sections
+
+
+def _zero_phase(lead: FloatArray, sections: list[npt.NDArray[Any]], settings: SignalSettings) -> Float64Array:
+    # Long enough for the high-pass to settle, as far as a short record has samples to reflect.
+    padding = min(len(lead) - 1, round(2 * settings.fs / settings.band_hz[0]))
+    return filter_both_ways(lead, np.concatenate(sections), padding, level=float(lead.mean(dtype=np.float64)))
+
+
+def filter_both_ways(
+    lead: npt.NDArray[Any], sections: npt.NDArray[Any], padding: int, level: float = 0.0
+) -> Float64Array:
+    """Filter forwards and backwards: bit for bit ``scipy.signal.sosfiltfilt`` with ``padtype="even"``, in place.
+
+    Parameters
+    ----------
+    lead
+        (n,) samples.
+    sections
+        (n_sections, 6) second-order sections.
+    padding
+        Samples by which each end is continued by reflection, below n.
+    level
+        What is taken off first.
+
+    Returns
+    -------
+    (n,) float64
+    """
+    from scipy.signal import sosfilt, sosfilt_zi
+
+    n = len(lead)
+    padded = np.empty(n + 2 * padding)
+    whole = padded[padding : padding + n]
+    np.subtract(lead, level, out=whole, dtype=np.float64)
+    if padding:
+        padded[:padding] = whole[padding:0:-1]
+        padded[padding + n :] = whole[n - 1 - padding : n - 1][::-1]
+    settled = sosfilt_zi(sections)
+    for way in (padded, padded[::-1]):
+        state = settled * way[0]
+        for start in range(0, len(way), FILTER_BLOCK):
+            block = slice(start, start + FILTER_BLOCK)
+            way[block], state = sosfilt(sections, way[block], zi=state)
+    return whole
