@@ -1,11 +1,13 @@
 # make demo    the embedded demo, from nothing to a report      make test    every check
 # make .venv   the environment alone                            make clean   remove results and environment
 # make predict FOLDER=...   a report on one's own recordings    make ship    train the bundle of models/mitdb again
+# make docs    the tables of config/README.md                   make docs-site   the pages as a site, site/index.html
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEVELOPMENT := .venv/.development
+DOCUMENTS := .venv-docs
 
 # What is given to `make predict`, as one word of the shell whatever is in it.
 FOLDER ?=
@@ -13,7 +15,7 @@ NAME ?=
 BUNDLE ?= models/mitdb
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: demo predict ship test lint types unit science workflow docs clean .venv
+.PHONY: demo predict ship test lint types unit science workflow docs docs-site clean .venv
 
 demo: $(INSTALLED)
 	@$(BIN)/snakemake --cores $(CORES)
@@ -71,5 +73,15 @@ unit science workflow: $(DEVELOPMENT)
 docs: $(INSTALLED)
 	PYTHONPATH=src $(BIN)/python scripts/document_config.py --schema workflow/schemas/config.schema.yaml --output config/README.md
 
+# Without network; mkdocs and what it needs stay out of .venv.
+docs-site: $(DOCUMENTS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCUMENTS)/bin/mkdocs build --quiet --strict
+	@echo "The pages: site/index.html"
+
+$(DOCUMENTS)/.installed: envs/requirements-docs.txt
+	$(PYTHON) -m venv $(DOCUMENTS)
+	$(DOCUMENTS)/bin/python -m pip install --quiet --requirement envs/requirements-docs.txt
+	@touch $@
+
 clean:
-	rm -rf results/* .snakemake .venv
+	rm -rf results/* .snakemake .venv $(DOCUMENTS) site
