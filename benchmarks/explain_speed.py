@@ -128,11 +128,14 @@ class Naive:
         present = torch.ones(features.shape[:2], dtype=torch.bool, device=self.device)
         embeddings = self.network.mix_leads(features, present, torch.from_numpy(scene.lead_ids).to(self.device))
         offset = torch.arange(n, device=self.device)[:, None, None] * n_beats
-        move = lambda array: torch.from_numpy(array).to(self.device)  # noqa: E731
+
+        def move(array: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(array).to(self.device)
+
         targets = (move(scene.target_rows) + offset[:, 0]).reshape(-1)
-        own = waves[targets]
-        top = torch.einsum("nlt,plt->np", own, self.prototypes)
-        norm = own.pow(2).sum((1, 2))[:, None] * self.prototypes.pow(2).sum((1, 2))
+        target_waves = waves[targets]
+        top = torch.einsum("nlt,plt->np", target_waves, self.prototypes)
+        norm = target_waves.pow(2).sum((1, 2))[:, None] * self.prototypes.pow(2).sum((1, 2))
         similarity = torch.where(norm > 0, top / norm.sqrt(), 0.0).clamp(-1, 1)
         best = [similarity[:, columns].topk(self.bank.top_similar, dim=1).values for columns in self.by_class]
         prototype = torch.stack([*(b[:, 0] for b in best), *(b.mean(1) for b in best)], dim=1)

@@ -108,7 +108,7 @@ def network_flops(_: int) -> float:
     inputs = prepare_record(shard, beats, spec)
     with FlopCounterMode(display=False) as counter:
         network_outputs(inputs, spec, prepared["network"], prepared["device"])
-    return counter.get_total_flops() / len(inputs)
+    return float(counter.get_total_flops() / len(inputs))
 
 
 def main() -> None:

@@ -84,8 +84,8 @@ def copied_shards(chain, change):
     """Return the shards of a run with changed beat tables, in memory."""
 
     class Changed(Shard):
-        def beats(self, peaks="detected"):
-            return change(super().beats(peaks))
+        def beats(self, peaks="detected", columns=None):
+            return change(super().beats(peaks, columns))
 
     return [Changed(path) for path in chain.shards]
 

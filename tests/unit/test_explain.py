@@ -376,6 +376,10 @@ def test_corpora_to_predict_are_explained_with_labels_and_records_set_aside_are_
 def test_screening_takes_what_is_needed_and_what_suffices():
     """Both parts of an AND are needed, either part of an OR suffices, and a part without effect has none."""
     players = segment_players(LEADS, segment_edges(0, 50, 10), rhythm=False)
-    solution = screen(lambda masks, _: (masks[:, 0] & masks[:, 1]) * 2.0 + (masks[:, 2] | masks[:, 3]), players)
+
+    def target(masks, _):
+        return ((masks[:, 0] & masks[:, 1]) * 2.0 + (masks[:, 2] | masks[:, 3])).astype(float)
+
+    solution = screen(target, players)
     np.testing.assert_allclose(solution.values, [1.0, 1.0, 0.5, 0.5, 0.0])
     assert solution.n_evaluations == 12
