@@ -64,10 +64,10 @@ SPREAD_FLOOR = 0.03
 """Spread of log RR that counts as none: a heart's own variation at rest."""
 
 MAX_UNSEEN_S = 0.3
-"""Time without a value from which on it may hide a beat."""
+"""A longer time without a value may hide a beat."""
 
 DEFAULT_RR_S = 0.8
-"""RR interval in seconds of a record that has none (a single beat), and the one whose logarithm counts as 0."""
+"""RR interval in seconds that stands in for that of a record of a single beat, and whose logarithm counts as 0."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,9 @@ def stretches(r_time_s: Float64Array, gap_s: float, unseen_s: Float64Array | Non
 def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings) -> dict[str, npt.NDArray[Any]]:
     """Compute the RR columns of one record's beats from cumulative sums, without a loop over beats.
 
-    Intervals across a gap don't exist: they and the first and last beat's missing ones are what is usual there
-    (``rr_usual_short_s``), with ``rr_filled`` set. Means take only intervals before the beat's own, so that a premature
-    beat doesn't hide in the mean it is compared with; where there is none yet, the beat's own interval stands in.
+    There is no interval across a gap, before the first beat or after the last. In its place stands what is usual around
+    the beat (``rr_usual_short_s``), with ``rr_filled`` set. Means take the intervals before that of the beat, so that a
+    premature beat isn't compared with a mean that holds it. Where there is none before, the beat's interval stands in.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def _variation(
 def _usual(interval: Float64Array, first: IntArray, width: int, median: float) -> tuple[Float64Array, Float64Array]:
     """Return running median of intervals (n,) and the running median size of the log ratios to it.
 
-    Intervals that don't exist are NaN; where a window has none, the usual interval is `median` and the spread 0.
+    Missing intervals are NaN. Where a window has none, the usual interval is `median` and the spread is 0.
     """
     usual = _running_median(interval, first, width)
     usual = np.where(usual > 0, usual, median)
@@ -248,9 +248,10 @@ def _usual(interval: Float64Array, first: IntArray, width: int, median: float) -
 def _running_median(step: Float64Array, first: IntArray, width: int) -> Float64Array:
     """Return the median of the steps (n,) that a stretch has in `width` beats around each, 0 where there are none.
 
-    Places without a step, such as the margins between stretches, hold minus and plus infinity in turn. As many of one
-    as of the other leave a window's median as it is; one more of either gives the lower or the upper of its two
-    middle values, so that the mean of both ways round is the median, and one filter does for all windows.
+    One filter serves all windows, though some places hold no step, such as the margins between stretches. These hold
+    minus and plus infinity in turn. Equal numbers of both leave the median of a window as it is. One more of either
+    gives the lower or the upper of its two middle values. The filter is run with the signs both ways round, and the
+    mean of both is the median.
     """
     from scipy.ndimage import median_filter
 
@@ -288,8 +289,8 @@ def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: 
     Returns
     -------
     (n_beats, len(settings.rr_features)) float32: logarithms of intervals over `DEFAULT_RR_S` (where ``beats.rate`` is
-    true) and of their ratios, how irregular the rhythm is, and how many spreads an interval is from the usual one
-    (inverse hyperbolic sine)
+    true), logarithms of ratios of intervals, how irregular the rhythm is, and how many spreads an interval lies from
+    the usual one (inverse hyperbolic sine)
     """
     before, after, previous, following, short, long_, *variation, usual_short, usual_long, spread_short, spread_long = (
         np.asarray(table[name], dtype=np.float64) for name in list(RR_COLUMNS)[:14]

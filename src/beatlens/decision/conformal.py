@@ -1,10 +1,12 @@
-"""Class-conditional (Mondrian) conformal sets: the classes that a beat can't be said not to be.
+"""Class-conditional (Mondrian) conformal sets: the classes that can't be ruled out for a beat.
 
-Among exchangeable beats of a class at least 1 - alpha have their class in their set (Vovk, Gammerman and Shafer 2005),
-class by class, so that a rare class isn't paid for by a frequent one. But not beats, patients are exchangeable: where a
-class has patients enough, its p-value is the mean of those from one beat of each patient (Dunn, Wasserman and Ramdas
-2022), so that a beat of a new patient is covered. With fewer patients it is taken over beats, which promises too much;
-so the coverage that was reached is measured as well (`beatlens.evaluate.predictions.conformal`).
+Of exchangeable beats of a class, at least a share of 1 - alpha has the class in its set (Vovk, Gammerman and Shafer
+2005). This holds for each class, so a rare class isn't sacrificed to a frequent one.
+
+Beats of one patient aren't exchangeable with those of another; patients are. Where a class has enough patients, its
+p-value is the mean over patients, one beat of each (Dunn, Wasserman and Ramdas 2022), and a beat of a new patient is
+covered. With fewer patients the p-value is taken over beats, which promises too much. The coverage that was reached is
+therefore measured as well (`beatlens.evaluate.predictions.conformal`).
 """
 
 from __future__ import annotations
@@ -94,8 +96,9 @@ def fit_conformal(
     """Fit the limits on calibration beats, class by class.
 
     The nonconformity of a beat is one minus the calibrated probability of its class. p-values fall in steps at the
-    calibration scores, so that the largest calibration score whose p-value exceeds alpha is the limit. p-values over
-    beats are those of crepes (Boström 2022); those over patients give the beats of a patient one weight together.
+    calibration scores, so the limit is the largest calibration score whose p-value exceeds alpha. p-values over beats
+    are those of crepes (Boström 2022). In p-values over patients, all beats of a patient together weigh as much as
+    those of another.
 
     Parameters
     ----------

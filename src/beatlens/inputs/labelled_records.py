@@ -23,7 +23,7 @@ IntArray = npt.NDArray[np.int64]
 
 AMPLITUDE_BEATS = 100
 MAX_SHIFT = 16
-"""Samples by which a beat may be cut early or late in training."""
+"""A beat may be cut up to so many samples early or late in training."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def clean_beats(beats: pd.DataFrame) -> npt.NDArray[np.bool_]:
 def gate_labels(beats: pd.DataFrame) -> FloatArray:
     """Return what is known about noise: 1 in annotated noise, NaN unknown, else 0.
 
-    Unknown are beats that a quality rule doubts (a rule never makes a label, since the gate is to replace the rules),
-    detections that match no annotated beat, and beats of records without annotations.
+    Unknown are beats that a quality rule doubts, detections that match no annotated beat, and beats of records without
+    annotations. A rule never makes a label, since the gate is meant to replace the rules.
     """
     unknown = (beats["reason"].to_numpy() != "") | (beats["label_source"].to_numpy() == "")
     unknown |= beats["label"].to_numpy() == "none"

@@ -1,10 +1,11 @@
-"""Evidence that beats of one shape share: what a network says of a beat, beside what it says of its look-alikes.
+"""Look-alikes: what a network says of a beat is averaged with what it says of beats of the same shape.
 
-Beats of a record that have the same shape come from the same place in the heart, so what the shape says of one is what
-it says of all; a network sees them one by one and errs on some. The mean of log probabilities over look-alikes errs
-less (smoothing over a graph of neighbours: Zhou et al., Learning with local and global consistency, NeurIPS 2003).
-Classes that share one shape and differ in rhythm (normal and supraventricular beats) are smoothed as one: which of the
-two a beat is stays what the network says of it alone. No labels enter.
+Beats of a record with the same shape come from the same place in the heart, so the shape says the same of each. A
+network sees the beats one by one and errs on some. The mean of log probabilities over look-alikes errs less (smoothing
+over a graph of neighbours: Zhou et al., Learning with local and global consistency, NeurIPS 2003).
+
+Classes of one shape that differ in rhythm (normal and supraventricular beats) are averaged as one group. Which of these
+a beat is depends on what the network says of that beat alone. No labels are used.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
 STEP_S = 0.01
-"""Distance in seconds of the samples that are compared: conditioned signals hold nothing faster."""
+"""Distance in seconds of the samples that are compared: conditioned signals hold no faster detail."""
 BLOCK_BEATS = 1024
 
 
@@ -114,7 +115,8 @@ class LookAlikes:
     def say(self, parts: FloatArray, rows: npt.NDArray[np.int64]) -> Float64Array:
         """Return the mean log probability of each group over the look-alikes of beats: (n, G), NaN for none.
 
-        A beat that is just about alike, within rounding, may count or not by what else is in the call.
+        A beat whose similarity equals the limit within rounding may count or not, depending on the other beats of the
+        call.
 
         Parameters
         ----------
@@ -122,7 +124,7 @@ class LookAlikes:
             (n, L, samples) of the beats in units of the leads' scales; NaN in a lead that is absent, which is left out
             of the references too.
         rows
-            (n,) which of the record's beats each is, to be left out of its own look-alikes.
+            (n,) which of the record's beats each is. No beat is its own look-alike.
         """
         mean = np.full((len(parts), self.group.max() + 1), np.nan)
         count = min(self.settings.beats, len(self.rows))
@@ -140,7 +142,7 @@ class LookAlikes:
         return mean
 
     def shift(self, logits: npt.NDArray[Any], said: Float64Array) -> FloatArray:
-        """Return what look-alikes that `said` (..., G) add to logits (..., K): (..., K) float32, 0 for none."""
+        """Return what the look-alikes' evidence `said` (..., G) adds to logits (..., K): float32, 0 for none."""
         change = self.settings.weight * (said - shape_evidence(logits, self.group))
         result: FloatArray = np.nan_to_num(change)[..., self.group].astype(np.float32)
         return result

@@ -170,7 +170,8 @@ def lead_means(signal: FloatArray) -> npt.NDArray[np.float64]:
 def typical_beats(waves: FloatArray) -> FloatArray:
     """Return the typical beat of a record's beats (n, L, T): the median of up to `TYPICAL_BEATS` of them, (L, T).
 
-    Like a lead's scale it is taken once from all of the record, without labels, and stays as it is under perturbation.
+    It is taken once from the whole record, without labels, and stays as it is under perturbation, as the leads' scales
+    do.
     """
     typical: FloatArray = np.median(waves[typical_rows(len(waves))], axis=0).astype(np.float32)
     return typical
@@ -182,7 +183,7 @@ def typical_rows(n: int) -> IntArray:
 
 
 def view_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> PreparedRecord:
-    """Prepare one record but for the waveforms of its beats; of those only what the typical beat takes is cut.
+    """Prepare one record without the waveforms of its beats; only those that the typical beat needs are cut.
 
     Parameters
     ----------
@@ -246,7 +247,7 @@ def prepare(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> Iterator[Reco
 
 
 def record_similarities(waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank, patient: str) -> FloatArray:
-    """Return similarities (n, P) of a record's scaled waves (n, L, T), own-patient prototypes at -inf."""
+    """Return similarities (n, P) of a record's scaled waves (n, L, T); -inf for prototypes of the record's patient."""
     return combine(*record_products(waves, leads, bank), patient)
 
 

@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class RecordView:
-    """A record, what was predicted of its beats, and among which of them look-alikes are looked for.
+    """A record, what was predicted of its beats, and its look-alikes.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class RecordView:
 
 
 class RecordViews:
-    """The records of a run, as cases and what they are contrasted with need them.
+    """The records of a run, for cases and their contrasts.
 
     Predictions are read, never made. The record in work is kept, so cases should come record by record
     (`beatlens.explain.case.choice.record_by_record`).
@@ -119,7 +119,7 @@ class RecordViews:
     def median_elsewhere(self, view: RecordView, label: str, min_beats: int) -> FloatArray | None:
         """Return the (L, T) median, in mV, of the accepted beats of a class in the patient's other records.
 
-        Of those that have the leads of the view. None where they have fewer than `min_beats`.
+        Only records with the leads of the view count. None where they have fewer than `min_beats` such beats.
         """
         own = view.record
         key = (own.corpus, own.record, label)

@@ -1,10 +1,10 @@
-"""What the prediction of a shard leaves for later stages, and how they read a record of it: no beat is predicted twice.
+"""What prediction stores of a shard, and how later stages read a record of it, so that no beat is predicted twice.
 
 A folder of predictions of a shard holds ``beats.parquet`` and ``beats_annotated.parquet``
 (`beatlens.prediction.predict`) and
 
-- ``look_alikes.parquet``: of each beat at a detected R peak among which look-alikes are looked for, what the network
-  says of it on its own: corpus, record, beat_id and the log probability of each group of classes of one shape.
+- ``look_alikes.parquet``: what the network alone says of each beat that can be a look-alike: corpus, record, beat_id
+  and the log probability of each group of classes of one shape.
 """
 
 from __future__ import annotations

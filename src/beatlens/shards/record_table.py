@@ -1,4 +1,4 @@
-"""The roster of a run, gathered from its shards: which records are used and what they hold, which are not and why."""
+"""The tables of a run's records, gathered from its shards: what the used ones hold, and why others aren't used."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RECORD_TABLE_COLUMNS = (
 )
 """Columns of records.tsv, followed by ``n_<class>``; ``fs`` is the record file's rate in Hz.
 
-``n_<class>`` counts annotated beats, and of a record with a label of its own the beats found.
+``n_<class>`` counts annotated beats. For a record that has one label as a whole, it counts the detected beats.
 """
 
 
@@ -90,7 +90,7 @@ def split_listing(records: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def records_digest(records: pd.DataFrame) -> str:
-    """Return a sha256 of which records of which patients with how many beats were in which split."""
+    """Return a sha256 over records, patients, splits and numbers of beats."""
     columns = ["corpus", "record", "patient", "role", "split", "n_beats", "duration_s"]
     rows = records.sort_values(["corpus", "record"])[columns]
     return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
@@ -102,7 +102,8 @@ def check_complete(status: pd.DataFrame, sheet: Iterable[tuple[str, str]]) -> No
     Raises
     ------
     ValueError
-        Naming what is missing or too much: shards of another sheet or another number of shards.
+        Naming the records that are missing or too many. Then the shards are of another sheet or another number of
+        shards.
     """
     found, wanted = set(zip(status["corpus"], status["record"], strict=True)), set(sheet)
     missing, extra = sorted(wanted - found), sorted(found - wanted)

@@ -12,17 +12,18 @@ BoolArray = npt.NDArray[np.bool_]
 
 FRAME_S, HOP_S = 2.56, 0.64
 NEAR_BEAT_S, UNEXPLAINED, SOON_S = 0.12, 0.25, 0.45
-"""A frame is looked at where more than this share of its energy is farther from known beats, or two follow soon."""
+"""A frame is looked at where more than `UNEXPLAINED` of its energy lies farther than `NEAR_BEAT_S` from known beats, or
+where two beats follow each other within `SOON_S`."""
 LAG_S = (0.1, 0.9)
 """Lags that are compared, so that neither a hum nor the wave within a slower beat is taken for the period."""
 FIRST_SHARE = 0.85
-"""The period is the first peak of the autocorrelation of this share of the highest."""
+"""The period is the first peak of the autocorrelation that reaches this share of the highest."""
 LEAST_CORRELATION = 0.25
 FRAMES_AT_ONCE = 4096
 
 
 def unexplained_frames(series: FloatArray, rate: float, known: Float64Array) -> BoolArray:
-    """Tell which frames have energy that known beats (in samples) don't explain, or beats that follow fast."""
+    """Tell which frames have energy that known beats (in samples) don't explain, or beats in fast succession."""
     length, hop = round(FRAME_S * rate), max(round(HOP_S * rate), 1)
     n = series.shape[1]
     centre = np.arange(n // hop + 1) * hop
@@ -86,7 +87,8 @@ def _periods(leads: list[FloatArray], rate: float) -> tuple[Float64Array, Float6
         spectrum = rfft(frames, size, axis=1)
         power += spectrum.real**2 + spectrum.imag**2
     np.cumsum(energy, axis=1, out=energy)
-    # The larger of the two energies: one complex at a frame's edge isn't repeated by the T wave alone.
+    # The larger of both energies counts, so that a T wave doesn't pass for a repetition of the complex at a frame's
+    # edge.
     scale = np.maximum(energy[:, length - lags], energy[:, [length]] - energy[:, lags])
     lag, height = parabolas(irfft(power, size, axis=1)[:, lags] / np.maximum(scale, 1e-12))
     is_peak = height >= np.maximum(FIRST_SHARE * height.max(axis=1, keepdims=True), LEAST_CORRELATION)

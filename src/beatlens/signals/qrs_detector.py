@@ -1,9 +1,9 @@
 """The default R-peak detector: QRS energy of all leads, and the most plausible sequence of peaks.
 
 Candidates are the maxima of an envelope of the QRS band. Each has a score from its height over the local QRS level and
-from how it stands out of its surroundings; pairs of neighbours have penalties for intervals that are too short, as to
-a T wave, or long, as over a missed beat. A dynamic programme (Viterbi) picks the sequence of the largest sum, which
-replaces the running thresholds and the search-back of Pan and Tompkins (1985, doi:10.1109/TBME.1985.325532).
+from how far it stands out from its surroundings. Pairs of neighbours are penalised for an interval that is too short (a
+T wave was taken) or too long (a beat was missed). A dynamic programme (Viterbi) picks the sequence of the largest sum.
+It replaces the running thresholds and the search-back of Pan and Tompkins (1985, doi:10.1109/TBME.1985.325532).
 
 The constants were chosen on lead 0, lead 1 and lead 0 with added noise of MIT-BIH's DS1.
 """
@@ -124,7 +124,7 @@ def _sections(low: float, high: float, fs: float) -> Float64Array:
 
 
 def band_pass(signal: npt.NDArray[np.floating], band_hz: tuple[float, float], fs: float) -> npt.NDArray[np.floating]:
-    """Return a signal (..., n_samples) at `fs` Hz filtered with zero phase; the upper cut stays under its Nyquist's."""
+    """Return a signal (..., n_samples) at `fs` Hz filtered with zero phase; the upper cut stays below Nyquist's."""
     sections = _sections(band_hz[0], min(band_hz[1], 0.45 * fs), fs)
     filtered = np.empty_like(signal)
     for place in np.ndindex(signal.shape[:-1]):  # one by one: a day of a lead in float64 is large
@@ -133,7 +133,7 @@ def band_pass(signal: npt.NDArray[np.floating], band_hz: tuple[float, float], fs
 
 
 def block_means(rows: npt.NDArray[np.floating], length: int) -> npt.NDArray[np.floating]:
-    """Return the means of blocks of so many samples of rows (n, m), without what is beyond the last whole block."""
+    """Return the means of successive blocks of rows (n, m); samples after the last whole block are left out."""
     blocks = rows[:, : rows.shape[1] // length * length].reshape(len(rows), -1, length)
     total = blocks[..., 0].copy()
     for k in range(1, length):  # few and long sums: blocks are short
@@ -144,8 +144,8 @@ def block_means(rows: npt.NDArray[np.floating], length: int) -> npt.NDArray[np.f
 def envelope(energy: Float64Array, fs: float, missing: BoolArray) -> Float64Array:
     """Return the QRS energy of all leads as a share of the local QRS level.
 
-    Each lead counts with the square of its ratio of peaks to background over 20 s, so that a noisy or flat lead
-    loses its say while it is so.
+    Each lead is weighted by the square of its ratio of peaks to background over 20 s. A lead doesn't count while it is
+    noisy or flat.
 
     Parameters
     ----------

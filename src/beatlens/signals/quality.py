@@ -1,7 +1,7 @@
-"""Quality rules: label-free, per beat and lead, each with a reason; they flag and never delete.
+"""Quality rules: without labels, for each beat and lead, each with a reason. They flag beats and never delete any.
 
-A rule looks at one record alone, never at labels and never at pooled data, so that no class or patient can be
-ruled out by being unlike the others (a PVC's slope, bradycardia's RR).
+A rule looks at one record alone, never at labels or pooled data. So no class or patient is flagged for being unlike the
+others, such as ventricular beats for their slope or bradycardia for its RR intervals.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RULES = ("flat", "saturated", "baseline", "high_frequency", "template")
 SUM_BLOCK = 1 << 18
 """Samples that are summed at once."""
 MIN_SCALE_MV = 0.05
-"""Floor of a lead's amplitude, so that a flat lead doesn't blow up when it is divided by it."""
+"""Least amplitude of a lead, so that dividing a flat lead by it doesn't inflate its noise."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class QualitySettings:
     high_frequency_ratio
         RMS of what is above about 20 Hz outside QRS complexes, over the lead's amplitude.
     min_template_correlation
-        Correlation to the likest other beats of the record, the median over the beat and its two neighbours.
+        Correlation with the most similar other beats of the record: the median over the beat and its two neighbours.
     """
 
     flat_mv: float
@@ -96,7 +96,7 @@ class Quality:
     def reasons(self) -> list[str]:
         """Return each beat's reasons joined by ``;``, "" unless more than half of its leads fail some rule.
 
-        One bad lead of two is for the model to cope with; the beat still shows in the other.
+        With one bad lead of two the beat isn't flagged, since the other still shows it.
         """
         stacked = np.stack([self.failed[rule] for rule in RULES])
         n_beats, n_leads = stacked.shape[1:]
@@ -280,9 +280,9 @@ def _high_frequency(signals: RecordSignals, r_index: IntArray, low: IntArray, hi
 def _template_correlation(waves: FloatArray, n_templates: int = 128) -> FloatArray:
     """Return how well each beat and its neighbours resemble other beats of the record, (n_beats, n_leads).
 
-    A beat's own figure is its highest correlation with the two beats before it, the two after it and evenly spaced
-    others. The score is the median over the beat and its two neighbours: a lone PVC is like no other beat, but stands
-    between beats that are; noise spoils several in a row.
+    A beat's resemblance is its highest correlation with the two beats before it, the two after it and evenly spaced
+    others. The score is the median resemblance of the beat and its two neighbours. So a lone PVC, which is like no
+    other beat, isn't doubted, while noise spoils several beats in a row.
     """
     n_beats, n_leads, _ = waves.shape
     if n_beats < 5:

@@ -1,4 +1,4 @@
-"""A record in cells of a quarter of a second: how far the signal moves in each lead, and where there is none."""
+"""A record in cells of a quarter of a second: the range of the signal in each lead, and where there is no signal."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 STEP_S, CELL_S = 0.02, 0.25
-"""Spacing of the samples looked at, and length of the cells that are told apart."""
+"""Spacing of the samples that are looked at, and length of a cell."""
 RAIL_S = 0.2
-"""Time at one extreme value from which a lead is saturated."""
+"""A lead that stays at one extreme value for so long is saturated."""
 AFTER_R_S, BEFORE_R_S = 0.45, 0.3
-"""T wave of the beat before a pause and P wave of the one after it: they say nothing of the time between."""
+"""Time after a beat (its T wave) and before the next (its P wave) that says nothing of the pause between them."""
 CONSTANT_S = 1.0
-"""Time from which on a lead that repeats one value is constant."""
+"""A lead that repeats one value for so long is constant."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SignalCells:
 
     @property
     def n(self) -> int:
-        """Cells."""
+        """Number of cells."""
         return int(self.unseen.shape[1])
 
     @property
