@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float32]
 
 SPLITS = ("test", "paced", "none")
-"""Splits of beats that no part of the model has learnt from."""
+"""Splits whose beats no part of the model has learnt from."""
 CHUNK_BEATS = 512
 
 
@@ -88,7 +88,7 @@ class Alerts:
         return result
 
     def found(self, leads: Sequence[str]) -> list[FoundPattern]:
-        """Return what the registry is to remember of the alerts, in those of L leads that most of the beats have."""
+        """Return what the registry should remember of the alerts, in the leads that most of their beats have."""
         result = []
         for pattern in self.raised:
             share = np.isfinite(self.sample.beats.waves[pattern.members]).any(axis=2).mean(axis=0)
@@ -186,7 +186,7 @@ def embed(
 
 
 def find_alerts(sample: Sample, settings: AlertSettings, seed: int) -> Alerts:
-    """Find patterns in a sample; what each lacks to be an alert goes to the log."""
+    """Find patterns in a sample, and log what each lacks to be an alert."""
     patterns, position = find_patterns(sample.beats, settings, derive_seed(seed, "alerts", "bootstrap"))
     for pattern in patterns:
         logger.info(

@@ -26,7 +26,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 RUN_BEATS = 32
-"""Targets in a run: each run also encodes the neighbours that its windows reach."""
+"""Targets in a run. Each run also encodes the neighbours in its windows."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Batch:
     Attributes
     ----------
     waves
-        (m, T): one lead of one beat each; `row` and `column` (m,) say of which beat and which of `lead_ids`.
+        (m, T) one lead of one beat each. `row` and `column` (m,) are its beat and its place in `lead_ids`.
     typical
         (m, T) typical beats of their records in that lead.
     lead_ids
@@ -52,7 +52,8 @@ class Batch:
     gate
         (n,) 1, 0 or NaN.
     competing
-        (n, K) which classes the target's is told from: all, or those that differ in rhythm where that is simulated.
+        (n, K) classes among which the target's must be found: all, or where the rhythm is simulated those that differ
+        in rhythm.
     """
 
     waves: FloatArray

@@ -1,4 +1,4 @@
-"""When to trust a prediction: calibration, review thresholds and conformal sets, fitted on patients not seen."""
+"""Calibration, review thresholds and conformal sets, fitted on patients that the network has not seen."""
 
 from __future__ import annotations
 

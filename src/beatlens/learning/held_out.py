@@ -1,8 +1,8 @@
 """Outputs for patients that a network has not seen: what calibration, review thresholds and fair scores rest on.
 
-They come from the patients of the split ``calibrate`` where there are some. Elsewhere by cross-fitting: the training
-patients are dealt to folds, and each fold is run through a network trained on the others, with a prototype bank that
-holds nobody of the fold (Stone 1974; Chernozhukov et al. 2018).
+They come from the patients of the split ``calibrate``, where there are any. Otherwise they come from cross-fitting: the
+training patients are dealt to folds, and each fold is run through a network trained on the others. The prototype bank
+of that network holds nobody of the fold (Stone 1974; Chernozhukov et al. 2018).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ HELD_OUT = "calibrate"
 
 ENOUGH_NOISY_BEATS = 50
 MAX_NOISE_PASSES = 20
-"""Beats are run again with other noise until so many are noisy, at most so often."""
+"""Beats are run again with other noise until the first number of them is noisy, at most the second number of times."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def fold_tables(
     """Return the table of records for each fold: its patients are moved from the split train to `HELD_OUT`.
 
     Patients are dealt so that each fold has its share of the patients of every class. `option` is the configuration's
-    name for `folds`, for what errors say.
+    name for `folds`, which errors name.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From what training wrote to the bundle: calibration and review limits, what it learnt from, what records it knows."""
+"""From what training wrote to the bundle: calibration, review limits, origin, and what familiar records look like."""
 
 from __future__ import annotations
 

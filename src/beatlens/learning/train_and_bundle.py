@@ -1,4 +1,4 @@
-"""From configuration sections and files to a trained model and its bundle: what the programs train and bundle share."""
+"""From sections of the configuration and files to a trained model: what the programs that train and bundle share."""
 
 from __future__ import annotations
 
@@ -136,9 +136,9 @@ def fold_state(state_path: Path, fold: int) -> Path:
 
 
 def held_out_tables(records: pd.DataFrame, classes: Sequence[str], settings: Mapping[str, Any]) -> list[pd.DataFrame]:
-    """Return the table of records of each network that is run over patients it hasn't seen, who are set aside there.
+    """Return for each network that is run over unseen patients the table of records in which these are set aside.
 
-    With ``training.folds`` of 2 or more these are the networks of `train_fold`, else the network itself.
+    With ``training.folds`` of 2 or more these are the networks of `train_fold`, otherwise the trained network.
 
     Raises
     ------

@@ -1,10 +1,11 @@
 """Ectopy as a Holter report counts it: burden, couplets, runs, bigeminy and trigeminy, as rules over beats.
 
-A pattern is of one class and of accepted beats that follow each other: a beat in review, the end of a record, a gap or
-a stretch in which beats can't be told ends it, since what lies there isn't known. Possible runs take beats in review
-for what they are called. A couplet is two such beats between others, a run three or more; bigeminy is every other beat,
-trigeminy every third, three times at least. Patterns count where they begin, so that those of a record's strips add up
-to the record's.
+A pattern consists of successive accepted beats of one class. A beat in review ends it, and so does the end of a record,
+a gap, or a stretch in which beats can't be told, since what lies there isn't known. Possible runs may also hold beats
+in review, by their predicted class.
+
+A couplet is two beats, a run three or more. Bigeminy is every other beat and trigeminy every third, at least three
+times. A pattern counts where it begins, so the numbers of a record's strips add up to the record's.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ def ectopy(
     classes
         (n,) class id of each beat, in time order within its stretch.
     review
-        (n,) whether the beat is in review: it is a member of possible runs alone.
+        (n,) whether the beat is in review; it then counts in possible runs alone.
     stretch
-        (n,) number of the gap-free stretch of one record that each beat lies in; beats of one lie together.
+        (n,) number of the gap-free stretch of one record that each beat lies in; its beats are successive rows.
     cell
         (n,) strip or record that each beat lies in.
     n_cells
@@ -111,7 +112,7 @@ def _every(code: IntArray, stretch: IntArray, start: IntArray, length: IntArray,
     `start` and `length` are those of the runs of one code within one stretch.
     """
     single: IntArray = start[(code[start] == k) & (length == 1)]
-    # The next single beat of the class comes so many beats later, and all between are accepted and not ectopic.
+    # The next single beat of the class comes the given number of beats later; all between are accepted and not ectopic.
     plain = np.concatenate([[0], np.cumsum(code == 0)])
     here, after = single[:-1], single[1:]
     follows = (after - here == beats) & (stretch[after] == stretch[here])

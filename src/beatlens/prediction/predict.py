@@ -1,4 +1,4 @@
-"""Predictions of a shard: record by record, in chunks of a fixed size, so that no number depends on the shards."""
+"""Predictions of a shard: record by record, in chunks of a fixed size. So no result depends on the shards."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float32]
 
 CHUNK_BEATS = 512
-"""Targets in one pass of the network: larger batches drown in page faults with the default allocator."""
+"""Targets in one pass of the network. With larger batches the default allocator spends its time on page faults."""
 
 __all__ = [
     "CHUNK_BEATS", "NetworkOutputs", "network_outputs", "predict_beats", "predict_record", "prediction_columns",
@@ -62,7 +62,7 @@ class NetworkOutputs:
 
 
 def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, device: str = "cpu") -> NetworkOutputs:
-    """Run the network over a record; each chunk also encodes the neighbours that its targets' windows reach.
+    """Run the network over a record. Each chunk also encodes the neighbours in its targets' windows.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def predict_beats(
     device
         ``cpu`` or ``cuda``; noted in the table's attributes.
     beside
-        Takes what later stages need beside the table; None where nothing does.
+        Collects what later stages need beside the table; None where it isn't needed.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What is to be known of a record beside its beats, as columns of its row: stretches, episodes, remarks."""
+"""What a record's row says beside its beats: columns of stretches, episodes and remarks."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> 
     shards
         All shards.
     seeds
-        beat_id and label. An id may be that of a detected beat, or of the annotated one that it matches; the bank holds
-        detected ones.
+        beat_id and label. An id is that of a detected beat or of the annotated beat that it matches; the bank holds the
+        detected beat.
     spec
         How inputs are made.
 
@@ -56,7 +56,8 @@ def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> 
         columns = [spec.leads.index(lead) for lead in inputs.leads]
         annotated = table["corpus"] + "/" + table["record"] + "/" + table["matched_r_sample"].astype(str)
         for row, (beat, own) in enumerate(zip(annotated.where(table["matched"]), table["beat_id"], strict=True)):
-            # A detected beat's own id comes before that of an annotated beat which another detection matches.
+            # Where one id is that of a detected beat and of an annotated beat that another detection matches, the first
+            # counts.
             for name in {own, beat} & set(place):
                 if name == own or name not in found:
                     waves[place[name]], present[place[name]] = 0.0, False

@@ -1,6 +1,6 @@
 """The label-free view of the training beats: principal components of one lead with RR ratios, and global clusters.
 
-Nothing here looks at a label but to describe what was found: whether beats that look alike are called alike.
+Labels are used only to describe the clusters: whether beats that look alike have the same label.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CLUSTER_COLUMNS = {
     "beat_id": "the beat nearest to the centre",
 }
 MAP_BEATS = 3000
-"""Beats of the map at most."""
+"""Most beats on the map."""
 BLOCK_BEATS = 4096
 """Waves that are in memory in float64 at a time."""
 
@@ -58,9 +58,9 @@ class LibrarySettings:
     clusters
         Global clusters; fewer where there are fewer than ten beats for each.
     max_patient_beats
-        Beats of one patient that the space is fitted on; a random sample of more.
+        Most beats of one patient that the space is fitted on; of more, a random sample.
     min_size, min_purity, max_noise_ratio
-        A prototype beyond one of these is called suspicious.
+        Limits; a prototype beyond one of them is called suspicious.
     """
 
     components: int
@@ -97,8 +97,8 @@ class FeatureSpace:
     mean, axes
         (T,) and (C, T) of waves scaled to norm 1.
     rr_mean, scale
-        (2,) mean of the RR ratios, and (C + 2,) by which features are divided: the first component's deviation for all
-        components, so that they keep their weights, and each ratio's own.
+        (2,) mean of the RR ratios, and (C + 2,) by which features are divided: for all components the deviation of the
+        first, so that they keep their weights, and for each ratio its deviation.
     centres
         (K, C + 2).
     """
@@ -132,7 +132,7 @@ class FeatureSpace:
 
 
 def _units(waves: FloatArray) -> Iterator[Float64Array]:
-    """Yield waves (n, T) scaled to norm 1, in float64, a block at a time: at least one, if without rows."""
+    """Yield waves (n, T) scaled to norm 1, in float64, block by block; without rows, one empty block."""
     for start in range(0, max(len(waves), 1), BLOCK_BEATS):
         values = waves[start : start + BLOCK_BEATS].astype(np.float64)
         yield values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)

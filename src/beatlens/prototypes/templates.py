@@ -1,4 +1,4 @@
-"""Class templates: the typical wave of each class in each lead, over training patients who count once each."""
+"""Class templates: the typical wave of each class in each lead. Each training patient counts once."""
 
 from __future__ import annotations
 

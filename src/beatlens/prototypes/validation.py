@@ -25,10 +25,15 @@ SUMMARY_COLUMNS = (
 def validate(library: pd.DataFrame, settings: LibrarySettings) -> pd.DataFrame:
     """Say of each prototype what makes it suspicious, "" where nothing does.
 
-    ``small``: fewer beats than ``library.min_size``; ``impure``: the beats of other patients that it is nearest to are
-    rather of other classes, surely so (the upper end of the purity's interval lies below ``library.min_purity``);
-    ``noisy``: too many of the beats that it is nearest to are noise; ``lonely``: it is nearest to no beat of another
-    patient.
+    The beats that a prototype is nearest to are called its neighbours.
+
+    ==========  ====================================================================================================
+    ``small``   its cluster has fewer beats than ``library.min_size``
+    ``impure``  neighbours in other patients are mostly of other classes: the upper end of the purity's interval is
+                below ``library.min_purity``
+    ``noisy``   too many neighbours are noise (``library.max_noise_ratio``)
+    ``lonely``  it has no neighbour in another patient
+    ==========  ====================================================================================================
 
     Parameters
     ----------
