@@ -16,18 +16,23 @@ CONTRAST = "contrast_beat"
 BASELINES = (INTERPOLATION, "lead_mean", "zero", "median_beat", CONTRAST)
 ABSENT = "absent"
 FIT_S = 0.02
-"""Seconds by which a contrast beat may be moved: where R sits in a beat depends on its class by about as much."""
+"""Seconds by which a contrast beat may be moved. The place of R in a beat depends on the class by about as much."""
 LEAD_OFF = ("baseline", ABSENT)
-"""What a lead becomes whose every cell is off: filled with the baseline, or taken out of the mix over leads."""
+"""What becomes of a lead whose every cell is off: it is filled with the baseline, or left out of the mix over leads."""
 
 
 def fill_signal(scene: Scene, baseline: str) -> FloatArray:
     """Return what replaces the case window, (L, stop - start) mV, for a baseline that needs no anchors.
 
-    ``lead_mean``: the lead's mean over the record. ``zero``: 0 mV. ``median_beat``: the record's median beat at each R
-    peak, the lead's mean between beats; where two beats overlap, the nearer R decides. ``contrast_beat``: the same with
-    the beat of `beatlens.explain.case.contrast`, fitted to level and place: what a beat of another class would look
-    like there. For ``interpolation`` this is the lead's mean, which stands in where a whole lead is off.
+    =================  ============================================================================================
+    ``lead_mean``      the lead's mean over the record
+    ``zero``           0 mV
+    ``median_beat``    the record's median beat at each R peak and the lead's mean between beats; where two beats
+                       overlap, the nearer R decides
+    ``contrast_beat``  the same with the beat of `beatlens.explain.case.contrast`, fitted to level and place: what a
+                       beat of another class would look like there
+    ``interpolation``  the lead's mean, which is used where a whole lead is off
+    =================  ============================================================================================
     """
     mean = scene.lead_mean[:, None].astype(np.float32)
     length = scene.stop - scene.start
@@ -66,10 +71,11 @@ def _fit_contrast(
 ) -> None:
     """Bring the contrast beats in `fill` to the level of the signal, and each to the place where it fits best.
 
-    A stretch of wide or elevated beats shifts what the high-pass filter takes for 0 mV, and R is not at the same point
-    of beats of two classes: both would show as a change that says nothing about the class. The level is one a lead for
-    the whole window, the median distance; the shift one a beat for all leads, at most `FIT_S`, with the least absolute
-    distance in units of the leads' scales.
+    A stretch of wide or elevated beats shifts what the high-pass filter takes for 0 mV, and in beats of two classes R
+    isn't at the same point. Both would appear as changes that say nothing about the class.
+
+    Each lead has one level for the whole window: the median distance. Each beat has one shift for all leads: the one of
+    least absolute distance in units of the leads' scales, at most `FIT_S`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which predictions are explained: a few of each class and outcome, seeded, of patients the model has never seen."""
+"""Which predictions are explained: a few of each class and outcome, in patients that the model has never seen."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CASE_COLUMNS = (
     "window_start_s",
     "window_end_s",
 )
-"""A beat's window is its R time, start and end alike; a window's beat is the one that most likely has the class."""
+"""For a beat, the window starts and ends at its R. For a window, the beat is the one most likely to have the class."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class CaseSettings:
     outcomes
         Some of `OUTCOMES`: accepted and right, accepted and wrong, sent to review, accepted without a label.
     min_probability
-        Least probability of the predicted class; where too few beats reach it, the best others are taken and marked
-        relaxed.
+        Least probability of the predicted class. Where too few beats reach it, the most probable others are taken and
+        marked as relaxed.
     max_duration_s
         Longest stretch in seconds that the model may see for a beat; windows are longer by their beats' contexts.
     max_cases
@@ -149,8 +149,9 @@ def select_cases(
 ) -> pd.DataFrame:
     """Choose cases of the test split, of corpora to predict, with labels or without, and of unlabelled records.
 
-    First every class and outcome gets its first case, then its second, and so on up to `per_class` and `max_cases`;
-    within a class and outcome patients chosen least often (there, then overall) come first, then chance.
+    Every class and outcome gets its first case, then its second, and so on up to `per_class` and `max_cases`. Within a
+    class and outcome, patients that were chosen least often come first (there, then overall); chance decides among
+    equals.
 
     Parameters
     ----------

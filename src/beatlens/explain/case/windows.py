@@ -1,7 +1,7 @@
 """Windows of a record as cases: which stretches hold a class, whatever beat it is in.
 
-The model is centred on a beat, so that a map confined to the target beat localises by construction. A window of several
-seconds has no such free lunch: where in it the class lies is for the explanation to find.
+The model is centred on a beat, so a map that is confined to the target beat localises by construction. In a window of
+several seconds the explanation must find where the class lies.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ MIN_BEATS = 3
 def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -> pd.DataFrame:
     """Cut records into windows and say what is found in each.
 
-    Windows follow one another from the record's start; what is left at its end is no window. A class is found in a
-    window where some of the beats, and not all of them, are predicted so: else it is everywhere. Its probability is
-    1 - prod(1 - p) over the window's beats. The first class, the reference, isn't looked for.
+    Windows follow one another from the record's start; a remainder at its end is no window. A class is found in a
+    window where some of the beats are predicted so, but not all of them, since then it would be everywhere. Its
+    probability is 1 - prod(1 - p) over the window's beats. The first class, the reference, isn't looked for.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
     it, ``window_start_s`` and ``window_end_s``. The outcome is ``review`` where every beat predicted so went to review,
     ``correct`` where a beat is labelled so, ``unlabelled`` where none has a label, else ``wrong``.
     """
-    # Plain arrays, and a row of the table for what is found alone: a day has ten thousand windows.
+    # Plain arrays, and table rows only for what is found: a day has ten thousand windows.
     time = beats["r_time_s"].to_numpy(dtype=np.float64)
     window = np.floor(time / window_s).astype(np.int64)
     pred, label, review = (beats[name].to_numpy() for name in ("pred", "label", "review"))

@@ -1,7 +1,7 @@
-"""Which states of a beat in a lead the masks of a case lead to, each made and encoded once for all calls on the case.
+"""The states of beats in leads that masks of a case lead to; each is made and encoded once for all calls on the case.
 
-The state: on or off of the segments that overlap the beat and, for interpolation, the anchors of a hole that crosses
-the beat's edge.
+A state says which of the segments that overlap the beat are on and, for interpolation, where the anchors of a hole are
+that crosses the beat's edge.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
 MAX_STATES = 200_000
-"""States that are kept; with more than these a call starts afresh. Bounds memory to some hundreds of megabytes."""
+"""States that are kept, some hundreds of megabytes. A call that would need more starts afresh."""
 
 
 class StateStore:

@@ -102,7 +102,7 @@ class SignalModel:
     def _with_look_alikes(self, logits: Tensor, waves: Tensor) -> Tensor:
         """Add to logits (m, n_targets, K) what `LookAlikes.shift` does, for target waves (m, n_targets, L, T).
 
-        Which beats look alike, and so what they say, changes by leaps, which no gradient sees.
+        Which beats are look-alikes changes in steps, which no gradient sees.
         """
         alike = self.scene.look_alikes
         if alike is None:

@@ -1,4 +1,4 @@
-"""Which rows of integers are the same: the states that an encoding is made for once."""
+"""Which rows of integers are the same, so that each distinct state is encoded once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network as the perturbation engine runs it: the same numbers within rounding, several times as many a second.
+"""The network as the perturbation engine runs it: equal numbers up to rounding, several times as fast.
 
 Batch normalisation is folded into the convolutions, which run in channels-last layout, and waves go through in chunks
 whose feature maps stay in the processor's cache. The rhythm branch runs one direction at a time, so that each distinct

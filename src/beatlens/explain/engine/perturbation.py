@@ -1,9 +1,9 @@
-"""The perturbation engine: what the target becomes when players are switched off, every encoding made once.
+"""The perturbation engine: the target when players are switched off, with each encoding made once.
 
-A mask changes one lead of one beat only through a small local state: which of the segments that overlap the beat are
-on and, for interpolation, the anchors of a hole that crosses the beat's edge. Each distinct (beat, lead, state) is
-encoded once; a mask then costs the mixing over leads, the recurrent branch and the heads. The result equals a naive
-re-run of the whole chain on the perturbed record, in which what its beats are compared with stays: their typical beat,
+A mask changes one lead of one beat only through a small local state: which of the segments that overlap the beat are on
+and, for interpolation, the anchors of a hole that crosses the beat's edge. Each distinct (beat, lead, state) is encoded
+once; a mask then costs the mixing over leads, the recurrent branch and the heads. The result equals a naive re-run of
+the whole chain on the perturbed record. What the beats are compared with stays as it is: the typical beat, the
 prototypes, and the record's beats among which look-alikes are looked for.
 """
 
@@ -55,7 +55,7 @@ class PerturbationEngine:
     device
         ``cpu`` or ``cuda``.
     lead_off
-        One of `LEAD_OFF`. A lead that is absent is as one that the record hasn't got: in no mix and no similarity.
+        One of `LEAD_OFF`. An absent lead takes part in no mix and no similarity, as if the record lacked it.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class PerturbationEngine:
     def _prototypes(self, rows: IntArray, beats: IntArray) -> FloatArray:
         """Return prototype features of the distinct beats that are targets, 0 for the others.
 
-        Dot products and squared norms are made a state, summed over leads, then divided.
+        Dot products and squared norms are made for each state, summed over leads, then divided.
         """
         features = np.zeros((len(rows), self.bank.n_features), dtype=np.float32)
         if not self.network.uses_prototypes:

@@ -1,4 +1,4 @@
-"""The explanation methods, each from an engine and a target to values with the error that it knows of itself."""
+"""The explanation methods: each takes an engine and a target, and gives values with an estimate of their error."""
 
 from __future__ import annotations
 

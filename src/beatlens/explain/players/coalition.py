@@ -98,7 +98,7 @@ class Players:
 
 
 def beat_bounds(start: int, stop: int, peaks: IntArray) -> IntArray:
-    """Return where beats meet, half way between R peaks: the start, (n - 1) places between n beats, the end."""
+    """Return where beats meet: the start, the (n - 1) places half way between n R peaks, and the end."""
     between = (peaks[:-1] + peaks[1:] + 1) // 2
     return np.concatenate([[start], between, [stop]]).astype(np.int64)
 
@@ -106,10 +106,10 @@ def beat_bounds(start: int, stop: int, peaks: IntArray) -> IntArray:
 def segment_edges(start: int, stop: int, length: int, peaks: IntArray | None = None) -> IntArray:
     """Cut samples ``start .. stop`` into segments of `length` samples.
 
-    With `peaks`, segments lie alike in every beat: one is centred on R, the others follow on both sides up to where the
-    beats meet. So a segment shows the same part of a beat wherever the window begins: with a grid that counts from the
-    window's start, one beat more in the record would cut all beats anew. A remainder shorter than half a segment is
-    part of its neighbour.
+    With `peaks`, segments lie alike in every beat: one is centred on R, and the others follow on both sides up to where
+    the beats meet. So a segment shows the same part of a beat wherever the window begins. A grid that counts from the
+    window's start would cut all beats differently after one beat more in the record. A remainder shorter than half a
+    segment belongs to its neighbour.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Beats and P, QRS, ST and T waves of a case window as players.
 
-Where a wave lies follows from the R peaks alone, by the windows of usual rates; nothing measures the waves, and nothing
-says which of them should matter: they are players like segments, only of other edges.
+Where a wave lies follows from the R peaks alone, by windows for usual rates. Nothing measures the waves or says which
+should matter. They are players like segments, with other edges.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def beat_players(scene: Scene, rhythm: bool) -> Players:
 def wave_players(scene: Scene, rhythm: bool) -> Players:
     """Each P wave, QRS complex, ST stretch and T wave is a player; what lies between beats is one player together.
 
-    With R in seconds and RR the interval before: QRS is R - .05 to R + .08; the T wave ends at R - .04 + QT with
-    QT = .40 sqrt(RR) (Bazett 1920); the first half of what lies between is ST, the second T; P is from the end of the
-    last T wave, at most R - .28, to R - .05. Nothing reaches beyond half the distance to the next R peak, or to the
-    last, but for P, which may begin at the end of the last T wave.
+    With R in seconds and RR the interval before: QRS is R - .05 to R + .08; the T wave ends at R - .04 + QT with QT =
+    .40 sqrt(RR) (Bazett 1920); the first half of what lies between is ST, the second T; P is from the end of the last T
+    wave, at most R - .28, to R - .05. Nothing reaches beyond half the distance to the next or the previous R peak,
+    except P, which may begin at the end of the previous T wave.
     """
     fs, peaks = scene.geometry.fs, scene.all_r_index
     spans: list[tuple[int, str]] = []

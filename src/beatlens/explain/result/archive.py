@@ -1,6 +1,7 @@
 """One archive a method and shard, and how the archives of all shards become one file a case.
 
-Cases are known only when predictions exist, so a shard's job can't declare a file a case: it declares one archive.
+Cases are known only once there are predictions. So a shard's job can't declare one file a case; it declares one
+archive.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class FusionSettings:
     beta
         Share (0 to 1) of the magnitude that is kept where only some of the methods have mass.
     tau
-        Values below this share of a method's largest magnitude are pruned before fusion; the values of the rhythm and
-        of what has no place, which aren't spread over samples, are neither pruned nor what others are compared with.
+        Values below this share of a method's largest magnitude are pruned before fusion. The values of the rhythm and
+        of what has no place aren't spread over samples; they are neither pruned nor counted as that magnitude.
     sign
         Where signs differ: ``penalise`` scales the magnitude by ``|sum of signs| / n`` (weighted) and takes the sign
         of the majority, ``drop`` sets 0, ``abs`` ignores signs throughout (the result is unsigned).
@@ -57,11 +57,12 @@ class FusionSettings:
 def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> Attribution:
     """Fuse attributions of one case on their common grid.
 
-    Each method (its rhythm is one more cell, its unassigned value another) is scaled to unit absolute mass and pruned
-    at tau. A cell's magnitude is the weighted aggregate of the methods that have mass there, times beta where some have
-    none; then the sign policy; then the whole is scaled to unit absolute mass again. An attribution fused with itself
-    at tau 0 is itself, up to that scale. A method that had no rhythm player has no say about the rhythm: it is no
-    partner there, and its own mass is scaled to what the others leave for the signal, on average.
+    1. Each method is scaled to unit absolute mass, with its rhythm and its unassigned value as two more cells. 2.
+    Values below tau are pruned. 3. A cell's magnitude is the weighted aggregate of the methods that have mass there,
+    times beta where some have none. 4. The sign policy is applied. 5. The whole is scaled to unit absolute mass again.
+
+    An attribution fused with itself at tau 0 is itself, up to that scale. A method without a rhythm player isn't asked
+    about the rhythm. Its mass is scaled to the mean share that the others leave for the signal.
 
     Parameters
     ----------
@@ -153,7 +154,7 @@ def _unit_mass(values: Array) -> Array:
 def _prune(values: Array, tau: float) -> tuple[Array, float]:
     """Zero samples below tau times the largest magnitude; return them with the share of the mass that is left.
 
-    The last two values are those of no sample and stay.
+    The last two values belong to no sample and stay as they are.
     """
     magnitude = np.abs(values)
     keep = np.append(magnitude[:-2] >= tau * magnitude[:-2].max(initial=0.0), [True, True])
@@ -167,7 +168,7 @@ def _join(
 ) -> tuple[Array, dict[str, float]]:
     """Join (n_methods, n_cells) to (n_cells,), with the share of the joined mass that each rule took away.
 
-    The last cell is the rhythm's, and only the methods that were `asked` about it, (n_methods,), are partners there.
+    The last cell is the rhythm's. Only the methods that were `asked` about it, (n_methods,), count there.
     """
     magnitude = np.abs(values)
     has = magnitude > 0
