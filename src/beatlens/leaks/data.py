@@ -48,7 +48,7 @@ def check_twins(run: Run) -> str:
 
 
 def check_beats(run: Run) -> str:
-    """Look for beats dealt apart from their record, and for training beats that no training patient has."""
+    """Look for beats in another split than their record, and for training beats of patients who aren't for training."""
     try:
         check_splits(run.records, run.beats, run.annotated)
     except ValueError as error:
@@ -61,7 +61,7 @@ def check_beats(run: Run) -> str:
 
 
 def check_copies(run: Run) -> str:
-    """Look for beats listed twice or in two splits: oversampling before the split puts copies on both sides."""
+    """Look for beats listed twice or in two splits, as oversampling before the split would leave them."""
     for table in chain(run.tables(), (run.beats, run.annotated)):
         keys = zip(table["corpus"], table["record"], table["r_sample"], strict=True)
         own = np.array([f"{corpus}/{record}/{sample}" for corpus, record, sample in keys], dtype=object)

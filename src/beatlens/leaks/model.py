@@ -79,7 +79,7 @@ def _select_score(run: Run) -> float:
 
 
 def check_prototypes(run: Run) -> str:
-    """Look for prototypes of patients not for training, and for beats compared with their own patient's prototypes."""
+    """Look for prototypes of patients not for training, and for beats compared with prototypes of their patient."""
     bank = run.bundle.bank
     strangers = sorted(set(bank.patients.tolist()) - set(run.origin["split"].get("train", [])))
     if strangers:
@@ -130,7 +130,7 @@ def _in_training(run: Run, shard: Shard, corpus: str, record: str, rows: npt.NDA
 
 
 def check_calibration(run: Run) -> str:
-    """Look for patients that calibration and thresholds rest on although they were for training or for tests."""
+    """Look for training and test patients among those that calibration and thresholds rest on."""
     if run.held_out is None:
         raise NotCheckedError("a given bundle doesn't hold the outputs that it was calibrated on")
     folds = run.origin["training_settings"]["folds"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PEAKS = ("detected", "annotated")
 EXAMPLES = 5
 TOLERANCE = 1e-3
-"""Of numbers that are computed anew: similarities, scores, seconds, and the scaler in standard deviations."""
+"""Tolerance of numbers that are computed anew: similarities, scores, seconds, and the scaler in standard deviations."""
 
 
 class LeakError(ValueError):

@@ -1,9 +1,9 @@
 """What networks of given settings say of training patients that they have not seen.
 
-Prototypes are mined and the network (with its scaler) is trained on the other folds' patients alone, as they would be
-in a run. The class calibration rests on the other folds' left-out outputs: the networks behind these have seen the
-fold's patients, but all that is fitted is a temperature and an offset a class. A score of the predictions is thus one
-of the whole procedure, not of a part of it (Stone 1974; Cawley & Talbot 2010).
+For each fold, prototypes are mined and the network (with its scaler) is trained on the patients of the other folds
+alone, as a run would do it. The class calibration rests on the left-out outputs of the other folds. The networks behind
+these have seen the fold's patients, but only a temperature and an offset for each class are fitted. So a score of the
+predictions is one of the whole procedure (Stone 1974; Cawley & Talbot 2010).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def learning_records(
     classes
         Class ids.
     table
-        Split table to take in place of the run's own splits; its ``test`` records are as closed as the run's would be.
+        Split table to use instead of the run's splits; its ``test`` records are sealed as the run's would be.
     """
     splits = records["split"].tolist()
     if table is not None:
@@ -68,8 +68,8 @@ def cross_fitted(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Predict each fold of the training patients by what was fitted on the others.
 
-    As in training, beats are those detected that match an annotated one of a class: what the detector misses or adds is
-    the same for all settings.
+    As in training, only detected beats count that match an annotated beat of a class. What the detector misses or adds
+    is the same for all settings.
 
     Parameters
     ----------
@@ -147,9 +147,9 @@ def calibrated_classes(
 ) -> npt.NDArray[np.int64]:
     """Return the class of each beat by calibrated probability, each fold calibrated on the others' patients.
 
-    A run's predictions go through class offsets fitted on left-out patients
-    (`beatlens.decision.calibration.fit_calibration`), which make up for most of what class weights do: to compare bare
-    logits would be to compare what no run predicts.
+    A run's predictions include class offsets that are fitted on left-out patients
+    (`beatlens.decision.calibration.fit_calibration`) and undo most of the class weights. Bare logits would compare what
+    no run predicts.
 
     Parameters
     ----------

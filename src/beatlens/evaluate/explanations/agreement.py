@@ -47,7 +47,7 @@ def jaccard(a: Array, b: Array, count: int) -> float:
 
 
 def weighted_jaccard(a: Array, b: Array) -> float:
-    """Return sum of minima over sum of maxima of the masses, each scaled to 1; mass of another sign is other mass."""
+    """Return sum of minima over sum of maxima of two masses, each scaled to 1; opposite signs don't overlap."""
     _check(a, b)
     parts = []
     for values in (a, b):

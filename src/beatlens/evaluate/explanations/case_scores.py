@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def rhythm_scores(attributions: Mapping[str, Attribution], n_cells: int) -> Iterator[Score]:
-    """Give the rhythm's share of the mass beside the share it has where all players are alike."""
+    """Give the rhythm's share of the mass, and the share that it would have if all players counted alike."""
     for method, attribution in attributions.items():
         if attribution.rhythm_share is not None:
             yield Score(method, "rhythm_share", "", attribution.rhythm_share, "uniform", 1 / (n_cells + 1))
@@ -52,7 +52,7 @@ def score_case(
     engine, target, edges
         As the case was explained with.
     labels
-        What is known of the record; only where a truth follows from it are there scores against it.
+        What is known of the record. There are scores against a truth only where one follows from this.
     wrong
         Returns the values of an explanation of another class, for a null; None for none.
     settings

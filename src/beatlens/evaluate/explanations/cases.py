@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NULL_SAMPLES = 400
-"""Most masks a set of players that the explanation of another class is given: a null needs no small error."""
+"""Most masks for a set of players in the explanation of another class. A null needs no small error."""
 
 
 def score_cases(

@@ -27,17 +27,17 @@ COLUMNS = (
     "kind", "class", "method", "wave", "lead", "n_correct", "correct", "n_wrong", "wrong", "difference", "effect", "p",
     "p_holm",
 )  # fmt: skip
-"""``part``: mean share of the explanation's mass, signed, that a wave of the explained beat has in a lead; the other
-beats' and the rhythm's have no lead. ``agreement``: mean rank correlation of two methods, over the cells of a case;
-`wave` and `lead` are empty. ``difference`` is correct minus wrong, ``effect`` that in pooled standard deviations
-(Cohen's d), ``p`` from permuting right and wrong, both over patients' means (cases of one patient are no independent
-draws), ``p_holm`` corrected for the parts of a class (Holm
-1979)."""
+"""``part``: mean signed share of the explanation's mass that a wave of the explained beat has in a lead. The shares of
+the other beats and of the rhythm have no lead. ``agreement``: mean rank correlation of two methods over the cells of a
+case; `wave` and `lead` are empty. ``difference`` is correct minus wrong. ``effect`` is the difference in pooled
+standard deviations (Cohen's d), ``p`` comes from permuting right and wrong. Both use means of patients, since cases of
+one patient aren't independent. ``p_holm`` is corrected for the parts of a class (Holm 1979).
+"""
 
 WAVES = ("P", "QRS", "ST", "T")
 OTHER, RHYTHM = "other beats", "rhythm"
 MIN_GROUP = 2
-"""Patients with cases of either kind that a comparison needs."""
+"""Patients that a comparison needs with cases of each kind."""
 
 Part = tuple[str, str, str]
 """Method or pair of methods, wave, lead."""

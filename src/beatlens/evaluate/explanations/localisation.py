@@ -35,8 +35,8 @@ class Truth:
     inside
         (n_leads, n_samples) bool, samples that make the class.
     counted
-        (n_leads, n_samples) bool. Samples of other beats of the same class are left out: evidence there is neither
-        right nor wrong for a beat target.
+        (n_leads, n_samples) bool. Samples of other beats of the same class aren't counted, since evidence there is
+        neither right nor wrong for the target beat.
     """
 
     inside: BoolArray

@@ -1,4 +1,4 @@
-"""Scores of one case's explanations against the model itself, each beside what knows nothing of it."""
+"""Scores of one case's explanations against the model itself, each beside maps that know nothing of it."""
 
 from __future__ import annotations
 
@@ -54,13 +54,17 @@ def model_scores(
     """Change cells of the signal as the explanations say, and watch the target.
 
     ``deletion_auc``, ``insertion_auc``: areas under the curves of the target's probability, beside the mean area of
-    random orders, with the explanation's baseline and with `OTHER_FILLS` (named in the truth). ``deletion``,
-    ``insertion``: how far from random (0) to greedy (1) the area under the curve of what is explained comes, beside the
-    orders of the null maps; greedy is no bound, so that more than 1 is possible. That is in the units of the
-    explanation: where look-alikes hold a probability near 1, its curve is flat and a ratio of its areas says nothing.
-    ``span_deletion``: what the probability loses without the cells that the
-    explanation shows, beside random cells of equal duration. ``sensitivity_n``, ``infidelity``: whether sums of values
-    are what the target loses (`beatlens.evaluate.explanations.sensitivity`), in the units of the explanation.
+    random orders. They are taken with the explanation's baseline and with `OTHER_FILLS` (named in the truth).
+
+    ``deletion``, ``insertion``: where the area lies between that of random orders (0) and that of a greedy search (1),
+    beside the orders of the null maps. Greedy isn't optimal, so more than 1 is possible. These use the units of the
+    explanation: where look-alikes hold a probability near 1, its curve is flat and a ratio of areas says nothing.
+
+    ``span_deletion``: what the probability loses without the cells that the explanation shows, beside random cells of
+    equal duration.
+
+    ``sensitivity_n``, ``infidelity``: whether sums of values equal what the target loses
+    (`beatlens.evaluate.explanations.sensitivity`), in the units of the explanation.
 
     Parameters
     ----------
@@ -75,8 +79,8 @@ def model_scores(
     seed
         Of the case.
     greedy
-        Whether a greedy search is made and the other fills are tried, which windows of many cells are too dear for:
-        without it there is no ``deletion`` and ``insertion``.
+        Whether to make a greedy search and to try the other fills. Both are too costly for windows of many cells.
+        Without them there is no ``deletion`` and no ``insertion``.
     """
     lengths = np.diff(edges)
     own = {method: cell_sums(attribution.values, lengths) for method, attribution in attributions.items()}

@@ -20,7 +20,7 @@ def fixed_nulls(
     beats: Sequence[tuple[int, int]],
     fs: float,
 ) -> dict[str, Array]:
-    """Return the nulls that nothing is random in, by name.
+    """Return the nulls without randomness, by name.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def fixed_nulls(
     -------
     ``empty``: all zero. ``uniform``: all equal. ``signal``: distance of the signal from the lead's median. ``r_peak``:
     within `R_PEAK_S` of any R peak. ``target_beat``: the target beats, all leads alike. ``change``: how far the signal
-    is from the baseline. ``target_change``: the same within the target beats: it knows the beat and the baseline, and
-    of the model nothing.
+    is from the baseline. ``target_change``: the same within the target beats. It knows the beat and the baseline, but
+    nothing of the model.
     """
     shape = signal.shape
     place = np.arange(shape[1])

@@ -1,7 +1,7 @@
 """Diagnostic regions: where textbooks say that a class shows, from the local RR intervals.
 
-They are a second, coarse truth for records without planted spans, and the expectation that a cohort's mean attribution
-is compared with. They never enter sampling, fusion or an explanation.
+They are a second, coarser truth for records without planted spans. A cohort's mean attribution is compared with them as
+well. No explanation, sampling or fusion uses them.
 """
 
 from __future__ import annotations

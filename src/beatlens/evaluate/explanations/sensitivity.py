@@ -1,4 +1,4 @@
-"""Do values add up to what the model does? Subsets of cells are removed, and what the model loses is compared.
+"""Do values add up to what the model does? Its loss without subsets of cells is compared with their sums.
 
 Deletion and insertion judge the order of cells alone; these scores judge how much a value is worth. Values are compared
 up to a factor, since fused and class-activation values have no units.
@@ -83,9 +83,9 @@ def sensitivity_n(sums: Array, subsets: Subsets) -> float:
 def infidelity(sums: Array, subsets: Subsets) -> float:
     """Return the mean squared difference of values and loss (Yeh et al. 2019), in shares of the mean squared loss.
 
-    With the factor between values and loss, not below 0, that suits the values best: 0 where the loss is a multiple of
-    the values' sum in every subset, 1 where the values say nothing of it, or the contrary. NaN where the target never
-    changes.
+    The values are first multiplied by the factor of at least 0 that fits the loss best. The result is 0 where the loss
+    is a multiple of the values' sum in every subset, and 1 where the values say nothing of the loss or the contrary.
+    NaN where the target never changes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The truths that a case's explanation is held against, and the nulls that stand beside each score."""
+"""The truths that a case's explanation is compared with, and the nulls beside each score."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def seen_samples(scene: Scene) -> npt.NDArray[np.bool_]:
 def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
     """Return every truth that a case has, by name.
 
-    A truth says what makes a class: it is the truth of an explanation of that class only. Samples that the model
-    doesn't see for the target count neither way.
+    A truth says what makes a class, so it serves only explanations of that class. Samples that the model doesn't see
+    for the target aren't counted.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """What follows from probabilities: AUROC, calibration error, risk against coverage.
 
-Each is a function of histograms that add up over patients, so the patient bootstrap needs no beat again. Values use
-one bin for each distinct score and are exact; intervals use at most `MAX_BINS` quantile bins.
+Each is a function of histograms that add up over patients, so the bootstrap over patients needs no single beats. Values
+use one bin for each distinct score and are exact; intervals use at most `MAX_BINS` quantile bins.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def risk_coverage(histogram: Array) -> tuple[Array, Array]:
 
 
 def aurc(histogram: Array) -> Array:
-    """Area under the risk-coverage curve: the mean risk over beats, each at the coverage that just accepts it; (n,)."""
+    """Area under the risk-coverage curve: the mean over beats of the risk where a beat is just accepted; (n,)."""
     _, risk = risk_coverage(histogram)
     sizes = histogram.sum(axis=1)[:, ::-1]
     return divide((np.nan_to_num(risk) * sizes).sum(axis=1), sizes.sum(axis=1))
@@ -184,7 +184,7 @@ def histogram_interval(
     draws, level, seed
         Of the bootstrap.
     of_class
-        Whether only patients with a beat in a group other than the first have a say.
+        Whether only patients with a beat in a group other than the first count.
     """
     exact = statistic(rank_histogram(scores, groups, n_groups, np.zeros(len(scores), dtype=np.int64), 1, None))
     coarse = rank_histogram(scores, groups, n_groups, patient, int(patient.max()) + 1, MAX_BINS)

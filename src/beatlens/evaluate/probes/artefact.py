@@ -1,7 +1,7 @@
 """The injected artefact: a network learns a leak that was planted, and the explainer must point to it.
 
-Half of the beats get a spike in one lead at one place, and a fresh network of the run's sizes learns to tell them from
-the others; nothing else distinguishes the two. What explains its predictions must lie on the spike (Adebayo et al.
+Half of the beats get a spike at one place in one lead. A fresh network of the run's sizes learns to tell them from the
+others. Nothing else distinguishes the two, so an explanation of its predictions must lie on the spike (Adebayo et al.
 2020, spurious correlation).
 """
 
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 SPIKE_S = (0.18, 0.20)
 """Where the spike stands, in seconds after R: on the ST segment, where nothing steep is."""
 RECORD_BEATS = 64
-"""Beats of a record that take part, so that many records do."""
+"""Most beats of a record that are used, so that many records are."""
 RECORD_CASES = 3
 """Predictions of a record that are explained."""
 LEARNING_RATE = 0.003
@@ -121,10 +121,10 @@ def _logits(network: HybridNet, inputs: RecordInputs) -> torch.Tensor:
 def artefact_test(
     shards: Sequence[Shard], bundle: Bundle, settings: ExplainSettings, probes: ProbeSettings, seed: int
 ) -> Iterator[Probe]:
-    """Plant, learn, explain: whether the largest cell and the strongest lead of each explanation are the spike's.
+    """Plant, learn, explain: whether the largest cell and the strongest lead of explanations are the spike's.
 
-    Records of some patients teach the network, those of others are explained: predictions of a spike that are right.
-    ``pointing`` stands beside the chance that a random cell meets the spike, ``lead`` beside that of a random lead.
+    Records of some patients teach the network. In those of others, right predictions of a spike are explained.
+    ``pointing`` is beside the chance that a random cell meets the spike, ``lead`` beside that of a random lead.
 
     Raises
     ------

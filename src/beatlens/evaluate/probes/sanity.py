@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CASCADE = ("head", "rhythm", "mixer", "encoder")
 """Parts of the network in the order in which they are randomised, from the output down."""
 STEP_SHARE = 5
-"""Full randomisation has this many times the random networks that each step towards it has."""
+"""Full randomisation uses this many times as many random networks as each step towards it."""
 
 
 def randomised(network: HybridNet, parts: Sequence[str], seed: int) -> HybridNet:
@@ -60,8 +60,8 @@ def randomised(network: HybridNet, parts: Sequence[str], seed: int) -> HybridNet
 def randomisation(probe: ProbeCase, settings: ExplainSettings, probes: ProbeSettings) -> Iterator[Probe]:
     """Compare the explanation of the trained network with those of networks randomised from the output down.
 
-    Signal, baseline, players and the explainer's seed stay. The values of all cells and of the rhythm are compared:
-    with their sign, and their magnitude beside what the magnitude of the signal itself would score.
+    Signal, baseline, players and the explainer's seed stay the same. The values of all cells and of the rhythm are
+    compared with their sign, and by magnitude, beside what the magnitude of the signal itself would score.
     """
     scene, network = probe.engine.scene, probe.engine.network
     signal = scene.window / scene.lead_scale[:, None]
@@ -98,7 +98,7 @@ def randomisation(probe: ProbeCase, settings: ExplainSettings, probes: ProbeSett
 def class_sensitivity(probe: ProbeCase, settings: ExplainSettings, n_classes: int) -> Iterator[Probe]:
     """Compare the explanation of the class with that of each other class: what speaks for one must not for the other.
 
-    With the same seed; beside it the agreement of the class with itself under another seed.
+    Both use the same seed. Beside them stands the agreement of the class with itself under another seed.
     """
     own = probe.target.class_index
     if own is None:

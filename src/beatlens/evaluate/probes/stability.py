@@ -1,4 +1,4 @@
-"""Whether an explanation holds still: under another seed, under noise, with one more beat in the window."""
+"""Whether an explanation stays the same with another seed, with noise, and with one more beat in the window."""
 
 from __future__ import annotations
 

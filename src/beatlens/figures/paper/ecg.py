@@ -27,7 +27,7 @@ MIN_WIDTH_MM = 112.0
 PAGE_MM = 320.0
 """Width of the report on a screen of 1400 px: many leads over a longer stretch lie in one column, not in two."""
 LIMIT_MV = 4.0
-"""A trace is cut beyond this, so that one artefact doesn't make a page of it; the figure says so."""
+"""A trace is cut beyond this, so that one artefact doesn't fill a page. The figure says so."""
 
 
 @dataclass(frozen=True)

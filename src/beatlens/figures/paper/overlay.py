@@ -26,7 +26,7 @@ Array = npt.NDArray[np.float64]
 
 STYLES = ("band", "background", "line")
 UNIT_S = 0.05
-"""Values are shown per this many seconds of one lead: what a sample carries depends on its rate, this doesn't."""
+"""Values are shown per this many seconds of one lead, which doesn't depend on the sampling rate."""
 _OPACITY = {"band": 0.85, "background": 0.55, "line": 1.0}
 _HALF_MM = {"band": 1.6, "line": 0.35}
 
