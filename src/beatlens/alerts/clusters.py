@@ -258,9 +258,9 @@ def patient_cohesion(waves: FloatArray, patients: npt.NDArray[np.str_]) -> float
         likeness = []
         for k, name in enumerate(names):
             others = np.nanmedian(np.delete(medians, k, axis=0), axis=0)
-            own = waves[patients == name]
-            shared = np.isfinite(own) & np.isfinite(others)
-            a, b = np.where(shared, own, 0.0), np.where(shared, others, 0.0)
+            of_patient = waves[patients == name]
+            shared = np.isfinite(of_patient) & np.isfinite(others)
+            a, b = np.where(shared, of_patient, 0.0), np.where(shared, others, 0.0)
             norms = np.sqrt((a**2).sum(axis=(1, 2)) * (b**2).sum(axis=(1, 2)))
             dots = (a * b).sum(axis=(1, 2))
             likeness.append(np.median(np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0)))
@@ -279,8 +279,8 @@ def _with_stability(
         best = 0.0
         for cluster in np.unique(labels[inside]):
             if cluster >= 0:
-                own = labels == cluster
-                best = max(best, float((own & inside).sum() / (own | inside).sum()))
+                of_cluster = labels == cluster
+                best = max(best, float((of_cluster & inside).sum() / (of_cluster | inside).sum()))
         found.append(best)
     stability = float(np.mean(found))
     failed = ("min_stability",) if stability < settings.min_stability else ()

@@ -75,16 +75,16 @@ class Alerts:
 
     def order(self, pattern: Pattern) -> npt.NDArray[np.int64]:
         """Return a pattern's rows, nearest to its centre first."""
-        own = self.sample.beats.embedding[pattern.members]
-        distance = np.linalg.norm(own - own.mean(axis=0), axis=1)
+        embedded = self.sample.beats.embedding[pattern.members]
+        distance = np.linalg.norm(embedded - embedded.mean(axis=0), axis=1)
         return pattern.members[np.argsort(distance, kind="stable")]
 
     def median(self, pattern: Pattern) -> FloatArray:
         """Return the median beat (L, T) of a pattern in mV, NaN in leads that none of its beats has."""
-        own = self.sample.beats.waves[pattern.members] * self.sample.scale[pattern.members, :, None]
-        result = np.full(own.shape[1:], np.nan, dtype=np.float32)
-        for lead in np.flatnonzero(np.isfinite(own).any(axis=(0, 2))):
-            result[lead] = np.nanmedian(own[:, lead], axis=0)
+        millivolts = self.sample.beats.waves[pattern.members] * self.sample.scale[pattern.members, :, None]
+        result = np.full(millivolts.shape[1:], np.nan, dtype=np.float32)
+        for lead in np.flatnonzero(np.isfinite(millivolts).any(axis=(0, 2))):
+            result[lead] = np.nanmedian(millivolts[:, lead], axis=0)
         return result
 
     def found(self, leads: Sequence[str]) -> list[FoundPattern]:
@@ -138,9 +138,9 @@ def take_sample(
     done = 0
     for shard in shards:
         beats = shard.beats(columns=["beat_id", "corpus", "record", "r_index", "rr_before_s"])
-        own = beats[beats["beat_id"].isin(place.index)]
+        sampled = beats[beats["beat_id"].isin(place.index)]
         of_record = beats.groupby(["corpus", "record"], sort=False).indices
-        for key, part in own.groupby(["corpus", "record"], sort=False):
+        for key, part in sampled.groupby(["corpus", "record"], sort=False):
             corpus, record = key
             at = place.loc[part["beat_id"]].to_numpy()
             leads = shard.leads(corpus, record)

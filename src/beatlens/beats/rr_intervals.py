@@ -225,8 +225,8 @@ def _variation(
     import pandas as pd
 
     means = [
-        pd.Series(own).rolling(settings.long_variation_beats, center=True, min_periods=1).mean().to_numpy()
-        for own in np.split(step, first[1:])
+        pd.Series(steps).rolling(settings.long_variation_beats, center=True, min_periods=1).mean().to_numpy()
+        for steps in np.split(step, first[1:])
     ]
     return (
         _running_median(step, first, settings.short_variation_beats),

@@ -117,32 +117,34 @@ def fit_conformal(
         raise ValueError(f"{len(values)} probabilities, {len(target)} targets, {len(patients)} groups; expected equal")
     limits, units, beats, people = [], [], [], []
     for k in range(values.shape[1]):
-        own, whose = values[target == k, k], patients[target == k]
+        scores, whose = values[target == k, k], patients[target == k]
         n_patients = len(np.unique(whose))
         by_patient = n_patients + 1 > 1 / alpha  # else no class could ever be excluded
-        beats.append(len(own))
+        beats.append(len(scores))
         people.append(n_patients)
         units.append("patient" if by_patient else "beat")
-        limits.append(0.0 if not len(own) else _by_patient(own, whose, alpha) if by_patient else _by_beat(own, alpha))
+        limits.append(
+            0.0 if not len(scores) else _by_patient(scores, whose, alpha) if by_patient else _by_beat(scores, alpha)
+        )
     return ConformalSets(alpha, tuple(limits), tuple(units), tuple(beats), tuple(people))
 
 
-def _by_patient(own: Float64Array, patients: npt.NDArray[np.str_], alpha: float) -> float:
+def _by_patient(scores: Float64Array, patients: npt.NDArray[np.str_], alpha: float) -> float:
     """Return the least probability of its class with which a beat stays in the set, each patient counting once."""
     _, which, n_beats = np.unique(patients, return_inverse=True, return_counts=True)
-    order = np.argsort(own, kind="stable")
+    order = np.argsort(scores, kind="stable")
     share = np.cumsum(1.0 / n_beats[which][order])  # mean over patients of their beats that conform no better
-    last_of_tie = np.searchsorted(own[order], own[order], side="right") - 1
+    last_of_tie = np.searchsorted(scores[order], scores[order], side="right") - 1
     p_values = (1.0 + share[last_of_tie]) / (1.0 + len(n_beats))
-    return float(own[order][np.argmax(p_values > alpha)])  # the first of ascending p-values
+    return float(scores[order][np.argmax(p_values > alpha)])  # the first of ascending p-values
 
 
-def _by_beat(own: Float64Array, alpha: float) -> float:
+def _by_beat(scores: Float64Array, alpha: float) -> float:
     """Return the least probability of its class with which a beat stays in the set, each beat counting once."""
     from crepes import ConformalClassifier
 
-    ranked = np.unique(own)[::-1]  # from the most to the least conforming
-    conforming = ConformalClassifier().fit(1.0 - own)
+    ranked = np.unique(scores)[::-1]  # from the most to the least conforming
+    conforming = ConformalClassifier().fit(1.0 - scores)
 
     def p_value(probability: float) -> float:
         return float(conforming.predict_p(np.array([[1.0 - probability]]), smoothing=False)[0, 0])

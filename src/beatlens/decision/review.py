@@ -207,10 +207,10 @@ def _confidence_threshold(
     last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
     candidates = np.flatnonzero(last_of_tie & (accepted >= MIN_COVERAGE * len(order)))
     for k in np.unique(classes):
-        own = classes == k
-        if own.sum() * settings.max_missed < 1 or len(np.unique(patients[target == k])) < LIMIT_PATIENTS:
+        of_class = classes == k
+        if of_class.sum() * settings.max_missed < 1 or len(np.unique(patients[target == k])) < LIMIT_PATIENTS:
             continue
-        missed = (np.cumsum(errors & own) / own.sum())[candidates]  # rises with every beat that is accepted
+        missed = (np.cumsum(errors & of_class) / of_class.sum())[candidates]  # rises with every beat that is accepted
         if missed[0] <= settings.max_missed:
             candidates = candidates[missed <= settings.max_missed]
         else:
@@ -240,12 +240,12 @@ def _group_limit(score: Float64Array, group: npt.NDArray[Any], max_loss: float) 
     return max(limits)
 
 
-def _distance_limit(far: Float64Array, own: BoolArray, patients: npt.NDArray[np.str_], max_loss: float) -> float:
-    """Return the limit for the beats `own` of a class among all (n,); 0 where there is none to compare."""
+def _distance_limit(far: Float64Array, of_class: BoolArray, patients: npt.NDArray[np.str_], max_loss: float) -> float:
+    """Return the limit for the beats `of_class` of a class among all (n,); 0 where there is none to compare."""
     if not len(far):
         return 0.0
-    limit = _group_limit(far[own], patients[own], max_loss) if own.any() else 0.0
-    if own.sum() * max_loss >= 1 and len(np.unique(patients[own])) >= LIMIT_PATIENTS:
+    limit = _group_limit(far[of_class], patients[of_class], max_loss) if of_class.any() else 0.0
+    if of_class.sum() * max_loss >= 1 and len(np.unique(patients[of_class])) >= LIMIT_PATIENTS:
         return limit
     return max(limit, _upper_limit(far, max_loss))
 

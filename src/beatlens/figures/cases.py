@@ -137,13 +137,13 @@ def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, An
 def _planted(shard: Shard, case: Mapping[str, Any], r_time_s: float, fs_file: float) -> list[dict[str, Any]]:
     """Return the planted truth of the beat, or of the class in the window; only drawn, never used."""
     truth = shard.truth
-    own = truth[(truth["corpus"] == case["corpus"]) & (truth["record"] == case["record"])]
-    times = own["r_sample"].to_numpy(dtype=np.float64) / fs_file
+    of_record = truth[(truth["corpus"] == case["corpus"]) & (truth["record"] == case["record"])]
+    times = of_record["r_sample"].to_numpy(dtype=np.float64) / fs_file
     near = np.abs(times - r_time_s) <= MATCH_S
     if case["target"] == "window":
         inside = (times >= case["window_start_s"]) & (times < case["window_end_s"])
-        near = inside & (own["label"] == case["class"]).to_numpy()
-    spans: list[dict[str, Any]] = own[near].to_dict("records")
+        near = inside & (of_record["label"] == case["class"]).to_numpy()
+    spans: list[dict[str, Any]] = of_record[near].to_dict("records")
     return spans
 
 

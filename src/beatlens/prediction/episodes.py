@@ -70,12 +70,12 @@ def _after(beats: pd.DataFrame, gap_s: float) -> BoolArray:
 def _over_stretch(beats: pd.DataFrame, stretches: pd.DataFrame) -> BoolArray:
     """Tell for which beats (n,) part of a stretch lies between them and the beat before."""
     result = np.zeros(len(beats), dtype=bool)
-    own = stretches.groupby(["corpus", "record"], sort=False).indices
+    of_record = stretches.groupby(["corpus", "record"], sort=False).indices
     for key, rows in beats.groupby(["corpus", "record"], sort=False).indices.items():
-        if key in own:
+        if key in of_record:
             time = beats["r_time_s"].to_numpy(dtype=np.float64)[rows]
             start, end = (
-                np.sort(stretches[name].to_numpy(dtype=np.float64)[own[key]]) for name in ("start_s", "end_s")
+                np.sort(stretches[name].to_numpy(dtype=np.float64)[of_record[key]]) for name in ("start_s", "end_s")
             )
             # A stretch from R to R begins and ends at beats, up to the rounding of its times.
             begun = np.searchsorted(start, time[1:] - 0.01)

@@ -171,22 +171,22 @@ def origin_of(
     found = []
     for kind, rows in taken.items():
         for corpus in corpora:
-            own = rows[rows["corpus"] == corpus["name"]]
-            if len(own):
+            of_corpus = rows[rows["corpus"] == corpus["name"]]
+            if len(of_corpus):
                 found.append(
                     CorpusOrigin(
                         name=corpus["name"],
                         made=is_made(corpus),
                         noise=kind == "noise",
-                        records=len(own),
-                        patients=own["patient"].nunique(),
-                        hours=float(own["duration_s"].sum()) / 3600,
+                        records=len(of_corpus),
+                        patients=of_corpus["patient"].nunique(),
+                        hours=float(of_corpus["duration_s"].sum()) / 3600,
                         licence=corpus.get("licence") or "",
                         attribution=corpus.get("attribution") or "",
                     )
                 )
     listed = [set(text.split(";")) for text in taken["train"]["leads"]]
-    count = [(lead, sum(lead in own for own in listed)) for lead in leads]
+    count = [(lead, sum(lead in record_leads for record_leads in listed)) for lead in leads]
     rates = taken["train"]["fs"].value_counts().sort_index()
     return Origin(
         corpora=tuple(found),

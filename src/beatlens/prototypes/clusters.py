@@ -147,7 +147,7 @@ def choose(clusters: Sequence[Cluster], quota: int, max_per_patient: int) -> lis
         ranked.setdefault((cluster.corpus, cluster.patient), []).append(cluster)
     result: list[Cluster] = []
     for turn in range(max_per_patient):
-        candidates = [own[turn] for own in ranked.values() if len(own) > turn]
+        candidates = [of_patient[turn] for of_patient in ranked.values() if len(of_patient) > turn]
         result += sorted(candidates, key=lambda entry: (-entry.size, entry.beat_ids[0]))
     count: dict[str, int] = {}
     needed: list[int] = []

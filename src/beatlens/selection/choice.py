@@ -99,8 +99,8 @@ def candidate_scores(tables: Tables, classes: Sequence[str], *, draws: int, leve
 def _counts(tables: Tables, classes: Sequence[str]) -> Array:
     """Count beats by patient, candidate, seed, truth and prediction: (n_patients, C, S, K, K)."""
     first = next(iter(next(iter(tables.values())).values()))
-    seeds = [list(own) for own in tables.values()]
-    if any(own != seeds[0] for own in seeds):
+    seeds = [list(by_seed) for by_seed in tables.values()]
+    if any(listed != seeds[0] for listed in seeds):
         raise ValueError(
             f"candidates with the seeds {dict(zip(tables, seeds, strict=True))}; expected the same for all"
         )

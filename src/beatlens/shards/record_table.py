@@ -66,9 +66,9 @@ def gather(shards: Sequence[Path], classes: Sequence[str]) -> tuple[pd.DataFrame
             raise ValueError(f"{path}: records without {sorted(absent)}; expected a shard of this version's preprocess")
         for row in shard.records.itertuples(index=False):
             key = (row.corpus, row.record)
-            own = {name: getattr(row, name) for name in RECORD_TABLE_COLUMNS if name in shard.records}
-            own |= {"split": "", "n_beats": int(detected.get(key, 0)), "fs": row.fs_file}
-            rows.append(own | {f"n_{label}": int(counts.get((*key, label), 0)) for label in classes})
+            listed = {name: getattr(row, name) for name in RECORD_TABLE_COLUMNS if name in shard.records}
+            listed |= {"split": "", "n_beats": int(detected.get(key, 0)), "fs": row.fs_file}
+            rows.append(listed | {f"n_{label}": int(counts.get((*key, label), 0)) for label in classes})
     columns = [*RECORD_TABLE_COLUMNS, *(f"n_{label}" for label in classes)]
     records = pd.DataFrame(rows, columns=columns).sort_values(["corpus", "record"], ignore_index=True)
     twice = records[records.duplicated(["corpus", "record"])]
@@ -83,9 +83,9 @@ def split_listing(records: pd.DataFrame) -> dict[str, list[str]]:
     """Return the ``corpus/patient`` of each split, sorted."""
     return {
         str(split): sorted(
-            {f"{corpus}/{patient}" for corpus, patient in zip(own["corpus"], own["patient"], strict=True)}
+            {f"{corpus}/{patient}" for corpus, patient in zip(of_split["corpus"], of_split["patient"], strict=True)}
         )
-        for split, own in records[records["role"] != "noise"].groupby("split")
+        for split, of_split in records[records["role"] != "noise"].groupby("split")
     }
 
 

@@ -272,9 +272,9 @@ class Shard:
             row = self.row(corpus, record)
             if row.fs != geometry.fs:
                 raise ValueError(f"{self.path}: {corpus}/{record} is at {row.fs} Hz; expected {geometry.fs} Hz")
-            own = self.leads(corpus, record)
-            wanted = [k for k, lead in enumerate(leads) if lead in own]
-            signal = self.signal(corpus, record)[[own.index(leads[k]) for k in wanted]]
+            record_leads = self.leads(corpus, record)
+            wanted = [k for k, lead in enumerate(leads) if lead in record_leads]
+            signal = self.signal(corpus, record)[[record_leads.index(leads[k]) for k in wanted]]
             r_index = beats["r_index"].to_numpy()[positions]
             result[np.ix_(positions, wanted)] = cut_beats(signal, r_index, geometry)
         return result

@@ -60,15 +60,15 @@ def foreign_beats(signal: FloatArray, r_index: IntArray, fs: float) -> BoolArray
     for part in np.split(rows, range(CHUNK, len(rows), CHUNK)):
         low, high = max(part[0] - NEAR_BEATS, 0), min(part[-1] + NEAR_BEATS + 1, n)
         waves = _unit_waves(signal, r_index[low:high], fs, FOREIGN_S)
-        own = waves[part - low]
-        alike = own @ templates.T
+        of_part = waves[part - low]
+        alike = of_part @ templates.T
         alike[np.abs(r_index[part, None] - r_index[chosen]) < FAR_S * fs] = -1
         far[part] = np.partition(alike, -2, axis=1)[:, -2]
         beside = np.full((2 * NEAR_BEATS, len(part)), -1, dtype=np.float32)
         for k, step_of in enumerate([*range(-NEAR_BEATS, 0), *range(1, NEAR_BEATS + 1)]):
             exists = (part + step_of >= 0) & (part + step_of < n)
             other = waves[part[exists] + step_of - low]
-            beside[k, exists] = np.einsum("bt,bt->b", own[exists], other)
+            beside[k, exists] = np.einsum("bt,bt->b", of_part[exists], other)
         near[part] = np.partition(beside, -2, axis=0)[-2]
     foreign: BoolArray = (_median_of_five(far) < MIN_LIKENESS) & (_median_of_five(near) < MIN_NEAR_LIKENESS)
     return foreign & irregular

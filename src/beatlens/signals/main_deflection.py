@@ -38,16 +38,16 @@ def place_r_peaks(lead: FloatArray, fs: float, beats: IntArray, period_s: float)
     start = max(int(beats[0]) - round(fs), 0)
     part = lead[start : int(beats[-1]) + round(fs)]
     sharp = band_pass(part, QRS_HZ, fs)
-    own = beats - start
-    around = np.pad(sharp, (half, half), mode="edge")[own[:, None] + np.arange(2 * half + 1)]
+    place = beats - start
+    around = np.pad(sharp, (half, half), mode="edge")[place[:, None] + np.arange(2 * half + 1)]
     median_beat = np.median(around, axis=0)
     at, sign = main_deflection(median_beat, fs)
-    own = own + at - half
+    place = place + at - half
     for wave, reach in ((sharp, near), (part, climb)):
-        own = np.clip(own, 0, len(part) - 1)
+        place = np.clip(place, 0, len(part) - 1)
         offsets = np.arange(-reach, reach + 1)
-        own = own + offsets[(sign * wave[np.clip(own[:, None] + offsets, 0, len(part) - 1)]).argmax(axis=1)]
-    return np.asarray(np.unique(np.clip(own, 0, len(part) - 1)) + start, dtype=np.int64)
+        place = place + offsets[(sign * wave[np.clip(place[:, None] + offsets, 0, len(part) - 1)]).argmax(axis=1)]
+    return np.asarray(np.unique(np.clip(place, 0, len(part) - 1)) + start, dtype=np.int64)
 
 
 def main_deflection(beat: npt.NDArray[np.floating], fs: float) -> tuple[int, int]:

@@ -287,17 +287,17 @@ def _template_correlation(waves: FloatArray, n_templates: int = 128) -> FloatArr
     n_beats, n_leads, _ = waves.shape
     if n_beats < 5:
         return np.ones((n_beats, n_leads), dtype=np.float32)
-    own = np.full((n_beats, n_leads), -1, dtype=np.float32)
+    likeness = np.full((n_beats, n_leads), -1, dtype=np.float32)
     chosen = np.unique(np.linspace(0, n_beats - 1, min(n_templates, n_beats)).astype(np.int64))
     for lead in range(n_leads):
         unit = waves[:, lead] - waves[:, lead].mean(axis=1, keepdims=True)
         unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-6)
         correlation = unit @ unit[chosen].T
         correlation[chosen, np.arange(len(chosen))] = -1
-        own[:, lead] = correlation.max(axis=1)
+        likeness[:, lead] = correlation.max(axis=1)
         for step in (1, 2):
             near = np.einsum("bt,bt->b", unit[step:], unit[:-step])
-            own[step:, lead] = np.maximum(own[step:, lead], near)
-            own[:-step, lead] = np.maximum(own[:-step, lead], near)
-    padded = np.pad(own, ((1, 1), (0, 0)), mode="reflect")
-    return np.median(np.stack([padded[:-2], own, padded[2:]]), axis=0).astype(np.float32)
+            likeness[step:, lead] = np.maximum(likeness[step:, lead], near)
+            likeness[:-step, lead] = np.maximum(likeness[:-step, lead], near)
+    padded = np.pad(likeness, ((1, 1), (0, 0)), mode="reflect")
+    return np.median(np.stack([padded[:-2], likeness, padded[2:]]), axis=0).astype(np.float32)

@@ -89,11 +89,11 @@ def signal_cells(signals: RecordSignals, time: Float64Array, scale: FloatArray) 
     count = np.zeros(n, dtype=np.float32)
     for k in range(per):  # few and long passes: cells are short
         sample = signals.signal[:, k * step :: length]
-        own = slice(0, sample.shape[1])
-        np.minimum(lowest[:, own], sample, out=lowest[:, own])
-        np.maximum(highest[:, own], sample, out=highest[:, own])
-        size[:, own] += np.abs(sample)
-        count[own] += 1
+        filled = slice(0, sample.shape[1])
+        np.minimum(lowest[:, filled], sample, out=lowest[:, filled])
+        np.maximum(highest[:, filled], sample, out=highest[:, filled])
+        size[:, filled] += np.abs(sample)
+        count[filled] += 1
     size /= count
     unseen, constant = np.zeros((2, n_leads, n), dtype=bool)
     to_cells = signals.fs / (signals.fs_file * length)

@@ -132,9 +132,9 @@ def _disorganised(cells: SignalCells, signals: RecordSignals, r_index: IntArray)
     filled = ~long_runs(~windows.filled, HOLE_S / cells.length_s, ends=True)
     waves = np.zeros(cells.n, dtype=bool)
     for low, high in zip(*(edge.tolist() for edge in runs(filled)), strict=True):
-        own = low + np.flatnonzero(windows.wavy[low:high])
-        if len(own):  # from the first wave to the last, whatever fills the time between
-            waves[own[0] : own[-1] + 1] = True
+        wave_cells = low + np.flatnonzero(windows.wavy[low:high])
+        if len(wave_cells):  # from the first wave to the last, whatever fills the time between
+            waves[wave_cells[0] : wave_cells[-1] + 1] = True
     waves &= ~_of_tachycardias(waves, cells, signals, r_index)
     starts, ends = runs(long_runs(waves, WAVES_S / cells.length_s))
     result = np.zeros(cells.n, dtype=bool)
@@ -175,24 +175,24 @@ def _found_share(time: Float64Array, bounds: tuple[float, float], period_s: floa
     if period_s < MIN_PERIOD_S:
         return 0.0
     rr = np.diff(time)
-    own = (rr > 0.7 * period_s) & (rr < 1.5 * period_s)
+    of_period = (rr > 0.7 * period_s) & (rr < 1.5 * period_s)
     filled = np.minimum(time[1:], bounds[1]) - np.maximum(time[:-1], bounds[0])
-    return float(np.maximum(filled[own], 0).sum()) / (bounds[1] - bounds[0])
+    return float(np.maximum(filled[of_period], 0).sum()) / (bounds[1] - bounds[0])
 
 
 def _tell_gap_apart(kind: npt.NDArray[np.object_], cells: SignalCells, scale: FloatArray, low: int, high: int) -> None:
     """Set the kinds of the cells low..high-1, a time without beats, in place."""
-    own = slice(low, high)
-    unseen, constant, of_beat = cells.unseen[:, own], cells.constant[:, own], cells.of_beat[own]
-    share = np.where(unseen, 0, cells.range_mv[:, own]) / scale[:, None]
+    gap = slice(low, high)
+    unseen, constant, of_beat = cells.unseen[:, gap], cells.constant[:, gap], cells.of_beat[gap]
+    share = np.where(unseen, 0, cells.range_mv[:, gap]) / scale[:, None]
     quiet_mv = np.maximum(np.minimum(QUIET_MV, QUIET_SHARE * scale), SILENT_MV)[:, None]
-    flat = (unseen | constant | (cells.range_mv[:, own] < quiet_mv)).all(axis=0)
-    still = cells.still[own]
+    flat = (unseen | constant | (cells.range_mv[:, gap] < quiet_mv)).all(axis=0)
+    still = cells.still[gap]
     loud = (share >= LOUD_SHARE).any(axis=0) & ~of_beat & ~still
-    told = kind[own].copy()
-    told[cells.windows.wavy[own] & ~still] = "disorganised"
+    told = kind[gap].copy()
+    told[cells.windows.wavy[gap] & ~still] = "disorganised"
     told[(told == "") & loud] = "noise"
-    told[cells.no_signal[own]] = "no_signal"
+    told[cells.no_signal[gap]] = "no_signal"
     told[told == ""] = "quiet"
     _absorb(told, round(SHORTEST_S / cells.length_s))
     starts, ends = runs(told == "quiet")
@@ -200,7 +200,7 @@ def _tell_gap_apart(kind: npt.NDArray[np.object_], cells: SignalCells, scale: Fl
         inner = ~of_beat[first:last]
         is_flat = flat[first:last][inner].mean() >= 0.9 if inner.any() else False
         told[first:last] = "flat" if is_flat else "pause"
-    kind[own] = told
+    kind[gap] = told
 
 
 def _absorb(told: npt.NDArray[np.object_], least: int) -> None:
@@ -245,8 +245,8 @@ def _listed(
 
 def _detail(kind: str, cells: SignalCells, low: int, high: int, constant_s: float) -> str:
     outside = ~cells.of_beat[low:high]  # of the beats at both ends
-    own = cells.range_mv[:, low:high]
-    largest = float((own[:, outside] if outside.any() else own).max())
+    range_mv_here = cells.range_mv[:, low:high]
+    largest = float((range_mv_here[:, outside] if outside.any() else range_mv_here).max())
     if kind == "disorganised":
         return f"waves at about {cells.windows.rate(low, high):.1f} Hz, no baseline between them"
     if kind == "noise":

@@ -70,21 +70,21 @@ class WaveWindows:
     def rate(self, low: int, high: int) -> float:
         """Return the usual frequency in Hz of the waves in cells low..high-1."""
         middle = self.first_cell + WINDOW_CELLS // 2
-        own = (middle >= low) & (middle < high)
-        chosen = own & self.is_wave if (own & self.is_wave).any() else own
+        inside = (middle >= low) & (middle < high)
+        chosen = inside & self.is_wave if (inside & self.is_wave).any() else inside
         return float(np.median(self.hz[chosen])) if chosen.any() else float("nan")
 
     def repeating_share(self, low: int, high: int) -> float:
         """Return the share of the windows in cells low..high-1 that repeat themselves at a rate that beats can have."""
-        own = self._inside(low, high)
-        if not own.any():
+        inside = self._inside(low, high)
+        if not inside.any():
             return 0.0
-        return float(((self.repeats[own] >= REPEATS) & (self.period_s[own] >= MIN_PERIOD_S)).mean())
+        return float(((self.repeats[inside] >= REPEATS) & (self.period_s[inside] >= MIN_PERIOD_S)).mean())
 
     def period(self, low: int, high: int) -> float:
         """Return the period in s of the waves in cells low..high-1, where they repeat most; 0 without waves."""
-        own = np.flatnonzero(self._inside(low, high))
-        return float(self.period_s[own[self.repeats[own].argmax()]]) if len(own) else 0.0
+        inside = np.flatnonzero(self._inside(low, high))
+        return float(self.period_s[inside[self.repeats[inside].argmax()]]) if len(inside) else 0.0
 
 
 def wave_windows(
@@ -122,10 +122,10 @@ def wave_windows(
         np.zeros((n_leads, len(firsts)), dtype=bool),
     )
     for k in range(width):
-        own = slice(k, k + HOP_CELLS * len(firsts) - 1, HOP_CELLS)
-        np.maximum(peak, largest[:, own], out=peak)
-        mean += size[:, own]
-        blind |= unseen[:, own]
+        cells_of_window = slice(k, k + HOP_CELLS * len(firsts) - 1, HOP_CELLS)
+        np.maximum(peak, largest[:, cells_of_window], out=peak)
+        mean += size[:, cells_of_window]
+        blind |= unseen[:, cells_of_window]
     mean /= width
     usable = ~blind & (peak >= MIN_SHARE * scale[:, None])
     fill = np.where(usable, mean / np.maximum(peak, 1e-9), np.inf)
@@ -175,8 +175,8 @@ def _leakage(waves: Float64Array, rate: float, usable: BoolArray) -> tuple[Float
     delay = np.clip(np.rint(half), 1, waves.shape[2] - 1).astype(np.int64)
     leakage = np.ones(half.shape)
     for k in np.unique(delay):
-        own = waves[delay == k]
-        later, now = own[:, k:], own[:, :-k]
+        delayed = waves[delay == k]
+        later, now = delayed[:, k:], delayed[:, :-k]
         whole = (np.abs(later) + np.abs(now)).sum(axis=1)
         leakage[delay == k] = np.abs(later + now).sum(axis=1) / np.maximum(whole, 1e-12)
     count = np.maximum(usable.sum(axis=0), 1)

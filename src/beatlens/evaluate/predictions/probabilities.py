@@ -222,10 +222,10 @@ def probability_scores(
         (
             name,
             "accepted_wrong_at_90_coverage",
-            interval(confidence, own + own * wrong, class_accepted_wrong_at_coverage, True, 3),
-            int(own.sum()),
+            interval(confidence, is_class + is_class * wrong, class_accepted_wrong_at_coverage, True, 3),
+            int(is_class.sum()),
         )
-        for name, own in ((name, (kept.truth == k).astype(np.int64)) for k, name in enumerate(kept.classes))
+        for name, is_class in ((name, (kept.truth == k).astype(np.int64)) for k, name in enumerate(kept.classes))
     ]
     table = calibration_table(kept, bins)
     error = patient_bootstrap(table, calibration_error, draws=draws, level=level, seed=seed)

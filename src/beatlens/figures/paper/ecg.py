@@ -200,8 +200,10 @@ class EcgFigure:
             if panel.column == 0:
                 self._pulse(panel)
         self._time_axis()
-        own = any(panel.rhythm and self.speed(panel) != self.scale.speed_mm_s for panel in self.panels)
-        scale = str(self.scale) + (f"   rhythm strip {self.rhythm.speed_mm_s:g} mm/s" if own and self.rhythm else "")
+        other_speed = any(panel.rhythm and self.speed(panel) != self.scale.speed_mm_s for panel in self.panels)
+        scale = str(self.scale) + (
+            f"   rhythm strip {self.rhythm.speed_mm_s:g} mm/s" if other_speed and self.rhythm else ""
+        )
         self.text(MARGIN_MM, FOOTER_MM - 5.4, scale, size=7, color=MUTED, va="top")
         self._notes: list[str] = []
         if cut:
