@@ -1,4 +1,4 @@
-"""A hook of mkdocs: pages keep their place in the repository, and the reference has a page for each room.
+"""A hook of mkdocs: pages keep their place in the repository; rooms and examples have a page each.
 
 Links between pages are relative to the repository, so that they hold on GitHub. The site therefore has the same
 folders, with the pages and files that lie outside docs/.
@@ -7,6 +7,7 @@ folders, with the pages and files that lie outside docs/.
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -27,9 +28,10 @@ BESIDE_DOCS = (
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the rooms into the section Reference of the navigation, in their order, what a user imports first."""
-    (reference,) = [section["Reference"] for section in config.nav or [] if "Reference" in section]
-    reference += [{f"beatlens.{name}": _reference(name)} for name in _modules(_root(config))]
+    """Put examples and rooms into the navigation: rooms in their order, after what a user imports."""
+    root, sections = _root(config), {name: part for section in config.nav or [] for name, part in section.items()}
+    sections["Reference"] += [{f"beatlens.{name}": _reference(name)} for name in _modules(root)]
+    sections["How to"] += [f"examples/{path.stem}.md" for path in _examples(root)]
     return config
 
 
@@ -44,11 +46,29 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in _modules(root):
         page = f"# beatlens.{name}\n\n::: beatlens.{name}\n    options:\n      show_root_heading: false\n"
         placed.append(File.generated(config, _reference(name), content=page))
+    for path in _examples(root):
+        page = example_page(path.read_text(encoding="utf-8"))
+        placed.append(File.generated(config, f"examples/{path.stem}.md", content=page))
     return Files(placed)
+
+
+def example_page(script: str) -> str:
+    """Return a notebook in jupytext's percent format as Markdown: cells of text as they are, others as Python."""
+    parts = []
+    for head, cell in re.findall(r"^# %%(.*)\n((?:(?!# %%).*\n?)*)", script, flags=re.M):
+        if "[markdown]" in head:
+            parts.append(re.sub(r"^# ?", "", cell, flags=re.M).strip())
+        elif cell.strip():
+            parts.append(f"```python\n{cell.strip()}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def _root(config: MkDocsConfig) -> Path:
     return Path(config.config_file_path).parent
+
+
+def _examples(root: Path) -> list[Path]:
+    return sorted((root / "examples").glob("*.py"))
 
 
 def _reference(name: str) -> str:

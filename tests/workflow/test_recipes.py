@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md are carried out step by step, in a copy of the project with a finished tiny run."""
+"""Recipes of CONTRIBUTING.md, the tutorial and how-to pages are carried out in a copy with a finished tiny run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 RECIPES = dict(re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", PAGE.partition("\n## Recipes\n")[2], flags=re.M | re.S))
+READ = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+RUN_BY_README = "make demo", "make predict "
 STEPS = r'^```(?P<kind>\w+) title="(?P<path>[^"]+)"\n(?P<text>(?s:.*?))^```$|^ {4}(?P<command>\S.*)$'
 
 
@@ -122,6 +124,20 @@ def test_an_option_and_the_figure_that_uses_it(project):
     assert "Heart rates of the records" in (project.results / "report.html").read_text(encoding="utf-8")
     planned = re.findall(r"^(\w+) +\d+$", said[list(said)[-1]], flags=re.M)
     assert set(planned) <= {"all", "draw_rates", "write_config", "build_report", "manifest", "total"}
+
+
+def test_the_tutorial_and_how_to_pages_run_as_they_stand(project):
+    ran = 0
+    for page in READ:
+        text = page.read_text(encoding="utf-8").replace("results/demo", "results/tiny")
+        for step in re.finditer(r"^```python\n(?P<code>(?s:.*?))^```$|^ {4}(?P<command>\S.*)$", text, flags=re.M):
+            if step["code"]:
+                (project.folder / "snippet.py").write_text(step["code"], encoding="utf-8")
+                run(project, "PYTHONPATH=src .venv/bin/python snippet.py")
+            elif not step["command"].startswith(RUN_BY_README):
+                run(project, step["command"])
+            ran += 1
+    assert ran > 10
 
 
 def test_every_recipe_is_followed():
