@@ -155,6 +155,7 @@ def test_the_rate_is_asked_for(tmp_path):
         StripSettings()
 
 
+@pytest.mark.slow
 def test_strips_train_a_bundle_with_weak_labels(tmp_path, sheet, config):
     write_csv(tmp_path / "mine" / "a.csv", rows())
     settings = copy.deepcopy(config) | {"classes": ["N", "V"], "leads": ["II"], "device": "cpu", "compute_threads": 1}

@@ -279,6 +279,7 @@ def test_training_cannot_look_at_test_patients(chain, monkeypatch):
         chain.train()
 
 
+@pytest.mark.slow
 def test_an_epoch_that_was_chosen(chain, monkeypatch, tmp_path):
     run = run_of(chain)
     assert "epoch 2 of 4" in leaks(run_of(chain, bundle=with_provenance(run.bundle, saved_epoch=2)))["epoch"]
