@@ -149,9 +149,8 @@ def select_cases(
 ) -> pd.DataFrame:
     """Choose cases of the test split, of corpora to predict, with labels or without, and of unlabelled records.
 
-    Every class and outcome gets its first case, then its second, and so on up to `per_class` and `max_cases`. Within a
-    class and outcome, patients that were chosen least often come first (there, then overall); chance decides among
-    equals.
+    Every class and outcome gets its first case, then its second, and so on up to `per_class` and `max_cases`. Patients
+    chosen least often (in the class and outcome, then overall) come first; chance decides among equals.
 
     Parameters
     ----------
