@@ -1,10 +1,10 @@
 """The package by itself: a record from file to figure in a few lines, and what is in a finished run.
 
 >>> from beatlens.api import explain, load_bundle, load_record, predict
->>> record = load_record(example)
+>>> record = load_record("results/corpora/synthetic/a01")
 >>> predicted = predict(record, load_bundle())
->>> attribution = explain(predicted, predicted.beats["beat_id"][2], settings=few_evaluations)
->>> attribution.plot().savefig(folder / "beat.svg")
+>>> attribution = explain(predicted, predicted.beats["beat_id"][2])
+>>> attribution.plot().savefig("beat.svg")
 
 These names are what other programs may rely on; all else of the package may change. Torch, pandas and matplotlib are
 imported only when they are needed. Errors are `ValueError`, or `RecordFault` for a record that can't be used, with the

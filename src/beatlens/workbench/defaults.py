@@ -36,6 +36,7 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
 
     Examples
     --------
+    >>> from beatlens.api import load_bundle
     >>> load_bundle().classes
     ('N', 'S', 'V')
     """

@@ -15,6 +15,7 @@ def describe(bundle: Bundle) -> str:
 
     Examples
     --------
+    >>> from beatlens.api import describe, load_bundle
     >>> print(describe(load_bundle()).splitlines()[0])
     classes    N, S, V
     """

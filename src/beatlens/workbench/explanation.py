@@ -81,7 +81,7 @@ class Explanation:
         return self._drawn(limit)[0]
 
     def facts(self) -> dict[str, Any]:
-        """Return what stands beside the figure: `beatlens.figures.cases.FACT_COLUMNS` (leads, rhythm, agreement ...)."""
+        """Return what stands beside the figure: `beatlens.figures.cases.FACT_COLUMNS` (leads, agreement ...)."""
         from beatlens.figures.cases import case_facts
 
         _, outside, limit = self._drawn(None)
@@ -147,10 +147,12 @@ def explain(
 
     Examples
     --------
-    >>> attribution = explain(predicted, predicted.beats["beat_id"][2], settings=few_evaluations)
+    >>> from beatlens.api import explain, predict
+    >>> predicted = predict("results/corpora/synthetic/a01")
+    >>> attribution = explain(predicted, predicted.beats["beat_id"][2])
     >>> attribution.values.shape == (len(attribution.leads), len(attribution.times_s))
     True
-    >>> attribution.plot().savefig(folder / "beat.svg")
+    >>> attribution.plot().savefig("beat.svg")
     """
     from beatlens.config.load import merge
     from beatlens.explain.result.fusion import FusionSettings, fuse

@@ -252,8 +252,11 @@ def predict(
 
     Examples
     --------
-    >>> predicted = predict(example)
-    >>> predicted.beats[["r_time_s", "pred"]].shape == (len(predicted.beats), 2)
+    >>> from beatlens.api import predict
+    >>> predicted = predict("results/corpora/synthetic/c01_1")
+    >>> predicted.beats["pred"].isin(["N", "S", "V"]).all()
+    np.True_
+    >>> predicted.waveforms(["II", "V5"]).shape == (len(predicted.beats), 2, 130)
     True
     """
     from beatlens.corpora.beat_labels import label_beats, record_class
@@ -265,7 +268,7 @@ def predict(
     if bundle.origin is not None and bundle.origin.made and not allow_made_bundle:
         raise ValueError(
             "the bundle has seen made records alone, and what it says of a real heart means nothing; expected one that "
-            "learnt from recordings, such as models/mitdb, or allow_made_bundle=True"
+            "learnt from recordings, such as models/mitdb, or allow_made_bundle"
         )
     record = record if isinstance(record, Record) else load_record(record)
     config = default_config(bundle)

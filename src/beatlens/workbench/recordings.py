@@ -43,8 +43,13 @@ class FoundRecord:
         """Name of the record."""
         return self.row.record
 
-    def load(self) -> Record:
+    def load(self, patient: str | None = None) -> Record:
         """Read the record.
+
+        Parameters
+        ----------
+        patient
+            Id of the patient; by default what the file says, else the record's name.
 
         Raises
         ------
@@ -53,11 +58,17 @@ class FoundRecord:
         """
         from beatlens.corpora.registry import read_record
 
-        return read_record(self.row, self.folder, strips=self.strips)
+        patients = {} if patient is None else {self.name: patient}
+        return read_record(self.row, self.folder, patients, self.strips)
 
 
 def load_record(
-    path: str | Path, *, corpus: str | None = None, strips: StripSettings | None = None, strip: str | None = None
+    path: str | Path,
+    *,
+    corpus: str | None = None,
+    patient: str | None = None,
+    strips: StripSettings | None = None,
+    strip: str | None = None,
 ) -> Record:
     """Read one record.
 
@@ -68,6 +79,8 @@ def load_record(
     corpus
         Name of the corpus, the first part of each beat's id; by default that of the folder, in letters, digits, ``.``,
         ``-`` and ``_``.
+    patient
+        Id of the patient; by default what the file says, else the record's name.
     strips
         Of a table: rate, lead and units of its strips.
     strip
@@ -87,21 +100,22 @@ def load_record(
 
     Examples
     --------
-    >>> record = load_record(example)
-    >>> record.signal.shape[0] == len(record.leads), record.fs
-    (True, 360.0)
+    >>> from beatlens.api import load_record
+    >>> record = load_record("results/corpora/synthetic/c01_1")
+    >>> record.signal.shape, record.fs
+    ((12, 5000), 500.0)
     """
     file = Path(path).expanduser()
     if file.is_dir():
         raise ValueError(f"{file}: a folder; expected a record, such as {file / '<name>.hea'}, or find_records(folder)")
     if file.suffix.lower() not in ENDINGS:
-        return _wfdb(file, corpus).load()
+        return _wfdb(file, corpus).load(patient)
     found = find_records(file, corpus=corpus, strips=strips)
     chosen = [one for one in found if one.name == strip] if strip is not None else found
     if len(chosen) != 1:
         names = ", ".join(one.name for one in found[:5]) + (", ..." if len(found) > 5 else "")
-        raise ValueError(f"{file}: strip {strip!r} of {len(found)} ({names}); expected the id of one of them")
-    return chosen[0].load()
+        raise ValueError(f"{file}: {len(found)} strips ({names}), of which {len(chosen)} chosen; expected strip, the id of one")
+    return chosen[0].load(patient)
 
 
 def find_records(
@@ -125,6 +139,12 @@ def find_records(
     ------
     ValueError
         Where there is no record, or a table's rate isn't given.
+
+    Examples
+    --------
+    >>> from beatlens.api import find_records
+    >>> [record.name for record in find_records("results/corpora/synthetic")][:2]
+    ['a01', 'a02']
     """
     from beatlens.config.own_recordings import run_name
 
@@ -156,7 +176,7 @@ def _strips(file: Path, corpus: str | None, strips: StripSettings | None) -> lis
     from beatlens.corpora.strips import read_strips, safe_name
 
     if strips is None:
-        raise ValueError(f"{file}: a table of strips without a rate; expected fs in Hz or duration_s (StripSettings)")
+        raise ValueError(f"{file}: a table of strips without a rate; expected fs in Hz, or duration_s, the length of a strip")
     own = corpus or run_name(file.parent.resolve())
     names = [safe_name(s.identifier or f"{file.stem}-{k}") for k, s in enumerate(read_strips(file), start=1)]
     again = ["duplicate_id" if name in names[:k] else "" for k, name in enumerate(names)]

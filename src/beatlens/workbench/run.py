@@ -68,7 +68,9 @@ class Run:
         found = [(corpus, record) for corpus, record in keys if name in (record, f"{corpus}/{record}")]
         if len(found) != 1:
             examples = ", ".join("/".join(key) for key in (found or sorted(map(tuple, keys)))[:3])
-            raise ValueError(f"{self.folder}: {len(found)} records {name!r}; expected one of its {len(keys)}: {examples}")
+            raise ValueError(
+                f"{self.folder}: {len(found)} records {name!r}; expected one of its {len(keys)}: {examples}"
+            )
         return PredictedRecord(*found[0], self._predictions)
 
     def case(self, name: str, method: str = FUSED) -> Explanation:
@@ -152,13 +154,14 @@ def open_run(folder: str | Path) -> Run:
 
     Examples
     --------
-    >>> run = open_run(results)
-    >>> run.beats()["pred"].isin(run.config["classes"]).all()
-    True
-    >>> case = run.cases()["case"][0]
-    >>> run.case(case).plot().savefig(folder / "case.png")
-    >>> run.prototypes().table["class"].isin(run.config["classes"]).all()
-    True
+    >>> from beatlens.api import open_run
+    >>> run = open_run("results/demo")
+    >>> run.beats()[["beat_id", "pred"]].columns.tolist()
+    ['beat_id', 'pred']
+    >>> run.record("a01").leads
+    ('II', 'V1')
+    >>> run.case(run.cases()["case"][0]).plot().savefig("case.png")
+    >>> run.prototypes().plot("N").savefig("N.png")
     """
     path = Path(folder).expanduser()
     if not (path / "run_config.yaml").is_file():

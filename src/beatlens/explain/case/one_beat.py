@@ -41,7 +41,9 @@ def beat_case(
     own = table.assign(outcome=outcomes(table))[table["beat_id"] == beat_id]
     if len(own) != 1:
         examples = ", ".join(table["beat_id"].head(3))
-        raise ValueError(f"beat {beat_id!r}: {len(own)} of {len(table)} beats; expected the beat_id of one ({examples})")
+        raise ValueError(
+            f"beat {beat_id!r}: {len(own)} of {len(table)} beats; expected the beat_id of one ({examples})"
+        )
     row = own.iloc[0].to_dict()
     chosen = str(row["pred"]) if case_class is None else case_class
     if chosen not in classes:
