@@ -114,7 +114,9 @@ def load_record(
     chosen = [one for one in found if one.name == strip] if strip is not None else found
     if len(chosen) != 1:
         names = ", ".join(one.name for one in found[:5]) + (", ..." if len(found) > 5 else "")
-        raise ValueError(f"{file}: {len(found)} strips ({names}), of which {len(chosen)} chosen; expected strip, the id of one")
+        raise ValueError(
+            f"{file}: {len(found)} strips ({names}), of which {len(chosen)} chosen; expected strip, the id of one"
+        )
     return chosen[0].load(patient)
 
 
@@ -176,7 +178,9 @@ def _strips(file: Path, corpus: str | None, strips: StripSettings | None) -> lis
     from beatlens.corpora.strips import read_strips, safe_name
 
     if strips is None:
-        raise ValueError(f"{file}: a table of strips without a rate; expected fs in Hz, or duration_s, the length of a strip")
+        raise ValueError(
+            f"{file}: a table of strips without a rate; expected fs in Hz, or duration_s, the length of a strip"
+        )
     own = corpus or run_name(file.parent.resolve())
     names = [safe_name(s.identifier or f"{file.stem}-{k}") for k, s in enumerate(read_strips(file), start=1)]
     again = ["duplicate_id" if name in names[:k] else "" for k, name in enumerate(names)]

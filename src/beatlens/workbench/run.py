@@ -41,15 +41,28 @@ class Run:
 
     def beats(self) -> pd.DataFrame:
         """Return a row a detected beat: ``beat_id``, ``label``, ``split``, ``p_<class>``, ``pred``, ``review`` ..."""
-        return self._table("predictions/beats.parquet")
+        return self.table("predictions/beats.parquet")
 
     def records(self) -> pd.DataFrame:
         """Return a row a used record: ``corpus``, ``record``, ``patient``, ``split``, ``leads``, ``n_beats`` ..."""
-        return self._table("records.tsv")
+        return self.table("records.tsv")
 
     def cases(self) -> pd.DataFrame:
         """Return a row an explained case: ``case``, ``beat_id``, ``class``, ``outcome``, ``probability`` ..."""
-        return self._table("explanations/cases.csv")
+        return self.table("explanations/cases.csv")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Read another table of the run, by its path in the folder, such as ``alerts/clusters.csv``.
+
+        Raises
+        ------
+        ValueError
+            Where the run hasn't got it.
+        """
+        path = self.folder / name
+        if not path.is_file():
+            raise ValueError(f"{path}: no such table; expected one of a finished run (docs/architecture.md lists them)")
+        return read_table(path)
 
     def record(self, name: str) -> PredictedRecord:
         """Open a record.
@@ -126,12 +139,6 @@ class Run:
         places = [Path(given), CHECKOUT / given] if given else [self.folder / "model" / "bundle"]
         bundle = load_bundle(next((place for place in places if place.is_dir()), places[0]))
         return Predictions(tuple(Shard(path) for path in paths), folders, bundle, self.config)
-
-    def _table(self, name: str) -> pd.DataFrame:
-        path = self.folder / name
-        if not path.is_file():
-            raise ValueError(f"{path}: not there; expected a finished run")
-        return read_table(path)
 
 
 def open_run(folder: str | Path) -> Run:
