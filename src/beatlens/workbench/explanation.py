@@ -86,8 +86,15 @@ class Explanation:
 
         _, outside, limit = self._drawn(None)
         geometry = self.record.predictions.bundle.geometry
-        row = _row(self.case)
-        return case_facts(row, self.record.beats, self.attribution, self.methods, geometry, outside, limit)
+        return case_facts(
+            _row(self.case),
+            self.record.beats,
+            self.attribution,
+            methods=self.methods,
+            geometry=geometry,
+            outside=outside,
+            limit=limit,
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the attribution as .npz, as a run's ``explanations/<method>/<case>.npz``."""
@@ -103,7 +110,9 @@ class Explanation:
         scale = PaperScale(report["speed_mm_s"], report["gain_mm_mv"])
         full = shared_limit([self.attribution]) if limit is None else limit
         record = self.record
-        figure, outside = case_figure(_row(self.case), record.beats, record.shard, self.attribution, full, scale)
+        figure, outside = case_figure(
+            _row(self.case), record.beats, record.shard, fused=self.attribution, limit=full, scale=scale
+        )
         return figure.figure, outside, full
 
 
@@ -188,8 +197,14 @@ def choose_cases(record: PredictedRecord, n: int = 6) -> list[Case]:
     """
     config = record.predictions.config
     chosen = CaseSettings(**{**config["cases"], "max_cases": n, "max_windows": 0})
-    bundle = record.predictions.bundle
-    cases = select_cases(record.beats, record.shard.records, bundle.classes, chosen, _window(config), config["seed"])
+    cases = select_cases(
+        record.beats,
+        record.shard.records,
+        record.predictions.bundle.classes,
+        settings=chosen,
+        window=_window(config),
+        seed=config["seed"],
+    )
     return case_rows(cases)
 
 
