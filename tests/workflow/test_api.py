@@ -55,6 +55,14 @@ def test_a_record_from_its_file_has_the_predictions_of_the_run(run, corpus, bund
         pd.testing.assert_frame_equal(opened.beats, wanted, check_exact=True)
 
 
+def test_the_files_of_a_prediction_go_with_it(corpus, bundle):
+    record = api.predict(corpus / "c01_1", bundle, allow_made_bundle=True)
+    folder = record.shard.path
+    assert folder.is_dir()
+    del record
+    assert not folder.exists()
+
+
 def test_an_explanation_made_by_hand_is_that_of_the_run(run, corpus, bundle):
     """From the run's record, and from the file alone where the patient has no other record to be contrasted with."""
     cases = run.cases()
