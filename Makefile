@@ -39,13 +39,13 @@ ship: $(INSTALLED)
 
 .venv: $(INSTALLED)
 
-# beatlens.pth makes the package importable, by a path from site-packages that holds wherever this folder is moved to.
+# The package is installed from this folder, as it stands: what it needs is there by then, so nothing is resolved again.
 # Stamps, since a folder that exists doesn't tell whether the installation into it came to its end.
-$(INSTALLED): envs/requirements.txt
+$(INSTALLED): envs/requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement envs/requirements.txt
-	@echo ../../../../src > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beatlens.pth"
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEVELOPMENT): $(INSTALLED) envs/requirements-dev.txt

@@ -13,7 +13,6 @@ import yaml
 
 from beatlens.beats.beat_table import BeatSettings
 from beatlens.figures.paper.scale import PaperScale
-from beatlens.figures.prototype_library import describe, of_label, open_library, plot_label
 from beatlens.figures.space import space_figure
 from beatlens.figures.templates import template_figure
 from beatlens.inputs.labelled_records import split_beats
@@ -25,6 +24,7 @@ from beatlens.prototypes.space import sample_beats as take_sample
 from beatlens.prototypes.templates import ClassTemplates, class_templates
 from beatlens.prototypes.validation import summarise, validate
 from beatlens.shards.shard import BeatGeometry
+from beatlens.workbench.run import open_run
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("N", "S", "V")
@@ -193,15 +193,16 @@ def test_templates_are_saved_and_drawn(world, tmp_path):
 
 
 def test_a_library_can_be_looked_at(world):
-    library = open_library(world[0])
-    narrow = of_label(library, "V")
+    prototypes = open_run(world[0]).prototypes()
+    library = prototypes.library
+    narrow = prototypes.of("V")
     assert set(narrow.table["class"]) == {"V"}
-    assert len(narrow.bank) == len(narrow.table) == len(narrow.median) > 0
-    facts = describe(library, 0)
+    assert len(narrow) == len(narrow.table) == len(narrow.library.median) > 0
+    facts = prototypes.describe(0)
     assert set(facts["wave_mv"]) == set(facts["leads"].split(";"))
     np.testing.assert_allclose(facts["wave_mv"]["II"], library.bank.waves[0, 0] * library.scale[0, 0])
-    written = " ".join(text.get_text() for text in plot_label(library, "V").axes[0].texts)
-    assert written.count("purity") == (library.table["class"] == "V").sum()
+    written = " ".join(text.get_text() for text in prototypes.plot("V").axes[0].texts)
+    assert written.count("purity") == (prototypes.table["class"] == "V").sum()
     assert "purity 1.00" in written
     with pytest.raises(ValueError, match="expected one of N, S, V"):
-        of_label(library, "X")
+        prototypes.of("X")

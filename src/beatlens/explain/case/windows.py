@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from beatlens.explain.case.choice import Case
+    from beatlens.explain.case.choice import Case, WindowSettings
 
 MIN_BEATS = 3
 """Beats that a window needs."""
@@ -84,6 +84,44 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
     columns = ["outcome", "probability", "window_start_s", "window_end_s", "start_s", "end_s", "label"]
     table = beats.iloc[found].reset_index(drop=True)
     return table.assign(**{name: [one[name] for one in said] for name in columns})
+
+
+def seen_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSettings) -> pd.DataFrame:
+    """Return beats in time order with the stretch that the model sees for each: start_s and end_s.
+
+    Parameters
+    ----------
+    beats
+        Predictions at detected beats.
+    records
+        Record table with corpus, record, duration_s, role and labelled, which the result has too.
+    window
+        What of section ``beats`` decides it.
+
+    Raises
+    ------
+    ValueError
+        Where a record of the beats isn't in the record table exactly once.
+    """
+    table = beats.sort_values(["corpus", "record", "r_time_s"], kind="stable", ignore_index=True)
+    own = ["corpus", "record", "duration_s", "role", "labelled"]
+    merged = table.merge(records[own], on=["corpus", "record"], how="left")
+    if len(merged) != len(table) or merged["duration_s"].isna().any():
+        raise ValueError("predictions of records that the record table hasn't got exactly once")
+    time = table["r_time_s"].to_numpy(dtype=np.float64)
+    new = np.ones(len(table), dtype=bool)
+    if len(table):
+        same = (table["corpus"] == table["corpus"].shift()) & (table["record"] == table["record"].shift())
+        new = ~same.to_numpy() | (np.diff(time, prepend=time[:1]) > window.gap_s)
+    first = np.flatnonzero(new)
+    sizes = np.diff(np.append(first, len(table)))
+    start, end = np.repeat(first, sizes), np.repeat(first + sizes, sizes)
+    row = np.arange(len(table))
+    low, high = np.maximum(start, row - window.context // 2), np.minimum(end - 1, row + window.context // 2)
+    merged["start_s"] = np.maximum(time[low] - window.before_s, 0.0)
+    merged["end_s"] = np.minimum(time[high] + window.after_s, merged["duration_s"].to_numpy(dtype=np.float64))
+    merged["window_start_s"] = merged["window_end_s"] = time
+    return merged
 
 
 def target_rows(case: Case, beats: pd.DataFrame) -> list[int]:
