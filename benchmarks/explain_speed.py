@@ -38,7 +38,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import yaml  # noqa: E402
 
-from beatlens.beats.beat_table import RR_FEATURES  # noqa: E402
+from beatlens.beats.settings import RR_FEATURES  # noqa: E402
 from beatlens.core.leads import lead_id  # noqa: E402
 from beatlens.decision.calibration import Calibration  # noqa: E402
 from beatlens.explain.case.baselines import fill_signal  # noqa: E402

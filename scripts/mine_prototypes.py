@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import read_table, write_table
 from beatlens.inputs.labelled_records import records_of_split, split_beats
 from beatlens.inputs.network_inputs import InputSpec, prepare_record

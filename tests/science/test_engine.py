@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from beatlens.beats.beat_table import RR_FEATURES
+from beatlens.beats.settings import RR_FEATURES
 from beatlens.core.leads import lead_id
 from beatlens.decision.calibration import Calibration
 from beatlens.explain.case.baselines import ABSENT, BASELINES, LEAD_OFF, fill_signal

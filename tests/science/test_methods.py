@@ -11,7 +11,7 @@ import torch
 import yaml
 from captum.attr import GuidedBackprop, IntegratedGradients, LayerGradCam
 
-from beatlens.beats.beat_table import RR_FEATURES
+from beatlens.beats.settings import RR_FEATURES
 from beatlens.core.leads import lead_id
 from beatlens.decision.calibration import Calibration
 from beatlens.explain.case.baselines import fill_signal

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import write_table
 from beatlens.learning.train_and_bundle import fold_state
 from beatlens.selection.crossfit import cross_fitted, learning_records, mined_spec

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import beatlens.prediction.predict
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import read_json
 from beatlens.inputs.labelled_records import records_of_split, split_beats
 from beatlens.inputs.network_inputs import prepare_record

@@ -10,10 +10,11 @@ from PIL import Image
 
 from beatlens.core.leads import STANDARD_LEADS
 from beatlens.explain.result.attribution import META_KEYS, Attribution
-from beatlens.figures.paper.ecg import LIMIT_MV, EcgFigure, Strip
+from beatlens.figures.paper.ecg import LIMIT_MV, EcgFigure
 from beatlens.figures.paper.layout import LeadsMap, RhythmStrip, plan
 from beatlens.figures.paper.overlay import colours, displayed, draw_overlay, shared_limit
 from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import NEGATIVE, POSITIVE, save_figure
 
 SCALE = PaperScale(speed_mm_s=25, gain_mm_mv=10)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.remarks import REMARK_COLUMNS, REMARKS, remark_table
 from beatlens.inputs.network_inputs import InputSpec, RecordInputs
 from beatlens.inputs.prototype_bank import PrototypeBank

@@ -18,8 +18,9 @@ from beatlens.evaluate.predictions.outcomes import Outcomes, outcomes
 from beatlens.explain.result.attribution import META_KEYS, Attribution
 from beatlens.figures.cases import FACT_COLUMNS, agreement, case_facts, case_figure
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
-from beatlens.figures.paper.ecg import PAGE_MM, EcgFigure, Strip
+from beatlens.figures.paper.ecg import PAGE_MM, EcgFigure
 from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import save_figure
 from beatlens.figures.prototypes import prototype_figure
 from beatlens.figures.scores import METRIC_WORDS, score_rows, scores_figure

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.prototype_library import describe, of_label, open_library, plot_label
 from beatlens.figures.space import space_figure

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from beatlens.core.numerals import fixed
-from beatlens.figures.paper.ecg import EcgFigure, Strip
+from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.overlay import UNIT_S, draw_overlay, truth_legend
 from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import styled
 
 if TYPE_CHECKING:

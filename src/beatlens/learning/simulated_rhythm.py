@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats.rr_intervals import BeatSettings, rr_columns, rr_features
+from beatlens.beats.rr_intervals import rr_columns, rr_features
+from beatlens.beats.settings import BeatSettings
 
 Float64Array = npt.NDArray[np.float64]
 FloatArray = npt.NDArray[np.float32]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.seeds import derive_seed
 from beatlens.inputs.labelled_records import clean_beats, records_of_split, split_beats
 from beatlens.inputs.network_inputs import InputSpec, RecordInputs, prepare_record, record_similarities

@@ -152,7 +152,7 @@ def sample_beats(loaded: Iterable[RecordInputs], settings: LibrarySettings, seed
     """
     import pandas as pd
 
-    from beatlens.beats.beat_table import RR_FEATURES
+    from beatlens.beats.settings import RR_FEATURES
 
     columns = [RR_FEATURES.index(name) - len(RR_FEATURES) for name in RR_COLUMNS]  # what says the rate comes before
     waves, rr, tables = [], [], []

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from beatlens.shards.stretches import DOUBTED_KINDS, Stretch
 from beatlens.signals.beat_likeness import foreign_beats, likeness
-from beatlens.signals.quality import RecordSignals
+from beatlens.signals.record_signals import RecordSignals
 from beatlens.signals.signal_cells import SignalCells, long_runs, runs, signal_cells
 from beatlens.signals.wave_windows import MIN_PERIOD_S
 
