@@ -189,7 +189,9 @@ def kernelshap(network: HybridNet, device: str, repeats: int) -> None:
     for baseline in ("lead_mean", "zero", "median_beat", "interpolation"):
 
         def explain(baseline: str = baseline) -> object:
-            engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline, device)
+            engine = PerturbationEngine(
+                scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline, device=device
+            )
             coalitions = shapley_coalitions(len(players), SAMPLES, np.random.default_rng(0))
             return solve_kernelshap(coalitions, engine.values(coalitions.masks, players, target))
 
@@ -258,7 +260,7 @@ def outputs(
     players: Players,
     masks: np.ndarray,
 ) -> np.ndarray:
-    engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline, device)
+    engine = PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline, device=device)
     return engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)[0]
 
 

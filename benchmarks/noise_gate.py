@@ -26,7 +26,7 @@ from beatlens.core.seeds import derive_seed
 from beatlens.inputs.labelled_records import gate_labels, records_of_split, split_beats
 from beatlens.inputs.network_inputs import prepare_record
 from beatlens.learning.held_out import HELD_OUT, fold_tables, spec_without
-from beatlens.learning.train_and_bundle import input_spec, train_model
+from beatlens.learning.train_and_bundle import TrainingJob, input_spec, train_model
 from beatlens.prediction.predict import network_outputs
 from beatlens.shards.shard import Shard
 from beatlens.signals.added_noise import add_noise, noise_sources, noise_windows, qrs_amplitude
@@ -52,7 +52,7 @@ def main() -> None:
     labels: list[np.ndarray] = []
     for fold, table in enumerate(fold_tables(records, spec.classes, arguments.folds, settings["seed"])):
         own = spec_without(spec, table)
-        network, *_ = train_model(shards, table, own, settings, None, "")
+        network = train_model(TrainingJob(shards, table, own, settings)).network
         print(f"fold {fold + 1} of {arguments.folds} trained", flush=True)
         for shard, beats in split_beats(shards, records_of_split(table, HELD_OUT)):
             inputs = prepare_record(shard, beats, own)

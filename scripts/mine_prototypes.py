@@ -36,7 +36,9 @@ def main() -> None:
     seed, limits = settings["split"]["seed"], LibrarySettings(**settings["library"])
     classes, leads = tuple(settings["classes"]), tuple(settings["leads"])
     mining = PrototypeSettings(**settings["prototypes"])
-    library = mine(shards, records, classes, leads, geometry, beats, mining, seed)
+    library = mine(
+        shards, records, classes=classes, leads=leads, geometry=geometry, beats=beats, settings=mining, seed=seed
+    )
     library.save(arguments.library, arguments.waves)
     validation = validate(library.table, limits)
     write_table(arguments.validation, validation)

@@ -44,7 +44,7 @@ def main() -> None:
         with TableWriter(path) as writer:
             for beats in shard.beat_groups(peaks):
                 own = beside if peaks == "detected" else None
-                writer.add(predict_beats(shard, beats, splits, bundle, network, device, own))
+                writer.add(predict_beats(shard, beats, splits, bundle, network, device=device, beside=own))
     with TableWriter(arguments.look_alikes) as writer:
         for part in beside.references:
             writer.add(part)

@@ -189,8 +189,10 @@ def test_an_absent_lead_is_as_one_that_the_record_has_not_got(network, baseline)
     leads = ("II", "V1", "V5")
     scene = make_scene(rng, leads, at_edges=False)
     bank = make_bank(rng, leads)
-    engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline, lead_off="absent")
-    filled = PerturbationEngine(scene, network, bank, CALIBRATION, baseline)
+    engine = PerturbationEngine(
+        scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline, lead_off="absent"
+    )
+    filled = PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline)
     edges = segment_edges(scene.start, scene.stop, 20, scene.r_index)
     cells = rng.random((12, 3, len(edges) - 1)) < 0.7
     cells[:4, 1] = cells[:2, 2] = False
@@ -208,7 +210,7 @@ def test_an_absent_lead_is_as_one_that_the_record_has_not_got(network, baseline)
     nothing = np.zeros((1, *cells.shape[1:]), dtype=bool)  # no lead at all: beats without signal, still a number
     assert np.isfinite(engine.outputs(nothing, rhythm[:1], edges)[0]).all()
     with pytest.raises(ValueError, match="lead_off 'gone'"):
-        PerturbationEngine(scene, network, bank, CALIBRATION, baseline, lead_off="gone")
+        PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline, lead_off="gone")
 
 
 def random_masks(rng, n, n_players):
@@ -259,7 +261,9 @@ def test_a_perturbed_beat_finds_its_look_alikes_anew(network, lead_off):
     cells, rhythm = players.cells_on(masks), players.rhythm_on(masks)
     if lead_off == ABSENT:
         cells[2:30, 1] = False
-    plain = PerturbationEngine(scene, network, bank, CALIBRATION, "contrast_beat", lead_off=lead_off)
+    plain = PerturbationEngine(
+        scene, network, bank=bank, calibration=CALIBRATION, baseline="contrast_beat", lead_off=lead_off
+    )
     alone, gates = plain.outputs(cells, rhythm, players.edges)
     engine = plain.of(scene=replace(scene, look_alikes=alike))
     found, same = engine.outputs(cells, rhythm, players.edges)
@@ -288,7 +292,7 @@ def test_reuse_equals_naive(network, baseline, at_edges, leads, targets):
     rng = np.random.default_rng(len(baseline) + at_edges)
     bank = make_bank(rng, leads)
     scene = make_scene(rng, leads, at_edges=at_edges, targets=targets)
-    engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline)
+    engine = PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline)
     edges = segment_edges(scene.start, scene.stop, 7)
     for players in (
         segment_players(leads, edges, rhythm=True),
@@ -309,7 +313,7 @@ def test_one_beat_one_lead(network):
     rng = np.random.default_rng(5)
     bank = make_bank(rng, ("II",))
     scene = make_scene(rng, ("II",), at_edges=True, targets=(0,), n_beats=1)
-    engine = PerturbationEngine(scene, network, bank, CALIBRATION, "interpolation")
+    engine = PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline="interpolation")
     players = segment_players(scene.leads, segment_edges(scene.start, scene.stop, 100), rhythm=True)
     masks = np.array([[True, True], [False, False], [False, True]])
     expected, _ = naive_outputs(scene, network, bank, "interpolation", players, masks)
@@ -322,7 +326,7 @@ def test_states_are_encoded_once(network):
     rng = np.random.default_rng(6)
     leads = ("II", "V1")
     scene = make_scene(rng, leads, at_edges=False)
-    engine = PerturbationEngine(scene, network, make_bank(rng, leads), CALIBRATION, "zero")
+    engine = PerturbationEngine(scene, network, bank=make_bank(rng, leads), calibration=CALIBRATION, baseline="zero")
     players = cell_players(leads, segment_edges(scene.start, scene.stop, 7), rhythm=True)
     masks = np.ones((50, len(players)), dtype=bool)
     masks[25:, players.rhythm] = False
@@ -334,7 +338,9 @@ def test_targets_after_calibration(network):
     rng = np.random.default_rng(8)
     leads = ("II", "V1")
     scene = make_scene(rng, leads, at_edges=False, targets=(1, 2, 3))
-    engine = PerturbationEngine(scene, network, make_bank(rng, leads), CALIBRATION, "lead_mean")
+    engine = PerturbationEngine(
+        scene, network, bank=make_bank(rng, leads), calibration=CALIBRATION, baseline="lead_mean"
+    )
     players = segment_players(leads, segment_edges(scene.start, scene.stop, 7), rhythm=True)
     masks = random_masks(rng, 12, len(players))
     logits, _ = engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)
@@ -354,7 +360,7 @@ def test_calls_share_encodings_whatever_the_length_of_a_segment(network, baselin
     rng = np.random.default_rng(length)
     leads = ("II", "V1")
     scene, bank = make_scene(rng, leads, at_edges=True, targets=(1, 2)), make_bank(rng, leads)
-    engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline)
+    engine = PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline)
     players = cell_players(leads, segment_edges(scene.start, scene.stop, length), rhythm=True)
     for n in (6, 3, 12):
         masks = random_masks(rng, n, len(players))

@@ -101,11 +101,15 @@ def make_bank(leads):
 
 
 def make_engine(scene, net=None, baseline="zero"):
-    return PerturbationEngine(scene, net or make_network(), make_bank(scene.leads), CALIBRATION, baseline)
+    return PerturbationEngine(
+        scene, net or make_network(), bank=make_bank(scene.leads), calibration=CALIBRATION, baseline=baseline
+    )
 
 
 def model_of(engine, target):
-    return SignalModel(engine.scene, engine.network, engine.bank, engine.calibration, target, "cpu")
+    return SignalModel(
+        engine.scene, engine.network, bank=engine.bank, calibration=engine.calibration, target=target, device="cpu"
+    )
 
 
 TARGETS = [

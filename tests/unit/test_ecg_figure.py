@@ -77,17 +77,17 @@ def test_svg_is_to_scale_and_deterministic(tmp_path: Path) -> None:
 
 def test_layouts() -> None:
     leads = ("V6", "aVR", "X", *(lead for lead in STANDARD_LEADS if lead not in ("V6", "aVR")))
-    panels = plan(leads, 0.0, 10.0, "stack")
+    panels = plan(leads, 0.0, 10.0, name="stack")
     assert [panel.lead for panel in panels] == [*STANDARD_LEADS, "X"]
-    panels = plan(STANDARD_LEADS, 5.0, 15.0, "4x3+1")
+    panels = plan(STANDARD_LEADS, 5.0, 15.0, name="4x3+1")
     assert [(p.lead, p.start_s, p.end_s) for p in panels[3:5]] == [("aVR", 7.5, 10.0), ("aVL", 7.5, 10.0)]
     assert (panels[-1].lead, panels[-1].row, panels[-1].rhythm, panels[-1].end_s) == ("II", 3, True, 15.0)
-    assert len(plan(STANDARD_LEADS, 0, 10, "4x3+3")) == 15
-    assert {(p.start_s, p.end_s) for p in plan(STANDARD_LEADS, 0, 4, "auto")} == {(0, 4)}
+    assert len(plan(STANDARD_LEADS, 0, 10, name="4x3+3")) == 15
+    assert {(p.start_s, p.end_s) for p in plan(STANDARD_LEADS, 0, 4, name="auto")} == {(0, 4)}
     with pytest.raises(ValueError, match="'3x4'"):
-        plan(STANDARD_LEADS, 0, 10, "3x4")
+        plan(STANDARD_LEADS, 0, 10, name="3x4")
     with pytest.raises(ValueError, match="each once"):
-        plan(("I", "I"), 0, 10, "stack")
+        plan(("I", "I"), 0, 10, name="stack")
 
 
 def test_grid_is_aligned_with_zero_lines_and_columns() -> None:
@@ -204,8 +204,8 @@ def test_rhythm_strips_have_a_length_and_speed_of_their_own() -> None:
 def test_leads_of_odd_names_are_told_by_a_map() -> None:
     of = strip(("chan 2", "V1", "X"))
     leads = LeadsMap({"chan 2": "II"})
-    assert [p.lead for p in plan(of.leads, 0, 4, "stack", leads_map=leads)] == ["chan 2", "V1", "X"]
-    assert [p.lead for p in plan(of.leads, 0, 4, "stack")] == ["V1", "chan 2", "X"]
+    assert [p.lead for p in plan(of.leads, 0, 4, name="stack", leads_map=leads)] == ["chan 2", "V1", "X"]
+    assert [p.lead for p in plan(of.leads, 0, 4, name="stack")] == ["V1", "chan 2", "X"]
     figure = EcgFigure(of, SCALE, leads=leads)
     assert "chan 2 = II" in [t.get_text() for t in figure.axes.texts]
     own = attribution(strip(("MLII", "V1")), strip(("MLII", "V1")).signal / 100)

@@ -324,9 +324,9 @@ def choose(beats, records, seed=1, **changes):
         beats,
         records,
         ["N", "S", "V"],
-        CaseSettings(**CONFIG["cases"] | {"max_windows": 0} | changes),
-        WINDOW,
-        seed,
+        settings=CaseSettings(**CONFIG["cases"] | {"max_windows": 0} | changes),
+        window=WINDOW,
+        seed=seed,
     )
 
 

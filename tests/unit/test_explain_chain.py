@@ -147,7 +147,9 @@ def choose(shards, bundle):
     records = pd.concat([shard.records for shard in shards])[["corpus", "record", "duration_s", "role", "labelled"]]
     window = WindowSettings(0.25, 0.4, BEATS.context, BEATS.gap_s)
     settings = CaseSettings(**CONFIG["cases"] | {"per_class": 3})
-    return select_cases(pd.concat(tables, ignore_index=True), records, CLASSES, settings, window, 1)
+    return select_cases(
+        pd.concat(tables, ignore_index=True), records, CLASSES, settings=settings, window=window, seed=1
+    )
 
 
 def run(folder, shards, cases, bundle):
@@ -393,7 +395,16 @@ def test_deletion_is_measured_in_what_is_explained(tmp_path, bundle):
     found = explain_case(case, engine, target, "kernelshap", EXPLAIN, 1)
     edges = case_edges(engine.scene, EXPLAIN)
     shape, steps = (len(engine.scene.leads), len(edges) - 1), EVALUATE.deletion_steps
-    scores = model_scores({"kernelshap": found}, NullMaps({}), engine, target, edges, EVALUATE, 7, greedy=True)
+    scores = model_scores(
+        {"kernelshap": found},
+        NullMaps({}),
+        engine=engine,
+        target=target,
+        edges=edges,
+        settings=EVALUATE,
+        seed=7,
+        greedy=True,
+    )
     score = next(score for score in scores if score.metric == "deletion")
 
     def log_odds(cells):

@@ -44,7 +44,9 @@ def world(tmp_path_factory, plant_shards, config):
     records = pd.concat([shard.records for shard in shards], ignore_index=True).assign(split="train")
     geometry = BeatGeometry.from_seconds(100, beats.before_s, beats.after_s)
     chosen = PrototypeSettings(**config["prototypes"])
-    library = mine(shards, records, CLASSES, leads, geometry, beats, chosen, 1)
+    library = mine(
+        shards, records, classes=CLASSES, leads=leads, geometry=geometry, beats=beats, settings=chosen, seed=1
+    )
     library.save(folder / "prototypes" / "library.csv", folder / "prototypes" / "waves.npz")
     run = config | {"classes": list(CLASSES), "leads": list(leads), "signal": config["signal"] | {"fs": 100}}
     (folder / "run_config.yaml").write_text(yaml.safe_dump(run))

@@ -74,7 +74,15 @@ def case_engine(
         else:
             baseline = INTERPOLATION
     target = Target(case.target, bundle.classes.index(case.case_class), settings.target)
-    engine = PerturbationEngine(scene, network, bundle.bank, bundle.calibration, baseline, device, settings.lead_off)
+    engine = PerturbationEngine(
+        scene,
+        network,
+        bank=bundle.bank,
+        calibration=bundle.calibration,
+        baseline=baseline,
+        device=device,
+        lead_off=settings.lead_off,
+    )
     return engine, target
 
 

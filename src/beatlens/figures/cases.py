@@ -51,7 +51,7 @@ MATCH_S = 0.15
 
 
 def case_figure(
-    case: Mapping[str, Any], beats: pd.DataFrame, shard: Shard, fused: Attribution, limit: float, scale: PaperScale
+    case: Mapping[str, Any], beats: pd.DataFrame, shard: Shard, *, fused: Attribution, limit: float, scale: PaperScale
 ) -> tuple[EcgFigure, float]:
     """Draw one case: the stretch that the model saw, its beats, and the fused attribution over the signal.
 
@@ -152,6 +152,7 @@ def case_facts(
     case: Mapping[str, Any],
     beats: pd.DataFrame,
     fused: Attribution,
+    *,
     methods: Mapping[str, Attribution],
     geometry: BeatGeometry,
     outside: float,

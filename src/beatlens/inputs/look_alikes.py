@@ -181,13 +181,14 @@ def look_alikes_of(
         return None
     rows = reference_rows(len(logits), settings)
     evidence = shape_evidence(logits[rows], shape_groups(classes, settings))
-    return known_look_alikes(evidence, rows, waves[rows], geometry, classes, settings)
+    return known_look_alikes(evidence, rows, waves[rows], geometry=geometry, classes=classes, settings=settings)
 
 
 def known_look_alikes(
     evidence: Float64Array,
     rows: npt.NDArray[np.int64],
     waves: FloatArray,
+    *,
     geometry: BeatGeometry,
     classes: tuple[str, ...],
     settings: LookAlikeSettings,

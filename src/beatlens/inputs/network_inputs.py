@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -250,15 +250,22 @@ def record_similarities(waves: FloatArray, leads: tuple[str, ...], bank: Prototy
     return combine(*record_products(waves, leads, bank), patient)
 
 
-def record_products(
-    waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank
-) -> tuple[FloatArray, FloatArray, BoolArray, PrototypeBank]:
+class PrototypeProducts(NamedTuple):
+    """The first arguments of `combine` and `nearest_distance`: products of n beats and P prototypes, a lead each."""
+
+    dots: FloatArray
+    norm2: FloatArray
+    present: BoolArray
+    bank: PrototypeBank
+
+
+def record_products(waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank) -> PrototypeProducts:
     """Return what `combine` and `nearest_distance` take for a record's scaled waves (n, L, T)."""
     own = bank.for_leads(leads)
     parts = [lead_products(waves[:, k], k, own) for k in range(len(leads))]
     dots = np.stack([dot for dot, _ in parts], axis=1)
     norm2 = np.stack([norm for _, norm in parts], axis=1)
-    return dots, norm2, np.ones(norm2.shape, dtype=bool), own
+    return PrototypeProducts(dots, norm2, np.ones(norm2.shape, dtype=bool), own)
 
 
 def prototype_features(inputs: RecordInputs, bank: PrototypeBank) -> tuple[FloatArray, FloatArray]:

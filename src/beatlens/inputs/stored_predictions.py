@@ -93,7 +93,9 @@ class StoredPredictions:
             )
         waves = scaled_beats(record.signal, record.r_index[rows], record.lead_scale, record.geometry)
         evidence = np.ascontiguousarray(found[columns].to_numpy(dtype=np.float64))
-        return known_look_alikes(evidence, rows, waves, record.geometry, spec.classes, settings)
+        return known_look_alikes(
+            evidence, rows, waves, geometry=record.geometry, classes=spec.classes, settings=settings
+        )
 
     def _read(self, name: str, beats: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         """Read columns of one record."""

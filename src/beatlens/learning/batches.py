@@ -195,7 +195,13 @@ class TrainingSet:
             if augmentation is not None and noise:
                 settings = augmentation.noise
                 cut, snr, whole = add_bursts(
-                    cut, record.r_index[low:high], amplitude, spec.geometry, noise, settings, rng
+                    cut,
+                    record.r_index[low:high],
+                    amplitude,
+                    geometry=spec.geometry,
+                    noise=noise,
+                    settings=settings,
+                    rng=rng,
                 )
                 own, own_whole = snr[start - low : stop - low], whole[start - low : stop - low]
                 noisy = own < settings.noisy_below_db

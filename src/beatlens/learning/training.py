@@ -144,6 +144,7 @@ def train(
     training: TrainingSet,
     network_config: NetworkConfig,
     settings: TrainingSettings,
+    *,
     noise: Sequence[NoiseSource],
     seed: int,
     device: str,
@@ -194,7 +195,18 @@ def train(
     state = load_state(state_path, key, network, optimizer) if state_path is not None else None
     state = state or EpochState(0, [])
     for epoch in range(state.epoch + 1, settings.epochs + 1):
-        row = _epoch(epoch, training, network, optimizer, settings, noise, weights, seed, device, steps_per_epoch)
+        row = _epoch(
+            epoch,
+            training,
+            network,
+            optimizer,
+            settings=settings,
+            noise=noise,
+            weights=weights,
+            seed=seed,
+            device=device,
+            steps_per_epoch=steps_per_epoch,
+        )
         network.eval()
         row["select_macro_f1"] = select_score(network)
         state.history.append(row)
@@ -214,6 +226,7 @@ def _epoch(
     training: TrainingSet,
     network: HybridNet,
     optimizer: torch.optim.Optimizer,
+    *,
     settings: TrainingSettings,
     noise: Sequence[NoiseSource],
     weights: Tensor,

@@ -40,6 +40,7 @@ def ectopy_columns(ectopic: Sequence[str]) -> list[str]:
 def ectopy(
     classes: npt.NDArray[np.object_],
     review: npt.NDArray[np.bool_],
+    *,
     stretch: IntArray,
     cell: IntArray,
     n_cells: int,
@@ -81,7 +82,12 @@ def ectopy(
             burden,
             np.bincount(cell[start[(code[start] == k) & (length == 2)]], minlength=n_cells),
             *_runs(code == k, start, length, cell, n_cells),
-            *(np.bincount(cell[_every(code, stretch, start, length, k, beats)], minlength=n_cells) for beats in (2, 3)),
+            *(
+                np.bincount(
+                    cell[_every(code, stretch, start=start, length=length, k=k, beats=beats)], minlength=n_cells
+                )
+                for beats in (2, 3)
+            ),
             *_runs(called == k, *possible, cell, n_cells),
         ]
         result |= {f"{pattern}_{name}": values for pattern, values in zip(PATTERNS, found, strict=True)}
@@ -105,7 +111,7 @@ def _runs(
     return np.bincount(cell[start[is_run]], minlength=n_cells), longest
 
 
-def _every(code: IntArray, stretch: IntArray, start: IntArray, length: IntArray, k: int, beats: int) -> IntArray:
+def _every(code: IntArray, stretch: IntArray, *, start: IntArray, length: IntArray, k: int, beats: int) -> IntArray:
     """Return the first beats of stretches in which one beat in so many is of class k and the others are not ectopic.
 
     `start` and `length` are those of the runs of one code within one stretch.

@@ -148,6 +148,7 @@ def predict_beats(
     splits: Mapping[tuple[str, str], str],
     bundle: Bundle,
     network: HybridNet,
+    *,
     device: str = "cpu",
     beside: Beside | None = None,
 ) -> pd.DataFrame:
@@ -207,7 +208,9 @@ def predict_record(
     far = bundle.thresholds.far(probability, found.distance)
     found = replace(found, remarks=tuple(unlike(inputs, bundle.spec, bundle.familiar, far, bundle.signal)))
     quality, codes = inputs.beats["reason"].tolist(), [remark.remark for remark in found.remarks]
-    reason = reasons(probability, noise, found.distance, quality, bundle.thresholds, codes)
+    reason = reasons(
+        probability, noise=noise, distance=found.distance, quality=quality, thresholds=bundle.thresholds, record=codes
+    )
     known = ["beat_id", "corpus", "record", "patient", "r_sample", "r_time_s", "label", "matched", "label_source"]
     table = inputs.beats[known].copy()
     table["split"] = split

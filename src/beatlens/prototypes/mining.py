@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,7 @@ __all__ = ["PrototypeSettings", "mine", "training_patients"]
 def mine(
     shards: Sequence[Shard],
     records: pd.DataFrame,
+    *,
     classes: tuple[str, ...],
     leads: tuple[str, ...],
     geometry: BeatGeometry,
@@ -100,10 +101,17 @@ def training_patients(shards: Sequence[Shard], records: pd.DataFrame, spec: Inpu
         yield [prepare_record(shard, table, spec) for shard, table in own]
 
 
-def _gather(
-    loaded: Sequence[RecordInputs], classes: tuple[str, ...]
-) -> dict[tuple[str, str, str, tuple[str, ...]], Group]:
-    groups: dict[tuple[str, str, str, tuple[str, ...]], Group] = {}
+class GroupKey(NamedTuple):
+    """Whose beats are clustered together."""
+
+    label: str
+    corpus: str
+    patient: str
+    leads: tuple[str, ...]
+
+
+def _gather(loaded: Sequence[RecordInputs], classes: tuple[str, ...]) -> dict[GroupKey, Group]:
+    groups: dict[GroupKey, Group] = {}
     for inputs in loaded:
         beats = inputs.beats
         clean = clean_beats(beats)
@@ -114,7 +122,7 @@ def _gather(
             rows = np.flatnonzero(clean & (labels == name))
             if not len(rows):
                 continue
-            key = (name, inputs.corpus, str(beats["patient"].iloc[0]), inputs.leads)
+            key = GroupKey(name, inputs.corpus, str(beats["patient"].iloc[0]), inputs.leads)
             group = groups.setdefault(key, Group([], [], [], [], []))
             group.waves.append(inputs.waves[rows])
             group.beat_ids += [ids[k] for k in rows]

@@ -120,7 +120,7 @@ def fast_runs(signal: FloatArray, fs: float, reference: int, known: IntArray) ->
     centre, correlation, period_s = local_periods(series, rate, unexplained_frames(series, rate, known / step))
     runs: list[FastRun] = []
     for frames in _periodic_frames(correlation, period_s):
-        found = _find_run(series, plain, rate, centre[frames], period_s[frames], reference)
+        found = _find_run(series, plain, rate, centre=centre[frames], period_s=period_s[frames], reference=reference)
         if found is None:
             continue
         crests = np.rint((found.crests + 0.5) * step).astype(np.int64)
@@ -152,6 +152,7 @@ def _find_run(
     series: FloatArray,
     plain: FloatArray,
     rate: float,
+    *,
     centre: IntArray,
     period_s: Float64Array,
     reference: int,

@@ -91,7 +91,7 @@ def find_stretches(
         low, high = int(start / cells.length_s), min(-int(-stop // cells.length_s), cells.n)
         _tell_gap_apart(kind, cells, scale, low, high)
         of_gap[low:high] = number
-    return _listed(kind, of_gap, cells, gaps, time, end_s)
+    return _listed(kind, of_gap=of_gap, cells=cells, gaps=gaps, time=time, end_s=end_s)
 
 
 def _gaps(time: Float64Array, end_s: float) -> list[tuple[float, float]]:
@@ -214,6 +214,7 @@ def _absorb(told: npt.NDArray[np.object_], least: int) -> None:
 
 def _listed(
     kind: npt.NDArray[np.object_],
+    *,
     of_gap: IntArray,
     cells: SignalCells,
     gaps: list[tuple[float, float]],

@@ -73,7 +73,9 @@ def score_case(
     truths, lengths = case_truths(case, scene, labels), np.diff(edges)
     maps = NullMaps.of(engine, lengths, wrong() if wrong and truths else None, settings.random_draws, own_seed)
     beat = case.target == "beat"
-    scores += model_scores(attributions, maps, engine, target, edges, settings, own_seed, greedy=beat)
+    scores += model_scores(
+        attributions, maps, engine=engine, target=target, edges=edges, settings=settings, seed=own_seed, greedy=beat
+    )
     for name, truth in truths.items():
         scores += localisation_scores(attributions, name, truth, maps, lengths)
     patient = f"{case.corpus}/{case.patient}"

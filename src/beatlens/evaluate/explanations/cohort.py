@@ -127,7 +127,7 @@ def cohort_table(cases: Sequence[CaseParts], classes: Sequence[str], draws: int,
     for name in classes:
         own = [case for case in cases if case.label == name and case.outcome in {"correct", "wrong"}]
         for kind in (PART, AGREEMENT):
-            found = [_row(kind, name, key, own, draws, seed) for key in _keys(own, kind)]
+            found = [_row(kind, name, key=key, cases=own, draws=draws, seed=seed) for key in _keys(own, kind)]
             for row, p in zip(found, holm([row["p"] for row in found]), strict=True):
                 row["p_holm"] = p
             rows += sorted(found, key=lambda row: -abs(np.nan_to_num(row["correct"])))
@@ -142,7 +142,7 @@ def _keys(cases: Sequence[CaseParts], kind: str) -> list[Part]:
     return sorted({key for case in cases for key in _values(case, kind)})
 
 
-def _row(kind: str, name: str, key: Part, cases: Sequence[CaseParts], draws: int, seed: int) -> dict[str, Any]:
+def _row(kind: str, name: str, *, key: Part, cases: Sequence[CaseParts], draws: int, seed: int) -> dict[str, Any]:
     groups: tuple[dict[str, list[float]], dict[str, list[float]]] = {}, {}
     for case in cases:
         value = _values(case, kind).get(key, np.nan)

@@ -43,12 +43,12 @@ OTHER_FILLS = (INTERPOLATION, "zero")
 def model_scores(
     attributions: Mapping[str, Attribution],
     nulls: NullMaps,
+    *,
     engine: PerturbationEngine,
     target: Target,
     edges: npt.NDArray[np.int64],
     settings: EvaluateSettings,
     seed: int,
-    *,
     greedy: bool,
 ) -> Iterator[Score]:
     """Change cells of the signal as the explanations say, and watch the target.

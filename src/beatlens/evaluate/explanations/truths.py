@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.seeds import derive_seed
-from beatlens.evaluate.explanations.localisation import METRICS, Truth, beat_truth, localisation, planted_truth
+from beatlens.evaluate.explanations.localisation import METRICS, Grid, Truth, beat_truth, localisation, planted_truth
 from beatlens.evaluate.explanations.nulls import fixed_nulls, random_maps
 from beatlens.evaluate.explanations.regions import Region, region_of, region_truth
 from beatlens.evaluate.explanations.table import Score
@@ -87,24 +87,23 @@ def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
         return {}
     if case.label != case.case_class and not by_record:
         return {}
-    shape = (len(scene.leads), scene.stop - scene.start)
-    grid = (scene.leads, scene.geometry.fs, scene.start_s, shape[1])
+    grid = Grid(scene.leads, scene.geometry.fs, scene.start_s, scene.stop - scene.start)
     seen = seen_samples(scene)
     beats = labels.beats
     found: dict[str, Truth | None] = {}
     if case.target == "window":
         reach = (scene.geometry.before, scene.geometry.after)
         places = beats["r_index"].to_numpy(dtype=np.int64) - scene.start
-        times = scene.start_s + np.arange(shape[1]) / scene.geometry.fs
+        times = scene.start_s + np.arange(grid.n_samples) / scene.geometry.fs
         seen &= (times >= case.window_start_s) & (times < case.window_end_s)
-        found[ANNOTATED] = beat_truth(places, (beats["label"] == case.case_class).to_numpy(), reach, shape)
+        found[ANNOTATED] = beat_truth(places, (beats["label"] == case.case_class).to_numpy(), reach, grid.shape)
     else:
         row = int(np.flatnonzero((beats["beat_id"] == case.beat_id).to_numpy())[0])
         beat = beats.iloc[row]
         if not by_record:
             if not beat["matched"]:
                 return {}
-            found[PLANTED] = planted_truth(labels.spans, int(beat["matched_r_sample"]), case.label, *grid)
+            found[PLANTED] = planted_truth(labels.spans, int(beat["matched_r_sample"]), case.label, grid)
         if region is not None and len(beats) > 1:
             # The regions of a beat lie between its neighbours, which two beats before and one after decide.
             r_index = beats["r_index"].to_numpy(dtype=np.float64)
@@ -117,7 +116,7 @@ def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
             others = np.flatnonzero(alike).tolist()
             names = (RECORD_STRICT, RECORD_LENIENT) if by_record else (STRICT, LENIENT)
             for name, strict in zip(names, (True, False), strict=True):
-                found[name] = region_truth(region, r_times, [row - low], others, *grid, strict=strict)
+                found[name] = region_truth(region, r_times, grid, beats=[row - low], others=others, strict=strict)
     kept = {name: truth.within(seen) for name, truth in found.items() if truth is not None}
     return {name: truth for name, truth in kept.items() if truth is not None}
 

@@ -111,12 +111,12 @@ def _area(
     return histogram_interval(
         scores.to_numpy(dtype=np.float64),
         there.astype(np.int64),
-        2,
-        own.astype(np.int64),
-        auroc,
-        settings.bootstrap,
-        settings.level,
-        seed,
+        n_groups=2,
+        patient=own.astype(np.int64),
+        statistic=auroc,
+        draws=settings.bootstrap,
+        level=settings.level,
+        seed=seed,
         of_class=True,
     )
 

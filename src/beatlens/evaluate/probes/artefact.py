@@ -68,7 +68,7 @@ class LeakyRecord:
 
 
 def plant(
-    shard: Shard, table: pd.DataFrame, bundle: Bundle, lead: str, height_mv: float, rng: np.random.Generator
+    shard: Shard, table: pd.DataFrame, bundle: Bundle, *, lead: str, height_mv: float, rng: np.random.Generator
 ) -> LeakyRecord:
     """Put a spike into half of a record's beats, chosen at random, in one lead."""
     inputs = prepare_record(shard, table, bundle.spec)
@@ -171,7 +171,7 @@ def _deal(
         own = own.iloc[:RECORD_BEATS].reset_index(drop=True)
         if len(own) < 4:
             continue
-        record = plant(shards[int(row["shard"])], own, bundle, lead, probes.artefact_mv, rng)
+        record = plant(shards[int(row["shard"])], own, bundle, lead=lead, height_mv=probes.artefact_mv, rng=rng)
         if k % 3 == 2:
             explained.append(record)
         elif taught < probes.artefact_beats:
@@ -190,7 +190,14 @@ def _explain(
     scene = make_scene(record.inputs, [row], bundle.spec.beats)
     if settings.baseline == CONTRAST:
         scene = replace(scene, contrast=median_beat(scene, ~record.spiked), contrast_name="without a spike (record)")
-    engine = PerturbationEngine(scene, network, bundle.bank, CALIBRATION, settings.baseline, lead_off=settings.lead_off)
+    engine = PerturbationEngine(
+        scene,
+        network,
+        bank=bundle.bank,
+        calibration=CALIBRATION,
+        baseline=settings.baseline,
+        lead_off=settings.lead_off,
+    )
     target = Target("beat", 1, settings.target)
     edges = case_edges(scene, settings)
     lead = int(np.abs(record.inputs.waves[row] - record.clean[row]).sum(axis=1).argmax())

@@ -233,9 +233,11 @@ def read_probe_arguments(arguments: argparse.Namespace) -> ProbeInputs:
         read_table(arguments.beats),
         read_table(arguments.records),
         settings["classes"],
-        replace(CaseSettings(**settings["cases"]), per_class=probes.cases, max_cases=probes.cases, max_windows=0),
-        WindowSettings(**{name: beats[name] for name in ("before_s", "after_s", "context", "gap_s")}),
-        seed,
+        settings=replace(
+            CaseSettings(**settings["cases"]), per_class=probes.cases, max_cases=probes.cases, max_windows=0
+        ),
+        window=WindowSettings(**{name: beats[name] for name in ("before_s", "after_s", "context", "gap_s")}),
+        seed=seed,
     )
     bundle, shards = Bundle.load(arguments.bundle), [Shard(path) for path in arguments.shards]
     return ProbeInputs(

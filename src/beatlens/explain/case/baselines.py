@@ -52,7 +52,7 @@ def fill_signal(scene: Scene, baseline: str) -> FloatArray:
     inside = (offset >= 0) & (offset < scene.geometry.length)
     fill = np.where(inside, usual[:, np.clip(offset, 0, scene.geometry.length - 1)], mean).astype(np.float32)
     if baseline == CONTRAST:
-        _fit_contrast(fill, usual, scene, nearest, offset, inside)
+        _fit_contrast(fill, usual, scene, nearest=nearest, offset=offset, inside=inside)
     return fill
 
 
@@ -60,6 +60,7 @@ def _fit_contrast(
     fill: FloatArray,
     wave: FloatArray,
     scene: Scene,
+    *,
     nearest: IntArray,
     offset: IntArray,
     inside: npt.NDArray[np.bool_],
@@ -116,7 +117,10 @@ def fill_of_players(scene: Scene, baseline: str, cell_player: IntArray, edges: I
     for lead, signal in enumerate(scene.signal):
         names, owner = np.unique(cell_player[lead], return_inverse=True)
         on = owner != np.arange(len(names))[:, None]
-        waves = interpolated_waves(signal, float(fill[lead, 0]), on, *anchors(on), edges, samples, segment)
+        left, right = anchors(on)
+        waves = interpolated_waves(
+            signal, float(fill[lead, 0]), on, left=left, right=right, edges=edges, samples=samples, segment=segment
+        )
         fill[lead] = waves[owner[segment], np.arange(len(samples))]
     return fill
 
@@ -140,6 +144,7 @@ def interpolated_waves(
     signal: FloatArray,
     mean: float,
     on: npt.NDArray[np.bool_],
+    *,
     left: IntArray,
     right: IntArray,
     edges: IntArray,

@@ -104,9 +104,16 @@ class StateStore:
                     continue
                 on = cells_on[first, lead]
                 if anchored:
-                    ends = left[first, lead], right[first, lead]
-                    mean = float(self._mean[lead])
-                    wave = interpolated_waves(scene.signal[lead], mean, on, *ends, edges, samples, segment)
+                    wave = interpolated_waves(
+                        scene.signal[lead],
+                        float(self._mean[lead]),
+                        on,
+                        left=left[first, lead],
+                        right=right[first, lead],
+                        edges=edges,
+                        samples=samples,
+                        segment=segment,
+                    )
                 else:
                     fill = self._fill[lead, samples - scene.start]
                     wave = np.where(on[:, segment], scene.signal[lead, samples], fill)

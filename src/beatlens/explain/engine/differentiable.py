@@ -37,6 +37,7 @@ class SignalModel:
         self,
         scene: Scene,
         network: HybridNet,
+        *,
         bank: PrototypeBank,
         calibration: Calibration,
         target: Target,

@@ -62,6 +62,7 @@ class PerturbationEngine:
         self,
         scene: Scene,
         network: HybridNet,
+        *,
         bank: PrototypeBank,
         calibration: Calibration,
         baseline: str,
@@ -85,9 +86,14 @@ class PerturbationEngine:
     ) -> PerturbationEngine:
         """Return a fresh engine with another scene, network or baseline, and all else the same."""
         return PerturbationEngine(
-            scene or self.scene, network or self.network, self.bank, self.calibration, baseline or self.baseline,
-            self.device, self.lead_off,
-        )  # fmt: skip
+            scene or self.scene,
+            network or self.network,
+            bank=self.bank,
+            calibration=self.calibration,
+            baseline=baseline or self.baseline,
+            device=self.device,
+            lead_off=self.lead_off,
+        )
 
     @property
     def n_encoded(self) -> int:

@@ -173,7 +173,14 @@ def _value(engine: PerturbationEngine, target: Target, masks: npt.NDArray[np.boo
 
 
 def _model(engine: PerturbationEngine, target: Target) -> SignalModel:
-    return SignalModel(engine.scene, engine.network, engine.bank, engine.calibration, target, engine.device)
+    return SignalModel(
+        engine.scene,
+        engine.network,
+        bank=engine.bank,
+        calibration=engine.calibration,
+        target=target,
+        device=engine.device,
+    )
 
 
 def _direct_players(engine: PerturbationEngine, settings: ExplainSettings) -> Players:

@@ -76,7 +76,9 @@ class EcgFigure:
         two_mm = 2 * (end_s - start_s) * scale.speed_mm_s + PULSE_LANE_MM + COLUMN_GAP_MM + 2 * MARGIN_MM
         if layout == "auto" and two_mm > PAGE_MM:
             layout = "stack"
-        self.panels = plan(strip.leads, start_s, end_s, layout, simultaneous, rhythm, leads)
+        self.panels = plan(
+            strip.leads, start_s, end_s, name=layout, simultaneous=simultaneous, rhythm=rhythm, leads_map=leads
+        )
         n_rows = 1 + max(panel.row for panel in self.panels)
         n_columns = 1 + max(panel.column for panel in self.panels)
         self._gap = COLUMN_GAP_MM if simultaneous or layout == "auto" else 0.0

@@ -108,7 +108,7 @@ def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, styl
         first, stop = _overlap(panel, attribution)
         if stop > first:
             seen[row, first:stop] = True
-            _draw_row(figure, panel, attribution, values[row], first, stop, limit, style)
+            _draw_row(figure, panel, attribution, values[row], first=first, stop=stop, limit=limit, style=style)
     mass = np.abs(values).sum()
     outside = float(np.abs(values[~seen]).sum() / mass) if mass > 0 else 0.0
     percent = attribution.meta["units"] == "relative"
@@ -140,6 +140,7 @@ def _draw_row(
     panel: Panel,
     attribution: Attribution,
     values: Array,
+    *,
     first: int,
     stop: int,
     limit: float,
