@@ -324,7 +324,7 @@ def test_every_method_with_all_players_adds_up(method, players):
     assert found.values.shape == (2, engine.scene.stop - engine.scene.start)
     assert np.isfinite(found.values).all()
     if found.units != "relative":
-        total = found.values.sum() + found.rhythm + found.more.get("unassigned", 0.0)
+        total = found.values.sum() + found.rhythm + (found.unassigned or 0.0)
         assert total == pytest.approx(found.full - found.empty - found.completeness_error, abs=1e-4)
     again = explain(engine, Target("window", 2, "logit"), method, settings, 1)
     np.testing.assert_allclose(found.values, again.values, atol=1e-6)
@@ -336,8 +336,8 @@ def test_values_go_to_samples_by_their_distance_to_the_line_that_fills_them():
     scene.signal[:] += 5.0
     settings = ExplainSettings(**EXPLAIN | {"segment_s": 0.1})
     found = explain(make_engine(scene, baseline="interpolation"), Target("beat", 2, "logit"), "occlusion", settings, 1)
-    assert found.players["names"][-1] == "rhythm"
-    for name, value in zip(found.players["names"][:-1], found.players["values"], strict=False):
+    assert found.players.names[-1] == "rhythm"
+    for name, value in zip(found.players.names[:-1], found.players.values, strict=False):
         lead, (low, high) = scene.leads.index(name.split("@")[0]), map(int, name.split("@")[1].split("-"))
         signal = scene.signal[lead].astype(float)
         ends = [k for k in (low - 1, high) if 0 <= k < len(signal)]
@@ -385,9 +385,7 @@ def test_a_player_without_influence_has_nothing_but_chance(method):
         own = {"lime": EXPLAIN["lime"] | budget, "kernelshap": budget, "timeshap": EXPLAIN["timeshap"] | budget}
         settings = ExplainSettings(**EXPLAIN | own)
         found = explain(make_engine(make_scene()), Target("noise", None, "logit"), method, settings, 1)
-        errors = [
-            e for e, player in zip(found.standard_error, found.players["names"], strict=True) if "rhythm" in player
-        ]
+        errors = [e for e, player in zip(found.standard_error, found.players.names, strict=True) if "rhythm" in player]
         assert abs(found.rhythm) <= 4 * sum(errors)
         values.append(abs(found.rhythm))
         chance.append(sum(errors))

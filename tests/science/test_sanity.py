@@ -18,11 +18,12 @@ from beatlens.decision.conformal import ConformalSets
 from beatlens.decision.review import Thresholds
 from beatlens.evaluate.probes.artefact import artefact_test
 from beatlens.evaluate.probes.sanity import CASCADE, class_sensitivity, randomisation, randomised
-from beatlens.evaluate.probes.shared import PROBE_COLUMNS, ProbeSettings, probe_case, probe_table
+from beatlens.evaluate.probes.shared import PROBE_COLUMNS, ProbeSettings, probe_table
 from beatlens.evaluate.probes.stability import insert_beat, inserted_beat, seed_to_seed, under_noise
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.case.choice import CASE_COLUMNS, Case
 from beatlens.explain.case.scene import make_scene
+from beatlens.explain.explainer import Explainer
 from beatlens.explain.players.waves import scene_edges
 from beatlens.explain.settings import METHODS, ExplainSettings
 from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of
@@ -117,20 +118,20 @@ def bundle():
     )
 
 
-def make_probes(shard, bundle, rows=((0, 8), (1, 0), (2, 23))):
+def make_probes(shard, bundle, settings, rows=((0, 8), (1, 0), (2, 23))):
     network, beats, folder = bundle.network(), shard.beats(), shard.path / "predictions"
     beside = Beside(references=[reference_table(beats.iloc[:0], None, bundle.spec)])
     splits = dict.fromkeys(shard.beat_records(), "test")
     write_table(folder / "beats.parquet", predict_beats(shard, beats, splits, bundle, network, beside=beside))
     write_table(folder / "look_alikes.parquet", pd.concat(beside.references, ignore_index=True))
-    views = RecordViews([shard], [folder], bundle.spec)
+    explainer = Explainer(RecordViews([shard], [folder], bundle.spec), bundle, network, settings, seed=1)
     probes = []
     for record, row in rows:
         own = beats[beats["record"] == f"r{record}"]
         values = dict.fromkeys(CASE_COLUMNS, "") | {"case": f"case{record}", "corpus": "c", "record": f"r{record}"}
         values |= {"beat_id": own["beat_id"].iloc[row], "target": "beat", "class": "V"}
         case = Case(*values.values())
-        probes.append(probe_case(case, views, bundle, network, EXPLAIN, seed=1))
+        probes.append(explainer.prepare(case))
     return probes
 
 
@@ -168,10 +169,10 @@ def test_random_networks_are_new_only_in_their_parts(bundle):
 
 def test_sanity_rows(shard, bundle):
     rows = []
-    for probe in make_probes(shard, bundle)[:2]:
-        settings = replace(EXPLAIN, methods=("kernelshap", "integrated_gradients"))
-        rows += randomisation(probe, settings, PROBES)
-        rows += class_sensitivity(probe, settings, len(CLASSES))
+    settings = replace(EXPLAIN, methods=("kernelshap", "integrated_gradients"))
+    for probe in make_probes(shard, bundle, settings)[:2]:
+        rows += randomisation(probe, PROBES)
+        rows += class_sensitivity(probe, len(CLASSES))
     table = probe_table(rows, EVALUATE, 1, "digest")
     details = ["+".join(CASCADE[: k + 1]) for k in range(len(CASCADE) - 1)] + ["all"]
     assert list(dict.fromkeys(table.loc[table["test"] == "randomisation", "detail"])) == details
@@ -223,11 +224,11 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
 def test_stability_rows(shard, bundle):
     rows = []
     settings = replace(EXPLAIN, methods=("kernelshap", "integrated_gradients"))
-    for probe in make_probes(shard, bundle):
-        rows += seed_to_seed(probe, settings, PROBES)
-        rows += under_noise(probe, settings, PROBES, bundle.signal | {"band_hz": [0.5, 40]})
-        rows += inserted_beat(probe, settings, PROBES, BEATS)
-    several = make_probes(shard, bundle)[0]
+    for probe in make_probes(shard, bundle, settings):
+        rows += seed_to_seed(probe, PROBES)
+        rows += under_noise(probe, PROBES, bundle.signal | {"band_hz": [0.5, 40]})
+        rows += inserted_beat(probe, PROBES, BEATS)
+    several = make_probes(shard, bundle, settings)[0]
     scene = several.engine.scene
     both = replace(
         scene,
@@ -236,7 +237,7 @@ def test_stability_rows(shard, bundle):
         positions=scene.positions + np.array([0, 1]),
     )
     several.engine.scene = both  # a target of two beats
-    assert list(inserted_beat(several, settings, PROBES, BEATS)) == []
+    assert list(inserted_beat(several, PROBES, BEATS)) == []
     table = probe_table(rows, EVALUATE, 1, "digest").set_index(["test", "method", "metric"])
     assert table.loc[("seed", "integrated_gradients", "spearman"), "value"] == pytest.approx(1.0)
     assert table.loc[("seed", "integrated_gradients", "rbo"), "value"] == pytest.approx(1.0)

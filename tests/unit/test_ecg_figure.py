@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from beatlens.core.leads import STANDARD_LEADS
-from beatlens.explain.result.attribution import META_KEYS, Attribution
+from beatlens.explain.result.attribution import Attribution
+from beatlens.explain.result.metadata import AttributionMeta
 from beatlens.figures.paper.ecg import LIMIT_MV, EcgFigure
 from beatlens.figures.paper.layout import LeadsMap, RhythmStrip, plan
 from beatlens.figures.paper.overlay import colours, displayed, draw_overlay, shared_limit
@@ -26,8 +27,12 @@ def strip(leads: tuple[str, ...] = ("II", "V1"), seconds: float = 4.0, fs: float
     return Strip(np.tile(wave, (len(leads), 1)).astype(np.float32), leads, fs, 10.0)
 
 
-def attribution(of: Strip, values: np.ndarray | None = None, start_s: float | None = None) -> Attribution:
-    meta = dict.fromkeys(META_KEYS) | {"case": "c", "method": "fused", "units": "probability"}
+def attribution(
+    of: Strip, values: np.ndarray | None = None, start_s: float | None = None, units: str = "probability"
+) -> Attribution:
+    meta = AttributionMeta(
+        case="c", corpus="c", record="r", beat_id="c/r/1", target="beat", case_class="V", method="fused", units=units
+    )
     zeros = np.zeros(of.signal.shape, np.float32)
     return Attribution(
         zeros if values is None else values, of.leads, of.fs, of.start_s if start_s is None else start_s, meta
@@ -124,8 +129,7 @@ def test_empty_map_and_foreign_leads() -> None:
 @pytest.mark.parametrize(("limit", "end"), [(1.0, "100 %"), (10.0, "1000 %"), (0.07, "7 %"), (0.00056, "0.056 %")])
 def test_a_legend_of_shares_is_in_percent(limit: float, end: str) -> None:
     of = strip()
-    figure, empty = EcgFigure(of, SCALE), attribution(of)
-    empty.meta["units"] = "relative"
+    figure, empty = EcgFigure(of, SCALE), attribution(of, units="relative")
     draw_overlay(figure, empty, limit)
     assert {f"−{end}", "0", f"+{end}"} <= {text.get_text() for text in figure.axes.texts}
 

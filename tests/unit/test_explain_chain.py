@@ -35,7 +35,7 @@ from beatlens.evaluate.explanations.truths import NullMaps
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.case.choice import CASE_COLUMNS, CaseSettings, WindowSettings, case_rows, select_cases
 from beatlens.explain.case.contrast import find_contrast
-from beatlens.explain.explainer import case_edges, case_engine, explain_case, explain_shard
+from beatlens.explain.explainer import Explainer, explain_case, explain_shard
 from beatlens.explain.result.archive import gather_archives, load_case, write_archive
 from beatlens.explain.result.fusion import FusionSettings, fuse
 from beatlens.explain.result.views import from_payload, to_payload
@@ -152,17 +152,21 @@ def choose(shards, bundle):
     )
 
 
+def explainer_of(shards, bundle):
+    return Explainer(views_of(shards, bundle), bundle, bundle.network(), EXPLAIN, seed=1)
+
+
 def run(folder, shards, cases, bundle):
     """Run the rules of the explanation stage, as functions."""
-    views = views_of(shards, bundle)
+    explainer = explainer_of(shards, bundle)
     for method in EXPLAIN.methods:
         archives = []
         for k, shard in enumerate(shards):
             archives.append(folder / f"{method}.{k}.zip")
-            write_archive(archives[-1], explain_shard(cases, shard, views, bundle, method, EXPLAIN, 1))
+            write_archive(archives[-1], explain_shard(cases, shard, explainer, method))
         gather_archives(archives, cases["case"].tolist(), folder / method)
     methods = {method: folder / method for method in EXPLAIN.methods}
-    scores = list(score_cases(cases, views, bundle, methods, EVALUATE, EXPLAIN, REGIONS, 1))
+    scores = list(score_cases(cases, explainer, methods, settings=EVALUATE, regions=REGIONS))
     return scores_table(scores, CLASSES, EVALUATE, 1)
 
 
@@ -201,16 +205,16 @@ def test_number_of_shards_changes_no_byte(tmp_path, bundle):
     assert scored == set(cases[(cases["class"] == "V") & (cases["label"] == "V")]["case"])
     for case in cases.itertuples():
         own = load_case(tmp_path / "a" / "kernelshap", case.case)
-        assert own.meta["beat_id"] == case.beat_id
+        assert own.meta.beat_id == case.beat_id
         assert own.start_s == pytest.approx(case.start_s, abs=0.02)
         assert own.times_s[-1] == pytest.approx(case.end_s, abs=0.02)
-        total = own.values.sum(dtype=np.float64) + own.rhythm + own.meta["unassigned"]
-        assert total == pytest.approx(own.meta["full"] - own.meta["empty"], abs=1e-4)
-        assert abs(own.meta["completeness_error"]) < 1e-8
+        total = own.values.sum(dtype=np.float64) + own.rhythm + own.meta.unassigned
+        assert total == pytest.approx(own.meta.full - own.meta.empty, abs=1e-4)
+        assert abs(own.meta.completeness_error) < 1e-8
         mass = np.abs(own.values).sum(dtype=np.float64) + abs(own.rhythm) + abs(own.unassigned)
         assert own.rhythm_share == pytest.approx(abs(own.rhythm) / mass)
         # What is explained is what was predicted, look-alikes included.
-        assert own.meta["full"] == pytest.approx(np.log(case.probability / (1 - case.probability)), abs=2e-4)
+        assert own.meta.full == pytest.approx(np.log(case.probability / (1 - case.probability)), abs=2e-4)
 
 
 def test_contrast_is_the_records_most_frequent_other_class_or_a_prototype(tmp_path, bundle):
@@ -293,9 +297,8 @@ def test_a_record_is_prepared_once_and_predicted_by_no_one_but_prediction(tmp_pa
 
     counted(beatlens.inputs.record_view, "view_record")
     counted(beatlens.prediction.predict, "network_outputs")
-    views = views_of(shards, bundle)
-    found = list(explain_shard(cases, shards[0], views, bundle, "kernelshap", EXPLAIN, 1))
-    assert [one.meta["case"] for one in found] == cases["case"].tolist()
+    found = list(explain_shard(cases, shards[0], explainer_of(shards, bundle), "kernelshap"))
+    assert [one.meta.case for one in found] == cases["case"].tolist()
     assert counts == {"view_record": cases["record"].nunique()}
     counts.clear()
     run(tmp_path, shards, cases, bundle)
@@ -330,7 +333,7 @@ def test_a_record_of_one_beat(tmp_path, bundle):
     cases = choose(shards, bundle)
     assert len(cases) == 1
     table = run(tmp_path, shards, cases, bundle)
-    assert load_case(tmp_path / "kernelshap", cases["case"][0]).meta["baseline"] == "contrast_beat"
+    assert load_case(tmp_path / "kernelshap", cases["case"][0]).meta.baseline == "contrast_beat"
     assert table["lo"].isna().all()  # one patient has no interval
 
 
@@ -345,15 +348,15 @@ def test_no_case_is_legal(tmp_path, bundle):
 def test_no_beats_is_an_error_that_names_record_and_case(tmp_path, bundle):
     shard = write_shard(tmp_path / "s", {"one": RECORDS["one"], "none": (("II",), 0)})
     case = case_rows(choose([shard], bundle))[0]
-    views, network = views_of([shard], bundle), bundle.network()
+    explainer = explainer_of([shard], bundle)
     with pytest.raises(ValueError, match=r"no beats of c/none"):
-        case_engine(replace(case, record="none"), views, bundle, network, EXPLAIN)
+        explainer.prepare(replace(case, record="none"))
     with pytest.raises(ValueError, match=rf"case {case.case}: no beat c/one/7 of c/one"):
-        case_engine(replace(case, beat_id="c/one/7"), views, bundle, network, EXPLAIN)
+        explainer.prepare(replace(case, beat_id="c/one/7"))
     with pytest.raises(ValueError, match="0 shards hold c/x"):
-        case_engine(replace(case, record="x"), views, bundle, network, EXPLAIN)
+        explainer.prepare(replace(case, record="x"))
     with pytest.raises(ValueError, match="expected one of"):
-        case_engine(replace(case, case_class="X"), views, bundle, network, EXPLAIN)
+        explainer.prepare(replace(case, case_class="X"))
 
 
 def test_all_in_review(tmp_path, bundle):
@@ -364,7 +367,7 @@ def test_all_in_review(tmp_path, bundle):
     assert set(cases["outcome"]) == {"review"}
     run(tmp_path, shards, cases, strict)
     meta = load_case(tmp_path / "kernelshap", cases["case"][0]).meta
-    assert meta["contrast"].endswith("(prototypes)")
+    assert meta.contrast.endswith("(prototypes)")
 
 
 def test_a_class_that_is_never_predicted_and_a_constant_model(tmp_path, bundle):
@@ -378,12 +381,12 @@ def test_a_class_that_is_never_predicted_and_a_constant_model(tmp_path, bundle):
     table = run(tmp_path, shards, cases, constant)
     own = load_case(tmp_path / "kernelshap", cases["case"][0])
     assert np.abs(own.values).max() < 1e-6
-    assert own.meta["completeness_error"] == pytest.approx(0.0, abs=1e-9)
+    assert own.meta.completeness_error == pytest.approx(0.0, abs=1e-9)
     assert np.isfinite(table.loc[table["metric"] == "deletion_auc", "value"]).all()
     asked = cases.assign(**{"class": "V"})
-    found = next(explain_shard(asked, shards[0], views_of(shards, constant), constant, "kernelshap", EXPLAIN, 1))
-    assert found.meta["class"] == "V"
-    assert found.meta["full"] == pytest.approx(-2.0, abs=1e-5)  # log odds of the calibration's offsets
+    found = next(explain_shard(asked, shards[0], explainer_of(shards, constant), "kernelshap"))
+    assert found.meta.case_class == "V"
+    assert found.meta.full == pytest.approx(-2.0, abs=1e-5)  # log odds of the calibration's offsets
 
 
 def test_deletion_is_measured_in_what_is_explained(tmp_path, bundle):
@@ -391,20 +394,11 @@ def test_deletion_is_measured_in_what_is_explained(tmp_path, bundle):
     shard = write_shard(tmp_path / "s", {"one": RECORDS["one"]})
     sure = replace(bundle, calibration=replace(bundle.calibration, temperature=1e-3))
     case = case_rows(choose([shard], sure))[0]
-    engine, target = case_engine(case, views_of([shard], sure), sure, sure.network(), EXPLAIN)
-    found = explain_case(case, engine, target, "kernelshap", EXPLAIN, 1)
-    edges = case_edges(engine.scene, EXPLAIN)
+    prepared = explainer_of([shard], sure).prepare(case)
+    found = explain_case(prepared, "kernelshap")
+    engine, target, edges = prepared.engine, prepared.target, prepared.edges
     shape, steps = (len(engine.scene.leads), len(edges) - 1), EVALUATE.deletion_steps
-    scores = model_scores(
-        {"kernelshap": found},
-        NullMaps({}),
-        engine=engine,
-        target=target,
-        edges=edges,
-        settings=EVALUATE,
-        seed=7,
-        greedy=True,
-    )
+    scores = model_scores(prepared, {"kernelshap": found}, NullMaps({}), settings=EVALUATE, seed=7, greedy=True)
     score = next(score for score in scores if score.metric == "deletion")
 
     def log_odds(cells):
@@ -461,7 +455,7 @@ def test_a_record_without_beats_beside_another(tmp_path, bundle):
 def test_a_payload_for_another_record_or_class(tmp_path, bundle):
     shards = [write_shard(tmp_path / "s", {"both": RECORDS["both"]})]
     cases = choose(shards, bundle)
-    first = next(explain_shard(cases, shards[0], views_of(shards, bundle), bundle, "kernelshap", EXPLAIN, 1))
+    first = next(explain_shard(cases, shards[0], explainer_of(shards, bundle), "kernelshap"))
     payload = to_payload(first, "c/both.mat")
     with pytest.raises(ValueError, match=r"payload for 'c/both\.mat'.*expected 'c/other\.mat'"):
         from_payload(payload, first, "c/other.mat")

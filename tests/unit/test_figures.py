@@ -15,7 +15,8 @@ from beatlens.core.files import read_table, write_table
 from beatlens.core.numerals import fixed
 from beatlens.evaluate.predictions.classification import _cells
 from beatlens.evaluate.predictions.outcomes import Outcomes, outcomes
-from beatlens.explain.result.attribution import META_KEYS, Attribution
+from beatlens.explain.result.attribution import Attribution
+from beatlens.explain.result.metadata import AttributionMeta
 from beatlens.figures.cases import FACT_COLUMNS, agreement, case_facts, case_figure
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
 from beatlens.figures.paper.ecg import PAGE_MM, EcgFigure
@@ -191,10 +192,11 @@ BEATS = pd.DataFrame(
 
 
 def attribution(values: np.ndarray, rhythm: float | None = 0.5, **meta: Any) -> Attribution:
-    base = {"case": "V-correct-01", "corpus": "c", "record": "r", "beat_id": "c/r/1800", "units": "relative"}
+    base = {"case": "V-correct-01", "corpus": "c", "record": "r", "beat_id": "c/r/1800", "target": "beat"}
+    base |= {"case_class": "V", "method": "fused", "units": "relative", "rhythm": rhythm}
     share = None if rhythm is None else abs(rhythm) / (abs(rhythm) + np.abs(values).sum())
-    full = dict.fromkeys(META_KEYS) | base | {"rhythm": rhythm, "rhythm_share": share} | meta
-    return Attribution(values.astype(np.float32), ("II", "V1"), 200.0, 3.0, full)
+    own = AttributionMeta(**base | {"rhythm_share": share} | meta)
+    return Attribution(values.astype(np.float32), ("II", "V1"), 200.0, 3.0, own)
 
 
 def planted() -> np.ndarray:

@@ -80,7 +80,7 @@ def case_figure(
     ValueError
         Where the attribution is of another record or beat, or the beat isn't among the predictions.
     """
-    found = {key: fused.meta[key] for key in ("corpus", "record", "beat_id")}
+    found = {key: getattr(fused.meta, key) for key in ("corpus", "record", "beat_id")}
     if any(case[key] != value for key, value in found.items()):
         raise ValueError(f"case {case['case']} of {case['beat_id']} with an attribution of {found}")
     row = shard.row(case["corpus"], case["record"])

@@ -32,6 +32,7 @@ from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.case.baselines import INTERPOLATION
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.result.attribution import Attribution
 
 Array = npt.NDArray[np.float64]
@@ -41,12 +42,10 @@ OTHER_FILLS = (INTERPOLATION, "zero")
 
 
 def model_scores(
+    prepared: PreparedCase,
     attributions: Mapping[str, Attribution],
     nulls: NullMaps,
     *,
-    engine: PerturbationEngine,
-    target: Target,
-    edges: npt.NDArray[np.int64],
     settings: EvaluateSettings,
     seed: int,
     greedy: bool,
@@ -64,12 +63,12 @@ def model_scores(
 
     Parameters
     ----------
+    prepared
+        The case, as it was explained.
     attributions
         Method -> attribution.
     nulls
         Maps that know nothing of the model.
-    engine, target, edges
-        As the case was explained with.
     settings
         Section ``evaluate``.
     seed
@@ -78,6 +77,7 @@ def model_scores(
         Whether a greedy search is made and the other fills are tried, which windows of many cells are too dear for:
         without it there is no ``deletion`` and ``insertion``.
     """
+    engine, target, edges = prepared.engine, prepared.target, prepared.edges
     lengths = np.diff(edges)
     own = {method: cell_sums(attribution.values, lengths) for method, attribution in attributions.items()}
     blind = {name: cell_sums(maps[0], lengths) for name, maps in nulls.maps.items() if name not in {"empty", "random"}}

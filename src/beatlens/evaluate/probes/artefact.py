@@ -141,7 +141,7 @@ def artefact_test(
         found = np.flatnonzero(right & record.spiked)
         for row in found[:: max(1, len(found) // RECORD_CASES)][:RECORD_CASES]:
             if done < probes.cases:
-                yield from _explain(record, int(row), network, bundle, settings, seed)
+                yield from _explain(record, int(row), network, bundle=bundle, settings=settings, seed=seed)
                 done += 1
 
 
@@ -184,7 +184,7 @@ def _deal(
 
 
 def _explain(
-    record: LeakyRecord, row: int, network: HybridNet, bundle: Bundle, settings: ExplainSettings, seed: int
+    record: LeakyRecord, row: int, network: HybridNet, *, bundle: Bundle, settings: ExplainSettings, seed: int
 ) -> Iterator[Probe]:
     beat = str(record.table["beat_id"].iloc[row])
     scene = make_scene(record.inputs, [row], bundle.spec.beats)

@@ -14,10 +14,10 @@ from beatlens.beats.context_windows import context_windows
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.agreement import agreement
 from beatlens.evaluate.explanations.faithfulness import cell_sums
-from beatlens.evaluate.probes.shared import Probe, ProbeCase, ProbeSettings, cell_values
+from beatlens.evaluate.probes.shared import Probe, ProbeSettings, cell_values
 from beatlens.explain.case.scene import Scene
+from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.methods.registry import explain
-from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.network_inputs import lead_means
 
 FloatArray = npt.NDArray[np.float32]
@@ -25,24 +25,22 @@ IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]
 
 
-def seed_to_seed(probe: ProbeCase, settings: ExplainSettings, probes: ProbeSettings) -> Iterator[Probe]:
+def seed_to_seed(probe: PreparedCase, probes: ProbeSettings) -> Iterator[Probe]:
     """Explain again with other seeds of the explainer."""
-    for method in settings.methods:
-        first = cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed)
+    for method in probe.settings.methods:
+        first = cell_values(probe, method)
         for draw in range(probes.explainer_seeds):
             seed = derive_seed(probe.seed, "another seed", draw)
-            again = cell_values(probe.engine, probe.target, probe.edges, method, settings, seed)
+            again = cell_values(replace(probe, seed=seed), method)
             yield from _rows("seed", "", method, probe.patient, agreement(first, again, probes.top_share))
 
 
-def under_noise(
-    probe: ProbeCase, settings: ExplainSettings, probes: ProbeSettings, signal: Mapping[str, Any]
-) -> Iterator[Probe]:
+def under_noise(probe: PreparedCase, probes: ProbeSettings, signal: Mapping[str, Any]) -> Iterator[Probe]:
     """Explain again with noise of the conditioned band added to each lead at a fixed ratio.
 
     Parameters
     ----------
-    probe, settings, probes
+    probe, probes
         Case and settings.
     signal
         Section ``signal`` of the bundle: ``band_hz`` and ``order`` of the conditioning.
@@ -53,9 +51,9 @@ def under_noise(
     changed = (scene.signal + gain * noise).astype(np.float32)
     noisy = replace(scene, signal=changed, lead_mean=lead_means(changed))
     engine = probe.engine.of(scene=noisy)
-    for method in settings.methods:
-        first = cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed)
-        again = cell_values(engine, probe.target, probe.edges, method, settings, probe.seed)
+    for method in probe.settings.methods:
+        first = cell_values(probe, method)
+        again = cell_values(replace(probe, engine=engine), method)
         detail = f"{probes.noise_snr_db:g} dB"
         yield from _rows("noise", detail, method, probe.patient, agreement(first, again, probes.top_share))
 
@@ -71,9 +69,7 @@ def _band_noise(scene: Scene, signal: Mapping[str, Any], rng: np.random.Generato
     return noise
 
 
-def inserted_beat(
-    probe: ProbeCase, settings: ExplainSettings, probes: ProbeSettings, beats: BeatSettings
-) -> Iterator[Probe]:
+def inserted_beat(probe: PreparedCase, probes: ProbeSettings, beats: BeatSettings) -> Iterator[Probe]:
     """Explain again with the beat before the target there twice; cells are matched by the insertion's index map.
 
     Only cells that both windows show are compared, and the rhythm. Nothing is yielded where no beat precedes the target
@@ -81,7 +77,7 @@ def inserted_beat(
     """
     if len(probe.engine.scene.positions) != 1:
         return
-    found = insert_beat(probe.engine.scene, probe.beats["stretch"].to_numpy(dtype=np.int64), beats)
+    found = insert_beat(probe.engine.scene, probe.view.record.beats["stretch"].to_numpy(dtype=np.int64), beats)
     if found is None:
         return
     scene, moved = found
@@ -91,9 +87,9 @@ def inserted_beat(
     seen = (place >= 0) & (place < scene.stop - scene.start)
     lengths = np.diff(probe.edges)
     whole = np.logical_and.reduceat(seen, np.concatenate([[0], np.cumsum(lengths)[:-1]]))
-    for method in settings.methods:
-        first = explain(probe.engine, probe.target, method, settings, probe.seed)
-        again = explain(engine, probe.target, method, settings, probe.seed)
+    for method in probe.settings.methods:
+        first = explain(probe.engine, probe.target, method, probe.settings, probe.seed)
+        again = explain(engine, probe.target, method, probe.settings, probe.seed)
         mapped = np.where(seen, again.values[:, np.clip(place, 0, again.values.shape[1] - 1)], 0.0)
         pair = [
             np.append(cell_sums(values.astype(np.float32), lengths)[:, whole].ravel(), rhythm or 0.0)
