@@ -58,16 +58,16 @@ def main() -> None:
             inputs = prepare_record(shard, beats, own)
             rows = np.flatnonzero(gate_labels(beats) == 0)
             amplitude = qrs_amplitude(inputs.waves, own.geometry)
-            clean[inputs.patient] = network_outputs(inputs, own, network).gates[rows]
+            clean[inputs.record.patient] = network_outputs(inputs, own, network).gates[rows]
             labels.append(beats["label"].to_numpy()[rows])
             for source in sources:
-                rng = np.random.default_rng(derive_seed(settings["seed"], "gate", inputs.record, source.name))
+                rng = np.random.default_rng(derive_seed(settings["seed"], "gate", inputs.record.record, source.name))
                 r_index = beats["r_index"].to_numpy(dtype=np.int64)
-                added = noise_windows(source, r_index, len(inputs.leads), own.geometry, rng)
+                added = noise_windows(source, r_index, len(inputs.record.leads), own.geometry, rng)
                 for snr in arguments.snr:
                     waves, _ = add_noise(inputs.waves, added, amplitude, snr)
                     found = network_outputs(replace(inputs, waves=waves), own, network).gates[rows]
-                    noisy.setdefault((source.name, snr), {})[inputs.patient] = found
+                    noisy.setdefault((source.name, snr), {})[inputs.record.patient] = found
     patients = sorted(clean)
     print("AUROC, noise record by ratio in dB:", *(f"{snr:>22g}" for snr in arguments.snr))
     rng = np.random.default_rng(settings["seed"])

@@ -188,7 +188,7 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
     beats = shard.beats()
     own = beats[beats["record"] == "r0"].reset_index(drop=True)
     old = make_scene(view_record(shard, own, bundle.spec), [8], BEATS)
-    waves = shard.waveforms(own, old.leads, bundle.spec.geometry) / old.lead_scale[:, None]
+    waves = shard.waveforms(own, old.record.leads, bundle.spec.geometry) / old.record.lead_scale[:, None]
     logits = np.random.default_rng(0).normal(size=(len(own), len(CLASSES))).astype(np.float32)
     settings = LookAlikeSettings(0.8, 3, -1.0, 500, 0.1, 0.2, ())
     old = replace(old, look_alikes=look_alikes_of(logits, waves, bundle.spec.geometry, CLASSES, settings))
@@ -199,15 +199,15 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
         for scene in (old, new)
     ]
     np.testing.assert_array_equal(*said)  # the same beats, itself left out
-    np.testing.assert_array_equal(new.signal[:, moved], old.signal)
-    length = new.signal.shape[1] - old.signal.shape[1]
-    assert len(new.all_r_index) == len(old.all_r_index) + 1
-    np.testing.assert_array_equal(moved[old.all_r_index], np.delete(new.all_r_index, 8))
-    copied = slice(int(new.all_r_index[8]) - 10, int(new.all_r_index[8]) + 10)
+    np.testing.assert_array_equal(new.record.signal[:, moved], old.record.signal)
+    length = new.record.signal.shape[1] - old.record.signal.shape[1]
+    assert len(new.record.r_index) == len(old.record.r_index) + 1
+    np.testing.assert_array_equal(moved[old.record.r_index], np.delete(new.record.r_index, 8))
+    copied = slice(int(new.record.r_index[8]) - 10, int(new.record.r_index[8]) + 10)
     original = slice(copied.start - length, copied.stop - length)
-    np.testing.assert_array_equal(new.signal[:, copied], old.signal[:, original])
+    np.testing.assert_array_equal(new.record.signal[:, copied], old.record.signal[:, original])
     # The window holds the copied beat twice, then the target in its middle, and the first beat has left it.
-    assert new.r_index.tolist() == new.all_r_index[7:12].tolist()
+    assert new.r_index.tolist() == new.record.r_index[7:12].tolist()
     assert int(new.r_index[new.target_rows[0]]) == int(moved[old.r_index[old.target_rows[0]]])
     # Segments of the target and of what follows are cut as they were, so that each has a partner.
     edges = scene_edges(old, 0.05)

@@ -191,7 +191,7 @@ def test_a_planted_leak_of_own_patient_prototypes_changes_no_training_input(plan
 
 def test_training_beats_are_labelled_beats_of_training_patients_alone(planted, records, spec):
     training = TrainingSet(planted, records, "train", spec)
-    assert {record.patient for record in training.records} == {f"planted/{k}" for k in range(1, 8)}
+    assert {record.record.patient for record in training.records} == {f"planted/{k}" for k in range(1, 8)}
     beats = pd.concat([shard.beats() for shard in planted])
     labels = beats[beats["patient"].isin([str(k) for k in range(1, 8)])]["label"]
     assert dict(zip(spec.classes, training.class_counts.tolist(), strict=True)) == labels.value_counts().to_dict()
@@ -213,8 +213,8 @@ def test_batches_hold_the_beats_they_say(planted, records, spec):
     for slot, beat in zip(rows, range(35, 40), strict=True):
         for lead in range(2):
             pair = np.flatnonzero((batch.row == slot) & (batch.lead_ids[batch.column] == [1, 10][lead]))
-            np.testing.assert_array_equal(batch.waves[pair[0]], record.waves(beat, beat + 1, spec)[0, lead])
-        np.testing.assert_array_equal(batch.rr[slot], record.rr[beat])
+            np.testing.assert_array_equal(batch.waves[pair[0]], record.waves(beat, beat + 1)[0, lead])
+        np.testing.assert_array_equal(batch.rr[slot], record.record.rr[beat])
 
 
 def test_augmentation_drops_a_lead_only_where_there_are_several(planted, records, spec):
@@ -224,9 +224,11 @@ def test_augmentation_drops_a_lead_only_where_there_are_several(planted, records
     for k, record in enumerate(training.records):
         batch = training.batch([(k, 10, 30)], rng, (), Augmentation(quiet, 0.3, 1.0))
         assert (np.bincount(batch.row) == 1).all()
-        own = record.waves(8, 32, spec)
+        own = record.waves(8, 32)
         kept = [
-            j for j in range(len(record.leads)) if np.corrcoef(own[:, j].ravel(), batch.waves.ravel())[0, 1] > 0.9999
+            j
+            for j in range(len(record.record.leads))
+            if np.corrcoef(own[:, j].ravel(), batch.waves.ravel())[0, 1] > 0.9999
         ]
         assert kept
         gain = (batch.waves / own[:, kept[0]])[np.abs(own[:, kept[0]]) > 0.3]
@@ -245,7 +247,7 @@ def test_only_runs_of_normal_beats_get_a_simulated_rhythm(planted, records, spec
         for start in range(4, len(record.target) - 8, 5):
             batch = training.batch([(k, start, start + 4)], np.random.default_rng(start), (), augmentation, rhythms)
             low, high = start - 2, start + 6  # the context is of five beats
-            own = np.array_equal(batch.rr, record.rr[low:high])
+            own = np.array_equal(batch.rr, record.record.rr[low:high])
             kinds.add(own)
             assert own == (record.target[low:high] != normal).any()
             if own:
@@ -264,11 +266,11 @@ def test_training_and_inference_see_the_same_typical_beat(planted, records, spec
     training = TrainingSet(planted, records, "train", spec)
     for shard, table in split_beats(planted, records_of_split(records, "train")):
         inputs = prepare_record(shard, table, spec)
-        own = next(record for record in training.records if record.patient == inputs.patient)
-        np.testing.assert_allclose(own.typical(spec), inputs.typical, atol=1e-6)
-        np.testing.assert_allclose(inputs.typical, np.median(inputs.waves, axis=0), atol=1e-6)
-        np.testing.assert_allclose(own.typical(spec, 3)[:, :-3], own.typical(spec)[:, 3:], atol=1e-6)
-        np.testing.assert_array_equal(own.waves(5, 6, spec, 3)[:, :, :-3], own.waves(5, 6, spec)[:, :, 3:])
+        own = next(record for record in training.records if record.record.patient == inputs.record.patient)
+        np.testing.assert_allclose(own.typical(), inputs.record.typical, atol=1e-6)
+        np.testing.assert_allclose(inputs.record.typical, np.median(inputs.waves, axis=0), atol=1e-6)
+        np.testing.assert_allclose(own.typical(3)[:, :-3], own.typical()[:, 3:], atol=1e-6)
+        np.testing.assert_array_equal(own.waves(5, 6, 3)[:, :, :-3], own.waves(5, 6)[:, :, 3:])
 
 
 def test_a_random_filter_changes_beats_and_typical_beat_alike():

@@ -14,6 +14,7 @@ from beatlens.inputs.network_inputs import InputSpec, RecordInputs
 from beatlens.inputs.prototype_bank import PrototypeBank
 from beatlens.prediction.familiar_records import Familiar, fit_familiar, unlike
 from beatlens.shards.shard import BeatGeometry
+from makers import make_record
 
 LEADS, CLASSES = ("II", "V1"), ("N", "V")
 GEOMETRY = BeatGeometry(100.0, 25, 40)
@@ -37,13 +38,11 @@ def record(n=20, leads=LEADS, scale=(1.0, 0.5), fs_file=360.0, wave=NARROW, n_wi
     rng = np.random.default_rng(0)
     waves = np.stack([np.stack([shape, -shape]) for shape in [WIDE] * n_wide + [wave] * (n - n_wide)])
     waves = (waves + 0.02 * rng.standard_normal(waves.shape)).astype(np.float32)[:, [LEADS.index(k) for k in leads]]
-    nothing, beats = np.zeros((n, 1)), pd.DataFrame({"record": ["r"] * n})
-    return RecordInputs(
-        corpus="c", record="r", patient=patient, beats=beats, fs_file=fs_file, leads=leads,
-        lead_scale=np.array(scale, dtype=np.float32), lead_ids=np.arange(len(leads)), waves=waves, typical=waves[-1],
-        rr=nothing.astype(np.float32), windows=nothing.astype(np.int64), lengths=np.ones(n, dtype=np.int64),
-        positions=np.zeros(n, dtype=np.int64), geometry=GEOMETRY, signal=np.zeros((len(leads), 100), dtype=np.float32),
+    own = make_record(
+        rng, leads, np.arange(n), 100, patient=patient, fs_file=fs_file, geometry=GEOMETRY, typical=waves[-1],
+        lead_scale=np.array(scale, dtype=np.float32),
     )  # fmt: skip
+    return RecordInputs(own, pd.DataFrame({"record": ["r"] * n}), waves)
 
 
 def found(inputs, spec, familiar=KNOWN, n_far=0, signal=SIGNAL):

@@ -110,11 +110,11 @@ class Explainer:
         if case.case_class not in bundle.classes:
             raise ValueError(f"case {case.case}: class {case.case_class!r}; expected one of {bundle.classes}")
         view = self.views.of(case.corpus, case.record)
-        rows = target_rows(case, view.record.beats)
+        rows = target_rows(case, view.beats)
         scene = replace(make_scene(view.record, rows, bundle.spec.beats), look_alikes=view.look_alikes)
         baseline = settings.baseline
         if baseline == CONTRAST:
-            row = int(np.flatnonzero(view.record.beats["beat_id"].to_numpy() == case.beat_id)[0])
+            row = int(np.flatnonzero(view.beats["beat_id"].to_numpy() == case.beat_id)[0])
             contrast = find_contrast(self.views, view, row, case.case_class, bundle.bank)
             if contrast:
                 scene = replace(scene, contrast=contrast.wave, contrast_name=f"{contrast.label} ({contrast.source})")
@@ -175,7 +175,7 @@ def explain_case(prepared: PreparedCase, method: str) -> Attribution:
         unassigned=found.unassigned,
         earlier=found.earlier,
     )
-    return Attribution(values, scene.leads, scene.geometry.fs, scene.start_s, meta)
+    return Attribution(values, scene.record.leads, scene.record.geometry.fs, scene.start_s, meta)
 
 
 def explain_shard(cases: pd.DataFrame, shard: Shard, explainer: Explainer, method: str) -> Iterator[Attribution]:

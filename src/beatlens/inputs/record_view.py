@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.inputs.look_alikes import LookAlikes
-from beatlens.inputs.network_inputs import InputSpec, PreparedRecord, view_record
+from beatlens.inputs.network_inputs import InputSpec, view_record
+from beatlens.inputs.prepared_record import PreparedRecord
 from beatlens.inputs.stored_predictions import StoredPredictions
 from beatlens.shards.shard import Shard, cut_beats
 from beatlens.signals.conditioning import row_medians
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -26,6 +31,8 @@ class RecordView:
     ----------
     record
         Its signal, scales, typical beat, RR features and contexts.
+    beats
+        Its rows of the beat table.
     pred
         (n,) predicted class of each beat.
     review
@@ -37,6 +44,7 @@ class RecordView:
     """
 
     record: PreparedRecord
+    beats: pd.DataFrame
     pred: npt.NDArray[np.object_]
     review: npt.NDArray[np.bool_]
     probability: npt.NDArray[np.float64]
@@ -109,10 +117,11 @@ class RecordViews:
         table = stored.beats(beats, ["pred", "review", *columns])
         self._kept = RecordView(
             prepared,
+            beats,
             table["pred"].to_numpy(dtype=object),
             table["review"].to_numpy(dtype=bool),
             table[columns].to_numpy(dtype=np.float64),
-            stored.look_alikes(prepared, self.spec),
+            stored.look_alikes(prepared, beats, self.spec),
         )
         return self._kept
 

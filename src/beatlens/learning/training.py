@@ -190,7 +190,7 @@ def train(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
-    n_rows = sum(len(record.r_index) for record in training.records)
+    n_rows = sum(len(record) for record in training.records)
     steps_per_epoch = max(1, round(n_rows / settings.batch_beats))
     state = load_state(state_path, key, network, optimizer) if state_path is not None else None
     state = state or EpochState(0, [])
@@ -283,5 +283,5 @@ def summary(network: HybridNet, training: TrainingSet) -> dict[str, Any]:
         "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
         "n_beats": {name: int(count) for name, count in zip(training.spec.classes, training.class_counts, strict=True)},
         "n_records": len(training.records),
-        "patients": sorted({record.patient for record in training.records}),
+        "patients": sorted({record.record.patient for record in training.records}),
     }

@@ -122,12 +122,12 @@ def _gather(loaded: Sequence[RecordInputs], classes: tuple[str, ...]) -> dict[Gr
             rows = np.flatnonzero(clean & (labels == name))
             if not len(rows):
                 continue
-            key = GroupKey(name, inputs.corpus, str(beats["patient"].iloc[0]), inputs.leads)
+            key = GroupKey(name, inputs.record.corpus, str(beats["patient"].iloc[0]), inputs.record.leads)
             group = groups.setdefault(key, Group([], [], [], [], []))
             group.waves.append(inputs.waves[rows])
             group.beat_ids += [ids[k] for k in rows]
-            group.records += [inputs.record] * len(rows)
-            group.scales += [inputs.lead_scale] * len(rows)
+            group.records += [inputs.record.record] * len(rows)
+            group.scales += [inputs.record.lead_scale] * len(rows)
             group.rr.append(rr[rows])
     return groups
 
@@ -168,7 +168,7 @@ def _describe(
     nearest: list[list[str]] = [[] for _ in chosen]
     noise = np.zeros((len(chosen), 2), dtype=np.int64)  # noisy beats, all beats
     for inputs in loaded:
-        similarities = record_similarities(inputs.waves, inputs.leads, bank, inputs.patient)
+        similarities = record_similarities(inputs.waves, inputs.record.leads, bank, inputs.record.patient)
         labels = inputs.beats["label"].to_numpy()
         seen = np.isfinite(similarities).any(axis=1)
         noisy = ~clean_beats(inputs.beats)[seen]

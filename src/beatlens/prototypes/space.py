@@ -158,14 +158,14 @@ def sample_beats(loaded: Iterable[RecordInputs], settings: LibrarySettings, seed
     waves, rr, tables = [], [], []
     taken: dict[str, int] = {}
     for inputs in loaded:
-        left = settings.max_patient_beats - taken.get(inputs.patient, 0)
+        left = settings.max_patient_beats - taken.get(inputs.record.patient, 0)
         rows = np.arange(len(inputs))
         if len(rows) > left:
-            rng = np.random.default_rng(derive_seed(seed, "space", inputs.corpus, inputs.record))
+            rng = np.random.default_rng(derive_seed(seed, "space", inputs.record.corpus, inputs.record.record))
             rows = np.sort(rng.choice(rows, max(left, 0), replace=False))
-        taken[inputs.patient] = taken.get(inputs.patient, 0) + len(rows)
+        taken[inputs.record.patient] = taken.get(inputs.record.patient, 0) + len(rows)
         waves.append(inputs.waves[rows, 0])
-        rr.append(inputs.rr[rows][:, columns])
+        rr.append(inputs.record.rr[rows][:, columns])
         names = ["beat_id", "corpus", "patient", "label", "reason", "annotated_noise", "rr_before_s"]
         tables.append(inputs.beats[names].iloc[rows])
     if not tables or not sum(map(len, tables)):

@@ -57,14 +57,14 @@ def score_case(
     case, engine, edges = prepared.case, prepared.engine, prepared.edges
     scene = engine.scene
     for method, attribution in attributions.items():
-        expected = (scene.leads, (len(scene.leads), scene.stop - scene.start))
+        expected = (scene.record.leads, (len(scene.record.leads), scene.stop - scene.start))
         if (attribution.leads, attribution.values.shape) != expected:
             raise ValueError(
                 f"{method}/{case.case}: leads {attribution.leads}, values {attribution.values.shape}; "
                 f"expected {expected}"
             )
     own_seed = derive_seed(seed, "evaluate", case.corpus, case.record, case.beat_id)
-    scores = list(rhythm_scores(attributions, len(scene.leads) * (len(edges) - 1)))
+    scores = list(rhythm_scores(attributions, len(scene.record.leads) * (len(edges) - 1)))
     truths, lengths = case_truths(case, scene, labels), np.diff(edges)
     maps = NullMaps.of(engine, lengths, wrong() if wrong and truths else None, settings.random_draws, own_seed)
     beat = case.target == "beat"

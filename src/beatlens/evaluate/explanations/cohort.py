@@ -84,7 +84,7 @@ def case_parts(
     for wave in WAVES:
         chosen = names == f"{wave} {number}"
         own |= chosen
-        for row, lead in enumerate(scene.leads):
+        for row, lead in enumerate(scene.record.leads):
             parts[method, wave, lead] = float(sums[row, chosen].sum()) * scale
     parts[method, OTHER, ""] = float(sums[:, ~own].sum()) * scale
     single = sorted(name for name in attributions if name != "fused")

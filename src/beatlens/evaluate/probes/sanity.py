@@ -70,7 +70,7 @@ def randomisation(probe: PreparedCase, probes: ProbeSettings) -> Iterator[Probe]
     with their sign, and their magnitude beside what the magnitude of the signal itself would score.
     """
     scene, network = probe.engine.scene, probe.engine.network
-    signal = scene.window / scene.lead_scale[:, None]
+    signal = scene.window / scene.record.lead_scale[:, None]
     size = np.abs(signal - np.median(signal, axis=1, keepdims=True)).astype(np.float32)
     null_cells = cell_sums(size, np.diff(probe.edges)).ravel()
     for method in probe.settings.methods:

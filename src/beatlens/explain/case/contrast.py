@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.inputs.network_inputs import PreparedRecord
+from beatlens.inputs.prepared_record import PreparedRecord
 from beatlens.inputs.prototype_bank import PrototypeBank
 from beatlens.inputs.record_view import RecordView, RecordViews
 

@@ -50,7 +50,7 @@ class StateStore:
         self.scene, self.network, self.bank, self.baseline = scene, network, bank, baseline
         self.n_encoded = 0
         self._fill = fill_signal(scene, baseline)
-        self._mean = scene.lead_mean
+        self._mean = scene.record.lead_mean
         self._targets = scene.target_rows
         self._compared = slice(0) if scene.look_alikes is None else scene.look_alikes.samples
         self._clear()
@@ -75,7 +75,7 @@ class StateStore:
         grid = edges.tobytes()
         if anchored:
             left, right = anchors(cells_on)
-        index = np.empty((len(cells_on), len(scene.r_index), len(scene.leads)), dtype=np.int64)
+        index = np.empty((len(cells_on), len(scene.r_index), len(scene.record.leads)), dtype=np.int64)
         waves, owners, count = [], [], self.count
         for beat in range(len(scene.r_index)):
             samples = scene.beat_samples(beat)
@@ -88,7 +88,7 @@ class StateStore:
                     codes = codes * 2 + cells_on[:, :, k]
                 if anchored:
                     codes = (codes * (n_segments + 1) + left[:, :, low] + 1) * (n_segments + 1) + right[:, :, high]
-            for lead in range(len(scene.leads)):
+            for lead in range(len(scene.record.leads)):
                 if span <= LARGEST_CODE:
                     known = self._known.setdefault((grid, beat, lead), KnownCodes(span))
                     index[:, beat, lead], first = known.numbers(codes[:, lead], count)
@@ -105,7 +105,7 @@ class StateStore:
                 on = cells_on[first, lead]
                 if anchored:
                     wave = interpolated_waves(
-                        scene.signal[lead],
+                        scene.record.signal[lead],
                         float(self._mean[lead]),
                         on,
                         left=left[first, lead],
@@ -116,9 +116,9 @@ class StateStore:
                     )
                 else:
                     fill = self._fill[lead, samples - scene.start]
-                    wave = np.where(on[:, segment], scene.signal[lead, samples], fill)
+                    wave = np.where(on[:, segment], scene.record.signal[lead, samples], fill)
                 count += len(first)
-                waves.append(wave / scene.lead_scale[lead])
+                waves.append(wave / scene.record.lead_scale[lead])
                 owners.append(np.broadcast_to([beat, lead], (len(first), 2)))
         if waves:
             self._encode(np.concatenate(waves), np.concatenate(owners))
@@ -127,8 +127,8 @@ class StateStore:
     def _encode(self, waves: FloatArray, owners: IntArray) -> None:
         """Append states: waves (m, T), scaled, of (beat, lead) owners (m, 2)."""
         first, last = self.count, self.count + len(waves)
-        ids = self.tensor(self.scene.lead_ids[owners[:, 1]])
-        typical = self.tensor(self.scene.typical[owners[:, 1]])
+        ids = self.tensor(self.scene.record.lead_ids[owners[:, 1]])
+        typical = self.tensor(self.scene.record.typical[owners[:, 1]])
         terms = self.network.terms(self.tensor(waves), typical, ids)
         if last > len(self.norm2):
             self._grow(max(last, 2 * len(self.norm2)), terms)
@@ -136,7 +136,7 @@ class StateStore:
         wanted = np.isin(owners[:, 0], self._targets)
         self.parts[first:last][wanted] = waves[wanted, self._compared]
         if self.network.network.uses_prototypes:
-            for lead in range(len(self.scene.leads)):
+            for lead in range(len(self.scene.record.leads)):
                 own = np.flatnonzero(wanted & (owners[:, 1] == lead))
                 if len(own):
                     self.dots[first + own], self.norm2[first + own] = lead_products(waves[own], lead, self.bank)
@@ -146,7 +146,7 @@ class StateStore:
     def _grow(self, capacity: int, like: torch.Tensor) -> None:
         terms = like.new_empty(capacity, like.shape[1])
         dots, norm2 = np.zeros((capacity, len(self.bank)), np.float32), np.zeros(capacity, np.float32)
-        n_compared = len(range(*self._compared.indices(self.scene.geometry.length)))
+        n_compared = len(range(*self._compared.indices(self.scene.record.geometry.length)))
         parts = np.zeros((capacity, n_compared), np.float32)
         if self.count:
             terms[: self.count] = self.terms[: self.count]

@@ -49,12 +49,12 @@ class SignalModel:
             scene, network, calibration, target, device,
         )  # fmt: skip
         samples = np.stack([scene.beat_samples(row) for row in range(len(scene.r_index))]) - scene.start
-        self._samples, self._scale = self.tensor(samples), self.tensor(scene.lead_scale)
-        self._lead_ids, self._targets = self.tensor(scene.lead_ids), self.tensor(scene.target_rows)
+        self._samples, self._scale = self.tensor(samples), self.tensor(scene.record.lead_scale)
+        self._lead_ids, self._targets = self.tensor(scene.record.lead_ids), self.tensor(scene.target_rows)
         self._windows, self._lengths = self.tensor(scene.windows), self.tensor(scene.lengths)
         self._positions = self.tensor(scene.positions)
-        self._typical = self.tensor(scene.typical)
-        usable = bank.patients != scene.patient
+        self._typical = self.tensor(scene.record.typical)
+        usable = bank.patients != scene.record.patient
         self._prototypes = self.tensor(bank.waves[usable] * bank.present[usable, :, None])
         self._present = self.tensor(bank.present[usable].astype(np.float32))
         self._norm2 = self.tensor(bank.norm2[usable])

@@ -138,7 +138,7 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Grad
 def _overlay(model: SignalModel, beats: Tensor) -> Tensor:
     """Place maps of beats (B, L, T) on the window, (L, window); the mean where they overlap."""
     scene = model.scene
-    total = torch.zeros(len(scene.leads), scene.stop - scene.start, dtype=torch.float64, device=beats.device)
+    total = torch.zeros(len(scene.record.leads), scene.stop - scene.start, dtype=torch.float64, device=beats.device)
     count = torch.zeros(scene.stop - scene.start, dtype=torch.float64, device=beats.device)
     for row in range(len(scene.r_index)):
         samples = model.tensor(scene.beat_samples(row) - scene.start)

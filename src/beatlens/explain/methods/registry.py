@@ -188,7 +188,7 @@ def _model(engine: PerturbationEngine, target: Target) -> SignalModel:
 def _direct_players(engine: PerturbationEngine, settings: ExplainSettings) -> Players:
     edges = event_players(engine.scene, "segments", settings.segment_s, settings.rhythm).edges
     make = lead_players if settings.players == "leads" else cell_players
-    return make(engine.scene.leads, edges, settings.rhythm)
+    return make(engine.scene.record.leads, edges, settings.rhythm)
 
 
 def _from_players(
