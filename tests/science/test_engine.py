@@ -158,7 +158,9 @@ def test_an_absent_lead_is_as_one_that_the_record_has_not_got(network, baseline)
     for k in range(12):
         small, own = naive_absent(scene, cells[k])
         players = cell_players(small.record.leads, edges, rhythm=False)
-        expected = naive_outputs(small, network, bank.for_leads(small.record.leads), baseline, players, own.reshape(1, -1))
+        expected = naive_outputs(
+            small, network, bank.for_leads(small.record.leads), baseline, players, own.reshape(1, -1)
+        )
         np.testing.assert_allclose(logits[k], expected[0][0], atol=1e-5)
         np.testing.assert_allclose(gates[k], expected[1][0], atol=1e-5)
     as_filled = filled.outputs(cells, rhythm, edges)[0]

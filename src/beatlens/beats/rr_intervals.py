@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats.settings import RATE_FEATURES, BeatSettings
+from beatlens.beats.settings import DEVIATIONS, LOG_RATIOS, RATE, RATE_FEATURES, SIZES, BeatSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,22 +210,23 @@ def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: 
     true) and of their ratios, how irregular the rhythm is, and how many spreads an interval is from the usual one
     (inverse hyperbolic sine)
     """
-    before, after, previous, following, short, long_, *variation, usual_short, usual_long, spread_short, spread_long = (
-        np.asarray(table[name], dtype=np.float64) for name in list(RR_COLUMNS)[:14]
-    )
-    numerator = np.stack([before, after, before, after, before, before, after])
-    ratios = np.log(numerator / np.stack([short, short, long_, long_, after, previous, following]))
+    column = {name: np.asarray(table[name], dtype=np.float64) for name in RR_COLUMNS if name != "rr_filled"}
+
+    def stacked(names: Iterable[str]) -> Float64Array:
+        return np.stack([column[name] for name in names])
+
+    limit = settings.max_log_ratio
+    logs = np.log(stacked(a for a, _ in LOG_RATIOS.values()) / stacked(b for _, b in LOG_RATIOS.values()))
     if settings.rate:
-        ratios = np.concatenate([np.log(np.stack([before, after]) / DEFAULT_RR_S), ratios])
-    features = np.empty((len(before), len(settings.rr_features)), dtype=np.float32)
-    features[:, : len(ratios)] = np.clip(ratios, -settings.max_log_ratio, settings.max_log_ratio).T
-    sizes = np.stack([*variation, spread_short, spread_long])
-    features[:, len(ratios) : len(ratios) + len(sizes)] = np.minimum(sizes, settings.max_log_ratio).T
+        logs = np.concatenate([np.log(stacked(RATE.values()) / DEFAULT_RR_S), logs])
     # How many spreads from the usual: a beat a little early stands out in a regular rhythm, not in an irregular one.
-    usual = np.stack([usual_short, usual_short, usual_long, usual_long])
-    spread = np.stack([spread_short, spread_short, spread_long, spread_long])
-    deviation = np.log(np.stack([before, after, before, after]) / usual) / (spread + SPREAD_FLOOR)
-    features[:, len(ratios) + len(sizes) :] = np.arcsinh(deviation).T
+    interval, usual, spread = (stacked(names) for names in zip(*DEVIATIONS.values(), strict=True))
+    deviations = np.log(interval / usual) / (spread + SPREAD_FLOOR)
+    features = np.empty((logs.shape[1], len(settings.rr_features)), dtype=np.float32)
+    first, last = len(logs), len(logs) + len(SIZES)
+    features[:, :first] = np.clip(logs, -limit, limit).T
+    features[:, first:last] = np.minimum(stacked(SIZES.values()), limit).T
+    features[:, last:] = np.arcsinh(deviations).T
     return features
 
 

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-RATE_FEATURES = ("log_before", "log_after")
+RATE = {"log_before": "rr_before_s", "log_after": "rr_after_s"}
+"""Feature -> RR column whose logarithm it is."""
+LOG_RATIOS = {
+    "log_before_short": ("rr_before_s", "rr_short_mean_s"),
+    "log_after_short": ("rr_after_s", "rr_short_mean_s"),
+    "log_before_long": ("rr_before_s", "rr_long_mean_s"),
+    "log_after_long": ("rr_after_s", "rr_long_mean_s"),
+    "log_before_after": ("rr_before_s", "rr_after_s"),
+    "log_before_previous": ("rr_before_s", "rr_previous_s"),
+    "log_after_next": ("rr_after_s", "rr_next_s"),
+}
+"""Feature -> RR columns, the logarithm of whose ratio it is."""
+SIZES = {
+    "irregularity": "rr_irregularity",
+    "variation_short": "rr_variation_short",
+    "variation_long": "rr_variation_long",
+    "variation_mean": "rr_variation_mean",
+    "spread_short": "rr_spread_short",
+    "spread_long": "rr_spread_long",
+}
+"""Feature -> RR column that it is: how much intervals vary."""
+DEVIATIONS = {
+    "before_usual_short": ("rr_before_s", "rr_usual_short_s", "rr_spread_short"),
+    "after_usual_short": ("rr_after_s", "rr_usual_short_s", "rr_spread_short"),
+    "before_usual_long": ("rr_before_s", "rr_usual_long_s", "rr_spread_long"),
+    "after_usual_long": ("rr_after_s", "rr_usual_long_s", "rr_spread_long"),
+}
+"""Feature -> RR columns: an interval, what is usual there and its spread, in units of which the interval is off."""
+
+RATE_FEATURES = tuple(RATE)
 """Names of the features that say the rate: the first columns of `rr_features`, where ``beats.rate`` is true."""
 
-RR_FEATURES = (
-    "log_before_short",
-    "log_after_short",
-    "log_before_long",
-    "log_after_long",
-    "log_before_after",
-    "log_before_previous",
-    "log_after_next",
-    "irregularity",
-    "variation_short",
-    "variation_long",
-    "variation_mean",
-    "spread_short",
-    "spread_long",
-    "before_usual_short",
-    "after_usual_short",
-    "before_usual_long",
-    "after_usual_long",
-)
+RR_FEATURES = (*LOG_RATIOS, *SIZES, *DEVIATIONS)
 """Names of the columns of `rr_features` that are 0 where the rhythm is constant, whatever its rate."""
 
 
@@ -85,3 +97,8 @@ class BeatSettings:
                 raise ValueError(f"beats.{name} is {value}; expected an odd number of beats")
         if not self.gap_s > 0 or not self.max_log_ratio > 0:
             raise ValueError(f"beats.gap_s is {self.gap_s}, max_log_ratio {self.max_log_ratio}; expected > 0")
+
+
+def feature_columns(names: Iterable[str]) -> list[int]:
+    """Return the columns of `RR_FEATURES` by name, counted from the end: those of the rate, if any, stand before."""
+    return [RR_FEATURES.index(name) - len(RR_FEATURES) for name in names]

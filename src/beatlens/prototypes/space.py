@@ -152,9 +152,9 @@ def sample_beats(loaded: Iterable[RecordInputs], settings: LibrarySettings, seed
     """
     import pandas as pd
 
-    from beatlens.beats.settings import RR_FEATURES
+    from beatlens.beats.settings import feature_columns
 
-    columns = [RR_FEATURES.index(name) - len(RR_FEATURES) for name in RR_COLUMNS]  # what says the rate comes before
+    columns = feature_columns(RR_COLUMNS)
     waves, rr, tables = [], [], []
     taken: dict[str, int] = {}
     for inputs in loaded:

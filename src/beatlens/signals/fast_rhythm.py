@@ -20,9 +20,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.signals.local_period import FRAME_S, local_periods, parabolas, unexplained_frames
+from beatlens.signals.local_period import FRAME_S, crests_one_a_period, local_periods, parabolas, unexplained_frames
 from beatlens.signals.main_deflection import place_r_peaks, skewed_up
-from beatlens.signals.periodic_crests import crests_one_a_period
 from beatlens.signals.qrs_detector import QRS_HZ, band_pass, block_means
 
 FloatArray = npt.NDArray[np.float32]

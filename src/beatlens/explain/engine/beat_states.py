@@ -82,12 +82,9 @@ class StateStore:
             segment = np.searchsorted(edges, samples, side="right") - 1
             low, high = int(segment[0]), int(segment[-1])
             span = 2 ** (high - low + 1) * ((n_segments + 1) ** 2 if anchored else 1)
-            codes = np.zeros(index[:, beat].shape, dtype=np.int64)
             if span <= LARGEST_CODE:
-                for k in range(low, high + 1):
-                    codes = codes * 2 + cells_on[:, :, k]
-                if anchored:
-                    codes = (codes * (n_segments + 1) + left[:, :, low] + 1) * (n_segments + 1) + right[:, :, high]
+                ends = (left[:, :, low], right[:, :, high]) if anchored else None
+                codes = encode_state(cells_on[:, :, low : high + 1], ends, n_segments)
             for lead in range(len(scene.record.leads)):
                 if span <= LARGEST_CODE:
                     known = self._known.setdefault((grid, beat, lead), KnownCodes(span))
@@ -96,8 +93,7 @@ class StateStore:
                     columns: list[tuple[npt.NDArray[Any], int]]
                     columns = [(cells_on[:, lead, k], 2) for k in range(low, high + 1)]
                     if anchored:
-                        ends = left[:, lead, low] + 1, right[:, lead, high]
-                        columns += [(end, n_segments + 1) for end in ends]
+                        columns += [(left[:, lead, low] + 1, n_segments + 1), (right[:, lead, high], n_segments + 1)]
                     first, inverse = distinct_rows(columns)
                     index[:, beat, lead] = inverse + count
                 if not len(first):
@@ -197,3 +193,29 @@ def distinct_pairs(before: IntArray, after: IntArray) -> tuple[IntArray, IntArra
     size = int(after.max()) + 1
     first, inverse = distinct_codes((before * size + after).ravel(), (int(before.max()) + 1) * size)
     return first, inverse
+
+
+def encode_state(cells_on: BoolArray, ends: tuple[IntArray, IntArray] | None, n_segments: int) -> IntArray:
+    """Return the number of each state, the same for the same state and no other.
+
+    A state is one integer, so that those of thousands of masks are told apart by looking numbers up, not by sorting
+    rows of flags: a bit a segment that overlaps the beat, then, where holes are filled between anchors, the two anchors
+    as digits of base ``n_segments + 1``.
+
+    Parameters
+    ----------
+    cells_on
+        (M, n_leads, s) which of the segments that overlap the beat are on.
+    ends
+        (M, n_leads) each: the nearest segment that is on at or before the first of them, -1 for none, and at or after
+        the last, `n_segments` for none; None where nothing outside the beat has a part in what it shows.
+    n_segments
+        Segments of the case.
+    """
+    codes = np.zeros(cells_on.shape[:2], dtype=np.int64)
+    for k in range(cells_on.shape[2]):
+        codes = codes * 2 + cells_on[:, :, k]
+    if ends is not None:
+        base = n_segments + 1
+        codes = (codes * base + ends[0] + 1) * base + ends[1]
+    return codes
