@@ -1,4 +1,4 @@
-"""Makers that tests share: small networks, prototype banks, records and scenes of random signals."""
+"""Makers that tests share: small networks, prototype banks, records of shards, bundles and scenes of random signals."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from beatlens.beats.settings import RR_FEATURES
+from beatlens.beats.beat_table import beat_table
+from beatlens.beats.settings import RR_FEATURES, BeatSettings
 from beatlens.core.leads import lead_id
+from beatlens.decision.calibration import Calibration
+from beatlens.decision.conformal import ConformalSets
+from beatlens.decision.review import Thresholds
 from beatlens.explain.case.scene import Scene
+from beatlens.inputs.network_inputs import InputSpec
 from beatlens.inputs.prepared_record import PreparedRecord
 from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.models.build import network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
+from beatlens.prediction.bundle import Bundle
 from beatlens.shards.shard import BeatGeometry
+from beatlens.shards.writer import ShardWriter
 
 CLASSES, GEOMETRY, CONTEXT = ("N", "S", "V"), BeatGeometry(100.0, 12, 20), 5
 
@@ -80,3 +88,52 @@ def make_scene(record: PreparedRecord, targets: Sequence[int], rng: np.random.Ge
         positions=np.array([target - beats[0] for target, beats in zip(targets, reach, strict=True)]),
         **given,
     )
+
+
+def add_record(
+    writer: ShardWriter,
+    signal: np.ndarray,
+    r_sample: np.ndarray,
+    labels: Sequence[str],
+    *,
+    settings: BeatSettings,
+    leads: Sequence[str],
+    record: str,
+    patient: str,
+    corpus: str = "c",
+    fs: float = GEOMETRY.fs,
+    lead_scale: float = 1.0,
+    annotated_noise: np.ndarray | None = None,
+    truth: Sequence[dict[str, Any]] = (),
+) -> None:
+    """Add a labelled record of known beats to a shard, whose detected beats are the annotated ones."""
+    n, n_samples = len(r_sample), signal.shape[1]
+    noise = np.zeros(n, dtype=bool) if annotated_noise is None else annotated_noise
+    table = beat_table(
+        corpus=corpus, record=record, patient=patient, r_sample=r_sample, fs_file=fs, fs=fs, n_samples=n_samples,
+        labels=list(labels), symbols=list(labels), labelled=True, partner=r_sample, annotated_noise=noise,
+        settings=settings,
+    )  # fmt: skip
+    row = {
+        "corpus": corpus, "record": record, "patient": patient, "role": "train", "leads": ";".join(leads), "fs": fs,
+        "fs_file": fs, "duration_s": n_samples / fs, "dx": "", "labelled": True,
+        "lead_scale": ";".join([str(lead_scale)] * len(leads)),
+    }  # fmt: skip
+    writer.add(row, signal.astype(np.float32), table, table, list(truth))
+    writer.set_status(corpus, record, "train")
+
+
+def make_bundle(geometry: BeatGeometry, beats: BeatSettings, network: ModelSettings, **given: Any) -> Bundle:
+    """Return a bundle of a network with random weights for the classes N and V in the leads II and V1."""
+    classes, leads, rng = ("N", "V"), ("II", "V1"), np.random.default_rng(0)
+    config = NetworkConfig(network, 2, geometry.length, len(RR_FEATURES), 4, beats.context)
+    text, labels = np.array(["x", "y", "z", "w"]), np.array(["N", "N", "V", "V"])
+    waves = rng.normal(size=(4, 2, geometry.length)).astype(np.float32)
+    bank = PrototypeBank(waves, np.ones((4, 2), dtype=bool), leads, classes, labels, text, text, 2)
+    made = {
+        "spec": InputSpec(classes, leads, geometry, beats, bank), "network_config": config,
+        "weights": network_to_arrays(HybridNet(config)), "calibration": Calibration(1.0, (0.0, 0.0), 1.0, 0.0),
+        "thresholds": Thresholds(0.0, 1.1, (np.inf, np.inf)), "signal": {}, "provenance": {},
+        "conformal": ConformalSets(0.1, (0.0, 0.0), ("patient", "patient"), (0, 0), (0, 0)),
+    }  # fmt: skip
+    return Bundle(**made | given)

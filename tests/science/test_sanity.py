@@ -11,11 +11,8 @@ import pytest
 import torch
 import yaml
 
-from beatlens.beats.beat_table import RR_FEATURES, BeatSettings, beat_table, rr_features
+from beatlens.beats.beat_table import BeatSettings, rr_features
 from beatlens.core.files import write_table
-from beatlens.decision.calibration import Calibration
-from beatlens.decision.conformal import ConformalSets
-from beatlens.decision.review import Thresholds
 from beatlens.evaluate.probes.artefact import artefact_test
 from beatlens.evaluate.probes.sanity import CASCADE, class_sensitivity, randomisation, randomised
 from beatlens.evaluate.probes.shared import PROBE_COLUMNS, ProbeSettings, probe_table
@@ -27,17 +24,14 @@ from beatlens.explain.explainer import Explainer
 from beatlens.explain.players.waves import scene_edges
 from beatlens.explain.settings import METHODS, ExplainSettings
 from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of
-from beatlens.inputs.network_inputs import InputSpec, view_record
-from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.inputs.network_inputs import view_record
 from beatlens.inputs.record_view import RecordViews
 from beatlens.inputs.stored_predictions import reference_table
-from beatlens.models.build import network_to_arrays
-from beatlens.models.hybrid import HybridNet
-from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.prediction.bundle import Bundle
+from beatlens.models.settings import ModelSettings
 from beatlens.prediction.predict import Beside, predict_beats
 from beatlens.shards.shard import BeatGeometry, Shard
 from beatlens.shards.writer import ShardWriter
+from makers import add_record, make_bundle
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 CLASSES, LEADS, FS = ("N", "V"), ("II", "V1"), 100.0
@@ -74,48 +68,17 @@ def shard(tmp_path_factory):
             signal = rng.normal(size=(2, n_samples)) * 0.03
             for r in r_sample:
                 signal[:, r - 25 : r + 40] += np.outer([1.0, 0.6], shape)
-            name = f"r{k}"
-            table = beat_table(
-                corpus="c",
-                record=name,
-                patient=f"p{k}",
-                r_sample=r_sample,
-                fs_file=FS,
-                fs=FS,
-                n_samples=n_samples,
-                labels=["N"] * N_BEATS,
-                symbols=["N"] * N_BEATS,
-                labelled=True,
-                partner=r_sample,
-                annotated_noise=np.zeros(N_BEATS, dtype=bool),
-                settings=BEATS,
+            add_record(
+                writer, signal, r_sample, ["N"] * N_BEATS, settings=BEATS, leads=LEADS, record=f"r{k}", patient=f"p{k}"
             )
-            row = {"corpus": "c", "record": name, "patient": f"p{k}", "role": "train", "leads": ";".join(LEADS)}
-            row |= {"fs": FS, "fs_file": FS, "duration_s": n_samples / FS, "dx": "", "labelled": True}
-            writer.add(row | {"lead_scale": "1.0;1.0"}, signal.astype(np.float32), table, table, [])
-            writer.set_status("c", name, "train")
     return Shard(path)
 
 
 @pytest.fixture(scope="module")
 def bundle():
-    rng = np.random.default_rng(0)
     torch.manual_seed(0)
-    settings = ModelSettings("hybrid", 1, True, True, (8, 12), (5, 3), 4, 16, 4, 8, 12, 16, 0.0)
-    config = NetworkConfig(settings, 2, GEOMETRY.length, len(RR_FEATURES), 4, BEATS.context)
-    text = np.array(["x", "y", "z", "w"])
-    waves = rng.normal(size=(4, 2, GEOMETRY.length)).astype(np.float32)
-    bank = PrototypeBank(waves, np.ones((4, 2), bool), LEADS, CLASSES, np.array(["N", "N", "V", "V"]), text, text, 2)
-    return Bundle(
-        InputSpec(CLASSES, LEADS, GEOMETRY, BEATS, bank),
-        config,
-        network_to_arrays(HybridNet(config)),
-        Calibration(1.0, (0.0, 0.0), 1.0, 0.0),
-        Thresholds(0.0, 1.1, (np.inf, np.inf)),
-        ConformalSets(0.1, (0.0, 0.0), ("patient",) * 2, (0, 0), (0, 0)),
-        CONFIG["signal"],
-        {},
-    )
+    network = ModelSettings("hybrid", 1, True, True, (8, 12), (5, 3), 4, 16, 4, 8, 12, 16, 0.0)
+    return make_bundle(GEOMETRY, BEATS, network, signal=CONFIG["signal"])
 
 
 def make_probes(shard, bundle, settings, rows=((0, 8), (1, 0), (2, 23))):

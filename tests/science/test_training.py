@@ -335,28 +335,17 @@ def test_training_is_the_same_twice_and_after_a_kill(planted, records, spec, set
 
         return callback
 
-    import beatlens.learning.train_and_bundle
-
     state = tmp_path / "state.npz"
-    original = beatlens.learning.train_and_bundle.train
-
-    def killed(*arguments, **options):
-        return original(*arguments, **options, callbacks=[die(3)])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(beatlens.learning.train_and_bundle, "train", killed)
-        with pytest.raises(Kill):
-            train_model(TrainingJob(planted, records, spec, short, state, "a"))
+    with pytest.raises(Kill):
+        train_model(TrainingJob(planted, records, spec, short, state, "a", callbacks=[die(3)]))
     assert state.exists()
     resumed = train_model(TrainingJob(planted, records, spec, short, state, "a"))
     for name, value in network_to_arrays(resumed.network).items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
     assert resumed.history == history
     state.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(beatlens.learning.train_and_bundle, "train", killed)
-        with pytest.raises(Kill):
-            train_model(TrainingJob(planted, records, spec, short | {"seed": 2}, state, "another"))
+    with pytest.raises(Kill):
+        train_model(TrainingJob(planted, records, spec, short | {"seed": 2}, state, "another", callbacks=[die(3)]))
     anew = train_model(TrainingJob(planted, records, spec, short, state, "a")).network  # never resumed on a mismatch
     np.testing.assert_array_equal(network_to_arrays(anew)["head.1.weight"], expected["head.1.weight"])
 

@@ -13,11 +13,10 @@ import yaml
 
 import beatlens.inputs.record_view
 import beatlens.prediction.predict
-from beatlens.beats.beat_table import RR_FEATURES, BeatSettings, beat_table
+from beatlens.beats.beat_table import BeatSettings
 from beatlens.core.files import read_table, write_table
 from beatlens.core.seeds import derive_seed
 from beatlens.decision.calibration import Calibration
-from beatlens.decision.conformal import ConformalSets
 from beatlens.decision.review import Thresholds
 from beatlens.evaluate.explanations.cases import score_cases
 from beatlens.evaluate.explanations.faithfulness import (
@@ -41,17 +40,14 @@ from beatlens.explain.result.fusion import FusionSettings, fuse
 from beatlens.explain.result.views import from_payload, to_payload
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.look_alikes import LookAlikeSettings
-from beatlens.inputs.network_inputs import InputSpec, prepare_record
-from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.inputs.network_inputs import prepare_record
 from beatlens.inputs.record_view import RecordViews
 from beatlens.inputs.stored_predictions import reference_table
-from beatlens.models.build import network_to_arrays
-from beatlens.models.hybrid import HybridNet
-from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.prediction.bundle import Bundle
+from beatlens.models.settings import ModelSettings
 from beatlens.prediction.predict import Beside, network_outputs, predict_beats
 from beatlens.shards.shard import BeatGeometry, Shard, cut_beats
 from beatlens.shards.writer import ShardWriter
+from makers import add_record, make_bundle
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 REGIONS = read_regions(Path(__file__).parents[2] / "config/diagnostic_regions.csv")
@@ -72,33 +68,24 @@ def write_shard(path, records):
             n_samples = 60 + 80 * n_beats
             r_sample = 30 + 80 * np.arange(n_beats)
             labels = ["V" if k % 3 == 1 else "N" for k in range(n_beats)]
-            table = beat_table(
-                corpus="c",
-                record=name,
-                patient=f"p_{name}",
-                r_sample=r_sample,
-                fs_file=100.0,
-                fs=100.0,
-                n_samples=n_samples,
-                labels=labels,
-                symbols=labels,
-                labelled=True,
-                partner=r_sample,
-                annotated_noise=np.zeros(n_beats, dtype=bool),
-                settings=BEATS,
-            )
-            row = {"corpus": "c", "record": name, "patient": f"p_{name}", "role": "train", "leads": ";".join(leads)}
-            row |= {"fs": 100.0, "fs_file": 100.0, "duration_s": n_samples / 100, "dx": "", "labelled": True}
-            row["lead_scale"] = ";".join("1.0" for _ in leads)
             truth = [
                 {"corpus": "c", "record": name, "lead": "II", "label": "V", "r_sample": int(r)}
                 | {"start_s": r / 100 - 0.05, "end_s": r / 100 + 0.1}
                 for r, label in zip(r_sample, labels, strict=True)
                 if label == "V"
             ]
-            signal = rng.normal(size=(len(leads), n_samples)).astype(np.float32)
-            shard.add(row, signal, table, table, truth)
-            shard.set_status("c", name, "train")
+            signal = rng.normal(size=(len(leads), n_samples))
+            add_record(
+                shard,
+                signal,
+                r_sample,
+                labels,
+                settings=BEATS,
+                leads=leads,
+                record=name,
+                patient=f"p_{name}",
+                truth=truth,
+            )
     return Shard(path)
 
 
@@ -108,24 +95,12 @@ RECORDS = {"one": (("II",), 6), "single": (("II", "V1"), 1), "both": (LEADS, 12)
 
 @pytest.fixture(scope="module")
 def bundle():
-    rng = np.random.default_rng(0)
     torch.manual_seed(1)
-    settings = ModelSettings("hybrid", 1, True, True, (4, 6), (5, 3), 2, 8, 2, 4, 6, 8, 0.0)
-    config = NetworkConfig(settings, 2, GEOMETRY.length, len(RR_FEATURES), 4, BEATS.context)
-    text = np.array(["x", "y", "z", "w"])
-    waves = rng.normal(size=(4, 2, GEOMETRY.length)).astype(np.float32)
-    labels = np.array(["N", "N", "V", "V"])
-    bank = PrototypeBank(waves, np.ones((4, 2), dtype=bool), LEADS, CLASSES, labels, text, text, 2)
-    return Bundle(
-        InputSpec(CLASSES, LEADS, GEOMETRY, BEATS, bank, LOOK_ALIKES),
-        config,
-        network_to_arrays(HybridNet(config)),
-        Calibration(0.2, (0.0, 2.0), 1.0, 0.0),  # V, the class with planted truth, is what most beats are taken for
-        Thresholds(0.0, 1.1, (np.inf,) * len(CLASSES)),
-        ConformalSets(0.1, (0.0, 0.0), ("beat", "beat"), (0, 0), (0, 0)),
-        {},
-        {},
-    )
+    network = ModelSettings("hybrid", 1, True, True, (4, 6), (5, 3), 2, 8, 2, 4, 6, 8, 0.0)
+    made = make_bundle(GEOMETRY, BEATS, network)
+    # V, the class with planted truth, is what most beats are taken for
+    spec, calibration = replace(made.spec, look_alikes=LOOK_ALIKES), Calibration(0.2, (0.0, 2.0), 1.0, 0.0)
+    return replace(made, spec=spec, calibration=calibration)
 
 
 def predict(shard, bundle):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,6 +99,8 @@ class TrainingJob:
         The sections `TRAINING_SECTIONS` of the configuration.
     state_path, key
         Where the state is kept between epochs, and what it must match to be gone on from; not kept where None.
+    callbacks
+        Called with epoch and network after each epoch.
     """
 
     shards: Sequence[Shard]
@@ -107,6 +109,7 @@ class TrainingJob:
     settings: Mapping[str, Any]
     state_path: Path | None = None
     key: str = ""
+    callbacks: Sequence[Callable[[int, HybridNet], None]] = ()
 
     @property
     def training(self) -> TrainingSettings:
@@ -177,6 +180,7 @@ def train_model(job: TrainingJob) -> TrainedModel:
         select_score=SelectScorer(job.shards, job.records, job.spec, device),
         state_path=job.state_path,
         key=job.key,
+        callbacks=job.callbacks,
     )
     return TrainedModel(network, history, training, device)
 
