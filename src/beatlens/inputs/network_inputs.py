@@ -87,17 +87,17 @@ class RecordInputs:
 
 def used_leads(shard: Shard, corpus: str, record: str, spec: InputSpec) -> tuple[str, ...]:
     """Return the leads of a record that the model uses, in the model's order."""
-    own = shard.leads(corpus, record)
-    leads = tuple(lead for lead in spec.leads if lead in own)
+    listed = shard.leads(corpus, record)
+    leads = tuple(lead for lead in spec.leads if lead in listed)
     if not leads:
-        raise ValueError(f"{shard.path}: {corpus}/{record} has the leads {own}; expected some of {spec.leads}")
+        raise ValueError(f"{shard.path}: {corpus}/{record} has the leads {listed}; expected some of {spec.leads}")
     return leads
 
 
 def used_signal(shard: Shard, corpus: str, record: str, leads: tuple[str, ...]) -> FloatArray:
     """Return a record's signal in the leads that the model uses, (L, n_samples) mV (`used_rows`)."""
-    own = shard.leads(corpus, record)
-    return used_rows(np.asarray(shard.signal(corpus, record)), np.array([own.index(lead) for lead in leads]))
+    listed = shard.leads(corpus, record)
+    return used_rows(np.asarray(shard.signal(corpus, record)), np.array([listed.index(lead) for lead in leads]))
 
 
 def typical_beats(waves: FloatArray) -> FloatArray:
@@ -129,14 +129,14 @@ def view_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> PreparedR
     first_beat = beats.iloc[0]
     corpus, record = str(first_beat["corpus"]), str(first_beat["record"])
     leads = used_leads(shard, corpus, record, spec)
-    own, fs = shard.leads(corpus, record), shard.row(corpus, record).fs
+    listed, fs = shard.leads(corpus, record), shard.row(corpus, record).fs
     if fs != spec.geometry.fs:
         raise ValueError(f"{shard.path}: {corpus}/{record} is at {fs} Hz; expected {spec.geometry.fs} Hz")
-    scale = shard.lead_scale(corpus, record)[[own.index(lead) for lead in leads]]
+    scale = shard.lead_scale(corpus, record)[[listed.index(lead) for lead in leads]]
     if not (scale > 0).all():
         raise ValueError(f"{shard.path}: {corpus}/{record} has lead scales {scale}; expected > 0")
     windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
-    rows = np.array([own.index(lead) for lead in leads], dtype=np.int64)
+    rows = np.array([listed.index(lead) for lead in leads], dtype=np.int64)
     first = int(rows.min())
     stored = np.asarray(shard.signal(corpus, record))[first : int(rows.max()) + 1]
     r_index = beats["r_index"].to_numpy(dtype=np.int64)
@@ -198,11 +198,11 @@ class PrototypeProducts(NamedTuple):
 
 def record_products(waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank) -> PrototypeProducts:
     """Return what `combine` and `nearest_distance` take for a record's scaled waves (n, L, T)."""
-    own = bank.for_leads(leads)
-    parts = [lead_products(waves[:, k], k, own) for k in range(len(leads))]
+    in_leads = bank.for_leads(leads)
+    parts = [lead_products(waves[:, k], k, in_leads) for k in range(len(leads))]
     dots = np.stack([dot for dot, _ in parts], axis=1)
     norm2 = np.stack([norm for _, norm in parts], axis=1)
-    return PrototypeProducts(dots, norm2, np.ones(norm2.shape, dtype=bool), own)
+    return PrototypeProducts(dots, norm2, np.ones(norm2.shape, dtype=bool), in_leads)
 
 
 def prototype_features(inputs: RecordInputs, bank: PrototypeBank) -> tuple[FloatArray, FloatArray]:

@@ -130,8 +130,8 @@ class RecordViews:
 
         Of those that have the leads of the view. None where they have fewer than `min_beats`.
         """
-        own = view.record
-        key = (own.corpus, own.record, label)
+        record = view.record
+        key = (record.corpus, record.record, label)
         if key not in self._elsewhere:
             waves = self.beats_elsewhere(view, label)
             enough = len(waves) >= min_beats
@@ -140,20 +140,20 @@ class RecordViews:
 
     def beats_elsewhere(self, view: RecordView, label: str) -> FloatArray:
         """Return the accepted beats (n, L, T) of a class in the patient's other records with its leads, in mV."""
-        own = view.record
-        found = [np.empty((0, len(own.leads), own.geometry.length), dtype=np.float32)]
+        here = view.record
+        found = [np.empty((0, len(here.leads), here.geometry.length), dtype=np.float32)]
         for shard, stored in self._sources:
             for row in shard.records.itertuples():
                 record = str(row.record)
-                if f"{row.corpus}/{row.patient}" != own.patient or record == own.record:
+                if f"{row.corpus}/{row.patient}" != here.patient or record == here.record:
                     continue
-                beats, leads = shard.beats_of(own.corpus, record), shard.leads(own.corpus, record)
-                if beats.empty or not set(own.leads) <= set(leads):
+                beats, leads = shard.beats_of(here.corpus, record), shard.leads(here.corpus, record)
+                if beats.empty or not set(here.leads) <= set(leads):
                     continue
                 table = stored.beats(beats, ["pred", "review"])
                 chosen = ((table["pred"] == label) & ~table["review"].astype(bool)).to_numpy()
-                signal = shard.signal(own.corpus, record)[[leads.index(lead) for lead in own.leads]]
-                found.append(cut_beats(signal, beats["r_index"].to_numpy(dtype=np.int64)[chosen], own.geometry))
+                signal = shard.signal(here.corpus, record)[[leads.index(lead) for lead in here.leads]]
+                found.append(cut_beats(signal, beats["r_index"].to_numpy(dtype=np.int64)[chosen], here.geometry))
         return np.concatenate(found)
 
     def _source(self, corpus: str, record: str) -> tuple[Shard, StoredPredictions]:

@@ -32,7 +32,7 @@ def evidence_columns(spec: InputSpec) -> list[str]:
         return []
     group = shape_groups(spec.classes, settings)
     members = [
-        [name for name, own in zip(spec.classes, group, strict=True) if own == k] for k in range(group.max() + 1)
+        [name for name, number in zip(spec.classes, group, strict=True) if number == k] for k in range(group.max() + 1)
     ]
     return [f"log_p_{'+'.join(names)}" for names in members]
 

@@ -75,8 +75,8 @@ def fit_decision(held_out: HeldOut, settings: ReviewSettings, *, weighted: bool)
         "macro_f1": macro_f1(target, predicted),
         "error_accepted": float(wrong[accepted].mean()) if accepted.any() else None,
         "accepted_wrong": [
-            float((wrong & accepted)[own].mean()) if own.any() else None
-            for own in (held_out.unflagged & (target == k) for k in range(probability.shape[1]))
+            float((wrong & accepted)[of_class].mean()) if of_class.any() else None
+            for of_class in (held_out.unflagged & (target == k) for k in range(probability.shape[1]))
         ],
         "coverage": float(accepted.mean()),
         "expected_calibration_error": calibration_error(probability, target),

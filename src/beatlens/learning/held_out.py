@@ -182,10 +182,10 @@ def labelled_outputs(
 
 def check_held_out(records: pd.DataFrame, classes: Sequence[str]) -> None:
     """Raise where no patient of the split `HELD_OUT` has a labelled beat."""
-    own = records[records["split"] == HELD_OUT]
-    if not sum(int(own[f"n_{name}"].sum()) for name in classes):
+    aside = records[records["split"] == HELD_OUT]
+    if not sum(int(aside[f"n_{name}"].sum()) for name in classes):
         raise ValueError(
-            f"calibration: no beat of the classes {list(classes)} in the {len(own)} records of the split {HELD_OUT!r}; "
+            f"calibration: no beat of the classes {list(classes)} in the {len(aside)} records of the split {HELD_OUT!r}; "
             "expected labelled records of patients in that split (split.fractions or split.table), or training.folds "
             "of 2 or more"
         )
@@ -247,8 +247,8 @@ def fold_tables(
     everybody = list(zip(records["corpus"], records["patient"], strict=True))
     tables = []
     for fold in range(folds):
-        own = {key for key, place in zip(patients, dealt.tolist(), strict=True) if place == fold}
-        moved = [split == "train" and key in own for key, split in zip(everybody, records["split"], strict=True)]
+        left_out = {key for key, place in zip(patients, dealt.tolist(), strict=True) if place == fold}
+        moved = [split == "train" and key in left_out for key, split in zip(everybody, records["split"], strict=True)]
         tables.append(records.assign(split=records["split"].mask(moved, HELD_OUT)))
     return tables
 

@@ -83,9 +83,11 @@ class Run:
 
     def similarity(self, spec: InputSpec) -> FloatArray:
         """Return the prototype features of the targets, (n, S)."""
-        own = self.record.record
-        leads = tuple(own.leads[lead] for lead in self.shown)
-        return class_features(record_similarities(self.waves[self.targets], leads, spec.bank, own.patient), spec.bank)
+        record = self.record.record
+        leads = tuple(record.leads[lead] for lead in self.shown)
+        return class_features(
+            record_similarities(self.waves[self.targets], leads, spec.bank, record.patient), spec.bank
+        )
 
 
 def cut_run(

@@ -76,8 +76,8 @@ def ectopy(
     accepted = np.bincount(cell[code >= 0], minlength=n_cells)
     result: dict[str, Float64Array | IntArray] = {}
     for k, name in enumerate(ectopic, start=1):
-        own = np.bincount(cell[code == k], minlength=n_cells)
-        burden = np.divide(own, accepted, out=np.full(n_cells, np.nan), where=accepted > 0)
+        count = np.bincount(cell[code == k], minlength=n_cells)
+        burden = np.divide(count, accepted, out=np.full(n_cells, np.nan), where=accepted > 0)
         found = [
             burden,
             np.bincount(cell[start[(code[start] == k) & (length == 2)]], minlength=n_cells),
@@ -102,10 +102,10 @@ def _same(code: IntArray, stretch: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _runs(
-    own: npt.NDArray[np.bool_], start: IntArray, length: IntArray, cell: IntArray, n_cells: int
+    members: npt.NDArray[np.bool_], start: IntArray, length: IntArray, cell: IntArray, n_cells: int
 ) -> tuple[IntArray, IntArray]:
-    """Return number and longest length (n_cells,) of the runs of at least `RUN_BEATS` beats that are `own`."""
-    is_run = own[start] & (length >= RUN_BEATS)
+    """Return number and longest length (n_cells,) of the runs of at least `RUN_BEATS` beats that are `members`."""
+    is_run = members[start] & (length >= RUN_BEATS)
     longest = np.zeros(n_cells, dtype=np.int64)
     np.maximum.at(longest, cell[start[is_run]], length[is_run])
     return np.bincount(cell[start[is_run]], minlength=n_cells), longest

@@ -110,10 +110,10 @@ def fit_familiar(
         Where no training record has one of the leads.
     """
     train = records.loc[records["split"] == "train", ["corpus", "record", "patient"]]
-    own = train.merge(scales[["corpus", "record", "leads", "lead_scale"]], on=["corpus", "record"], validate="1:1")
+    scaled = train.merge(scales[["corpus", "record", "leads", "lead_scale"]], on=["corpus", "record"], validate="1:1")
     found: dict[str, dict[str, list[float]]] = {lead: {} for lead in leads}
     listed = []
-    for row in own.itertuples(index=False):
+    for row in scaled.itertuples(index=False):
         values = dict(zip(row.leads.split(";"), map(float, row.lead_scale.split(";")), strict=True))
         listed.append({lead: value for lead, value in values.items() if lead in found})
         for lead, value in listed[-1].items():

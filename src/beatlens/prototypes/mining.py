@@ -97,8 +97,8 @@ def mine(
 def training_patients(shards: Sequence[Shard], records: pd.DataFrame, spec: InputSpec) -> Iterator[list[RecordInputs]]:
     """Yield the records of one patient of the split ``train`` after the other."""
     for _, listed in records[records["split"] == "train"].groupby(["corpus", "patient"]):
-        own = split_beats(shards, set(zip(listed["corpus"], listed["record"], strict=True)))
-        yield [prepare_record(shard, table, spec) for shard, table in own]
+        tables = split_beats(shards, set(zip(listed["corpus"], listed["record"], strict=True)))
+        yield [prepare_record(shard, table, spec) for shard, table in tables]
 
 
 class GroupKey(NamedTuple):

@@ -208,8 +208,8 @@ def cluster_table(space: FeatureSpace, sample: BeatSample) -> pd.DataFrame:
     rows = []
     for cluster, centre in enumerate(space.centres):
         members = np.flatnonzero(assigned == cluster)
-        own = sample.table.iloc[members]
-        known = own.loc[~own["label"].isin(["", "none"]), "label"].tolist()
+        members_table = sample.table.iloc[members]
+        known = members_table.loc[~members_table["label"].isin(["", "none"]), "label"].tolist()
         mix = label_mix(known)
         main = mix.partition(":")[0]
         hits = known.count(main)
@@ -218,15 +218,15 @@ def cluster_table(space: FeatureSpace, sample: BeatSample) -> pd.DataFrame:
         rows.append(
             {
                 "cluster": cluster,
-                "size": len(own),
-                "patients": len(own[["corpus", "patient"]].drop_duplicates()),
+                "size": len(members_table),
+                "patients": len(members_table[["corpus", "patient"]].drop_duplicates()),
                 "main_label": main,
                 "purity": hits / len(known) if known else float("nan"),
                 "purity_lo": low,
                 "purity_hi": high,
                 "label_mix": mix,
                 "noise_ratio": float(noisy.to_numpy()[members].mean()) if len(members) else float("nan"),
-                "mean_rr_before_s": float(own["rr_before_s"].mean()) if len(members) else float("nan"),
+                "mean_rr_before_s": float(members_table["rr_before_s"].mean()) if len(members) else float("nan"),
                 "beat_id": "" if nearest is None else sample.table["beat_id"].iloc[nearest],
             }
         )

@@ -91,8 +91,8 @@ def class_templates(
     for records in patients:
         for k, name in enumerate(classes):
             for place, lead in enumerate(leads):
-                own = [_millivolts(inputs, name, lead) for inputs in records if lead in inputs.record.leads]
-                waves = np.concatenate([np.zeros((0, geometry.length), dtype=np.float32), *own])
+                waves_of_record = [_millivolts(inputs, name, lead) for inputs in records if lead in inputs.record.leads]
+                waves = np.concatenate([np.zeros((0, geometry.length), dtype=np.float32), *waves_of_record])
                 if len(waves):
                     medians[k][place].append(np.median(waves, axis=0).astype(np.float32))
                     beats[k, place] += len(waves)

@@ -167,8 +167,8 @@ def calibrated_classes(
     """
     result = np.empty(len(target), dtype=np.int64)
     groups = np.array(patients)
-    for own in np.unique(fold):
-        out = fold == own
+    for left_out in np.unique(fold):
+        out = fold == left_out
         temperature, offsets = fit_class_calibration(
             logits[~out], target[~out], groups[~out].tolist(), weighted=weighted
         )

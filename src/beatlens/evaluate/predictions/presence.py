@@ -107,12 +107,12 @@ def _area(
 ) -> Interval:
     if not len(scores):
         return Interval(np.nan, np.nan, np.nan)
-    _, own = np.unique(patient, return_inverse=True)
+    _, number = np.unique(patient, return_inverse=True)
     return histogram_interval(
         scores.to_numpy(dtype=np.float64),
         there.astype(np.int64),
         n_groups=2,
-        patient=own.astype(np.int64),
+        patient=number.astype(np.int64),
         statistic=auroc,
         draws=settings.bootstrap,
         level=settings.level,

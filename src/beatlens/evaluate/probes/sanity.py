@@ -106,8 +106,8 @@ def class_sensitivity(probe: PreparedCase, n_classes: int) -> Iterator[Probe]:
 
     With the same seed; beside it the agreement of the class with itself under another seed.
     """
-    own = probe.target.class_index
-    if own is None:
+    explained = probe.target.class_index
+    if explained is None:
         return
     for method in probe.settings.methods:
         first = cell_values(probe, method)
@@ -115,7 +115,7 @@ def class_sensitivity(probe: PreparedCase, n_classes: int) -> Iterator[Probe]:
         others = [
             cell_values(replace(probe, target=replace(probe.target, class_index=k)), method)
             for k in range(n_classes)
-            if k != own
+            if k != explained
         ]
         value = _mean([spearman(first, other) for other in others])
         yield Probe(

@@ -139,12 +139,12 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
     columns = rr_columns(r_index / fs, stretches, settings)
     windows, lengths, positions = context_windows(stretches, settings.context)
     row = target + 1
-    own = windows[row, : lengths[row]]
+    in_play = windows[row, : lengths[row]]
     alike = scene.look_alikes
     if alike is not None:
         alike = replace(alike, rows=alike.rows + (alike.rows >= target))
     local = np.zeros((1, windows.shape[1]), dtype=np.int64)
-    local[0, : len(own)] = np.arange(len(own))
+    local[0, : len(in_play)] = np.arange(len(in_play))
     longer = replace(
         record.with_signal(np.ascontiguousarray(signal)),
         r_index=r_index,
@@ -157,7 +157,7 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
     changed = replace(
         scene,
         record=longer,
-        record_rows=own,
+        record_rows=in_play,
         windows=local,
         lengths=lengths[[row]],
         positions=positions[[row]],

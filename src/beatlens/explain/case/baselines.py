@@ -90,10 +90,10 @@ def _fit_contrast(
     most = round(FIT_S * scene.record.geometry.fs)
     shifts = sorted(range(-most, most + 1), key=abs)  # of equal fits the one that is moved least
     for r in np.unique(nearest[inside]):
-        own = inside & (nearest == r)
-        moved = [wave[:, np.clip(offset[own] - shift, 0, wave.shape[1] - 1)] + level for shift in shifts]
-        distance = [(np.abs(signal[:, own] - one).mean(axis=1) / scene.record.lead_scale).sum() for one in moved]
-        fill[:, own] = moved[int(np.argmin(distance))]
+        of_beat = inside & (nearest == r)
+        moved = [wave[:, np.clip(offset[of_beat] - shift, 0, wave.shape[1] - 1)] + level for shift in shifts]
+        distance = [(np.abs(signal[:, of_beat] - one).mean(axis=1) / scene.record.lead_scale).sum() for one in moved]
+        fill[:, of_beat] = moved[int(np.argmin(distance))]
 
 
 def fill_of_players(scene: Scene, baseline: str, cell_player: IntArray, edges: IntArray) -> FloatArray:

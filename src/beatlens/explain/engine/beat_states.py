@@ -133,9 +133,9 @@ class StateStore:
         self.parts[first:last][wanted] = waves[wanted, self._compared]
         if self.network.network.uses_prototypes:
             for lead in range(len(self.scene.record.leads)):
-                own = np.flatnonzero(wanted & (owners[:, 1] == lead))
-                if len(own):
-                    self.dots[first + own], self.norm2[first + own] = lead_products(waves[own], lead, self.bank)
+                rows = np.flatnonzero(wanted & (owners[:, 1] == lead))
+                if len(rows):
+                    self.dots[first + rows], self.norm2[first + rows] = lead_products(waves[rows], lead, self.bank)
         self.count = last
         self.n_encoded += len(waves)
 
@@ -177,13 +177,13 @@ def distinct_runs(index: IntArray, windows: IntArray) -> tuple[IntArray, IntArra
     for target, window in enumerate(windows):
         beats = window[window >= 0]
         sizes = (highest - lowest)[beats] + 1
-        first, own = distinct_rows(
+        first, number = distinct_rows(
             [(index[:, beat] - lowest[beat], int(size)) for beat, size in zip(beats, sizes, strict=True)]
         )
         rows = np.full((len(first), len(window)), -1, dtype=np.int64)
         rows[:, window >= 0] = index[np.ix_(first, beats)]
         runs.append(rows)
-        inverse[:, target] = own + count
+        inverse[:, target] = number + count
         count += len(first)
     return np.concatenate(runs), inverse
 

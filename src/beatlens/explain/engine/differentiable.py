@@ -112,8 +112,8 @@ class SignalModel:
         rows = np.tile(self.scene.record_rows[self.scene.target_rows], len(waves))
         said = self.tensor(alike.say(parts, rows)).view(*logits.shape[:2], -1)
         group, logs = self.tensor(alike.group), torch.log_softmax(logits, dim=2)
-        own = [torch.logsumexp(logs[:, :, group == g], dim=2) for g in range(int(alike.group.max()) + 1)]
-        change = alike.settings.weight * (said - torch.stack(own, dim=2))
+        log_p = [torch.logsumexp(logs[:, :, group == g], dim=2) for g in range(int(alike.group.max()) + 1)]
+        change = alike.settings.weight * (said - torch.stack(log_p, dim=2))
         return logits + torch.where(said.isnan(), 0.0, change)[:, :, group]
 
     def _typical_of(self, waves: Tensor) -> Tensor:

@@ -187,10 +187,10 @@ class PerturbationEngine:
         if not self.network.uses_prototypes:
             return features
         wanted = np.flatnonzero(np.isin(beats, self.scene.target_rows))
-        own = rows[wanted]
-        present, own = own >= 0, np.maximum(own, 0)
+        states = rows[wanted]
+        present, states = states >= 0, np.maximum(states, 0)
         similarity = combine(
-            self._store.dots[own], self._store.norm2[own], present, self.bank, self.scene.record.patient
+            self._store.dots[states], self._store.norm2[states], present, self.bank, self.scene.record.patient
         )
         features[wanted] = class_features(similarity, self.bank)
         return features

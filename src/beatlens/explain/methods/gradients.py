@@ -82,10 +82,10 @@ def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: boo
         total += gradient.double().sum(0)
         total_rr += gradient_rr.double().sum(0)
     values = (total / len(places) * (signal - start)).cpu().numpy()
-    own = float((total_rr / len(places) * (rr - rr_start)).sum())
+    rhythm_value = float((total_rr / len(places) * (rr - rr_start)).sum())
     full, empty = _ends(model, signal, rr, start, rr_start)
-    missing = full - empty - float(values.sum()) - (own if rhythm else 0.0)
-    return Gradients(values, own if rhythm else None, full, empty, missing, len(places) + 2)
+    missing = full - empty - float(values.sum()) - (rhythm_value if rhythm else 0.0)
+    return Gradients(values, rhythm_value if rhythm else None, full, empty, missing, len(places) + 2)
 
 
 def _ends(model: SignalModel, signal: Tensor, rr: Tensor, start: Tensor, rr_start: Tensor) -> tuple[float, float]:

@@ -110,9 +110,9 @@ class FusionMetadata:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object."""
-        own = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        mappings = {name: dict(own[name]) for name in ("weights", "kept_after_pruning")}
-        return {**own, **mappings, "methods": list(self.methods)}
+        plain = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        mappings = {name: dict(plain[name]) for name in ("weights", "kept_after_pruning")}
+        return {**plain, **mappings, "methods": list(self.methods)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> FusionMetadata:
@@ -210,11 +210,11 @@ class AttributionMeta:
         if missing:
             raise ValueError(f"{name}: no metadata {missing}; expected all of {META_KEYS}")
         stages = {entry.name for entry in fields(EarlierStages)}
-        own = {_KEY.get(entry.name, entry.name): entry.name for entry in fields(cls) if entry.name != "earlier"}
-        unknown = sorted(value.keys() - own.keys() - stages)
+        attribute = {_KEY.get(entry.name, entry.name): entry.name for entry in fields(cls) if entry.name != "earlier"}
+        unknown = sorted(value.keys() - attribute.keys() - stages)
         if unknown:
-            raise ValueError(f"{name}: metadata {unknown}; expected {[*own, *sorted(stages)]}")
-        built: dict[str, Any] = {own[key]: entry for key, entry in value.items() if key in own}
+            raise ValueError(f"{name}: metadata {unknown}; expected {[*attribute, *sorted(stages)]}")
+        built: dict[str, Any] = {attribute[key]: entry for key, entry in value.items() if key in attribute}
         built["players"] = _players(value["players"])
         if value.get("fusion") is not None:
             built["fusion"] = FusionMetadata.from_json(value["fusion"])
