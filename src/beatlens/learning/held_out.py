@@ -182,12 +182,12 @@ def labelled_outputs(
 
 def check_held_out(records: pd.DataFrame, classes: Sequence[str]) -> None:
     """Raise where no patient of the split `HELD_OUT` has a labelled beat."""
-    aside = records[records["split"] == HELD_OUT]
-    if not sum(int(aside[f"n_{name}"].sum()) for name in classes):
+    left = records[records["split"] == HELD_OUT]
+    if not sum(int(left[f"n_{name}"].sum()) for name in classes):
         raise ValueError(
-            f"calibration: no beat of the classes {list(classes)} in the {len(aside)} records of the split {HELD_OUT!r}; "
-            "expected labelled records of patients in that split (split.fractions or split.table), or training.folds "
-            "of 2 or more"
+            f"calibration: no beat of the classes {list(classes)} in the {len(left)} records of the split "
+            f"{HELD_OUT!r}; expected labelled records of patients in that split (split.fractions or split.table), or "
+            "training.folds of 2 or more"
         )
 
 
