@@ -80,7 +80,9 @@ def test_a_record_that_is_turned_over_is_told_from_one_with_prototypes_of_its_ow
     upside_down = record()
     upside_down = replace(upside_down, waves=-upside_down.waves)
     assert found(upside_down, spec) == ["unlike:inverted"], "a prototype of the own patient is no sign of familiarity"
-    assert found(replace(upside_down, patient="c/other"), spec) == [], "another patient had such beats"
+    assert found(replace(upside_down, record=replace(upside_down.record, patient="c/other")), spec) == [], (
+        "another patient had such beats"
+    )
     few = record(n_wide=0)
     assert found(replace(few, waves=np.concatenate([-few.waves[:9], few.waves[9:]])), spec) == []
     assert found(record(patient="c/a", wave=-NARROW), spec) == [], "the other normal prototype is like it"
