@@ -206,6 +206,6 @@ def test_stability_rows(shard, bundle):
     assert table.loc[("seed", "integrated_gradients", "rbo"), "value"] == pytest.approx(1.0)
     assert table.loc[("inserted_beat", "kernelshap", "jaccard"), "n_cases"] == 2  # the first beat has none before it
     assert table["value"].between(-1, 1 + 1e-9).all()
-    quiet = [list(under_noise(p, settings, replace(PROBES, noise_snr_db=120), bundle.signal | {"band_hz": [0.5, 40]}))
-             for p in make_probes(shard, bundle)[:1]]  # fmt: skip
+    quiet = [list(under_noise(p, replace(PROBES, noise_snr_db=120), bundle.signal | {"band_hz": [0.5, 40]}))
+             for p in make_probes(shard, bundle, settings)[:1]]  # fmt: skip
     assert all(probe.value > 0.99 for probe in quiet[0] if probe.metric == "spearman")

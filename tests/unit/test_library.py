@@ -174,7 +174,7 @@ def test_each_patient_counts_once_in_a_class_template(world):
             for (own,) in patients:
                 clean = (own.beats["reason"] == "") & ~own.beats["annotated_noise"].astype(bool)
                 rows = (clean & (own.beats["label"] == name)).to_numpy()
-                medians.append(np.median(own.waves[rows, place] * own.lead_scale[place], axis=0))
+                medians.append(np.median(own.waves[rows, place] * own.record.lead_scale[place], axis=0))
             np.testing.assert_allclose(found.quartiles[1, k, place], np.median(medians, axis=0), atol=1e-6)
             np.testing.assert_allclose(found.quartiles[2, k, place], np.quantile(medians, 0.75, axis=0), atol=1e-6)
             assert found.patients[k, place] == 4
