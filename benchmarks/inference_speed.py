@@ -73,7 +73,7 @@ def predict(entry: tuple[Shard, pd.DataFrame]) -> int:
     """Predict the beats of a record; return their number."""
     shard, beats = entry
     own = prepared
-    return len(predict_beats(shard, beats, own["splits"], own["bundle"], own["network"], own["device"]))
+    return len(predict_beats(shard, beats, own["splits"], own["bundle"], own["network"], device=own["device"]))
 
 
 def share_of_records(number: int, n: int) -> dict[str, float]:

@@ -21,8 +21,9 @@ from beatlens.corpora.label_table import flutter_intervals
 from beatlens.corpora.wfdb_directory import read_record
 from beatlens.shards.stretches import DOUBTED_KINDS
 from beatlens.signals.conditioning import condition, fill_gaps
-from beatlens.signals.quality import RecordSignals, assess, lead_scale
+from beatlens.signals.quality import assess, lead_scale
 from beatlens.signals.r_peaks import detect
+from beatlens.signals.record_signals import RecordSignals
 from beatlens.signals.unreadable_stretches import find_stretches
 
 ROOT = Path(__file__).resolve().parents[1]

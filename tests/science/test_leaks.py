@@ -14,6 +14,7 @@ import pytest
 
 import beatlens.inputs.network_inputs
 import beatlens.learning.batches
+import beatlens.learning.runs
 import beatlens.learning.train_and_bundle
 import beatlens.learning.training
 from beatlens.beats.beat_table import BeatSettings, rr_features
@@ -334,9 +335,9 @@ def test_prototypes_of_the_own_patient_in_predictions(chain, monkeypatch, tmp_pa
 
 
 def test_prototypes_of_the_own_patient_in_training(chain, monkeypatch):
-    original = beatlens.learning.batches.record_similarities
+    original = beatlens.learning.runs.record_similarities
     monkeypatch.setattr(
-        beatlens.learning.batches,
+        beatlens.learning.runs,
         "record_similarities",
         lambda waves, leads, bank, patient: original(waves, leads, bank, ""),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.space import space_figure
 from beatlens.figures.templates import template_figure
@@ -44,7 +44,9 @@ def world(tmp_path_factory, plant_shards, config):
     records = pd.concat([shard.records for shard in shards], ignore_index=True).assign(split="train")
     geometry = BeatGeometry.from_seconds(100, beats.before_s, beats.after_s)
     chosen = PrototypeSettings(**config["prototypes"])
-    library = mine(shards, records, CLASSES, leads, geometry, beats, chosen, 1)
+    library = mine(
+        shards, records, classes=CLASSES, leads=leads, geometry=geometry, beats=beats, settings=chosen, seed=1
+    )
     library.save(folder / "prototypes" / "library.csv", folder / "prototypes" / "waves.npz")
     run = config | {"classes": list(CLASSES), "leads": list(leads), "signal": config["signal"] | {"fs": 100}}
     (folder / "run_config.yaml").write_text(yaml.safe_dump(run))
@@ -172,7 +174,7 @@ def test_each_patient_counts_once_in_a_class_template(world):
             for (own,) in patients:
                 clean = (own.beats["reason"] == "") & ~own.beats["annotated_noise"].astype(bool)
                 rows = (clean & (own.beats["label"] == name)).to_numpy()
-                medians.append(np.median(own.waves[rows, place] * own.lead_scale[place], axis=0))
+                medians.append(np.median(own.waves[rows, place] * own.record.lead_scale[place], axis=0))
             np.testing.assert_allclose(found.quartiles[1, k, place], np.median(medians, axis=0), atol=1e-6)
             np.testing.assert_allclose(found.quartiles[2, k, place], np.quantile(medians, 0.75, axis=0), atol=1e-6)
             assert found.patients[k, place] == 4

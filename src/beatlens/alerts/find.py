@@ -102,6 +102,7 @@ class Alerts:
 def take_sample(
     shards: Sequence[Shard],
     predictions: pd.DataFrame,
+    *,
     bundle: Bundle,
     network: HybridNet,
     settings: AlertSettings,

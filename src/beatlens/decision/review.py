@@ -84,6 +84,7 @@ class Thresholds:
 
 def reasons(
     probabilities: Float64Array,
+    *,
     noise: Float64Array,
     distance: npt.NDArray[Any],
     quality: Sequence[str],
@@ -128,6 +129,7 @@ def reasons(
 
 def fit_thresholds(
     probabilities: Float64Array,
+    *,
     noise: Float64Array,
     distance: npt.NDArray[Any],
     target: npt.NDArray[np.int64],

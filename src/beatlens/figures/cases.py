@@ -11,9 +11,10 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from beatlens.core.numerals import fixed
-from beatlens.figures.paper.ecg import EcgFigure, Strip
+from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.overlay import UNIT_S, draw_overlay, truth_legend
 from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import styled
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ MATCH_S = 0.15
 
 
 def case_figure(
-    case: Mapping[str, Any], beats: pd.DataFrame, shard: Shard, fused: Attribution, limit: float, scale: PaperScale
+    case: Mapping[str, Any], beats: pd.DataFrame, shard: Shard, *, fused: Attribution, limit: float, scale: PaperScale
 ) -> tuple[EcgFigure, float]:
     """Draw one case: the stretch that the model saw, its beats, and the fused attribution over the signal.
 
@@ -79,7 +80,7 @@ def case_figure(
     ValueError
         Where the attribution is of another record or beat, or the beat isn't among the predictions.
     """
-    found = {key: fused.meta[key] for key in ("corpus", "record", "beat_id")}
+    found = {key: getattr(fused.meta, key) for key in ("corpus", "record", "beat_id")}
     if any(case[key] != value for key, value in found.items()):
         raise ValueError(f"case {case['case']} of {case['beat_id']} with an attribution of {found}")
     row = shard.row(case["corpus"], case["record"])
@@ -151,6 +152,7 @@ def case_facts(
     case: Mapping[str, Any],
     beats: pd.DataFrame,
     fused: Attribution,
+    *,
     methods: Mapping[str, Attribution],
     geometry: BeatGeometry,
     outside: float,

@@ -131,9 +131,9 @@ class LookAlikes:
         for start in range(0, len(parts) if count else 0, BLOCK_BEATS):
             block = slice(start, start + BLOCK_BEATS)
             similarity = self._similarity(parts[block])
-            own = np.searchsorted(self.rows, rows[block]).clip(max=len(self.rows) - 1)
-            here = np.flatnonzero(self.rows[own] == rows[block])
-            similarity[here, own[here]] = -np.inf
+            place = np.searchsorted(self.rows, rows[block]).clip(max=len(self.rows) - 1)
+            here = np.flatnonzero(self.rows[place] == rows[block])
+            similarity[here, place[here]] = -np.inf
             nearest = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
             alike = np.take_along_axis(similarity, nearest, axis=1) >= self.settings.min_similarity
             total = np.einsum("nk,nkg->ng", alike.astype(np.float64), self.evidence[nearest])
@@ -150,9 +150,9 @@ class LookAlikes:
     def _similarity(self, parts: FloatArray) -> FloatArray:
         """Return the correlation of parts (n, L, samples) with each reference, (n, n_references)."""
         absent = np.isnan(parts).all(axis=2)
-        own = _unit(np.nan_to_num(parts))
+        unit = _unit(np.nan_to_num(parts))
         flat = self.shapes.reshape(len(self.shapes), -1)
-        similarity: FloatArray = own.reshape(len(own), -1) @ flat.T
+        similarity: FloatArray = unit.reshape(len(unit), -1) @ flat.T
         if absent.any():
             left = np.sqrt(~absent @ np.einsum("rlt,rlt->lr", self.shapes, self.shapes))
             similarity = np.divide(similarity, left, out=np.zeros_like(similarity), where=left > 0)
@@ -183,13 +183,14 @@ def look_alikes_of(
         return None
     rows = reference_rows(len(logits), settings)
     evidence = shape_evidence(logits[rows], shape_groups(classes, settings))
-    return known_look_alikes(evidence, rows, waves[rows], geometry, classes, settings)
+    return known_look_alikes(evidence, rows, waves[rows], geometry=geometry, classes=classes, settings=settings)
 
 
 def known_look_alikes(
     evidence: Float64Array,
     rows: npt.NDArray[np.int64],
     waves: FloatArray,
+    *,
     geometry: BeatGeometry,
     classes: tuple[str, ...],
     settings: LookAlikeSettings,

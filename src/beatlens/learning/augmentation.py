@@ -85,5 +85,5 @@ class Augmentation:
         """Return the shift of a run, and those of its beats (n,), which include the run's, in samples."""
         size = self.position_jitter_s * fs
         common = int(np.clip(np.rint(size * rng.standard_normal()), -MAX_SHIFT, MAX_SHIFT))
-        own = np.rint(size * rng.standard_normal(n)).astype(np.int64)
-        return common, common + own
+        of_beats = np.rint(size * rng.standard_normal(n)).astype(np.int64)
+        return common, common + of_beats

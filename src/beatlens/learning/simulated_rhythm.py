@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats.rr_intervals import BeatSettings, rr_columns, rr_features
+from beatlens.beats.rr_intervals import rr_columns, rr_features
+from beatlens.beats.settings import BeatSettings
 
 Float64Array = npt.NDArray[np.float64]
 FloatArray = npt.NDArray[np.float32]
@@ -134,12 +135,12 @@ def simulate_series(n: int, rng: np.random.Generator) -> tuple[Float64Array, Boo
     """
     usual = rng.uniform(*SINUS_RR_S)
     share = np.array([weight for _, weight in RHYTHMS])
-    own = rng.choice(len(RHYTHMS), size=int(rng.integers(1, 4)), p=share / share.sum())
+    kinds = rng.choice(len(RHYTHMS), size=int(rng.integers(1, 4)), p=share / share.sum())
     throughout = rng.random() < 0.4
     intervals, premature, done = np.empty(n), np.zeros(n, dtype=bool), 0
     while done < n:
         length = n - done if throughout else min(n - done, int(rng.integers(20, 200)))
-        rhythm = RHYTHMS[int(rng.choice(own))][0]
+        rhythm = RHYTHMS[int(rng.choice(kinds))][0]
         factor, early = rhythm(length, rng)
         # Fibrillation takes no turn from the sinus node, which lies idle.
         base = np.ones(length) if rhythm is fibrillation else sinus_intervals(length, rng)

@@ -41,7 +41,12 @@ class HybridNet(nn.Module):
         self.encoder = LeadEncoder(settings, config.beat_length)
         self.mixer = LeadMixer(settings, self.encoder.size)
         self.rhythm = RhythmBranch(
-            self.members, settings.embedding, settings.lstm_embedding, config.n_rr, settings.lstm_hidden, config.context
+            self.members,
+            embedding=settings.embedding,
+            narrowed=settings.lstm_embedding,
+            n_rr=config.n_rr,
+            hidden=settings.lstm_hidden,
+            context=config.context,
         )
         fused = 2 * settings.lstm_hidden + settings.embedding + config.n_rr
         fused += config.n_similarity if self.uses_prototypes else 0

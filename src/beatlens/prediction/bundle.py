@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import atomic_directory, read_arrays, read_json, sha256_of, write_arrays, write_json
 from beatlens.decision.calibration import Calibration
 from beatlens.decision.conformal import ConformalSets

@@ -41,6 +41,7 @@ def ectopy_columns(ectopic: Sequence[str]) -> list[str]:
 def ectopy(
     classes: npt.NDArray[np.object_],
     review: npt.NDArray[np.bool_],
+    *,
     stretch: IntArray,
     cell: IntArray,
     n_cells: int,
@@ -76,13 +77,18 @@ def ectopy(
     accepted = np.bincount(cell[code >= 0], minlength=n_cells)
     result: dict[str, Float64Array | IntArray] = {}
     for k, name in enumerate(ectopic, start=1):
-        own = np.bincount(cell[code == k], minlength=n_cells)
-        burden = np.divide(own, accepted, out=np.full(n_cells, np.nan), where=accepted > 0)
+        count = np.bincount(cell[code == k], minlength=n_cells)
+        burden = np.divide(count, accepted, out=np.full(n_cells, np.nan), where=accepted > 0)
         found = [
             burden,
             np.bincount(cell[start[(code[start] == k) & (length == 2)]], minlength=n_cells),
             *_runs(code == k, start, length, cell, n_cells),
-            *(np.bincount(cell[_every(code, stretch, start, length, k, beats)], minlength=n_cells) for beats in (2, 3)),
+            *(
+                np.bincount(
+                    cell[_every(code, stretch, start=start, length=length, k=k, beats=beats)], minlength=n_cells
+                )
+                for beats in (2, 3)
+            ),
             *_runs(called == k, *possible, cell, n_cells),
         ]
         result |= {f"{pattern}_{name}": values for pattern, values in zip(PATTERNS, found, strict=True)}
@@ -97,16 +103,16 @@ def _same(code: IntArray, stretch: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _runs(
-    own: npt.NDArray[np.bool_], start: IntArray, length: IntArray, cell: IntArray, n_cells: int
+    members: npt.NDArray[np.bool_], start: IntArray, length: IntArray, cell: IntArray, n_cells: int
 ) -> tuple[IntArray, IntArray]:
-    """Return number and longest length (n_cells,) of the runs of at least `RUN_BEATS` beats that are `own`."""
-    is_run = own[start] & (length >= RUN_BEATS)
+    """Return number and longest length (n_cells,) of the runs of at least `RUN_BEATS` beats that are `members`."""
+    is_run = members[start] & (length >= RUN_BEATS)
     longest = np.zeros(n_cells, dtype=np.int64)
     np.maximum.at(longest, cell[start[is_run]], length[is_run])
     return np.bincount(cell[start[is_run]], minlength=n_cells), longest
 
 
-def _every(code: IntArray, stretch: IntArray, start: IntArray, length: IntArray, k: int, beats: int) -> IntArray:
+def _every(code: IntArray, stretch: IntArray, *, start: IntArray, length: IntArray, k: int, beats: int) -> IntArray:
     """Return the first beats of stretches in which one beat in so many is of class k and the others are not ectopic.
 
     `start` and `length` are those of the runs of one code within one stretch.

@@ -155,7 +155,7 @@ def _rows(
     return pd.DataFrame(columns)[list(EPISODE_COLUMNS)]
 
 
-def in_words(kind: str, name: str, start_s: float, end_s: float, n_beats: int, n_review: int, rate: float) -> str:
+def in_words(kind: str, name: str, *, start_s: float, end_s: float, n_beats: int, n_review: int, rate: float) -> str:
     """Say what an episode is, such as "run of 9 V at 200/min from 12.3 s"."""
     review = f", {n_review} in review" if n_review else ""
     if kind.endswith("pause"):

@@ -111,10 +111,10 @@ def fit_familiar(
         Where no training record has one of the leads.
     """
     train = records.loc[records["split"] == "train", ["corpus", "record", "patient"]]
-    own = train.merge(scales[["corpus", "record", "leads", "lead_scale"]], on=["corpus", "record"], validate="1:1")
+    scaled = train.merge(scales[["corpus", "record", "leads", "lead_scale"]], on=["corpus", "record"], validate="1:1")
     found: dict[str, dict[str, list[float]]] = {lead: {} for lead in leads}
     listed = []
-    for row in own.itertuples(index=False):
+    for row in scaled.itertuples(index=False):
         values = dict(zip(row.leads.split(";"), map(float, row.lead_scale.split(";")), strict=True))
         listed.append({lead: value for lead, value in values.items() if lead in found})
         for lead, value in listed[-1].items():
@@ -154,14 +154,15 @@ def unlike(
         return []
     found: dict[str, str] = {}
     settings = SignalSettings(**signal)
-    cut, high_cut = highest_cut(inputs.fs_file, settings.fs), settings.band_hz[1]
+    record = inputs.record
+    cut, high_cut = highest_cut(record.fs_file, settings.fs), settings.band_hz[1]
     if cut < high_cut:
-        found["rate"] = f"{inputs.fs_file:g} Hz hold nothing above {cut:g} Hz; the model knows up to {high_cut:g} Hz"
-    known = familiar.known(inputs.leads)
+        found["rate"] = f"{record.fs_file:g} Hz hold nothing above {cut:g} Hz; the model knows up to {high_cut:g} Hz"
+    known = familiar.known(record.leads)
     if not known:
-        found["leads"] = f"{', '.join(inputs.leads)}; the model learnt from {', '.join(familiar.scale_mv)}"
+        found["leads"] = f"{', '.join(record.leads)}; the model learnt from {', '.join(familiar.scale_mv)}"
     else:
-        names, scale = [inputs.leads[k] for k in known], [float(inputs.lead_scale[k]) for k in known]
+        names, scale = [record.leads[k] for k in known], [float(record.lead_scale[k]) for k in known]
         ratio, (low, high) = amplitude(names, scale, familiar.scale_mv), familiar.amplitude
         if not low <= ratio <= high:
             found["amplitude"] = (
@@ -173,7 +174,7 @@ def unlike(
     share = float(far.mean())
     if share > familiar.far_share:
         found["shapes"] = f"{100 * share:.0f} % of the beats are far from every prototype"
-    return [Remark(inputs.corpus, inputs.record, f"unlike:{name}", detail) for name, detail in found.items()]
+    return [Remark(record.corpus, record.record, f"unlike:{name}", detail) for name, detail in found.items()]
 
 
 def turned(inputs: RecordInputs, spec: InputSpec) -> BoolArray:
@@ -186,12 +187,12 @@ def turned(inputs: RecordInputs, spec: InputSpec) -> BoolArray:
     from beatlens.inputs.network_inputs import record_products
 
     rows = np.unique(np.linspace(0, len(inputs) - 1, min(COMPARED_BEATS, len(inputs))).astype(np.int64))
-    dots, norm2, present, bank = record_products(inputs.waves[rows], inputs.leads, spec.bank)
-    usual = (bank.labels == spec.classes[0]) & (bank.patients != inputs.patient)
+    dots, norm2, present, bank = record_products(inputs.waves[rows], inputs.record.leads, spec.bank)
+    usual = (bank.labels == spec.classes[0]) & (bank.patients != inputs.record.patient)
 
     def nearest(sign: int, of: BoolArray, leads: BoolArray) -> FloatArray:
         """Return the similarity of each beat, turned over or not, to the nearest of some prototypes."""
-        result: FloatArray = combine(sign * dots, norm2, leads, bank, inputs.patient)[:, of].max(axis=1)
+        result: FloatArray = combine(sign * dots, norm2, leads, bank, inputs.record.patient)[:, of].max(axis=1)
         return result
 
     if not usual.any():

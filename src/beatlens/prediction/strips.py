@@ -98,6 +98,7 @@ def aggregate(
     beats: pd.DataFrame,
     annotated: pd.DataFrame,
     records: pd.DataFrame,
+    *,
     classes: Sequence[str],
     length_s: float | None,
     ectopic: Sequence[str],
@@ -172,7 +173,7 @@ def aggregate(
     result["reason"] = _joined(cell[review], beats["reason"].to_numpy()[review], n)
     own = [name for name in classes if name in ectopic]
     sequence = np.cumsum(sequence_starts(beats, stretches, gap_s), dtype=np.int64)
-    counted = ectopy(pred, review, sequence, cell, n, own)
+    counted = ectopy(pred, review, stretch=sequence, cell=cell, n_cells=n, ectopic=own)
     return result.assign(**counted)[stretch_columns(classes, ectopic)]
 
 

@@ -53,7 +53,7 @@ def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> 
     found: dict[str, str] = {}
     for shard, table in split_beats(shards, {(c[0], c[1]) for c in records if len(c) == 2}):
         inputs = prepare_record(shard, table, spec)
-        columns = [spec.leads.index(lead) for lead in inputs.leads]
+        columns = [spec.leads.index(lead) for lead in inputs.record.leads]
         annotated = table["corpus"] + "/" + table["record"] + "/" + table["matched_r_sample"].astype(str)
         for row, (beat, own) in enumerate(zip(annotated.where(table["matched"]), table["beat_id"], strict=True)):
             # Where one id is that of a detected beat and of an annotated beat that another detection matches, the first
@@ -62,7 +62,7 @@ def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> 
                 if name == own or name not in found:
                     waves[place[name]], present[place[name]] = 0.0, False
                     waves[place[name], columns], present[place[name], columns] = inputs.waves[row], True
-                    patients[place[name]], found[name] = inputs.patient, own
+                    patients[place[name]], found[name] = inputs.record.patient, own
     lost = sorted(set(wanted) - set(found))
     if lost:
         raise ValueError(
@@ -100,7 +100,7 @@ def similar_beats(shards: Sequence[Shard], bank: PrototypeBank, spec: InputSpec,
     columns = list(FOUND_COLUMNS[4:])
     for shard, table in split_beats(shards, records):
         inputs = prepare_record(shard, table, spec)
-        similarity = record_similarities(inputs.waves, inputs.leads, bank, "")
+        similarity = record_similarities(inputs.waves, inputs.record.leads, bank, "")
         ids = table["beat_id"].to_numpy(dtype=np.str_)
         rows = table[columns]
         for k, seed in enumerate(bank.beat_ids):

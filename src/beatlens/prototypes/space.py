@@ -152,20 +152,20 @@ def sample_beats(loaded: Iterable[RecordInputs], settings: LibrarySettings, seed
     """
     import pandas as pd
 
-    from beatlens.beats.beat_table import RR_FEATURES
+    from beatlens.beats.settings import feature_columns
 
-    columns = [RR_FEATURES.index(name) - len(RR_FEATURES) for name in RR_COLUMNS]  # what says the rate comes before
+    columns = feature_columns(RR_COLUMNS)
     waves, rr, tables = [], [], []
     taken: dict[str, int] = {}
     for inputs in loaded:
-        left = settings.max_patient_beats - taken.get(inputs.patient, 0)
+        left = settings.max_patient_beats - taken.get(inputs.record.patient, 0)
         rows = np.arange(len(inputs))
         if len(rows) > left:
-            rng = np.random.default_rng(derive_seed(seed, "space", inputs.corpus, inputs.record))
+            rng = np.random.default_rng(derive_seed(seed, "space", inputs.record.corpus, inputs.record.record))
             rows = np.sort(rng.choice(rows, max(left, 0), replace=False))
-        taken[inputs.patient] = taken.get(inputs.patient, 0) + len(rows)
+        taken[inputs.record.patient] = taken.get(inputs.record.patient, 0) + len(rows)
         waves.append(inputs.waves[rows, 0])
-        rr.append(inputs.rr[rows][:, columns])
+        rr.append(inputs.record.rr[rows][:, columns])
         names = ["beat_id", "corpus", "patient", "label", "reason", "annotated_noise", "rr_before_s"]
         tables.append(inputs.beats[names].iloc[rows])
     if not tables or not sum(map(len, tables)):
@@ -208,8 +208,8 @@ def cluster_table(space: FeatureSpace, sample: BeatSample) -> pd.DataFrame:
     rows = []
     for cluster, centre in enumerate(space.centres):
         members = np.flatnonzero(assigned == cluster)
-        own = sample.table.iloc[members]
-        known = own.loc[~own["label"].isin(["", "none"]), "label"].tolist()
+        members_table = sample.table.iloc[members]
+        known = members_table.loc[~members_table["label"].isin(["", "none"]), "label"].tolist()
         mix = label_mix(known)
         main = mix.partition(":")[0]
         hits = known.count(main)
@@ -218,15 +218,15 @@ def cluster_table(space: FeatureSpace, sample: BeatSample) -> pd.DataFrame:
         rows.append(
             {
                 "cluster": cluster,
-                "size": len(own),
-                "patients": len(own[["corpus", "patient"]].drop_duplicates()),
+                "size": len(members_table),
+                "patients": len(members_table[["corpus", "patient"]].drop_duplicates()),
                 "main_label": main,
                 "purity": hits / len(known) if known else float("nan"),
                 "purity_lo": low,
                 "purity_hi": high,
                 "label_mix": mix,
                 "noise_ratio": float(noisy.to_numpy()[members].mean()) if len(members) else float("nan"),
-                "mean_rr_before_s": float(own["rr_before_s"].mean()) if len(members) else float("nan"),
+                "mean_rr_before_s": float(members_table["rr_before_s"].mean()) if len(members) else float("nan"),
                 "beat_id": "" if nearest is None else sample.table["beat_id"].iloc[nearest],
             }
         )

@@ -60,21 +60,21 @@ def summarise(library: pd.DataFrame, validation: pd.DataFrame, classes: Sequence
 
     rows = []
     for name in classes:
-        own = library[library["class"] == name]
-        weights = own["neighbours"].to_numpy(dtype=np.float64)
-        noise = own["noise_ratio"].to_numpy(dtype=np.float64)
+        of_class = library[library["class"] == name]
+        weights = of_class["neighbours"].to_numpy(dtype=np.float64)
+        noise = of_class["noise_ratio"].to_numpy(dtype=np.float64)
         known = np.isfinite(noise) & (weights > 0)
         rows.append(
             {
                 "class": name,
-                "prototypes": len(own),
-                "patients": len(own[["corpus", "patient"]].drop_duplicates()),
-                "beats": int(own["size"].sum()),
-                "median_size": float(own["size"].median()),
-                "median_purity": float(own["purity"].dropna().median()),
-                "least_purity": float(own["purity"].min()),
+                "prototypes": len(of_class),
+                "patients": len(of_class[["corpus", "patient"]].drop_duplicates()),
+                "beats": int(of_class["size"].sum()),
+                "median_size": float(of_class["size"].median()),
+                "median_purity": float(of_class["purity"].dropna().median()),
+                "least_purity": float(of_class["purity"].min()),
                 "noise_ratio": float(np.average(noise[known], weights=weights[known])) if known.any() else np.nan,
-                "suspicious": int((validation.loc[own.index, "suspicious"] != "").sum()),
+                "suspicious": int((validation.loc[of_class.index, "suspicious"] != "").sum()),
             }
         )
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))

@@ -57,7 +57,10 @@ def _episodes(inputs: ReportInputs) -> dict[str, Any] | None:
         {
             "record": f"{row['corpus']}/{row['record']}",
             "words": in_words(
-                *(row[name] for name in ("kind", "class", "start_s", "end_s", "n_beats", "n_review", "rate_per_min"))
+                row["kind"],
+                row["class"],
+                **{name: row[name] for name in ("start_s", "end_s", "n_beats", "n_review")},
+                rate=row["rate_per_min"],
             ),
         }
         for part in shown

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.decision.calibration import fit_class_calibration
 from beatlens.inputs.look_alikes import LookAlikeSettings
 from beatlens.inputs.network_inputs import InputSpec
 from beatlens.learning.held_out import HELD_OUT, fold_tables, labelled_outputs
-from beatlens.learning.train_and_bundle import fold_state, train_model, versions
+from beatlens.learning.train_and_bundle import TrainingJob, fold_state, train_model, versions
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards.learning_shards import SealedShard
 from beatlens.shards.record_table import records_digest, split_listing
@@ -104,10 +104,11 @@ def cross_fitted(
         spec = mined_spec(shards, table, settings)
         state = fold_state(state_path, fold) if state_path is not None else None
         logger.info("network without fold %d of %d", fold + 1, folds)
-        network, _, _, device = train_model(shards, table, spec, settings, state, f"{key} fold {fold}")
-        for beats, _, logits, _, _ in labelled_outputs(shards, table, spec, network, device):
-            columns = {f"logit_{name}": logits[:, k] for k, name in enumerate(classes)}
-            parts.append(beats[list(BEAT_COLUMNS)].assign(fold=fold, **columns))
+        trained = train_model(TrainingJob(shards, table, spec, settings, state, f"{key} fold {fold}"))
+        device = trained.device
+        for found in labelled_outputs(shards, table, spec, trained.network, device):
+            columns = {f"logit_{name}": found.logits[:, k] for k, name in enumerate(classes)}
+            parts.append(found.beats[list(BEAT_COLUMNS)].assign(fold=fold, **columns))
         patients.append(split_listing(table)[HELD_OUT])
     result = pd.concat(parts, ignore_index=True).sort_values("beat_id", ignore_index=True)
     logits = result[[f"logit_{name}" for name in classes]].to_numpy()
@@ -133,7 +134,9 @@ def mined_spec(shards: Sequence[SealedShard], records: pd.DataFrame, settings: M
     geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
     classes, leads = tuple(settings["classes"]), tuple(settings["leads"])
     prototypes, seed = PrototypeSettings(**settings["prototypes"]), settings["split"]["seed"]
-    bank = mine(shards, records, classes, leads, geometry, beats, prototypes, seed).bank
+    bank = mine(
+        shards, records, classes=classes, leads=leads, geometry=geometry, beats=beats, settings=prototypes, seed=seed
+    ).bank
     return InputSpec(classes, leads, geometry, beats, bank, LookAlikeSettings(**settings["look_alikes"]))
 
 
@@ -164,8 +167,8 @@ def calibrated_classes(
     """
     result = np.empty(len(target), dtype=np.int64)
     groups = np.array(patients)
-    for own in np.unique(fold):
-        out = fold == own
+    for left_out in np.unique(fold):
+        out = fold == left_out
         temperature, offsets = fit_class_calibration(
             logits[~out], target[~out], groups[~out].tolist(), weighted=weighted
         )

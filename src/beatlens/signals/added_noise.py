@@ -220,6 +220,7 @@ def add_bursts(
     waves: FloatArray,
     r_index: IntArray,
     amplitude: FloatArray,
+    *,
     geometry: BeatGeometry,
     noise: Sequence[NoiseSource],
     settings: NoiseSettings,

@@ -43,12 +43,19 @@ class RPeakSettings:
 MIN_LENGTH_S = 0.5
 """A shorter record has no beats."""
 CLEAR_SHARE = 0.25
-LEAD_S, CLIMB_S = 0.01, 0.01
+"""Share of the best lead's contrast from which on a lead shows its complexes clearly."""
+LEAD_S = 0.01
+"""The search for the main deflection is centred so much before the peak of the energy."""
+CLIMB_S = 0.01
+"""How far a weighted maximum climbs to the top beside it."""
 RUN_MARGIN_S = 0.18
 """No other beat lies closer to a run of a fast rhythm."""
 DISORGANISED_S = 3.0
 """A disorganised rhythm of this length is flutter or fibrillation."""
-MAJORITY_FACTOR, EARLY_FACTOR = 1.4, 1.7
+MAJORITY_FACTOR = 1.4
+"""How much more the sign counts that wins in most beats."""
+EARLY_FACTOR = 1.7
+"""How much more the earlier of an upward and a downward deflection counts."""
 DETECTORS = ("consensus", "sleepecg", "neurokit", "gqrs", "xqrs", "annotation")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.signals.quality import RecordSignals
+from beatlens.signals.record_signals import RecordSignals
 from beatlens.signals.wave_windows import WaveWindows, wave_windows
 
 FloatArray = npt.NDArray[np.float32]
@@ -109,7 +109,9 @@ def signal_cells(signals: RecordSignals, time: Float64Array, scale: FloatArray) 
     around = np.concatenate([[-np.inf], time, [np.inf]])
     after = np.searchsorted(time, middle)
     of_beat = (middle - around[after] < AFTER_R_S) | (around[after + 1] - middle < BEFORE_R_S)
-    windows = wave_windows(signals.signal, signals.fs, length, size, largest, unseen | constant, scale)
+    windows = wave_windows(
+        signals.signal, signals.fs, cell=length, size=size, largest=largest, unseen=unseen | constant, scale=scale
+    )
     return SignalCells(length / signals.fs, highest - lowest, unseen, constant, of_beat, windows)
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from beatlens.shards.stretches import DOUBTED_KINDS, Stretch
 from beatlens.signals.beat_likeness import foreign_beats, likeness
-from beatlens.signals.quality import RecordSignals
+from beatlens.signals.record_signals import RecordSignals
 from beatlens.signals.signal_cells import SignalCells, long_runs, runs, signal_cells
 from beatlens.signals.wave_windows import MIN_PERIOD_S
 
@@ -93,7 +93,7 @@ def find_stretches(
         low, high = int(start / cells.length_s), min(-int(-stop // cells.length_s), cells.n)
         _tell_gap_apart(kind, cells, scale, low, high)
         of_gap[low:high] = number
-    return _listed(kind, of_gap, cells, gaps, time, end_s)
+    return _listed(kind, of_gap=of_gap, cells=cells, gaps=gaps, time=time, end_s=end_s)
 
 
 def _gaps(time: Float64Array, end_s: float) -> list[tuple[float, float]]:
@@ -216,6 +216,7 @@ def _absorb(told: npt.NDArray[np.object_], least: int) -> None:
 
 def _listed(
     kind: npt.NDArray[np.object_],
+    *,
     of_gap: IntArray,
     cells: SignalCells,
     gaps: list[tuple[float, float]],

@@ -90,6 +90,7 @@ class WaveWindows:
 def wave_windows(
     signal: FloatArray,
     fs: float,
+    *,
     cell: int,
     size: FloatArray,
     largest: FloatArray,

@@ -80,13 +80,13 @@ def case_parts(
     scale = 1 / mass if mass > 0 else 0.0
     names = np.array([waves.names[k] for k in waves.cell_player[0]])
     parts: dict[Part, float] = {(method, RHYTHM, ""): rhythm * scale}
-    own = np.zeros(len(names), dtype=bool)
+    of_beat = np.zeros(len(names), dtype=bool)
     for wave in WAVES:
         chosen = names == f"{wave} {number}"
-        own |= chosen
-        for row, lead in enumerate(scene.leads):
+        of_beat |= chosen
+        for row, lead in enumerate(scene.record.leads):
             parts[method, wave, lead] = float(sums[row, chosen].sum()) * scale
-    parts[method, OTHER, ""] = float(sums[:, ~own].sum()) * scale
+    parts[method, OTHER, ""] = float(sums[:, ~of_beat].sum()) * scale
     single = sorted(name for name in attributions if name != "fused")
     cells = {name: cell_sums(attributions[name].values, np.diff(edges)).ravel() for name in single}
     pairs = {(f"{a} and {b}", "", ""): _rank_correlation(cells[a], cells[b]) for a, b in combinations(single, 2)}
@@ -125,9 +125,9 @@ def cohort_table(cases: Sequence[CaseParts], classes: Sequence[str], draws: int,
 
     rows: list[dict[str, Any]] = []
     for name in classes:
-        own = [case for case in cases if case.label == name and case.outcome in {"correct", "wrong"}]
+        of_class = [case for case in cases if case.label == name and case.outcome in {"correct", "wrong"}]
         for kind in (PART, AGREEMENT):
-            found = [_row(kind, name, key, own, draws, seed) for key in _keys(own, kind)]
+            found = [_row(kind, name, key=key, cases=of_class, draws=draws, seed=seed) for key in _keys(of_class, kind)]
             for row, p in zip(found, holm([row["p"] for row in found]), strict=True):
                 row["p_holm"] = p
             rows += sorted(found, key=lambda row: -abs(np.nan_to_num(row["correct"])))
@@ -142,7 +142,7 @@ def _keys(cases: Sequence[CaseParts], kind: str) -> list[Part]:
     return sorted({key for case in cases for key in _values(case, kind)})
 
 
-def _row(kind: str, name: str, key: Part, cases: Sequence[CaseParts], draws: int, seed: int) -> dict[str, Any]:
+def _row(kind: str, name: str, *, key: Part, cases: Sequence[CaseParts], draws: int, seed: int) -> dict[str, Any]:
     groups: tuple[dict[str, list[float]], dict[str, list[float]]] = {}, {}
     for case in cases:
         value = _values(case, kind).get(key, np.nan)

@@ -45,17 +45,17 @@ def fixed_nulls(
     shape = signal.shape
     place = np.arange(shape[1])
     near = (np.abs(place[:, None] - r_places[None, :]) <= R_PEAK_S * fs).any(axis=1)
-    own = np.zeros(shape[1], dtype=bool)
+    of_target = np.zeros(shape[1], dtype=bool)
     for first, stop in beats:
-        own |= (place >= first) & (place < stop)
+        of_target |= (place >= first) & (place < stop)
     return {
         "empty": np.zeros(shape),
         "uniform": np.ones(shape),
         "signal": np.abs(signal - np.median(signal, axis=1, keepdims=True)).astype(np.float64),
         "r_peak": np.broadcast_to(near.astype(np.float64), shape),
-        "target_beat": np.broadcast_to(own.astype(np.float64), shape),
+        "target_beat": np.broadcast_to(of_target.astype(np.float64), shape),
         "change": change,
-        "target_change": np.where(own, change, 0.0),
+        "target_change": np.where(of_target, change, 0.0),
     }
 
 

@@ -72,11 +72,11 @@ def sensitivity_n(sums: Array, subsets: Subsets) -> float:
         Of the same cells.
     """
     found = []
-    for own, loss in zip(_subset_sums(sums, subsets), subsets.loss, strict=True):
-        spread = own.std() * loss.std()
+    for summed, loss in zip(_subset_sums(sums, subsets), subsets.loss, strict=True):
+        spread = summed.std() * loss.std()
         if loss.std() > 0:
-            alike = own.std() <= 1e-12 * np.abs(own).max(initial=0.0)
-            found.append(0.0 if alike else float(((own - own.mean()) * (loss - loss.mean())).mean() / spread))
+            alike = summed.std() <= 1e-12 * np.abs(summed).max(initial=0.0)
+            found.append(0.0 if alike else float(((summed - summed.mean()) * (loss - loss.mean())).mean() / spread))
     return float(np.mean(found)) if found else float("nan")
 
 
@@ -92,11 +92,11 @@ def infidelity(sums: Array, subsets: Subsets) -> float:
     sums, subsets
         As for `sensitivity_n`.
     """
-    own, loss = _subset_sums(sums, subsets).ravel(), subsets.loss.ravel()
+    summed, loss = _subset_sums(sums, subsets).ravel(), subsets.loss.ravel()
     total = float(loss @ loss)
     if not total > 0:
         return float("nan")
-    size, together = float(own @ own), max(0.0, float(own @ loss))
+    size, together = float(summed @ summed), max(0.0, float(summed @ loss))
     return 1.0 - (together**2 / (size * total) if size > 0 else 0.0)
 
 

@@ -107,16 +107,16 @@ def _area(
 ) -> Interval:
     if not len(scores):
         return Interval(np.nan, np.nan, np.nan)
-    _, own = np.unique(patient, return_inverse=True)
+    _, number = np.unique(patient, return_inverse=True)
     return histogram_interval(
         scores.to_numpy(dtype=np.float64),
         there.astype(np.int64),
-        2,
-        own.astype(np.int64),
-        auroc,
-        settings.bootstrap,
-        settings.level,
-        seed,
+        n_groups=2,
+        patient=number.astype(np.int64),
+        statistic=auroc,
+        draws=settings.bootstrap,
+        level=settings.level,
+        seed=seed,
         of_class=True,
     )
 

@@ -143,6 +143,7 @@ def select_cases(
     beats: pd.DataFrame,
     records: pd.DataFrame,
     classes: Sequence[str],
+    *,
     settings: CaseSettings,
     window: WindowSettings,
     seed: int,
@@ -180,8 +181,8 @@ def select_cases(
     table["outcome"] = outcomes(table)
     table = table[table["end_s"] - table["start_s"] <= settings.max_duration_s]
     used: dict[str, int] = {}
-    chosen = _choose("beat", table, classes, settings, used, seed)
-    chosen += _choose("window", windows, classes[1:], settings, used, seed)
+    chosen = _choose("beat", table, classes=classes, settings=settings, used=used, seed=seed)
+    chosen += _choose("window", windows, classes=classes[1:], settings=settings, used=used, seed=seed)
     result = pd.DataFrame(chosen, columns=list(CASE_COLUMNS))
     if result["case"].duplicated().any():
         raise ValueError(
@@ -196,12 +197,7 @@ def select_cases(
 
 
 def _choose(
-    target: str,
-    table: pd.DataFrame,
-    classes: Sequence[str],
-    settings: CaseSettings,
-    used: dict[str, int],
-    seed: int,
+    target: str, table: pd.DataFrame, *, classes: Sequence[str], settings: CaseSettings, used: dict[str, int], seed: int
 ) -> list[dict[str, object]]:
     """Choose targets of one kind in turn over classes and outcomes; `used`, cases a patient, is updated."""
     rng = np.random.default_rng(derive_seed(seed, "cases") if target == "beat" else derive_seed(seed, "cases", target))

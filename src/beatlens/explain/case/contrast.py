@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.inputs.network_inputs import PreparedRecord
+from beatlens.inputs.prepared_record import PreparedRecord
 from beatlens.inputs.prototype_bank import PrototypeBank
 from beatlens.inputs.record_view import RecordView, RecordViews
 
@@ -78,14 +78,14 @@ def find_contrast(
         Prototypes.
     """
     usable = ~view.review & (view.pred != explained)
-    own, classes = bank.for_leads(view.record.leads), bank.classes
+    in_leads, classes = bank.for_leads(view.record.leads), bank.classes
     reference = classes[0]
     if explained != reference:
         if view.accepted(reference).sum() >= MIN_BEATS:
             return Contrast(reference, "record", view.median_beat(reference))
         if (wave := views.median_elsewhere(view, reference, MIN_BEATS)) is not None:
             return Contrast(reference, "patient", wave)
-        if found := _prototypes(view.record, own, reference):
+        if found := _prototypes(view.record, in_leads, reference):
             return found
     names, counts = np.unique(view.pred[usable].astype(str), return_counts=True)
     if len(names) and counts.max() >= MIN_BEATS:
@@ -95,13 +95,13 @@ def find_contrast(
     if not others or explained != reference:
         return None
     likely = max(others, key=lambda name: view.probability[row, classes.index(name)])
-    return _prototypes(view.record, own, likely)
+    return _prototypes(view.record, in_leads, likely)
 
 
-def _prototypes(record: PreparedRecord, own: PrototypeBank, label: str) -> Contrast | None:
+def _prototypes(record: PreparedRecord, bank: PrototypeBank, label: str) -> Contrast | None:
     """Return the median of other patients' prototypes of a class, or None where a lead has none."""
-    rows = (own.labels == label) & (own.patients != record.patient)
-    if not own.present[rows].any(axis=0).all():
+    rows = (bank.labels == label) & (bank.patients != record.patient)
+    if not bank.present[rows].any(axis=0).all():
         return None
-    waves = [np.median(own.waves[rows & own.present[:, lead], lead], axis=0) for lead in range(len(record.leads))]
+    waves = [np.median(bank.waves[rows & bank.present[:, lead], lead], axis=0) for lead in range(len(record.leads))]
     return Contrast(label, "prototypes", (np.stack(waves) * record.lead_scale[:, None]).astype(np.float32))

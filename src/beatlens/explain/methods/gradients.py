@@ -83,10 +83,10 @@ def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: boo
         total += gradient.double().sum(0)
         total_rr += gradient_rr.double().sum(0)
     values = (total / len(places) * (signal - start)).cpu().numpy()
-    own = float((total_rr / len(places) * (rr - rr_start)).sum())
+    rhythm_value = float((total_rr / len(places) * (rr - rr_start)).sum())
     full, empty = _ends(model, signal, rr, start, rr_start)
-    missing = full - empty - float(values.sum()) - (own if rhythm else 0.0)
-    return Gradients(values, own if rhythm else None, full, empty, missing, len(places) + 2)
+    missing = full - empty - float(values.sum()) - (rhythm_value if rhythm else 0.0)
+    return Gradients(values, rhythm_value if rhythm else None, full, empty, missing, len(places) + 2)
 
 
 def _ends(model: SignalModel, signal: Tensor, rr: Tensor, start: Tensor, rr_start: Tensor) -> tuple[float, float]:
@@ -141,7 +141,7 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Grad
 def _overlay(model: SignalModel, beats: Tensor) -> Tensor:
     """Place maps of beats (B, L, T) on the window, (L, window); the mean where they overlap."""
     scene = model.scene
-    total = torch.zeros(len(scene.leads), scene.stop - scene.start, dtype=torch.float64, device=beats.device)
+    total = torch.zeros(len(scene.record.leads), scene.stop - scene.start, dtype=torch.float64, device=beats.device)
     count = torch.zeros(scene.stop - scene.start, dtype=torch.float64, device=beats.device)
     for row in range(len(scene.r_index)):
         samples = model.tensor(scene.beat_samples(row) - scene.start)

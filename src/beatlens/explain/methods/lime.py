@@ -65,5 +65,12 @@ def solve_lime(coalitions: Coalitions, targets: npt.ArrayLike, *, kernel_width: 
         error = np.zeros(len(values))
     else:
         residuals = y - mean_y - design @ values
-        error = clustered_error(inverse, design, weights, residuals, coalitions.draws, coalitions.groups)
+        error = clustered_error(
+            inverse,
+            design=design,
+            weights=weights,
+            residuals=residuals,
+            draws=coalitions.draws,
+            groups=coalitions.groups,
+        )
     return Solution(values, error, float(y[0]), float(y[1]), len(masks))

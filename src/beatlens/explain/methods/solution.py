@@ -51,6 +51,7 @@ def check_targets(values: npt.ArrayLike, n_masks: int, method: str) -> Array:
 
 def clustered_error(
     project: Array,
+    *,
     design: Array,
     weights: Array,
     residuals: Array,

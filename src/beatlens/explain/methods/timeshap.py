@@ -124,9 +124,9 @@ def _cell_players(events: Players, strongest: list[int], leads: list[int]) -> Pl
     """Each chosen lead of each chosen event is a player; all else is one."""
     split = split_leads(events, strongest)
     size = len(strongest)
-    own = [lead * size + k for lead in leads for k in range(size)]
+    cells = [lead * size + k for lead in leads for k in range(size)]
     n_cells = len(split) - (split.rhythm is not None)
-    rest = [k for k in range(n_cells) if k not in set(own)]
-    names = [split.names[k] for k in own]
-    pools = [[k] for k in own] + ([rest] if rest else [])
+    rest = [k for k in range(n_cells) if k not in set(cells)]
+    names = [split.names[k] for k in cells]
+    pools = [[k] for k in cells] + ([rest] if rest else [])
     return pooled_players(split, pools, [*names, *([REST] if rest else [])], "timeshap_cells")

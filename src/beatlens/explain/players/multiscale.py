@@ -51,14 +51,14 @@ def spread_by_change(players: Players, values: Array, change: Array) -> Array:
     if owner.shape != change.shape:
         raise ValueError(f"change of shape {change.shape}; expected {owner.shape}")
     placed = np.array([name != REST for name in players.names])
-    own = (owner >= 0) & np.append(placed, False)[owner]
+    has_place = (owner >= 0) & np.append(placed, False)[owner]
     n = len(players)
-    weight = np.where(own, change, 0.0)
-    total = np.bincount(owner[own], weights=weight[own], minlength=n)
-    samples = np.bincount(owner[own], minlength=n)
+    weight = np.where(has_place, change, 0.0)
+    total = np.bincount(owner[has_place], weights=weight[has_place], minlength=n)
+    samples = np.bincount(owner[has_place], minlength=n)
     even = total <= 0
     density = np.divide(values, np.where(even, samples, total), out=np.zeros(n), where=samples > 0)
-    return np.where(own, density[owner] * np.where(even[owner], 1.0, weight), 0.0)
+    return np.where(has_place, density[owner] * np.where(even[owner], 1.0, weight), 0.0)
 
 
 def unassigned(players: Players, values: Array) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.explain.result.attribution import CASE_KEYS, META_KEYS, SPREAD, Attribution, rhythm_share
+from beatlens.explain.result.attribution import Attribution, rhythm_share
+from beatlens.explain.result.metadata import CASE, SPREAD, AttributionMeta, FusionMetadata, PlayerValues
 
 Array = npt.NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> A
     Returns
     -------
     Attribution
-        In relative units. ``meta["fusion"]`` has the settings, the share of the mass lost to conflict of signs and to
+        In relative units. ``meta.fusion`` has the settings, the share of the mass lost to conflict of signs and to
         missing partners, and each method's share that pruning left.
     """
     if not attributions:
@@ -92,31 +92,34 @@ def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> A
     fused = _unit_mass(fused)
     rhythm = float(fused[-1]) if asked.any() else None
     values, unassigned = fused[:-2].reshape(first.values.shape).astype(np.float32), float(fused[-2])
-    meta: dict[str, Any] = dict.fromkeys(META_KEYS) | {key: first.meta[key] for key in CASE_KEYS}
-    for key in {"baseline", "contrast", "lead_off"} & set(first.meta):
-        same = all(attribution.meta.get(key) == first.meta[key] for attribution in attributions.values())
-        meta[key] = first.meta[key] if same else None
-    meta |= {
-        "method": "fused",
-        "units": "relative",
-        "spread": SPREAD,
-        "players": {"kind": "fused", "names": [], "values": []},
-        "n_evaluations": sum(int(attributions[name].meta["n_evaluations"] or 0) for name in names),
-        "rhythm": rhythm,
-        "rhythm_share": rhythm_share(values, rhythm, unassigned),
-        "unassigned": unassigned,
-        "fusion": {
-            "methods": names,
-            "aggregate": settings.aggregate,
-            "beta": settings.beta,
-            "tau": settings.tau,
-            "sign": settings.sign,
-            "weights": dict(zip(names, weights.tolist(), strict=True)),
-            "lost_to_conflict": lost["conflict"],
-            "lost_unmatched": lost["unmatched"],
-            "kept_after_pruning": dict(zip(names, kept, strict=True)),
-        },
+    same = {
+        name: getattr(first.meta, name)
+        for name in ("baseline", "contrast", "lead_off")
+        if len({getattr(attribution.meta, name) for attribution in attributions.values()}) == 1
     }
+    meta = AttributionMeta(
+        **{name: getattr(first.meta, name) for name in CASE},
+        **same,
+        method="fused",
+        units="relative",
+        spread=SPREAD,
+        players=PlayerValues("fused"),
+        n_evaluations=sum(attributions[name].meta.n_evaluations or 0 for name in names),
+        rhythm=rhythm,
+        rhythm_share=rhythm_share(values, rhythm, unassigned),
+        unassigned=unassigned,
+        fusion=FusionMetadata(
+            methods=tuple(names),
+            aggregate=settings.aggregate,
+            beta=settings.beta,
+            tau=settings.tau,
+            sign=settings.sign,
+            weights=dict(zip(names, weights.tolist(), strict=True)),
+            lost_to_conflict=lost["conflict"],
+            lost_unmatched=lost["unmatched"],
+            kept_after_pruning=dict(zip(names, kept, strict=True)),
+        ),
+    )
     return Attribution(values, first.leads, first.fs, first.start_s, meta)
 
 
@@ -129,12 +132,15 @@ def _check_grid(attributions: Mapping[str, Attribution]) -> None:
             and first.values.shape == attribution.values.shape
             and first.fs == attribution.fs
             and first.start_s == attribution.start_s
-            and all(first.meta[key] == attribution.meta[key] for key in ("case", "beat_id", "class", "target"))
+            and all(
+                getattr(first.meta, key) == getattr(attribution.meta, key)
+                for key in ("case", "beat_id", "case_class", "target")
+            )
         )
         if not same:
             raise ValueError(
-                f"fusion of {name} ({first.meta['case']}, {first.values.shape}, {first.fs} Hz, {first.start_s} s) with "
-                f"{other} ({attribution.meta['case']}, {attribution.values.shape}, {attribution.fs} Hz, "
+                f"fusion of {name} ({first.meta.case}, {first.values.shape}, {first.fs} Hz, {first.start_s} s) with "
+                f"{other} ({attribution.meta.case}, {attribution.values.shape}, {attribution.fs} Hz, "
                 f"{attribution.start_s} s); expected one case on one grid"
             )
 
