@@ -221,12 +221,12 @@ def _case(record: PredictedRecord, beat_id: str, case_class: str | None) -> Case
 
 
 def _by_method(record: PredictedRecord, case: Case, method: str, settings: ExplainSettings, seed: int) -> Attribution:
-    from beatlens.explain.explainer import case_engine, explain_case
+    from beatlens.explain.explainer import Explainer, explain_case
 
     own = record.predictions
     with as_in_a_run(own.config["compute_threads"]):
-        engine, target = case_engine(case, own.views, own.bundle, own.network, settings)
-        return explain_case(case, engine, target, method, settings, seed)
+        explainer = Explainer(own.views, own.bundle, own.network, settings, seed)
+        return explain_case(explainer.prepare(case), method)
 
 
 def _window(config: Mapping[str, Any]) -> WindowSettings:

@@ -188,8 +188,9 @@ class PredictedRecord:
         ValueError
             For a stretch that isn't in the record.
         """
-        from beatlens.figures.paper.ecg import EcgFigure, Strip
+        from beatlens.figures.paper.ecg import EcgFigure
         from beatlens.figures.paper.scale import PaperScale
+        from beatlens.figures.paper.strip import Strip
         from beatlens.figures.paper.style import styled
 
         end_s = min(start_s + 10.0, self.duration_s) if end_s is None else end_s
