@@ -2,11 +2,13 @@
 # make .venv   the environment alone                            make clean   remove results and environment
 # make predict FOLDER=...   a report on one's own recordings    make ship    train the bundle of models/mitdb again
 # make faults  kills, damage and hostile inputs, each judged (docs/reliability.md)
+# make docs    the tables of config/README.md                   make docs-site   the pages as a site, site/index.html
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEVELOPMENT := .venv/.development
+DOCUMENTS := .venv-docs
 
 # What is given to `make predict`, as one word of the shell whatever is in it.
 FOLDER ?=
@@ -14,7 +16,7 @@ NAME ?=
 BUNDLE ?= models/mitdb
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: demo predict ship faults test lint types unit science workflow docs clean .venv
+.PHONY: demo predict ship faults test lint types unit science workflow docs docs-site clean .venv
 
 demo: $(INSTALLED)
 	@$(BIN)/snakemake --cores $(CORES)
@@ -43,13 +45,13 @@ faults: $(INSTALLED)
 
 .venv: $(INSTALLED)
 
-# beatlens.pth makes the package importable, by a path from site-packages that holds wherever this folder is moved to.
+# The package is installed from this folder, as it stands: what it needs is there by then, so nothing is resolved again.
 # Stamps, since a folder that exists doesn't tell whether the installation into it came to its end.
-$(INSTALLED): envs/requirements.txt
+$(INSTALLED): envs/requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement envs/requirements.txt
-	@echo ../../../../src > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beatlens.pth"
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEVELOPMENT): $(INSTALLED) envs/requirements-dev.txt
@@ -77,5 +79,15 @@ unit science workflow: $(DEVELOPMENT)
 docs: $(INSTALLED)
 	PYTHONPATH=src $(BIN)/python scripts/document_config.py --schema workflow/schemas/config.schema.yaml --output config/README.md
 
+# Without network; mkdocs and what it needs stay out of .venv.
+docs-site: $(DOCUMENTS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCUMENTS)/bin/mkdocs build --quiet --strict
+	@echo "The pages: site/index.html"
+
+$(DOCUMENTS)/.installed: envs/requirements-docs.txt
+	$(PYTHON) -m venv $(DOCUMENTS)
+	$(DOCUMENTS)/bin/python -m pip install --quiet --requirement envs/requirements-docs.txt
+	@touch $@
+
 clean:
-	rm -rf results/* .snakemake .venv
+	rm -rf results/* .snakemake .venv $(DOCUMENTS) site

@@ -24,9 +24,10 @@ import yaml
 
 from beatlens.core.files import read_table, write_table
 from beatlens.evaluate.explanations.agreement import agreement
-from beatlens.evaluate.probes.shared import cell_values, probe_case
+from beatlens.evaluate.probes.shared import cell_values
 from beatlens.explain.case.choice import case_rows
 from beatlens.explain.case.target import Target
+from beatlens.explain.explainer import Explainer
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.record_view import RecordViews
 from beatlens.models.hybrid import HybridNet
@@ -67,11 +68,12 @@ def main() -> None:
         for shard, folder in zip(shards, folders, strict=True):
             predict(shard, bundle, network, folder)
         views = RecordViews(shards, folders, bundle.spec)
+        explainer = Explainer(views, bundle, network, settings, config["seed"])
         for case in case_rows(cases):
-            probe = probe_case(case, views, bundle, network, settings, seed=config["seed"])
+            probe = explainer.prepare(case)
             for method in settings.methods:
-                own[method].append(cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed))
-            on = np.ones((1, len(probe.engine.scene.leads), len(probe.edges) - 1), dtype=bool)
+                own[method].append(cell_values(probe, method))
+            on = np.ones((1, len(probe.engine.scene.record.leads), len(probe.edges) - 1), dtype=bool)
             full = [
                 probe.engine.cell_values(on, np.ones(1, bool), probe.edges, Target(probe.target.kind, k, "probability"))
                 for k in range(len(bundle.classes))

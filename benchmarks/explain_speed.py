@@ -38,7 +38,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import yaml  # noqa: E402
 
-from beatlens.beats.beat_table import RR_FEATURES  # noqa: E402
+from beatlens.beats.settings import RR_FEATURES  # noqa: E402
 from beatlens.core.leads import lead_id  # noqa: E402
 from beatlens.decision.calibration import Calibration  # noqa: E402
 from beatlens.explain.case.baselines import fill_signal  # noqa: E402
@@ -48,7 +48,7 @@ from beatlens.explain.engine.perturbation import PerturbationEngine  # noqa: E40
 from beatlens.explain.methods.kernelshap import solve_kernelshap  # noqa: E402
 from beatlens.explain.methods.sampling import shapley_coalitions  # noqa: E402
 from beatlens.explain.players.coalition import Players, segment_players  # noqa: E402
-from beatlens.inputs.network_inputs import lead_means  # noqa: E402
+from beatlens.inputs.prepared_record import PreparedRecord  # noqa: E402
 from beatlens.inputs.prototype_bank import PrototypeBank  # noqa: E402
 from beatlens.models.hybrid import HybridNet  # noqa: E402
 from beatlens.models.settings import ModelSettings, NetworkConfig  # noqa: E402
@@ -87,24 +87,32 @@ def make_scene(leads: tuple[str, ...], n_beats: int, targets: list[int]) -> Scen
     for row, beats in zip(windows, own, strict=True):
         row[: len(beats)] = beats
     signal = rng.normal(size=(len(leads), n_samples)).cumsum(axis=1).astype(np.float32) * 0.1
+    record = PreparedRecord(
+        corpus="benchmark",
+        record="record",
+        patient="benchmark/patient",
+        fs_file=GEOMETRY.fs,
+        leads=leads,
+        lead_scale=np.ones(len(leads), dtype=np.float32),
+        lead_ids=np.array([lead_id(lead) for lead in leads]),
+        geometry=GEOMETRY,
+        stored=signal,
+        rows=np.arange(len(leads)),
+        typical=rng.normal(size=(len(leads), GEOMETRY.length)).astype(np.float32),
+        r_index=r_index,
+        rr=rng.normal(size=(n_beats, len(RR_FEATURES))).astype(np.float32),
+        usual_rr_s=np.full(n_beats, 0.8),
+        windows=np.zeros((n_beats, CONTEXT), dtype=np.int64),
+        lengths=np.ones(n_beats, dtype=np.int64),
+        positions=np.zeros(n_beats, dtype=np.int64),
+    )
     return Scene(
-        "benchmark",
-        "record",
-        "benchmark/patient",
-        signal,
-        lead_means(signal),
-        leads,
-        np.array([lead_id(lead) for lead in leads]),
-        np.ones(len(leads), dtype=np.float32),
-        rng.normal(size=(len(leads), GEOMETRY.length)).astype(np.float32),
-        GEOMETRY,
-        r_index,
-        rng.normal(size=(n_beats, len(RR_FEATURES))).astype(np.float32),
-        np.zeros(len(RR_FEATURES), dtype=np.float32),
-        windows,
-        np.array([len(beats) for beats in own]),
-        np.array([t - beats[0] for t, beats in zip(targets, own, strict=True)]),
-        r_index,
+        record=record,
+        record_rows=np.arange(n_beats),
+        rr_off=np.zeros(len(RR_FEATURES), dtype=np.float32),
+        windows=windows,
+        lengths=np.array([len(beats) for beats in own]),
+        positions=np.array([t - beats[0] for t, beats in zip(targets, own, strict=True)]),
     )
 
 
@@ -120,19 +128,22 @@ class Naive:
     def logits(self, signal: torch.Tensor) -> torch.Tensor:
         """Return logits (M, n_targets, K) of signals (M, L, n_samples)."""
         scene, n = self.scene, len(signal)
-        n_beats, n_leads, n_targets = len(scene.r_index), len(scene.leads), len(scene.positions)
+        n_beats, n_leads, n_targets = len(scene.r_index), len(scene.record.leads), len(scene.positions)
         waves = signal[:, :, self.index].permute(0, 2, 1, 3).reshape(n * n_beats, n_leads, -1)
-        typical = torch.from_numpy(scene.typical).to(self.device).repeat(n * n_beats, 1)
+        typical = torch.from_numpy(scene.record.typical).to(self.device).repeat(n * n_beats, 1)
         features = self.network.encode_leads(waves.reshape(n * n_beats * n_leads, -1), typical)
         features = features.view(n * n_beats, n_leads, -1)
         present = torch.ones(features.shape[:2], dtype=torch.bool, device=self.device)
-        embeddings = self.network.mix_leads(features, present, torch.from_numpy(scene.lead_ids).to(self.device))
+        embeddings = self.network.mix_leads(features, present, torch.from_numpy(scene.record.lead_ids).to(self.device))
         offset = torch.arange(n, device=self.device)[:, None, None] * n_beats
-        move = lambda array: torch.from_numpy(array).to(self.device)  # noqa: E731
+
+        def move(array: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(array).to(self.device)
+
         targets = (move(scene.target_rows) + offset[:, 0]).reshape(-1)
-        own = waves[targets]
-        top = torch.einsum("nlt,plt->np", own, self.prototypes)
-        norm = own.pow(2).sum((1, 2))[:, None] * self.prototypes.pow(2).sum((1, 2))
+        target_waves = waves[targets]
+        top = torch.einsum("nlt,plt->np", target_waves, self.prototypes)
+        norm = target_waves.pow(2).sum((1, 2))[:, None] * self.prototypes.pow(2).sum((1, 2))
         similarity = torch.where(norm > 0, top / norm.sqrt(), 0.0).clamp(-1, 1)
         best = [similarity[:, columns].topk(self.bank.top_similar, dim=1).values for columns in self.by_class]
         prototype = torch.stack([*(b[:, 0] for b in best), *(b.mean(1) for b in best)], dim=1)
@@ -149,7 +160,7 @@ class Naive:
     def run(self, masks: np.ndarray, players: Players, fill: np.ndarray, batch: int) -> np.ndarray:
         """Return logits of masks without rhythm players, with a baseline that needs no anchors."""
         scene, parts = self.scene, []
-        signal = torch.from_numpy(scene.signal).to(self.device)
+        signal = torch.from_numpy(scene.record.signal).to(self.device)
         filled = signal.clone()
         filled[:, scene.start : scene.stop] = torch.from_numpy(fill).to(self.device)
         lengths = np.diff(players.edges)
@@ -176,7 +187,7 @@ def best(run: Callable[[], object], repeats: int, device: str) -> float:
 
 def segments(scene: Scene) -> Players:
     edges = np.linspace(scene.start, scene.stop, SEGMENTS + 1).astype(np.int64)
-    return segment_players(scene.leads, edges, rhythm=False)
+    return segment_players(scene.record.leads, edges, rhythm=False)
 
 
 def kernelshap(network: HybridNet, device: str, repeats: int) -> None:
@@ -189,16 +200,18 @@ def kernelshap(network: HybridNet, device: str, repeats: int) -> None:
     for baseline in ("lead_mean", "zero", "median_beat", "interpolation"):
 
         def explain(baseline: str = baseline) -> object:
-            engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline, device)
+            engine = PerturbationEngine(
+                scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline, device=device
+            )
             coalitions = shapley_coalitions(len(players), SAMPLES, np.random.default_rng(0))
             return solve_kernelshap(coalitions, engine.values(coalitions.masks, players, target))
 
         rates[f"ours, {baseline}"] = 1 / best(explain, repeats, device)
     naive = Naive(scene, network, bank, device)
     feature = torch.from_numpy(np.repeat(np.arange(SEGMENTS), np.diff(players.edges)))
-    mask = torch.zeros(scene.signal.shape[1], dtype=torch.long)
+    mask = torch.zeros(scene.record.signal.shape[1], dtype=torch.long)
     mask[scene.start : scene.stop] = feature
-    signal = torch.from_numpy(scene.signal)[None].to(device)
+    signal = torch.from_numpy(scene.record.signal)[None].to(device)
     mean = signal.mean(dim=2, keepdim=True).expand_as(signal).contiguous()
 
     def forward(signals: torch.Tensor) -> torch.Tensor:
@@ -258,7 +271,7 @@ def outputs(
     players: Players,
     masks: np.ndarray,
 ) -> np.ndarray:
-    engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline, device)
+    engine = PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline, device=device)
     return engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)[0]
 
 

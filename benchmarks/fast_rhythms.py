@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import yaml
 
@@ -27,22 +28,24 @@ from beatlens.signals.r_peaks import RPeakSettings, detect
 ROOT = Path(__file__).resolve().parents[1]
 FS = 360.0
 TOLERANCE_S = 0.05
-Shape = Callable[[np.ndarray, float, int], np.ndarray]
+Signal = npt.NDArray[np.float64]
+Shape = Callable[[Signal, float, int], Signal]
 """From time around R in seconds, RR interval in seconds and lead (0 or 1) to millivolts."""
 
 
-def bump(t: np.ndarray, height: float, centre: float, width: float) -> np.ndarray:
-    return height * np.exp(-0.5 * ((t - centre) / width) ** 2)
+def bump(t: Signal, height: float, centre: float, width: float) -> Signal:
+    wave: Signal = height * np.exp(-0.5 * ((t - centre) / width) ** 2)
+    return wave
 
 
-def sinus(t: np.ndarray, rr: float, lead: int, t_wave: float = 0.3) -> np.ndarray:
+def sinus(t: Signal, rr: float, lead: int, t_wave: float = 0.3) -> Signal:
     shorter = min(1.0, np.sqrt(rr / 0.8))
     p, q, r, s, height = ((0.12, -0.08, 1.2, -0.2, t_wave), (0.05, 0.0, 0.25, -0.9, t_wave - 0.35))[lead]
     wave = bump(t, p, -0.17 * shorter, 0.022) + bump(t, q, -0.025, 0.009) + bump(t, r, 0, 0.011)
     return wave + bump(t, s, 0.028, 0.01) + bump(t, height, 0.27 * shorter, 0.045 * shorter)
 
 
-def narrow_rs(t: np.ndarray, rr: float, lead: int) -> np.ndarray:
+def narrow_rs(t: Signal, rr: float, lead: int) -> Signal:
     shorter = min(1.0, np.sqrt(rr / 0.8))
     wave = bump(t, 0.3, -0.02, 0.01) - bump(t, 1.1, 0.012, 0.014) + bump(t, 0.25, 0.25 * shorter, 0.05 * shorter)
     return (1.0, -0.6)[lead] * wave
@@ -52,7 +55,7 @@ def wide(kind: str, qrs_s: float) -> Shape:
     """Return a wide complex: one bump, an RS, a notched R, a QS or a triangle, with a T wave against it."""
     w = qrs_s / 4
 
-    def shape(t: np.ndarray, rr: float, lead: int) -> np.ndarray:
+    def shape(t: Signal, rr: float, lead: int) -> Signal:
         k = min(1.0, np.sqrt(rr / 0.6))
         if kind == "bump":
             wave = bump(t, 1, 0, w) - bump(t, 0.4, 2.5 * w, 1.3 * w) - bump(t, 0.3, 0.2 * min(1, rr / 0.3), 0.05)

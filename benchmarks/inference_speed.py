@@ -73,7 +73,7 @@ def predict(entry: tuple[Shard, pd.DataFrame]) -> int:
     """Predict the beats of a record; return their number."""
     shard, beats = entry
     own = prepared
-    return len(predict_beats(shard, beats, own["splits"], own["bundle"], own["network"], own["device"]))
+    return len(predict_beats(shard, beats, own["splits"], own["bundle"], own["network"], device=own["device"]))
 
 
 def share_of_records(number: int, n: int) -> dict[str, float]:
@@ -108,7 +108,7 @@ def network_flops(_: int) -> float:
     inputs = prepare_record(shard, beats, spec)
     with FlopCounterMode(display=False) as counter:
         network_outputs(inputs, spec, prepared["network"], prepared["device"])
-    return counter.get_total_flops() / len(inputs)
+    return float(counter.get_total_flops() / len(inputs))
 
 
 def main() -> None:

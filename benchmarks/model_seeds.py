@@ -31,7 +31,7 @@ from beatlens.evaluate.predictions.classification import evaluate_classification
 from beatlens.evaluate.predictions.probabilities import auroc, rank_histogram
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.learning.make_bundle import bundle_model
-from beatlens.learning.train_and_bundle import input_spec, model_description, train_with_held_out
+from beatlens.learning.train_and_bundle import TrainingJob, input_spec, model_description, train_with_held_out
 from beatlens.models.build import network_to_arrays
 from beatlens.prediction.predict import predict_beats
 from beatlens.shards.shard import Shard
@@ -49,11 +49,20 @@ def one_seed(results: Path, seed: int, bundles: Path | None) -> pd.DataFrame:
     records = read_table(results / "records.tsv")
     spec = input_spec(settings, results / "prototypes" / "library.csv", results / "prototypes" / "waves.npz")
     start = time.perf_counter()
-    network, _, training, device, held_out = train_with_held_out(shards, records, spec, settings, None, "")
+    job = TrainingJob(shards, records, spec, settings)
+    trained, held_out = train_with_held_out(job)
     seconds = time.perf_counter() - start
-    model = model_description(network, training, spec, settings, records, device)
+    model = model_description(job, trained)
     scales = pd.concat([shard.records for shard in shards])
-    bundle = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings, scales)
+    bundle = bundle_model(
+        records,
+        spec,
+        weights=network_to_arrays(trained.network),
+        model=model,
+        held_out=held_out,
+        settings=settings,
+        scales=scales,
+    )
     if bundles is not None:
         bundle.save(bundles / str(seed))
 
@@ -65,7 +74,11 @@ def one_seed(results: Path, seed: int, bundles: Path | None) -> pd.DataFrame:
         for shard in shards:
             beats = shard.beats(peaks)
             wanted = [key in splits for key in zip(beats["corpus"], beats["record"], strict=True)]
-            parts.append(predict_beats(shard, beats[wanted].reset_index(drop=True), splits, bundle, network, device))
+            parts.append(
+                predict_beats(
+                    shard, beats[wanted].reset_index(drop=True), splits, bundle, trained.network, device=trained.device
+                )
+            )
         tables[peaks] = pd.concat(parts, ignore_index=True)
     metrics, _ = evaluate_classification(
         tables["detected"], tables["annotated"], bundle.classes, EvaluateSettings(**settings["evaluate"]), seed
@@ -100,7 +113,9 @@ def unknown(annotated: pd.DataFrame) -> dict[str, float]:
     scores = {"distance": both["distance"], "uncertainty": 1 - confidence, "p_noise": both["p_noise"]}
     nobody = np.zeros(len(both), dtype=np.int64)
     return {
-        f"paced auroc, {name}": float(auroc(rank_histogram(score.to_numpy(), group, 2, nobody, 1, None))[0])
+        f"paced auroc, {name}": float(
+            auroc(rank_histogram(score.to_numpy(), group, n_groups=2, patient=nobody, n_patients=1, max_bins=None))[0]
+        )
         for name, score in scores.items()
     } | {"paced reviewed": float(both["review"][group == 1].mean())}
 

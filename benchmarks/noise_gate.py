@@ -26,7 +26,7 @@ from beatlens.core.seeds import derive_seed
 from beatlens.inputs.labelled_records import gate_labels, records_of_split, split_beats
 from beatlens.inputs.network_inputs import prepare_record
 from beatlens.learning.held_out import HELD_OUT, fold_tables, spec_without
-from beatlens.learning.train_and_bundle import input_spec, train_model
+from beatlens.learning.train_and_bundle import TrainingJob, input_spec, train_model
 from beatlens.prediction.predict import network_outputs
 from beatlens.shards.shard import Shard
 from beatlens.signals.added_noise import add_noise, noise_sources, noise_windows, qrs_amplitude
@@ -52,22 +52,22 @@ def main() -> None:
     labels: list[np.ndarray] = []
     for fold, table in enumerate(fold_tables(records, spec.classes, arguments.folds, settings["seed"])):
         own = spec_without(spec, table)
-        network, *_ = train_model(shards, table, own, settings, None, "")
+        network = train_model(TrainingJob(shards, table, own, settings)).network
         print(f"fold {fold + 1} of {arguments.folds} trained", flush=True)
         for shard, beats in split_beats(shards, records_of_split(table, HELD_OUT)):
             inputs = prepare_record(shard, beats, own)
             rows = np.flatnonzero(gate_labels(beats) == 0)
             amplitude = qrs_amplitude(inputs.waves, own.geometry)
-            clean[inputs.patient] = network_outputs(inputs, own, network).gates[rows]
+            clean[inputs.record.patient] = network_outputs(inputs, own, network).gates[rows]
             labels.append(beats["label"].to_numpy()[rows])
             for source in sources:
-                rng = np.random.default_rng(derive_seed(settings["seed"], "gate", inputs.record, source.name))
+                rng = np.random.default_rng(derive_seed(settings["seed"], "gate", inputs.record.record, source.name))
                 r_index = beats["r_index"].to_numpy(dtype=np.int64)
-                added = noise_windows(source, r_index, len(inputs.leads), own.geometry, rng)
+                added = noise_windows(source, r_index, len(inputs.record.leads), own.geometry, rng)
                 for snr in arguments.snr:
                     waves, _ = add_noise(inputs.waves, added, amplitude, snr)
                     found = network_outputs(replace(inputs, waves=waves), own, network).gates[rows]
-                    noisy.setdefault((source.name, snr), {})[inputs.patient] = found
+                    noisy.setdefault((source.name, snr), {})[inputs.record.patient] = found
     patients = sorted(clean)
     print("AUROC, noise record by ratio in dB:", *(f"{snr:>22g}" for snr in arguments.snr))
     rng = np.random.default_rng(settings["seed"])

@@ -32,7 +32,7 @@ RR_BINS_S = ((0, 0.333), (0, 0.36), (0.36, 0.4), (0.4, 60))
 
 def f1(counts: np.ndarray) -> float:
     matched, detected, annotated = counts
-    return 100 * 2 * matched / (detected + annotated)
+    return float(100 * 2 * matched / (detected + annotated))
 
 
 def main() -> None:

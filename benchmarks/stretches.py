@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,9 @@ from beatlens.corpora.label_table import flutter_intervals
 from beatlens.corpora.wfdb.record import read_record
 from beatlens.shards.stretches import DOUBTED_KINDS
 from beatlens.signals.conditioning import condition, fill_gaps
-from beatlens.signals.quality import RecordSignals, assess, lead_scale
+from beatlens.signals.quality import assess, lead_scale
 from beatlens.signals.r_peaks import detect
+from beatlens.signals.record_signals import RecordSignals
 from beatlens.signals.unreadable_stretches import find_stretches
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +38,7 @@ def main() -> None:
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     settings = PreprocessSettings.from_config(config)
     names = DS1 if arguments.records == "DS1" else sorted(path.stem for path in arguments.folder.glob("*.hea"))
-    total: Counter[str] = Counter()
+    total: defaultdict[str, float] = defaultdict(float)
     spent, hours = [], 0.0
     for name in names:
         record = read_record(arguments.folder, name, "mitdb")
@@ -58,12 +59,13 @@ def main() -> None:
         for start, end in flutter:
             covered = sum(max(min(s.end_s, end) - max(s.start_s, start), 0) for s in waves)
             print(f"{name} flutter {start:7.1f} to {end:7.1f} s: {100 * covered / (end - start):.0f} % covered")
-        seconds: Counter[str] = Counter()
+        seconds: defaultdict[str, float] = defaultdict(float)
         for stretch in found:
             if not any(stretch.start_s < end and stretch.end_s > start for start, end in flutter):
                 seconds[stretch.kind] += stretch.end_s - stretch.start_s
                 seconds["beats inside"] += stretch.n_beats if stretch.kind in DOUBTED_KINDS else 0
-        total += seconds
+        for kind, value in seconds.items():
+            total[kind] += value
         if sum(seconds.values()):
             print(name, ", ".join(f"{kind} {value:.1f}" for kind, value in seconds.items() if value))
     print(f"{len(names)} records, outside flutter and a record-hour:")

@@ -85,7 +85,7 @@ class Trainer:
         logits, gate = forward(self.network, tensors, batch.n_beats)
         total, _, _ = losses(logits, gate, tensors, self.weights, self.settings.gate_loss_weight)
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0, foreach=False)
         self.optimizer.step()
 

@@ -81,7 +81,7 @@ def settings_of(bundle: Bundle) -> PreprocessSettings:
     return PreprocessSettings.from_config(
         {
             "signal": bundle.signal,
-            "rpeaks": bundle.rpeaks | scoring,
+            "rpeaks": {**bundle.rpeaks, **scoring},
             "beats": asdict(bundle.spec.beats),
             "quality": bundle.quality,
             "leads": bundle.leads,

@@ -34,7 +34,16 @@ def main() -> None:
     stretches, remarks = read_table(arguments.stretches), read_table(arguments.remarks)
     episodes = find_episodes(beats, stretches, ectopic, gap_s)
     by_strip, by_record = (
-        aggregate(beats, annotated, records, classes, length_s, strips.ectopic, gap_s, stretches)
+        aggregate(
+            beats,
+            annotated,
+            records,
+            classes=classes,
+            length_s=length_s,
+            ectopic=strips.ectopic,
+            gap_s=gap_s,
+            stretches=stretches,
+        )
         for length_s in (strips.length_s, None)
     )
     write_table(arguments.episodes, episodes)

@@ -31,11 +31,11 @@ def main() -> None:
     bundle = bundle_model(
         read_table(arguments.records),
         input_spec(model["settings"], arguments.library, arguments.waves),
-        read_arrays(arguments.weights),
-        model,
-        HeldOut.from_arrays(read_arrays(arguments.held_out)),
-        arguments.settings,
-        gather([read_table(shard / "records.parquet") for shard in arguments.shards], []),
+        weights=read_arrays(arguments.weights),
+        model=model,
+        held_out=HeldOut.from_arrays(read_arrays(arguments.held_out)),
+        settings=arguments.settings,
+        scales=gather([read_table(shard / "records.parquet") for shard in arguments.shards], []),
     )
     bundle.save(arguments.output)
 

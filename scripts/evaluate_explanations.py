@@ -10,6 +10,7 @@ from beatlens.evaluate.explanations.cohort import cohort_table
 from beatlens.evaluate.explanations.regions import read_regions
 from beatlens.evaluate.explanations.table import scores_table
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.explain.explainer import Explainer
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.record_view import RecordViews
 from beatlens.prediction.bundle import Bundle
@@ -37,7 +38,8 @@ def main() -> None:
     evaluate, explain = EvaluateSettings(**settings["evaluate"]), ExplainSettings(**settings["explain"])
     views = RecordViews([Shard(path) for path in arguments.shards], arguments.predictions, bundle.spec)
     regions = read_regions(arguments.regions)
-    scored = score_cases(cases, views, bundle, dict(arguments.methods), evaluate, explain, regions, settings["seed"])
+    explainer = Explainer(views, bundle, bundle.network(), explain, settings["seed"])
+    scored = score_cases(cases, explainer, dict(arguments.methods), settings=evaluate, regions=regions)
     scores = list(programs.progress(scored, len(cases), "cases"))
     parts = [score.parts for score in scores if score.parts is not None]
     write_table(arguments.cohort, cohort_table(parts, bundle.classes, evaluate.bootstrap, settings["seed"]))

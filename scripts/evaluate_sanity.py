@@ -5,7 +5,8 @@ from __future__ import annotations
 from beatlens.core.files import write_table
 from beatlens.evaluate.probes.artefact import artefact_test
 from beatlens.evaluate.probes.sanity import class_sensitivity, randomisation
-from beatlens.evaluate.probes.shared import Probe, ProbeCase, probe_arguments, probe_table, read_probe_arguments
+from beatlens.evaluate.probes.shared import Probe, probe_arguments, probe_table, read_probe_arguments
+from beatlens.explain.explainer import PreparedCase
 from beatlens.run import programs
 
 
@@ -15,15 +16,16 @@ def main() -> None:
     arguments = parser.parse_args()
     programs.start(arguments)
     given = read_probe_arguments(arguments)
-    explain, probes, bundle, seed = given.explain, given.probes, given.bundle, given.seed
+    explainer, probes = given.explainer, given.probes
+    n_classes, seed = len(explainer.bundle.classes), explainer.seed
     rows: list[Probe] = []
 
-    def tests(probe: ProbeCase) -> list[Probe]:
-        return [*randomisation(probe, explain, probes), *class_sensitivity(probe, explain, len(bundle.classes))]
+    def tests(case: PreparedCase) -> list[Probe]:
+        return [*randomisation(case, probes), *class_sensitivity(case, n_classes)]
 
     for found in programs.progress(given.each(tests), len(given.cases), "sanity"):
         rows += found
-    rows += artefact_test(given.shards, bundle, explain, probes, seed)
+    rows += artefact_test(given.shards, explainer.bundle, explainer.settings, probes, seed)
     write_table(arguments.output, probe_table(rows, given.evaluate, seed, given.bundle_sha256))
 
 

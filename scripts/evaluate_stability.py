@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from beatlens.core.files import write_table
-from beatlens.evaluate.probes.shared import Probe, ProbeCase, probe_arguments, probe_table, read_probe_arguments
+from beatlens.evaluate.probes.shared import Probe, probe_arguments, probe_table, read_probe_arguments
 from beatlens.evaluate.probes.stability import inserted_beat, seed_to_seed, under_noise
+from beatlens.explain.explainer import PreparedCase
 from beatlens.run import programs
 
 
@@ -14,19 +15,19 @@ def main() -> None:
     arguments = parser.parse_args()
     programs.start(arguments)
     given = read_probe_arguments(arguments)
-    explain, probes, bundle = given.explain, given.probes, given.bundle
+    probes, bundle = given.probes, given.explainer.bundle
     rows: list[Probe] = []
 
-    def tests(probe: ProbeCase) -> list[Probe]:
+    def tests(case: PreparedCase) -> list[Probe]:
         return [
-            *seed_to_seed(probe, explain, probes),
-            *under_noise(probe, explain, probes, bundle.signal),
-            *inserted_beat(probe, explain, probes, bundle.spec.beats),
+            *seed_to_seed(case, probes),
+            *under_noise(case, probes, bundle.signal),
+            *inserted_beat(case, probes, bundle.spec.beats),
         ]
 
     for found in programs.progress(given.each(tests), len(given.cases), "stability"):
         rows += found
-    write_table(arguments.output, probe_table(rows, given.evaluate, given.seed, given.bundle_sha256))
+    write_table(arguments.output, probe_table(rows, given.evaluate, given.explainer.seed, given.bundle_sha256))
 
 
 if __name__ == "__main__":

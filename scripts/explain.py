@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from beatlens.core.files import read_table
-from beatlens.explain.explainer import explain_shard
+from beatlens.explain.explainer import Explainer, explain_shard
 from beatlens.explain.result.archive import write_archive
 from beatlens.explain.settings import METHODS, ExplainSettings
 from beatlens.inputs.record_view import RecordViews
@@ -35,16 +35,16 @@ def main() -> None:
     cases, shard = read_table(arguments.cases), Shard(arguments.shard)
     total = sum((case.corpus, case.record) in shard for case in cases.itertuples())
     bundle = Bundle.load(arguments.bundle)
-    attributions = explain_shard(
-        cases,
-        shard,
+    device = choose_device(settings["device"])
+    explainer = Explainer(
         RecordViews([Shard(path) for path in arguments.shards], arguments.predictions, bundle.spec),
         bundle,
-        arguments.method,
+        bundle.network(device),
         ExplainSettings(**settings["explain"]),
         settings["seed"],
-        choose_device(settings["device"]),
+        device,
     )
+    attributions = explain_shard(cases, shard, explainer, arguments.method)
     write_archive(arguments.output, programs.progress(attributions, total, arguments.method))
 
 

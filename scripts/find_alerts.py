@@ -35,7 +35,9 @@ def main() -> None:
     bundle, chosen = Bundle.load(arguments.bundle), AlertSettings(**settings["alerts"])
     shards = [Shard(path) for path in arguments.shards]
     network, seed = bundle.network(device), settings["seed"]
-    sample = take_sample(shards, read_table(arguments.beats), bundle, network, chosen, seed, device)
+    sample = take_sample(
+        shards, read_table(arguments.beats), bundle=bundle, network=network, settings=chosen, seed=seed, device=device
+    )
     alerts = find_alerts(sample, chosen, seed)
     found = alerts.found(bundle.leads)
     known = remember(arguments.registry, bundle.geometry, bundle.signal, arguments.run, found)

@@ -21,8 +21,8 @@ def main() -> None:
     cases = read_table(arguments.cases)["case"].tolist()
     with atomic_directory(arguments.output) as directory:
         for case in programs.progress(cases, len(cases), "fuse"):
-            own = {name: load_case(path, case) for name, path in arguments.methods}
-            fuse(own, settings).save(directory / f"{case}.npz")
+            attributions = {name: load_case(path, case) for name, path in arguments.methods}
+            fuse(attributions, settings).save(directory / f"{case}.npz")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import read_table, write_table
 from beatlens.inputs.labelled_records import records_of_split, split_beats
 from beatlens.inputs.network_inputs import InputSpec, prepare_record
@@ -36,7 +36,9 @@ def main() -> None:
     seed, limits = settings["split"]["seed"], LibrarySettings(**settings["library"])
     classes, leads = tuple(settings["classes"]), tuple(settings["leads"])
     mining = PrototypeSettings(**settings["prototypes"])
-    library = mine(shards, records, classes, leads, geometry, beats, mining, seed)
+    library = mine(
+        shards, records, classes=classes, leads=leads, geometry=geometry, beats=beats, settings=mining, seed=seed
+    )
     library.save(arguments.library, arguments.waves)
     validation = validate(library.table, limits)
     write_table(arguments.validation, validation)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from beatlens.core.files import TableWriter, read_table, write_table
-from beatlens.core.remarks import remark_table
-from beatlens.inputs.stored_predictions import reference_table
+from beatlens.core.files import read_table
 from beatlens.models.build import choose_device, make_deterministic
 from beatlens.prediction.bundle import Bundle
-from beatlens.prediction.predict import Beside, predict_beats
+from beatlens.prediction.predict_shard import PredictionFiles, predict_shard
 from beatlens.run import programs
 from beatlens.shards.shard import Shard
 
@@ -34,23 +32,12 @@ def main() -> None:
     device = choose_device(settings["device"])
     logger.info("device: %s", device)
     make_deterministic(settings["compute_threads"], device)
-    shard, bundle = Shard(arguments.shard), Bundle.load(arguments.bundle)
+    bundle = Bundle.load(arguments.bundle)
     logger.info("the model: %s", bundle.origin.words() if bundle.origin else "nothing is known of what it learnt from")
     records = read_table(arguments.records)
     splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
-    network = bundle.network(device)
-    beside = Beside(references=[reference_table(shard.beats_of("", ""), None, bundle.spec)])  # columns, if no record
-    for peaks, path in (("detected", arguments.beats), ("annotated", arguments.annotated)):
-        with TableWriter(path) as writer:
-            for beats in shard.beat_groups(peaks):
-                own = beside if peaks == "detected" else None
-                writer.add(predict_beats(shard, beats, splits, bundle, network, device, own))
-    with TableWriter(arguments.look_alikes) as writer:
-        for part in beside.references:
-            writer.add(part)
-    for remark in beside.remarks:
-        logger.warning("%s/%s: %s: %s; its beats go to review", *remark)
-    write_table(arguments.remarks, remark_table(beside.remarks))
+    files = PredictionFiles(arguments.beats, arguments.annotated, arguments.remarks, arguments.look_alikes)
+    predict_shard(Shard(arguments.shard), splits, bundle, device, files)
 
 
 if __name__ == "__main__":

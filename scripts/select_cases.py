@@ -23,9 +23,9 @@ def main() -> None:
         read_table(arguments.beats),
         read_table(arguments.records),
         settings["classes"],
-        CaseSettings(**settings["cases"]),
-        window,
-        settings["seed"],
+        settings=CaseSettings(**settings["cases"]),
+        window=window,
+        seed=settings["seed"],
     )
     write_table(arguments.output, cases)
 

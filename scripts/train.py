@@ -6,6 +6,7 @@ from pathlib import Path
 
 from beatlens.core.files import read_table, write_arrays, write_json, write_table
 from beatlens.learning.train_and_bundle import (
+    TrainingJob,
     held_out_of,
     held_out_tables,
     history_table,
@@ -38,14 +39,14 @@ def main() -> None:
     records = read_table(arguments.records)
     shards = sealed(arguments.shards, records)
     spec = input_spec(settings, arguments.library, arguments.waves)
+    job = TrainingJob(shards, records, spec, settings, arguments.state, arguments.key)
     held_out_tables(records, spec.classes, settings)  # an error before any training where nobody can be held out
-    network, history, training, device = train_model(shards, records, spec, settings, arguments.state, arguments.key)
+    trained = train_model(job)
     if arguments.held_out:
-        held_out = held_out_of(shards, records, spec, network, settings, device)
-        write_arrays(arguments.held_out, held_out.to_arrays())
-    write_arrays(arguments.weights, network_to_arrays(network))
-    write_json(arguments.model, model_description(network, training, spec, settings, records, device))
-    write_table(arguments.history, history_table(history))
+        write_arrays(arguments.held_out, held_out_of(job, trained).to_arrays())
+    write_arrays(arguments.weights, network_to_arrays(trained.network))
+    write_json(arguments.model, model_description(job, trained))
+    write_table(arguments.history, history_table(trained.history))
     if arguments.state is not None:
         arguments.state.unlink(missing_ok=True)
 

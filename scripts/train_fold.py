@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from beatlens.core.files import read_table, write_arrays
-from beatlens.learning.train_and_bundle import input_spec, train_fold
+from beatlens.learning.train_and_bundle import TrainingJob, input_spec, train_fold
 from beatlens.run import programs
 from beatlens.shards.learning_shards import sealed
 
@@ -29,10 +29,9 @@ def main() -> None:
     records = read_table(arguments.records)
     shards = sealed(arguments.shards, records)
     spec = input_spec(arguments.settings, arguments.library, arguments.waves)
-    held_out = train_fold(
-        shards, records, spec, arguments.settings, arguments.fold, arguments.state, f"{arguments.key} {arguments.fold}"
-    )
-    write_arrays(arguments.held_out, held_out.to_arrays())
+    key = f"{arguments.key} {arguments.fold}"
+    job = TrainingJob(shards, records, spec, arguments.settings, arguments.state, key)
+    write_arrays(arguments.held_out, train_fold(job, arguments.fold).to_arrays())
     arguments.state.unlink(missing_ok=True)
 
 

@@ -116,9 +116,9 @@ def _plant_shards(
     """
     import pandas as pd
 
-    from beatlens.beats.beat_table import beat_table
     from beatlens.shards.shard import Shard
     from beatlens.shards.writer import ShardWriter
+    from makers import add_record
 
     fs = 100.0
     names = list(patients)
@@ -141,18 +141,11 @@ def _plant_shards(
                     signal += wave * (1 - 0.3 * np.arange(len(signal))[:, None])
                 noisy = time >= r_sample[min(int(np.ceil(0.9 * n_beats)), n_beats - 1)] - 25
                 signal += noisy * 0.6 * rng.standard_normal(signal.shape)
-                table = beat_table(
-                    corpus="planted", record=f"r{patient}", patient=patient, r_sample=r_sample, fs_file=fs, fs=fs,
-                    n_samples=len(time), labels=labels.tolist(), symbols=labels.tolist(), labelled=True,
-                    partner=r_sample, annotated_noise=np.arange(n_beats) >= 0.9 * n_beats, settings=beat_settings,
+                add_record(
+                    writer, signal, r_sample, labels.tolist(), settings=beat_settings, leads=patients[patient],
+                    record=f"r{patient}", patient=patient, corpus="planted", fs=fs, lead_scale=0.8,
+                    annotated_noise=np.arange(n_beats) >= 0.9 * n_beats,
                 )  # fmt: skip
-                row = {
-                    "corpus": "planted", "record": f"r{patient}", "patient": patient, "role": "train",
-                    "leads": ";".join(patients[patient]), "fs": fs, "fs_file": fs, "duration_s": len(time) / fs,
-                    "lead_scale": ";".join(["0.8"] * len(signal)), "dx": "", "labelled": True,
-                }  # fmt: skip
-                writer.add(row, signal.astype(np.float32), table, table, [])
-                writer.set_status("planted", f"r{patient}", "train")
     shards = [Shard(folder / f"{shard}of{n_shards}") for shard in range(n_shards)]
     assert sum(len(pd.DataFrame(shard.records)) for shard in shards) == len(names)
     return shards

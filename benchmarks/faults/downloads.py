@@ -67,7 +67,7 @@ FAULTS: dict[str, Fault] = {
     "errors, then the file": _statuses(500, 503),
     "too many requests, then the file": _statuses(429, 429, retry_after=2),
     "errors without end": _statuses(*[503] * 50),
-    "a file that isn't there": lambda server, project: server.files.pop("a02.dat") and None,
+    "a file that isn't there": lambda server, project: server.files.__delitem__("a02.dat"),
     "wrong content": _wrong,
     "a list of sums cut in half": _both(_wrong, _sums(lambda text: text[: len(text) // 2])),
     "sums in capital letters": _sums(lambda text: re.sub(r"^\S+", lambda sum_: sum_[0].upper(), text, flags=re.M)),

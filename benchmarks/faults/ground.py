@@ -152,9 +152,14 @@ class Ground:
         `limits` are those of each process by `resource.RLIMIT_*`, `options` those of `subprocess.Popen`.
         """
         every = {resource.RLIMIT_CPU: CPU_S, resource.RLIMIT_AS: MEMORY_BYTES, **(limits or {})}
-        options["preexec_fn"] = lambda: [resource.setrlimit(key, (value, value)) for key, value in every.items()]
+
+        def limit() -> None:
+            for key, value in every.items():
+                resource.setrlimit(key, (value, value))
+
+        options["preexec_fn"] = limit
         with (project / "said").open("wb") as said:
-            given = {"cwd": project, "env": self.environment, "stdout": said, "stderr": said} | options
+            given: dict[str, Any] = {"cwd": project, "env": self.environment, "stdout": said, "stderr": said} | options
             command = self.command(*arguments, *_cores(arguments), config=config)
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **given)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from faults.corpus import FaultyRecord, Files, batches, intact
 from faults.ground import Ground
@@ -17,7 +17,7 @@ from faults.trial import Trial
 SIGNAL, ANNOTATIONS, HEADER = "damaged .dat", "damaged .atr", "damaged .hea"
 SOURCES = ("a01", "a02", "a03")
 
-ABSURD = {
+ABSURD: dict[str, tuple[bytes, bytes | Callable[[re.Match[bytes]], bytes]]] = {
     "rate 0": (rb" 250 ", b" 0 "),
     "rate -250": (rb" 250 ", b" -250 "),
     "rate 1e308": (rb" 250 ", b" 1e308 "),
@@ -84,7 +84,8 @@ def _faulty(ground: Ground, kind: str, ending: str, number: int) -> FaultyRecord
 
 def _checked_bytes(header: bytes) -> list[int]:
     """Return the places of what a header says twice: numbers of signals and samples, formats, first values, sums."""
-    places, start = [], 0
+    places: list[int] = []
+    start = 0
     for number, line in enumerate(header.splitlines(keepends=True)):
         wanted = (1, 3) if number == 0 else (1, 5, 6)  # signals, samples; format, first value, checksum
         if not line.startswith(b"#"):

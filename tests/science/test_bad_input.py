@@ -176,6 +176,7 @@ def test_rates_from_128_to_1000(write, chain):
 
 
 @pytest.mark.parametrize("fs", [128, 1000])
+@pytest.mark.slow
 def test_models_at_the_lowest_and_the_highest_rate(write, chain, fs):
     write(fs=250)
     made = chain(signal={"fs": fs})

@@ -21,7 +21,7 @@ from beatlens.corpora.registry import read_record
 from beatlens.corpora.strip_tables import read_strips
 from beatlens.corpora.strips import StripSettings, safe_name
 from beatlens.learning.make_bundle import bundle_model
-from beatlens.learning.train_and_bundle import input_spec, model_description, train_with_held_out
+from beatlens.learning.train_and_bundle import TrainingJob, input_spec, model_description, train_with_held_out
 from beatlens.models.build import network_to_arrays
 from beatlens.prediction.predict import predict_beats
 from beatlens.prototypes.mining import PrototypeSettings, mine
@@ -156,6 +156,7 @@ def test_the_rate_is_asked_for(tmp_path):
         StripSettings()
 
 
+@pytest.mark.slow
 def test_strips_train_a_bundle_with_weak_labels(tmp_path, sheet, config):
     write_csv(tmp_path / "mine" / "a.csv", rows())
     settings = copy.deepcopy(config) | {"classes": ["N", "V"], "leads": ["II"], "device": "cpu", "compute_threads": 1}
@@ -182,12 +183,23 @@ def test_strips_train_a_bundle_with_weak_labels(tmp_path, sheet, config):
     geometry = PreprocessSettings.from_config(settings).geometry
     chosen = PrototypeSettings(**settings["prototypes"])
     beat_settings = PreprocessSettings.from_config(settings).beats
-    library = mine([shard], records, classes, leads, geometry, beat_settings, chosen, 1)
+    library = mine(
+        [shard], records, classes=classes, leads=leads, geometry=geometry, beats=beat_settings, settings=chosen, seed=1
+    )
     library.save(tmp_path / "library.csv", tmp_path / "waves.npz")
     spec = input_spec(settings, tmp_path / "library.csv", tmp_path / "waves.npz")
-    network, _, training, device, held_out = train_with_held_out([shard], records, spec, settings, None, "")
-    model = model_description(network, training, spec, settings, records, device)
-    bundle = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings, shard.records)
+    job = TrainingJob([shard], records, spec, settings)
+    trained, held_out = train_with_held_out(job)
+    model = model_description(job, trained)
+    bundle = bundle_model(
+        records,
+        spec,
+        weights=network_to_arrays(trained.network),
+        model=model,
+        held_out=held_out,
+        settings=settings,
+        scales=shard.records,
+    )
     splits = dict(zip(zip(records["corpus"], records["record"], strict=True), records["split"], strict=True))
     table = predict_beats(shard, beats, splits, bundle, bundle.network())
     assert set(table["label_source"]) == {"record"}

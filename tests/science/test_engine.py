@@ -8,90 +8,41 @@ import numpy as np
 import pytest
 import torch
 
-from beatlens.beats.beat_table import RR_FEATURES
-from beatlens.core.leads import lead_id
 from beatlens.decision.calibration import Calibration
 from beatlens.explain.case.baselines import ABSENT, BASELINES, LEAD_OFF, fill_signal
-from beatlens.explain.case.scene import Scene
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.perturbation import PerturbationEngine
 from beatlens.explain.players.coalition import cell_players, refined_players, segment_edges, segment_players
 from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of
-from beatlens.inputs.network_inputs import lead_means, record_similarities
-from beatlens.inputs.prototype_bank import PrototypeBank, class_features
+from beatlens.inputs.network_inputs import record_similarities
+from beatlens.inputs.prototype_bank import class_features
 from beatlens.models.build import network_from_arrays, network_to_arrays
-from beatlens.models.hybrid import HybridNet
-from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.shards.shard import BeatGeometry, cut_beats
+from beatlens.shards.shard import cut_beats
+from makers import CLASSES, GEOMETRY, make_bank, make_network, make_record, make_scene
 
-CLASSES = ("N", "S", "V")
-GEOMETRY = BeatGeometry(100.0, 12, 20)
 CALIBRATION = Calibration(1.3, (0.1, -0.2, 0.1), 1.0, 0.0)
-CONTEXT = 5
 
 
 @pytest.fixture(scope="module", params=[("hybrid", 1), ("context", 1), ("hybrid", 2)], ids=str)
 def network(request):
-    name, members = request.param
-    settings = ModelSettings(name, members, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1)
-    n_similarity = 2 * len(CLASSES) if name == "hybrid" else 0
-    torch.manual_seed(3)
-    net = HybridNet(NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, CONTEXT))
-    torch.nn.init.normal_(net.mixer.leads.weight)
-    for module in net.modules():  # batch norm that does something
-        if isinstance(module, torch.nn.BatchNorm1d):
-            module.running_mean.uniform_(-0.3, 0.3)
-            module.running_var.uniform_(0.5, 2.0)
+    net = make_network(*request.param)
     return network_from_arrays(net.config, network_to_arrays(net))
 
 
-def make_bank(rng, leads):
-    n = 9
-    present = rng.random((n, len(leads))) < 0.8
-    present[:, 0] = True
-    waves = rng.normal(size=(n, len(leads), GEOMETRY.length)).astype(np.float32) * present[..., None]
-    patients = np.array([f"c/p{k % 4}" for k in range(n)])
-    labels = np.array([CLASSES[k % 3] for k in range(n)])
-    return PrototypeBank(waves, present, leads, CLASSES, labels, patients, np.array([f"b{k}" for k in range(n)]), 2)
-
-
-def make_scene(rng, leads, *, at_edges, targets=(2,), n_beats=5):
+def random_scene(rng, leads, *, at_edges, targets=(2,), n_beats=5):
     """Beats of a record: at its edges the first and the last reach beyond it."""
     margin = 0 if at_edges else 40
     r_index = margin + 6 + np.cumsum(rng.integers(25, 60, size=n_beats)) - 25
-    n_samples = int(r_index[-1] + (8 if at_edges else 60))
-    rows = [np.arange(max(0, t - 2), min(n_beats, t + 3)) for t in targets]
-    windows = np.zeros((len(targets), CONTEXT), dtype=np.int64)
-    for k, own in enumerate(rows):
-        windows[k, : len(own)] = own
-    signal = rng.normal(size=(len(leads), n_samples)).cumsum(axis=1).astype(np.float32) * 0.2
-    return Scene(
-        corpus="c",
-        record="r",
-        patient="c/p1",
-        signal=signal,
-        lead_mean=lead_means(signal),
-        leads=leads,
-        lead_ids=np.array([lead_id(lead) for lead in leads]),
-        lead_scale=rng.uniform(0.5, 2, len(leads)).astype(np.float32),
-        typical=rng.normal(size=(len(leads), GEOMETRY.length)).astype(np.float32),
-        geometry=GEOMETRY,
-        r_index=r_index,
-        rr=rng.normal(size=(n_beats, len(RR_FEATURES))).astype(np.float32),
-        rr_off=rng.normal(size=len(RR_FEATURES)).astype(np.float32),
-        windows=windows,
-        lengths=np.array([len(own) for own in rows]),
-        positions=np.array([int(np.flatnonzero(own == t)[0]) for own, t in zip(rows, targets, strict=True)]),
-        all_r_index=r_index,
-        contrast=rng.normal(size=(len(leads), GEOMETRY.length)).astype(np.float32),
-    )
+    record = make_record(rng, leads, r_index, int(r_index[-1] + (8 if at_edges else 60)))
+    contrast = rng.normal(size=(len(leads), GEOMETRY.length)).astype(np.float32)
+    return make_scene(record, targets, rng, contrast=contrast)
 
 
 def naive_signal(scene, baseline, cells, edges):
     """Perturb the whole record, hole by hole."""
-    signal = scene.signal.astype(np.float64).copy()
-    for lead in range(len(scene.leads)):
-        x, mean = scene.signal[lead].astype(np.float64), scene.signal[lead].mean(dtype=np.float64)
+    signal = scene.record.signal.astype(np.float64).copy()
+    for lead in range(len(scene.record.leads)):
+        x, mean = scene.record.signal[lead].astype(np.float64), scene.record.signal[lead].mean(dtype=np.float64)
         off = np.zeros(len(x), dtype=bool)
         for k in np.flatnonzero(~cells[lead]):
             off[edges[k] : edges[k + 1]] = True
@@ -104,9 +55,9 @@ def naive_signal(scene, baseline, cells, edges):
             window[scene.start : scene.stop] = True
             signal[lead, off] = fill_signal(scene, baseline)[lead, off[window]]
         elif baseline == "median_beat":
-            median = np.median(cut_beats(scene.signal, scene.all_r_index, GEOMETRY)[:, lead], axis=0)
+            median = np.median(cut_beats(scene.record.signal, scene.record.r_index, GEOMETRY)[:, lead], axis=0)
             for t in np.flatnonzero(off):
-                r = min(scene.all_r_index, key=lambda r, t=t: (abs(t - r), r))
+                r = min(scene.record.r_index, key=lambda r, t=t: (abs(t - r), r))
                 place = t - r + GEOMETRY.before
                 signal[lead, t] = median[place] if 0 <= place < GEOMETRY.length else mean
         else:
@@ -128,18 +79,18 @@ def naive_outputs(scene, net, bank, baseline, players, masks):
     logits, gates = [], []
     for cells, rhythm in zip(players.cells_on(masks), players.rhythm_on(masks), strict=True):
         signal = naive_signal(scene, baseline, cells, players.edges)
-        waves = cut_beats(signal, scene.r_index, GEOMETRY) / scene.lead_scale[:, None]
+        waves = cut_beats(signal, scene.r_index, GEOMETRY) / scene.record.lead_scale[:, None]
         rr = scene.rr if rhythm else np.tile(scene.rr_off, (len(scene.rr), 1))
-        similarity = record_similarities(waves, scene.leads, bank, scene.patient)
+        similarity = record_similarities(waves, scene.record.leads, bank, scene.record.patient)
         features = class_features(similarity, bank)[scene.target_rows]
         with torch.no_grad():
             encoded = net.encode_leads(
                 torch.from_numpy(waves.reshape(-1, GEOMETRY.length)),
-                torch.from_numpy(np.tile(scene.typical, (len(waves), 1))),
+                torch.from_numpy(np.tile(scene.record.typical, (len(waves), 1))),
             )
-            encoded = encoded.view(len(waves), len(scene.leads), -1)
+            encoded = encoded.view(len(waves), len(scene.record.leads), -1)
             present = torch.ones(encoded.shape[:2], dtype=torch.bool)
-            embeddings = net.mix_leads(encoded, present, torch.from_numpy(scene.lead_ids))
+            embeddings = net.mix_leads(encoded, present, torch.from_numpy(scene.record.lead_ids))
             arrays = (rr, features, scene.windows, scene.lengths, scene.positions)
             logit, gate = net.classify(embeddings, *(torch.from_numpy(array) for array in arrays))
         logits.append(logit.numpy())
@@ -147,16 +98,22 @@ def naive_outputs(scene, net, bank, baseline, players, masks):
     return np.array(logits), np.array(gates)
 
 
+def in_leads(record, kept):
+    return replace(
+        record.with_signal(record.signal[kept]),
+        leads=tuple(record.leads[k] for k in kept),
+        lead_ids=record.lead_ids[kept],
+        lead_scale=record.lead_scale[kept],
+        typical=record.typical[kept],
+    )
+
+
 def naive_absent(scene, cells):
     """Return the scene without the leads that are wholly off, and their cells."""
     kept = np.flatnonzero(cells.any(axis=1))
     small = replace(
         scene,
-        signal=scene.signal[kept],
-        leads=tuple(scene.leads[k] for k in kept),
-        lead_ids=scene.lead_ids[kept],
-        lead_scale=scene.lead_scale[kept],
-        typical=scene.typical[kept],
+        record=in_leads(scene.record, kept),
         contrast=scene.contrast[kept],
     )
     return small, cells[kept]
@@ -165,20 +122,20 @@ def naive_absent(scene, cells):
 def test_contrast_beats_are_brought_to_the_signals_level_and_to_where_they_fit():
     rng = np.random.default_rng(6)
     leads = ("II", "V1")
-    scene = make_scene(rng, leads, at_edges=False)
+    scene = random_scene(rng, leads, at_edges=False)
     peaks, shifts, level = 60 + 60 * np.arange(5), (0, 1, -2, 2, -1), np.array([[0.3], [-0.2]], dtype=np.float32)
     signal = np.zeros((2, 360), dtype=np.float32)
     places = np.arange(-GEOMETRY.before, GEOMETRY.after)
     for r, shift in zip(peaks, shifts, strict=True):
         moved = scene.contrast[:, np.clip(places - shift + GEOMETRY.before, 0, GEOMETRY.length - 1)]
         signal[:, r + places] = moved + level
-    scene = replace(scene, signal=signal, lead_mean=lead_means(signal), r_index=peaks, all_r_index=peaks)
+    scene = replace(scene, record=replace(scene.record.with_signal(signal), r_index=peaks))
     beats = (peaks[:, None] + places).ravel() - scene.start
     fill = fill_signal(scene, "contrast_beat")
     np.testing.assert_allclose(fill[:, beats], signal[:, scene.start : scene.stop][:, beats], atol=1e-6)
     # A beat that is unlike the contrast doesn't move the level of the others.
     signal[:, 180 + places] += rng.normal(size=(2, GEOMETRY.length)).astype(np.float32) * 5
-    other = fill_signal(replace(scene, signal=signal, lead_mean=lead_means(signal)), "contrast_beat")
+    other = fill_signal(replace(scene, record=scene.record.with_signal(signal)), "contrast_beat")
     kept = np.delete(np.arange(fill.shape[1]), 180 + places - scene.start)
     np.testing.assert_allclose(other[:, kept], fill[:, kept], atol=0.3)
 
@@ -187,10 +144,12 @@ def test_contrast_beats_are_brought_to_the_signals_level_and_to_where_they_fit()
 def test_an_absent_lead_is_as_one_that_the_record_has_not_got(network, baseline):
     rng = np.random.default_rng(5)
     leads = ("II", "V1", "V5")
-    scene = make_scene(rng, leads, at_edges=False)
+    scene = random_scene(rng, leads, at_edges=False)
     bank = make_bank(rng, leads)
-    engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline, lead_off="absent")
-    filled = PerturbationEngine(scene, network, bank, CALIBRATION, baseline)
+    engine = PerturbationEngine(
+        scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline, lead_off="absent"
+    )
+    filled = PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline)
     edges = segment_edges(scene.start, scene.stop, 20, scene.r_index)
     cells = rng.random((12, 3, len(edges) - 1)) < 0.7
     cells[:4, 1] = cells[:2, 2] = False
@@ -198,8 +157,10 @@ def test_an_absent_lead_is_as_one_that_the_record_has_not_got(network, baseline)
     logits, gates = engine.outputs(cells, rhythm, edges)
     for k in range(12):
         small, own = naive_absent(scene, cells[k])
-        players = cell_players(small.leads, edges, rhythm=False)
-        expected = naive_outputs(small, network, bank.for_leads(small.leads), baseline, players, own.reshape(1, -1))
+        players = cell_players(small.record.leads, edges, rhythm=False)
+        expected = naive_outputs(
+            small, network, bank.for_leads(small.record.leads), baseline, players, own.reshape(1, -1)
+        )
         np.testing.assert_allclose(logits[k], expected[0][0], atol=1e-5)
         np.testing.assert_allclose(gates[k], expected[1][0], atol=1e-5)
     as_filled = filled.outputs(cells, rhythm, edges)[0]
@@ -208,7 +169,7 @@ def test_an_absent_lead_is_as_one_that_the_record_has_not_got(network, baseline)
     nothing = np.zeros((1, *cells.shape[1:]), dtype=bool)  # no lead at all: beats without signal, still a number
     assert np.isfinite(engine.outputs(nothing, rhythm[:1], edges)[0]).all()
     with pytest.raises(ValueError, match="lead_off 'gone'"):
-        PerturbationEngine(scene, network, bank, CALIBRATION, baseline, lead_off="gone")
+        PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline, lead_off="gone")
 
 
 def random_masks(rng, n, n_players):
@@ -220,7 +181,7 @@ def random_masks(rng, n, n_players):
 
 def naive_look_alikes(scene, logits, waves, record_logits, settings):
     """Mix the log probabilities of each target with the mean of those of its look-alikes, beat by beat."""
-    record_waves = cut_beats(scene.signal, scene.all_r_index, GEOMETRY) / scene.lead_scale[:, None]
+    record_waves = cut_beats(scene.record.signal, scene.record.r_index, GEOMETRY) / scene.record.lead_scale[:, None]
 
     def shape(wave):
         part = wave[:, GEOMETRY.before - 8 : GEOMETRY.before + 15]
@@ -236,7 +197,7 @@ def naive_look_alikes(scene, logits, waves, record_logits, settings):
         likeness = {}
         for other, wave in enumerate(record_waves):
             size = np.linalg.norm(own) * np.linalg.norm(shape(wave))
-            if scene.all_r_index[other] != scene.r_index[row] and size:
+            if scene.record.r_index[other] != scene.r_index[row] and size:
                 likeness[other] = own @ shape(wave) / size
         alike = [n for n in sorted(likeness, key=likeness.get)[-settings.beats :] if likeness[n] >= 0.1]
         if alike:
@@ -249,17 +210,19 @@ def naive_look_alikes(scene, logits, waves, record_logits, settings):
 def test_a_perturbed_beat_finds_its_look_alikes_anew(network, lead_off):
     rng = np.random.default_rng(5)
     leads, targets = ("II", "V1"), (1, 2)
-    scene, bank = make_scene(rng, leads, at_edges=False, targets=targets), make_bank(rng, leads)
+    scene, bank = random_scene(rng, leads, at_edges=False, targets=targets), make_bank(rng, leads)
     settings = LookAlikeSettings(0.8, 2, 0.1, 50, 0.08, 0.15, CLASSES[:2])
-    record_logits = rng.normal(size=(len(scene.all_r_index), len(CLASSES))).astype(np.float32) * 3
-    waves = cut_beats(scene.signal, scene.all_r_index, GEOMETRY) / scene.lead_scale[:, None]
+    record_logits = rng.normal(size=(len(scene.record.r_index), len(CLASSES))).astype(np.float32) * 3
+    waves = cut_beats(scene.record.signal, scene.record.r_index, GEOMETRY) / scene.record.lead_scale[:, None]
     alike = look_alikes_of(record_logits, waves, GEOMETRY, CLASSES, settings)
     players = segment_players(leads, segment_edges(scene.start, scene.stop, 7), rhythm=True)
     masks = random_masks(rng, 60, len(players))
     cells, rhythm = players.cells_on(masks), players.rhythm_on(masks)
     if lead_off == ABSENT:
         cells[2:30, 1] = False
-    plain = PerturbationEngine(scene, network, bank, CALIBRATION, "contrast_beat", lead_off=lead_off)
+    plain = PerturbationEngine(
+        scene, network, bank=bank, calibration=CALIBRATION, baseline="contrast_beat", lead_off=lead_off
+    )
     alone, gates = plain.outputs(cells, rhythm, players.edges)
     engine = plain.of(scene=replace(scene, look_alikes=alike))
     found, same = engine.outputs(cells, rhythm, players.edges)
@@ -267,13 +230,11 @@ def test_a_perturbed_beat_finds_its_look_alikes_anew(network, lead_off):
     shared = 0
     for k in range(len(masks)):
         shown = cut_beats(naive_signal(scene, "contrast_beat", cells[k], players.edges), scene.r_index, GEOMETRY)
-        shown, own = shown / scene.lead_scale[:, None], scene
+        shown, own = shown / scene.record.lead_scale[:, None], scene
         if lead_off == ABSENT:
             kept = np.flatnonzero(cells[k].any(axis=1))
             shown = shown[:, kept]
-            own = replace(
-                scene, signal=scene.signal[kept], lead_mean=scene.lead_mean[kept], lead_scale=scene.lead_scale[kept]
-            )
+            own = replace(scene, record=in_leads(scene.record, kept))
         expected = naive_look_alikes(own, alone[k], shown, record_logits, settings)
         np.testing.assert_allclose(found[k], expected, atol=1e-5)
         shared += (found[k] != alone[k]).any()
@@ -287,8 +248,8 @@ def test_a_perturbed_beat_finds_its_look_alikes_anew(network, lead_off):
 def test_reuse_equals_naive(network, baseline, at_edges, leads, targets):
     rng = np.random.default_rng(len(baseline) + at_edges)
     bank = make_bank(rng, leads)
-    scene = make_scene(rng, leads, at_edges=at_edges, targets=targets)
-    engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline)
+    scene = random_scene(rng, leads, at_edges=at_edges, targets=targets)
+    engine = PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline)
     edges = segment_edges(scene.start, scene.stop, 7)
     for players in (
         segment_players(leads, edges, rhythm=True),
@@ -308,9 +269,9 @@ def test_reuse_equals_naive(network, baseline, at_edges, leads, targets):
 def test_one_beat_one_lead(network):
     rng = np.random.default_rng(5)
     bank = make_bank(rng, ("II",))
-    scene = make_scene(rng, ("II",), at_edges=True, targets=(0,), n_beats=1)
-    engine = PerturbationEngine(scene, network, bank, CALIBRATION, "interpolation")
-    players = segment_players(scene.leads, segment_edges(scene.start, scene.stop, 100), rhythm=True)
+    scene = random_scene(rng, ("II",), at_edges=True, targets=(0,), n_beats=1)
+    engine = PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline="interpolation")
+    players = segment_players(scene.record.leads, segment_edges(scene.start, scene.stop, 100), rhythm=True)
     masks = np.array([[True, True], [False, False], [False, True]])
     expected, _ = naive_outputs(scene, network, bank, "interpolation", players, masks)
     logits, _ = engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)
@@ -321,8 +282,8 @@ def test_states_are_encoded_once(network):
     """Masks that differ outside a beat share its encoding, whatever their number."""
     rng = np.random.default_rng(6)
     leads = ("II", "V1")
-    scene = make_scene(rng, leads, at_edges=False)
-    engine = PerturbationEngine(scene, network, make_bank(rng, leads), CALIBRATION, "zero")
+    scene = random_scene(rng, leads, at_edges=False)
+    engine = PerturbationEngine(scene, network, bank=make_bank(rng, leads), calibration=CALIBRATION, baseline="zero")
     players = cell_players(leads, segment_edges(scene.start, scene.stop, 7), rhythm=True)
     masks = np.ones((50, len(players)), dtype=bool)
     masks[25:, players.rhythm] = False
@@ -333,8 +294,10 @@ def test_states_are_encoded_once(network):
 def test_targets_after_calibration(network):
     rng = np.random.default_rng(8)
     leads = ("II", "V1")
-    scene = make_scene(rng, leads, at_edges=False, targets=(1, 2, 3))
-    engine = PerturbationEngine(scene, network, make_bank(rng, leads), CALIBRATION, "lead_mean")
+    scene = random_scene(rng, leads, at_edges=False, targets=(1, 2, 3))
+    engine = PerturbationEngine(
+        scene, network, bank=make_bank(rng, leads), calibration=CALIBRATION, baseline="lead_mean"
+    )
     players = segment_players(leads, segment_edges(scene.start, scene.stop, 7), rhythm=True)
     masks = random_masks(rng, 12, len(players))
     logits, _ = engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)
@@ -353,8 +316,8 @@ def test_calls_share_encodings_whatever_the_length_of_a_segment(network, baselin
     """Encodings are kept across calls; too many segments in a beat for a code, or a full store, change no number."""
     rng = np.random.default_rng(length)
     leads = ("II", "V1")
-    scene, bank = make_scene(rng, leads, at_edges=True, targets=(1, 2)), make_bank(rng, leads)
-    engine = PerturbationEngine(scene, network, bank, CALIBRATION, baseline)
+    scene, bank = random_scene(rng, leads, at_edges=True, targets=(1, 2)), make_bank(rng, leads)
+    engine = PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline)
     players = cell_players(leads, segment_edges(scene.start, scene.stop, length), rhythm=True)
     for n in (6, 3, 12):
         masks = random_masks(rng, n, len(players))

@@ -20,6 +20,7 @@ from beatlens.evaluate.explanations.faithfulness import (
 )
 from beatlens.evaluate.explanations.localisation import (
     METRICS,
+    Grid,
     Truth,
     auc,
     average_precision,
@@ -118,7 +119,7 @@ def test_truth_of_the_target_beat_and_other_beats_of_its_class():
         ],
         columns=["lead", "start_s", "end_s", "label", "r_sample"],
     )
-    truth = planted_truth(spans, 500, "V", ("II", "V2"), 100.0, 0.25, 200)
+    truth = planted_truth(spans, 500, "V", Grid(("II", "V2"), 100.0, 0.25, 200))
     assert np.flatnonzero(truth.inside[0]).tolist() == list(range(75, 85))
     assert not truth.inside[1].any()
     assert np.flatnonzero(~truth.counted[0]).tolist() == list(range(0, 5))  # a span that begins before the window

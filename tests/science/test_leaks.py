@@ -14,6 +14,7 @@ import pytest
 
 import beatlens.inputs.network_inputs
 import beatlens.learning.batches
+import beatlens.learning.runs
 import beatlens.learning.train_and_bundle
 import beatlens.learning.training
 from beatlens.beats.beat_table import BeatSettings, rr_features
@@ -84,8 +85,8 @@ def copied_shards(chain, change):
     """Return the shards of a run with changed beat tables, in memory."""
 
     class Changed(Shard):
-        def beats(self, peaks="detected"):
-            return change(super().beats(peaks))
+        def beats(self, peaks="detected", columns=None):
+            return change(super().beats(peaks, columns))
 
     return [Changed(path) for path in chain.shards]
 
@@ -279,6 +280,7 @@ def test_training_cannot_look_at_test_patients(chain, monkeypatch):
         chain.train()
 
 
+@pytest.mark.slow
 def test_an_epoch_that_was_chosen(chain, monkeypatch, tmp_path):
     run = run_of(chain)
     assert "epoch 2 of 4" in leaks(run_of(chain, bundle=with_provenance(run.bundle, saved_epoch=2)))["epoch"]
@@ -333,9 +335,9 @@ def test_prototypes_of_the_own_patient_in_predictions(chain, monkeypatch, tmp_pa
 
 
 def test_prototypes_of_the_own_patient_in_training(chain, monkeypatch):
-    original = beatlens.learning.batches.record_similarities
+    original = beatlens.learning.runs.record_similarities
     monkeypatch.setattr(
-        beatlens.learning.batches,
+        beatlens.learning.runs,
         "record_similarities",
         lambda waves, leads, bank, patient: original(waves, leads, bank, ""),
     )

@@ -11,11 +11,8 @@ import torch
 import yaml
 from captum.attr import GuidedBackprop, IntegratedGradients, LayerGradCam
 
-from beatlens.beats.beat_table import RR_FEATURES
-from beatlens.core.leads import lead_id
 from beatlens.decision.calibration import Calibration
 from beatlens.explain.case.baselines import fill_signal
-from beatlens.explain.case.scene import Scene
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.differentiable import SignalModel
 from beatlens.explain.engine.fast_network import folded_layers
@@ -30,11 +27,8 @@ from beatlens.explain.players.coalition import segment_edges, segment_players
 from beatlens.explain.players.waves import BETWEEN, beat_players, wave_players
 from beatlens.explain.settings import METHODS, PLAYERS, ExplainSettings
 from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of
-from beatlens.inputs.network_inputs import lead_means
-from beatlens.inputs.prototype_bank import PrototypeBank
-from beatlens.models.hybrid import HybridNet
-from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.shards.shard import BeatGeometry, cut_beats
+from beatlens.shards.shard import cut_beats
+from makers import CLASSES, GEOMETRY, make_bank, make_network, make_record, make_scene
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 SMALL = {"samples": 64}
@@ -44,68 +38,30 @@ EXPLAIN = CONFIG["explain"] | {
     "timeshap": CONFIG["explain"]["timeshap"] | SMALL,
     "baseline": "zero",
 }
-CLASSES, GEOMETRY = ("N", "S", "V"), BeatGeometry(100.0, 12, 20)
 CALIBRATION = Calibration(1.3, (0.1, -0.2, 0.1), 0.7, 0.2)
 SETTINGS = ExplainSettings(**EXPLAIN)
 
 
-def make_network(name="hybrid", members=1):
-    torch.manual_seed(3)
-    settings = ModelSettings(name, members, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1)
-    n_similarity = 2 * len(CLASSES) if name == "hybrid" else 0
-    net = HybridNet(NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, 5))
-    torch.nn.init.normal_(net.mixer.leads.weight)
-    for module in net.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
-            module.running_mean.uniform_(-0.3, 0.3)
-            module.running_var.uniform_(0.5, 2.0)
-    return net.eval()
-
-
-def make_scene(leads=("II", "V1"), n_beats=5, targets=(2,), step=45):
+def even_scene(leads=("II", "V1"), n_beats=5, targets=(2,), step=45):
     rng = np.random.default_rng(0)
     r_index = 15 + step * np.arange(n_beats)
-    windows = np.zeros((len(targets), 5), dtype=np.int64)
-    own = [np.arange(max(0, t - 2), min(n_beats, t + 3)) for t in targets]
-    for row, beats in zip(windows, own, strict=True):
-        row[: len(beats)] = beats
-    signal = (rng.normal(size=(len(leads), int(r_index[-1]) + 30)).cumsum(axis=1) * 0.2).astype(np.float32)
-    return Scene(
-        "c",
-        "r",
-        "c/p1",
-        signal,
-        lead_means(signal),
-        leads,
-        np.array([lead_id(lead) for lead in leads]),
-        rng.uniform(0.5, 2, len(leads)).astype(np.float32),
-        rng.normal(size=(len(leads), GEOMETRY.length)).astype(np.float32),
-        GEOMETRY,
-        r_index,
-        rng.normal(size=(n_beats, len(RR_FEATURES))).astype(np.float32),
-        rng.normal(size=len(RR_FEATURES)).astype(np.float32),
-        windows,
-        np.array([len(beats) for beats in own]),
-        np.array([t - beats[0] for t, beats in zip(targets, own, strict=True)]),
-        r_index,
-    )
-
-
-def make_bank(leads):
-    rng = np.random.default_rng(1)
-    present = rng.random((9, len(leads))) < 0.8
-    present[:, 0] = True
-    waves = rng.normal(size=(9, len(leads), GEOMETRY.length)).astype(np.float32) * present[..., None]
-    labels = np.array([CLASSES[k % 3] for k in range(9)])
-    return PrototypeBank(waves, present, leads, CLASSES, labels, np.array([f"c/p{k % 4}" for k in range(9)]), labels, 2)
+    return make_scene(make_record(rng, leads, r_index, int(r_index[-1]) + 30), targets, rng)
 
 
 def make_engine(scene, net=None, baseline="zero"):
-    return PerturbationEngine(scene, net or make_network(), make_bank(scene.leads), CALIBRATION, baseline)
+    return PerturbationEngine(
+        scene,
+        net or make_network(),
+        bank=make_bank(np.random.default_rng(1), scene.record.leads),
+        calibration=CALIBRATION,
+        baseline=baseline,
+    )
 
 
 def model_of(engine, target):
-    return SignalModel(engine.scene, engine.network, engine.bank, engine.calibration, target, "cpu")
+    return SignalModel(
+        engine.scene, engine.network, bank=engine.bank, calibration=engine.calibration, target=target, device="cpu"
+    )
 
 
 TARGETS = [
@@ -120,17 +76,17 @@ TARGETS = [
 
 def with_look_alikes(scene, min_similarity=0.1):
     settings = LookAlikeSettings(0.8, 2, min_similarity, 50, 0.08, 0.15, (CLASSES[0], CLASSES[2]))
-    logits = np.random.default_rng(1).normal(size=(len(scene.all_r_index), len(CLASSES))).astype(np.float32)
-    waves = cut_beats(scene.signal, scene.all_r_index, GEOMETRY) / scene.lead_scale[:, None]
+    logits = np.random.default_rng(1).normal(size=(len(scene.record.r_index), len(CLASSES))).astype(np.float32)
+    waves = cut_beats(scene.record.signal, scene.record.r_index, GEOMETRY) / scene.record.lead_scale[:, None]
     return replace(scene, look_alikes=look_alikes_of(logits, waves, GEOMETRY, CLASSES, settings))
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 @pytest.mark.parametrize(("name", "members"), [("hybrid", 1), ("context", 1), ("hybrid", 3)])
 def test_the_differentiable_target_is_the_engines(target, name, members):
-    scene = with_look_alikes(make_scene(targets=(1, 2, 4) if target.kind == "window" else (2,)))
+    scene = with_look_alikes(even_scene(targets=(1, 2, 4) if target.kind == "window" else (2,)))
     engine = make_engine(scene, make_network(name, members))
-    players = segment_players(scene.leads, segment_edges(scene.start, scene.stop, 9), rhythm=True)
+    players = segment_players(scene.record.leads, segment_edges(scene.start, scene.stop, 9), rhythm=True)
     full, empty = engine.values(np.array([[True] * len(players), [False] * len(players)]), players, target)
     found = path_gradients(model_of(engine, target), "zero", steps=4, rhythm=True, at_end=False)
     np.testing.assert_allclose([found.full, found.empty], [full, empty], atol=2e-5)
@@ -139,12 +95,12 @@ def test_the_differentiable_target_is_the_engines(target, name, members):
 @pytest.mark.parametrize(("min_similarity", "alike"), [(-1.0, True), (2.0, False), (None, False)])
 def test_gradients_are_finite_differences_with_and_without_look_alikes(min_similarity, alike):
     """In float64, along a direction so short that the look-alikes stay the same, since they change by leaps."""
-    scene = make_scene()
+    scene = even_scene()
     if min_similarity is not None:
         scene = with_look_alikes(scene, min_similarity)
         own = np.isfinite(
             scene.look_alikes.say(
-                (cut_beats(scene.signal, scene.r_index[2:3], GEOMETRY) / scene.lead_scale[:, None])[
+                (cut_beats(scene.record.signal, scene.r_index[2:3], GEOMETRY) / scene.record.lead_scale[:, None])[
                     ..., scene.look_alikes.samples
                 ],
                 np.array([2]),
@@ -152,7 +108,7 @@ def test_gradients_are_finite_differences_with_and_without_look_alikes(min_simil
         )
         assert own.all() == alike
     model = model_of(make_engine(scene, make_network("context", 2).double()), Target("beat", 2, "logit"))
-    signal = torch.from_numpy(scene.signal[None, :, scene.start : scene.stop]).double().requires_grad_()
+    signal = torch.from_numpy(scene.record.signal[None, :, scene.start : scene.stop]).double().requires_grad_()
     rr = torch.from_numpy(scene.rr[None]).double()
     (gradient,) = torch.autograd.grad(model.values(signal, rr).sum(), signal)
     direction = torch.from_numpy(np.random.default_rng(2).normal(size=signal.shape))
@@ -164,10 +120,10 @@ def test_gradients_are_finite_differences_with_and_without_look_alikes(min_simil
 
 @pytest.mark.parametrize("name", ["context", "hybrid"])
 def test_integrated_gradients_are_captums_and_complete(name):
-    scene = make_scene()
+    scene = even_scene()
     engine = make_engine(scene, make_network(name))
     model = model_of(engine, Target("beat", 2, "logit"))
-    signal = torch.from_numpy(scene.signal[None, :, scene.start : scene.stop])
+    signal = torch.from_numpy(scene.record.signal[None, :, scene.start : scene.stop])
     rr = torch.from_numpy(scene.rr[None])
     start = torch.from_numpy(fill_signal(scene, "zero"))[None]
     off = torch.from_numpy(scene.rr_off).expand_as(rr)
@@ -194,11 +150,11 @@ def test_more_points_make_integrated_gradients_complete_but_for_a_jump(name, bas
     with torch.no_grad():  # so that much depends on prototypes, which come last among what is fused
         fused = network.head[1]
         fused.weight[..., -network.config.n_similarity :] *= 8
-    model = model_of(make_engine(make_scene(), network), Target("beat", 2, "logit"))
+    model = model_of(make_engine(even_scene(), network), Target("beat", 2, "logit"))
     scene = model.scene
     ends = [
         (torch.from_numpy(fill_signal(scene, baseline)), torch.from_numpy(scene.rr_off).expand(len(scene.rr), -1)),
-        (torch.from_numpy(scene.signal[:, scene.start : scene.stop]), torch.from_numpy(scene.rr)),
+        (torch.from_numpy(scene.record.signal[:, scene.start : scene.stop]), torch.from_numpy(scene.rr)),
     ]
     beside = [(low + 1e-5 * (high - low))[None] for low, high in zip(*ends, strict=True)]
     few, many = (path_gradients(model, baseline, steps=n, rhythm=True, at_end=False) for n in (4, 1000))
@@ -224,7 +180,7 @@ def with_relus_as_layers(net):
 
 
 def test_gradcam_is_captums_per_lead_and_guided_too():
-    scene = make_scene()
+    scene = even_scene()
     target = Target("beat", 2, "logit")
     engine = make_engine(scene, with_relus_as_layers(make_network()))
     model = model_of(engine, target)
@@ -239,7 +195,7 @@ def test_gradcam_is_captums_per_lead_and_guided_too():
             return model.values(signal, rr)
 
     wrapped = Wrapped()
-    signal = torch.from_numpy(scene.signal[None, :, scene.start : scene.stop])
+    signal = torch.from_numpy(scene.record.signal[None, :, scene.start : scene.stop])
     layer = engine.network.encoder.stacks[0][-1]
     cam = LayerGradCam(wrapped, layer).attribute(signal)
     cam = torch.nn.functional.interpolate(cam, size=GEOMETRY.length, mode="linear")
@@ -257,7 +213,7 @@ def test_gradcam_is_captums_per_lead_and_guided_too():
 
 
 def test_waves_and_beats_cover_the_window_in_order():
-    scene = make_scene(step=80)
+    scene = even_scene(step=80)
     for players in (wave_players(scene, rhythm=True), beat_players(scene, rhythm=True)):
         assert (players.edges[0], players.edges[-1]) == (scene.start, scene.stop)
         assert players.names[players.rhythm] == "rhythm"
@@ -271,9 +227,9 @@ def test_waves_and_beats_cover_the_window_in_order():
     # RR .8 s: QT = .4 sqrt(.8), T ends .318 s after R.
     last = waves.edges[np.flatnonzero(waves.cell_player[0] == waves.names.index("T 2"))[0] + 1]
     assert last - scene.r_index[1] == round((0.4 * np.sqrt(0.8) - 0.04) * 100)
-    fast = wave_players(make_scene(step=20), rhythm=False)  # 300 a minute: nothing crosses half way to the next beat
+    fast = wave_players(even_scene(step=20), rhythm=False)  # 300 a minute: nothing crosses half way to the next beat
     assert all(np.diff(fast.edges) > 0)
-    assert (np.diff(make_scene(step=20).r_index) == 20).all()
+    assert (np.diff(even_scene(step=20).r_index) == 20).all()
 
 
 def test_occlusion_in_closed_form():
@@ -315,12 +271,12 @@ def test_timeshap_prunes_both_ends_and_finds_the_planted_cells():
 @pytest.mark.parametrize("players", PLAYERS)
 def test_every_method_with_all_players_adds_up(method, players):
     settings = ExplainSettings(**EXPLAIN | {"players": players})
-    engine = make_engine(make_scene(targets=(1, 2, 4)))
+    engine = make_engine(even_scene(targets=(1, 2, 4)))
     found = explain(engine, Target("window", 2, "logit"), method, settings, 1)
     assert found.values.shape == (2, engine.scene.stop - engine.scene.start)
     assert np.isfinite(found.values).all()
     if found.units != "relative":
-        total = found.values.sum() + found.rhythm + found.more.get("unassigned", 0.0)
+        total = found.values.sum() + found.rhythm + (found.unassigned or 0.0)
         assert total == pytest.approx(found.full - found.empty - found.completeness_error, abs=1e-4)
     again = explain(engine, Target("window", 2, "logit"), method, settings, 1)
     np.testing.assert_allclose(found.values, again.values, atol=1e-6)
@@ -328,14 +284,14 @@ def test_every_method_with_all_players_adds_up(method, players):
 
 def test_values_go_to_samples_by_their_distance_to_the_line_that_fills_them():
     """With the baseline ``interpolation``, of a player alone: what lies on the line has nothing, however far from 0."""
-    scene = make_scene()
-    scene.signal[:] += 5.0
+    scene = even_scene()
+    scene.record.signal[:] += 5.0
     settings = ExplainSettings(**EXPLAIN | {"segment_s": 0.1})
     found = explain(make_engine(scene, baseline="interpolation"), Target("beat", 2, "logit"), "occlusion", settings, 1)
-    assert found.players["names"][-1] == "rhythm"
-    for name, value in zip(found.players["names"][:-1], found.players["values"], strict=False):
-        lead, (low, high) = scene.leads.index(name.split("@")[0]), map(int, name.split("@")[1].split("-"))
-        signal = scene.signal[lead].astype(float)
+    assert found.players.names[-1] == "rhythm"
+    for name, value in zip(found.players.names[:-1], found.players.values, strict=False):
+        lead, (low, high) = scene.record.leads.index(name.split("@")[0]), map(int, name.split("@")[1].split("-"))
+        signal = scene.record.signal[lead].astype(float)
         ends = [k for k in (low - 1, high) if 0 <= k < len(signal)]
         distance = np.abs(signal[low:high] - np.interp(np.arange(low, high), ends, signal[ends]))
         own = found.values[lead, low - scene.start : high - scene.start]
@@ -345,7 +301,7 @@ def test_values_go_to_samples_by_their_distance_to_the_line_that_fills_them():
 def test_the_table_has_every_method_of_the_configuration():
     assert tuple(TABLE) == METHODS
     with pytest.raises(ValueError, match="explain.methods"):
-        explain(make_engine(make_scene()), Target("beat", 2, "logit"), "magic", SETTINGS, 1)
+        explain(make_engine(even_scene()), Target("beat", 2, "logit"), "magic", SETTINGS, 1)
     with pytest.raises(ValueError, match="explain.players"):
         ExplainSettings(**EXPLAIN | {"players": "magic"})
 
@@ -353,16 +309,16 @@ def test_the_table_has_every_method_of_the_configuration():
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["one beat, one lead", "constant model", "flat record", "noise gate"])
 def test_inputs_at_the_edge(method, kind):
-    scene = make_scene(("II",), 1, (0,)) if kind == "one beat, one lead" else make_scene()
+    scene = even_scene(("II",), 1, (0,)) if kind == "one beat, one lead" else even_scene()
     net = make_network()
     if kind == "constant model":
         for module in (net.head[-1], net.gate[-1]):
             torch.nn.init.zeros_(module.weight)
     if kind == "flat record":
-        scene.signal[:] = 0.0
+        scene.record.signal[:] = 0.0
     target = Target("noise", None, "logit") if kind == "noise gate" else Target("beat", 2, "logit")
     found = explain(make_engine(scene, net), target, method, SETTINGS, 1)
-    assert found.values.shape == (len(scene.leads), scene.stop - scene.start)
+    assert found.values.shape == (len(scene.record.leads), scene.stop - scene.start)
     assert np.isfinite(found.values).all()
     if kind == "constant model":
         np.testing.assert_allclose(found.values, 0, atol=1e-9)
@@ -380,10 +336,8 @@ def test_a_player_without_influence_has_nothing_but_chance(method):
         budget = {"samples": samples}
         own = {"lime": EXPLAIN["lime"] | budget, "kernelshap": budget, "timeshap": EXPLAIN["timeshap"] | budget}
         settings = ExplainSettings(**EXPLAIN | own)
-        found = explain(make_engine(make_scene()), Target("noise", None, "logit"), method, settings, 1)
-        errors = [
-            e for e, player in zip(found.standard_error, found.players["names"], strict=True) if "rhythm" in player
-        ]
+        found = explain(make_engine(even_scene()), Target("noise", None, "logit"), method, settings, 1)
+        errors = [e for e, player in zip(found.standard_error, found.players.names, strict=True) if "rhythm" in player]
         assert abs(found.rhythm) <= 4 * sum(errors)
         values.append(abs(found.rhythm))
         chance.append(sum(errors))
@@ -397,4 +351,4 @@ def test_an_encoder_of_other_layers_is_refused():
     with pytest.raises(TypeError, match="expected Conv1d, BatchNorm1d and ReLU"):
         folded_layers(net.encoder.stacks[0])
     with pytest.raises(ValueError, match="evaluation mode"):
-        make_engine(make_scene(), make_network().train())
+        make_engine(even_scene(), make_network().train())

@@ -104,7 +104,10 @@ def test_beats_encoded_once_give_what_each_window_on_its_own_gives(network):
 
 def test_rhythm_branch_is_torchs_bidirectional_lstm_read_out_at_the_target():
     torch.manual_seed(4)
-    branch, reference = RhythmBranch(1, 4, 3, 2, 8, 5), torch.nn.LSTM(5, 8, bidirectional=True, batch_first=True)
+    branch, reference = (
+        RhythmBranch(1, embedding=4, narrowed=3, n_rr=2, hidden=8, context=5),
+        torch.nn.LSTM(5, 8, bidirectional=True, batch_first=True),
+    )
     order = torch.cat([torch.arange(0, 16), torch.arange(24, 32), torch.arange(16, 24)])  # input, forget, cell, output
     with torch.no_grad():
         for direction, suffix in ((branch.before, ""), (branch.after, "_reverse")):

@@ -11,32 +11,27 @@ import pytest
 import torch
 import yaml
 
-from beatlens.beats.beat_table import RR_FEATURES, BeatSettings, beat_table, rr_features
+from beatlens.beats.beat_table import BeatSettings, rr_features
 from beatlens.core.files import write_table
-from beatlens.decision.calibration import Calibration
-from beatlens.decision.conformal import ConformalSets
-from beatlens.decision.review import Thresholds
 from beatlens.evaluate.probes.artefact import artefact_test
 from beatlens.evaluate.probes.sanity import CASCADE, class_sensitivity, randomisation, randomised
-from beatlens.evaluate.probes.shared import PROBE_COLUMNS, ProbeSettings, probe_case, probe_table
+from beatlens.evaluate.probes.shared import PROBE_COLUMNS, ProbeSettings, probe_table
 from beatlens.evaluate.probes.stability import insert_beat, inserted_beat, seed_to_seed, under_noise
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.case.choice import CASE_COLUMNS, Case
 from beatlens.explain.case.scene import make_scene
+from beatlens.explain.explainer import Explainer
 from beatlens.explain.players.waves import scene_edges
 from beatlens.explain.settings import METHODS, ExplainSettings
 from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of
-from beatlens.inputs.network_inputs import InputSpec, view_record
-from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.inputs.network_inputs import view_record
 from beatlens.inputs.record_view import RecordViews
 from beatlens.inputs.stored_predictions import reference_table
-from beatlens.models.build import network_to_arrays
-from beatlens.models.hybrid import HybridNet
-from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.prediction.bundle import Bundle
+from beatlens.models.settings import ModelSettings
 from beatlens.prediction.predict import Beside, predict_beats
 from beatlens.shards.shard import BeatGeometry, Shard
 from beatlens.shards.writer import ShardWriter
+from makers import add_record, make_bundle
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 CLASSES, LEADS, FS = ("N", "V"), ("II", "V1"), 100.0
@@ -73,64 +68,33 @@ def shard(tmp_path_factory):
             signal = rng.normal(size=(2, n_samples)) * 0.03
             for r in r_sample:
                 signal[:, r - 25 : r + 40] += np.outer([1.0, 0.6], shape)
-            name = f"r{k}"
-            table = beat_table(
-                corpus="c",
-                record=name,
-                patient=f"p{k}",
-                r_sample=r_sample,
-                fs_file=FS,
-                fs=FS,
-                n_samples=n_samples,
-                labels=["N"] * N_BEATS,
-                symbols=["N"] * N_BEATS,
-                labelled=True,
-                partner=r_sample,
-                annotated_noise=np.zeros(N_BEATS, dtype=bool),
-                settings=BEATS,
+            add_record(
+                writer, signal, r_sample, ["N"] * N_BEATS, settings=BEATS, leads=LEADS, record=f"r{k}", patient=f"p{k}"
             )
-            row = {"corpus": "c", "record": name, "patient": f"p{k}", "role": "train", "leads": ";".join(LEADS)}
-            row |= {"fs": FS, "fs_file": FS, "duration_s": n_samples / FS, "dx": "", "labelled": True}
-            writer.add(row | {"lead_scale": "1.0;1.0"}, signal.astype(np.float32), table, table, [])
-            writer.set_status("c", name, "train")
     return Shard(path)
 
 
 @pytest.fixture(scope="module")
 def bundle():
-    rng = np.random.default_rng(0)
     torch.manual_seed(0)
-    settings = ModelSettings("hybrid", 1, True, True, (8, 12), (5, 3), 4, 16, 4, 8, 12, 16, 0.0)
-    config = NetworkConfig(settings, 2, GEOMETRY.length, len(RR_FEATURES), 4, BEATS.context)
-    text = np.array(["x", "y", "z", "w"])
-    waves = rng.normal(size=(4, 2, GEOMETRY.length)).astype(np.float32)
-    bank = PrototypeBank(waves, np.ones((4, 2), bool), LEADS, CLASSES, np.array(["N", "N", "V", "V"]), text, text, 2)
-    return Bundle(
-        InputSpec(CLASSES, LEADS, GEOMETRY, BEATS, bank),
-        config,
-        network_to_arrays(HybridNet(config)),
-        Calibration(1.0, (0.0, 0.0), 1.0, 0.0),
-        Thresholds(0.0, 1.1, (np.inf, np.inf)),
-        ConformalSets(0.1, (0.0, 0.0), ("patient",) * 2, (0, 0), (0, 0)),
-        CONFIG["signal"],
-        {},
-    )
+    network = ModelSettings("hybrid", 1, True, True, (8, 12), (5, 3), 4, 16, 4, 8, 12, 16, 0.0)
+    return make_bundle(GEOMETRY, BEATS, network, signal=CONFIG["signal"])
 
 
-def make_probes(shard, bundle, rows=((0, 8), (1, 0), (2, 23))):
+def make_probes(shard, bundle, settings, rows=((0, 8), (1, 0), (2, 23))):
     network, beats, folder = bundle.network(), shard.beats(), shard.path / "predictions"
     beside = Beside(references=[reference_table(beats.iloc[:0], None, bundle.spec)])
     splits = dict.fromkeys(shard.beat_records(), "test")
     write_table(folder / "beats.parquet", predict_beats(shard, beats, splits, bundle, network, beside=beside))
     write_table(folder / "look_alikes.parquet", pd.concat(beside.references, ignore_index=True))
-    views = RecordViews([shard], [folder], bundle.spec)
+    explainer = Explainer(RecordViews([shard], [folder], bundle.spec), bundle, network, settings, seed=1)
     probes = []
     for record, row in rows:
         own = beats[beats["record"] == f"r{record}"]
         values = dict.fromkeys(CASE_COLUMNS, "") | {"case": f"case{record}", "corpus": "c", "record": f"r{record}"}
         values |= {"beat_id": own["beat_id"].iloc[row], "target": "beat", "class": "V"}
         case = Case(*values.values())
-        probes.append(probe_case(case, views, bundle, network, EXPLAIN, seed=1))
+        probes.append(explainer.prepare(case))
     return probes
 
 
@@ -168,10 +132,10 @@ def test_random_networks_are_new_only_in_their_parts(bundle):
 
 def test_sanity_rows(shard, bundle):
     rows = []
-    for probe in make_probes(shard, bundle)[:2]:
-        settings = replace(EXPLAIN, methods=("kernelshap", "integrated_gradients"))
-        rows += randomisation(probe, settings, PROBES)
-        rows += class_sensitivity(probe, settings, len(CLASSES))
+    settings = replace(EXPLAIN, methods=("kernelshap", "integrated_gradients"))
+    for probe in make_probes(shard, bundle, settings)[:2]:
+        rows += randomisation(probe, PROBES)
+        rows += class_sensitivity(probe, len(CLASSES))
     table = probe_table(rows, EVALUATE, 1, "digest")
     details = ["+".join(CASCADE[: k + 1]) for k in range(len(CASCADE) - 1)] + ["all"]
     assert list(dict.fromkeys(table.loc[table["test"] == "randomisation", "detail"])) == details
@@ -187,7 +151,7 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
     beats = shard.beats()
     own = beats[beats["record"] == "r0"].reset_index(drop=True)
     old = make_scene(view_record(shard, own, bundle.spec), [8], BEATS)
-    waves = shard.waveforms(own, old.leads, bundle.spec.geometry) / old.lead_scale[:, None]
+    waves = shard.waveforms(own, old.record.leads, bundle.spec.geometry) / old.record.lead_scale[:, None]
     logits = np.random.default_rng(0).normal(size=(len(own), len(CLASSES))).astype(np.float32)
     settings = LookAlikeSettings(0.8, 3, -1.0, 500, 0.1, 0.2, ())
     old = replace(old, look_alikes=look_alikes_of(logits, waves, bundle.spec.geometry, CLASSES, settings))
@@ -198,15 +162,15 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
         for scene in (old, new)
     ]
     np.testing.assert_array_equal(*said)  # the same beats, itself left out
-    np.testing.assert_array_equal(new.signal[:, moved], old.signal)
-    length = new.signal.shape[1] - old.signal.shape[1]
-    assert len(new.all_r_index) == len(old.all_r_index) + 1
-    np.testing.assert_array_equal(moved[old.all_r_index], np.delete(new.all_r_index, 8))
-    copied = slice(int(new.all_r_index[8]) - 10, int(new.all_r_index[8]) + 10)
+    np.testing.assert_array_equal(new.record.signal[:, moved], old.record.signal)
+    length = new.record.signal.shape[1] - old.record.signal.shape[1]
+    assert len(new.record.r_index) == len(old.record.r_index) + 1
+    np.testing.assert_array_equal(moved[old.record.r_index], np.delete(new.record.r_index, 8))
+    copied = slice(int(new.record.r_index[8]) - 10, int(new.record.r_index[8]) + 10)
     original = slice(copied.start - length, copied.stop - length)
-    np.testing.assert_array_equal(new.signal[:, copied], old.signal[:, original])
+    np.testing.assert_array_equal(new.record.signal[:, copied], old.record.signal[:, original])
     # The window holds the copied beat twice, then the target in its middle, and the first beat has left it.
-    assert new.r_index.tolist() == new.all_r_index[7:12].tolist()
+    assert new.r_index.tolist() == new.record.r_index[7:12].tolist()
     assert int(new.r_index[new.target_rows[0]]) == int(moved[old.r_index[old.target_rows[0]]])
     # Segments of the target and of what follows are cut as they were, so that each has a partner.
     edges = scene_edges(old, 0.05)
@@ -223,11 +187,11 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
 def test_stability_rows(shard, bundle):
     rows = []
     settings = replace(EXPLAIN, methods=("kernelshap", "integrated_gradients"))
-    for probe in make_probes(shard, bundle):
-        rows += seed_to_seed(probe, settings, PROBES)
-        rows += under_noise(probe, settings, PROBES, bundle.signal | {"band_hz": [0.5, 40]})
-        rows += inserted_beat(probe, settings, PROBES, BEATS)
-    several = make_probes(shard, bundle)[0]
+    for probe in make_probes(shard, bundle, settings):
+        rows += seed_to_seed(probe, PROBES)
+        rows += under_noise(probe, PROBES, bundle.signal | {"band_hz": [0.5, 40]})
+        rows += inserted_beat(probe, PROBES, BEATS)
+    several = make_probes(shard, bundle, settings)[0]
     scene = several.engine.scene
     both = replace(
         scene,
@@ -236,12 +200,12 @@ def test_stability_rows(shard, bundle):
         positions=scene.positions + np.array([0, 1]),
     )
     several.engine.scene = both  # a target of two beats
-    assert list(inserted_beat(several, settings, PROBES, BEATS)) == []
+    assert list(inserted_beat(several, PROBES, BEATS)) == []
     table = probe_table(rows, EVALUATE, 1, "digest").set_index(["test", "method", "metric"])
     assert table.loc[("seed", "integrated_gradients", "spearman"), "value"] == pytest.approx(1.0)
     assert table.loc[("seed", "integrated_gradients", "rbo"), "value"] == pytest.approx(1.0)
     assert table.loc[("inserted_beat", "kernelshap", "jaccard"), "n_cases"] == 2  # the first beat has none before it
     assert table["value"].between(-1, 1 + 1e-9).all()
-    quiet = [list(under_noise(p, settings, replace(PROBES, noise_snr_db=120), bundle.signal | {"band_hz": [0.5, 40]}))
-             for p in make_probes(shard, bundle)[:1]]  # fmt: skip
+    quiet = [list(under_noise(p, replace(PROBES, noise_snr_db=120), bundle.signal | {"band_hz": [0.5, 40]}))
+             for p in make_probes(shard, bundle, settings)[:1]]  # fmt: skip
     assert all(probe.value > 0.99 for probe in quiet[0] if probe.metric == "spearman")

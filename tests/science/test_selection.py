@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import write_table
 from beatlens.learning.train_and_bundle import fold_state
 from beatlens.selection.crossfit import cross_fitted, learning_records, mined_spec
@@ -76,11 +76,11 @@ def test_a_killed_job_goes_on_from_its_states_to_the_same_predictions(made, sett
     state = tmp_path / "1.state.npz"
     trained = []
 
-    def killed(epoch, *arguments):
+    def killed(epoch, *arguments, **options):
         trained.append(epoch)
         if len(trained) == 4 and not fold_state(state, 2).exists():
             raise KeyboardInterrupt
-        return one_epoch(epoch, *arguments)
+        return one_epoch(epoch, *arguments, **options)
 
     import beatlens.learning.training
 

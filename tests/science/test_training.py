@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import beatlens.prediction.predict
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import read_json
 from beatlens.inputs.labelled_records import records_of_split, split_beats
 from beatlens.inputs.network_inputs import prepare_record
@@ -26,6 +26,7 @@ from beatlens.learning.held_out import HeldOut, fold_tables, noisy_gate, spec_wi
 from beatlens.learning.make_bundle import bundle_model
 from beatlens.learning.simulated_rhythm import RhythmPool
 from beatlens.learning.train_and_bundle import (
+    TrainingJob,
     fold_state,
     input_spec,
     model_description,
@@ -81,8 +82,9 @@ def mined(shards, records, settings):
     beats = BeatSettings(**settings["beats"])
     geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
     return mine(
-        shards, records, tuple(settings["classes"]), tuple(settings["leads"]), geometry, beats,
-        PrototypeSettings(**settings["prototypes"]), settings["seed"],
+        shards, records, classes=tuple(settings["classes"]), leads=tuple(settings["leads"]),
+        geometry=geometry, beats=beats,
+        settings=PrototypeSettings(**settings["prototypes"]), seed=settings["seed"],
     )  # fmt: skip
 
 
@@ -100,16 +102,24 @@ def spec(settings, library):
 
 @pytest.fixture(scope="module")
 def trained(planted, records, spec, settings):
-    return train_with_held_out(planted, records, spec, settings, None, "")
+    return train_with_held_out(TrainingJob(planted, records, spec, settings))
 
 
 @pytest.fixture(scope="module")
 def bundle(planted, records, spec, settings, trained, tmp_path_factory):
-    network, _, training, device, held_out = trained
-    model = model_description(network, training, spec, settings, records, device)
-    model = json.loads(json.dumps(model))
+    model, held_out = trained
+    description = model_description(TrainingJob(planted, records, spec, settings), model)
+    description = json.loads(json.dumps(description))
     scales = pd.concat([shard.records for shard in planted])
-    made = bundle_model(records, spec, network_to_arrays(network), model, held_out, settings, scales)
+    made = bundle_model(
+        records,
+        spec,
+        weights=network_to_arrays(model.network),
+        model=description,
+        held_out=held_out,
+        settings=settings,
+        scales=scales,
+    )
     made.save(tmp_path_factory.mktemp("model") / "bundle")
     return made
 
@@ -182,7 +192,7 @@ def test_a_planted_leak_of_own_patient_prototypes_changes_no_training_input(plan
 
 def test_training_beats_are_labelled_beats_of_training_patients_alone(planted, records, spec):
     training = TrainingSet(planted, records, "train", spec)
-    assert {record.patient for record in training.records} == {f"planted/{k}" for k in range(1, 8)}
+    assert {record.record.patient for record in training.records} == {f"planted/{k}" for k in range(1, 8)}
     beats = pd.concat([shard.beats() for shard in planted])
     labels = beats[beats["patient"].isin([str(k) for k in range(1, 8)])]["label"]
     assert dict(zip(spec.classes, training.class_counts.tolist(), strict=True)) == labels.value_counts().to_dict()
@@ -204,8 +214,8 @@ def test_batches_hold_the_beats_they_say(planted, records, spec):
     for slot, beat in zip(rows, range(35, 40), strict=True):
         for lead in range(2):
             pair = np.flatnonzero((batch.row == slot) & (batch.lead_ids[batch.column] == [1, 10][lead]))
-            np.testing.assert_array_equal(batch.waves[pair[0]], record.waves(beat, beat + 1, spec)[0, lead])
-        np.testing.assert_array_equal(batch.rr[slot], record.rr[beat])
+            np.testing.assert_array_equal(batch.waves[pair[0]], record.waves(beat, beat + 1)[0, lead])
+        np.testing.assert_array_equal(batch.rr[slot], record.record.rr[beat])
 
 
 def test_augmentation_drops_a_lead_only_where_there_are_several(planted, records, spec):
@@ -215,9 +225,11 @@ def test_augmentation_drops_a_lead_only_where_there_are_several(planted, records
     for k, record in enumerate(training.records):
         batch = training.batch([(k, 10, 30)], rng, (), Augmentation(quiet, 0.3, 1.0))
         assert (np.bincount(batch.row) == 1).all()
-        own = record.waves(8, 32, spec)
+        own = record.waves(8, 32)
         kept = [
-            j for j in range(len(record.leads)) if np.corrcoef(own[:, j].ravel(), batch.waves.ravel())[0, 1] > 0.9999
+            j
+            for j in range(len(record.record.leads))
+            if np.corrcoef(own[:, j].ravel(), batch.waves.ravel())[0, 1] > 0.9999
         ]
         assert kept
         gain = (batch.waves / own[:, kept[0]])[np.abs(own[:, kept[0]]) > 0.3]
@@ -236,7 +248,7 @@ def test_only_runs_of_normal_beats_get_a_simulated_rhythm(planted, records, spec
         for start in range(4, len(record.target) - 8, 5):
             batch = training.batch([(k, start, start + 4)], np.random.default_rng(start), (), augmentation, rhythms)
             low, high = start - 2, start + 6  # the context is of five beats
-            own = np.array_equal(batch.rr, record.rr[low:high])
+            own = np.array_equal(batch.rr, record.record.rr[low:high])
             kinds.add(own)
             assert own == (record.target[low:high] != normal).any()
             if own:
@@ -255,11 +267,11 @@ def test_training_and_inference_see_the_same_typical_beat(planted, records, spec
     training = TrainingSet(planted, records, "train", spec)
     for shard, table in split_beats(planted, records_of_split(records, "train")):
         inputs = prepare_record(shard, table, spec)
-        own = next(record for record in training.records if record.patient == inputs.patient)
-        np.testing.assert_allclose(own.typical(spec), inputs.typical, atol=1e-6)
-        np.testing.assert_allclose(inputs.typical, np.median(inputs.waves, axis=0), atol=1e-6)
-        np.testing.assert_allclose(own.typical(spec, 3)[:, :-3], own.typical(spec)[:, 3:], atol=1e-6)
-        np.testing.assert_array_equal(own.waves(5, 6, spec, 3)[:, :, :-3], own.waves(5, 6, spec)[:, :, 3:])
+        own = next(record for record in training.records if record.record.patient == inputs.record.patient)
+        np.testing.assert_allclose(own.typical(), inputs.record.typical, atol=1e-6)
+        np.testing.assert_allclose(inputs.record.typical, np.median(inputs.waves, axis=0), atol=1e-6)
+        np.testing.assert_allclose(own.typical(3)[:, :-3], own.typical()[:, 3:], atol=1e-6)
+        np.testing.assert_array_equal(own.waves(5, 6, 3)[:, :, :-3], own.waves(5, 6)[:, :, 3:])
 
 
 def test_a_random_filter_changes_beats_and_typical_beat_alike():
@@ -310,7 +322,8 @@ def test_predictions_depend_neither_on_chunks_nor_on_shards(
 def test_training_is_the_same_twice_and_after_a_kill(planted, records, spec, settings, tmp_path, trained):
     short = copy.deepcopy(settings)
     short["training"]["epochs"] = 3
-    network, history, _, _ = train_model(planted, records, spec, short, None, "")
+    model = train_model(TrainingJob(planted, records, spec, short))
+    network, history = model.network, model.history
     expected = network_to_arrays(network)
 
     class Kill(Exception):
@@ -323,38 +336,28 @@ def test_training_is_the_same_twice_and_after_a_kill(planted, records, spec, set
 
         return callback
 
-    import beatlens.learning.train_and_bundle
-
     state = tmp_path / "state.npz"
-    original = beatlens.learning.train_and_bundle.train
-
-    def killed(*arguments, **options):
-        return original(*arguments, **options, callbacks=[die(3)])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(beatlens.learning.train_and_bundle, "train", killed)
-        with pytest.raises(Kill):
-            train_model(planted, records, spec, short, state, "a")
+    with pytest.raises(Kill):
+        train_model(TrainingJob(planted, records, spec, short, state, "a", callbacks=[die(3)]))
     assert state.exists()
-    resumed, resumed_history, _, _ = train_model(planted, records, spec, short, state, "a")
-    for name, value in network_to_arrays(resumed).items():
+    resumed = train_model(TrainingJob(planted, records, spec, short, state, "a"))
+    for name, value in network_to_arrays(resumed.network).items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
-    assert resumed_history == history
+    assert resumed.history == history
     state.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(beatlens.learning.train_and_bundle, "train", killed)
-        with pytest.raises(Kill):
-            train_model(planted, records, spec, short | {"seed": 2}, state, "another")
-    anew, _, _, _ = train_model(planted, records, spec, short, state, "a")  # never resumed on a mismatch
+    with pytest.raises(Kill):
+        train_model(TrainingJob(planted, records, spec, short | {"seed": 2}, state, "another", callbacks=[die(3)]))
+    anew = train_model(TrainingJob(planted, records, spec, short, state, "a")).network  # never resumed on a mismatch
     np.testing.assert_array_equal(network_to_arrays(anew)["head.1.weight"], expected["head.1.weight"])
 
 
 def test_mixed_precision_learns_the_same_and_leaves_float32(planted, records, spec, settings, trained):
     mixed = copy.deepcopy(settings)
     mixed["training"]["precision"] = "bfloat16"
-    network, history, _, _ = train_model(planted, records, spec, mixed, None, "")
+    model = train_model(TrainingJob(planted, records, spec, mixed))
+    network, history = model.network, model.history
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
-    found, expected = history[-1], trained[1][-1]
+    found, expected = history[-1], trained[0].history[-1]
     assert found["class_loss"] != expected["class_loss"]
     assert found["class_loss"] == pytest.approx(expected["class_loss"], abs=0.05)
     assert found["select_macro_f1"] > 0.9
@@ -363,7 +366,7 @@ def test_mixed_precision_learns_the_same_and_leaves_float32(planted, records, sp
 def test_the_history_is_that_of_the_saved_weights(planted, records, spec, trained):
     from beatlens.learning.train_and_bundle import SelectScorer
 
-    network, history, *_ = trained
+    network, history = trained[0].network, trained[0].history
     assert [row["epoch"] for row in history] == list(range(1, 9))
     assert SelectScorer(planted, records, spec, "cpu")(network) == history[-1]["select_macro_f1"]
     assert history[-1]["loss"] < history[0]["loss"]
@@ -373,21 +376,31 @@ def test_the_gate_tells_noise_of_test_patients(planted, records, bundle):
     sources = noise_sources([], "test", 100.0, (0.5, 45.0), 1)
     settings = NoiseSettings(0.4, (-3.0, 0.0), 0.0, 6.0)
     gate, noisy = noisy_gate(
-        TrainingSet(planted, records, "test", bundle.spec), bundle.network(), sources, settings, 3, "cpu"
-    )
+        TrainingSet(planted, records, "test", bundle.spec), bundle.network(),
+        noise=sources, noise_settings=settings, seed=3, device="cpu",
+    )  # fmt: skip
     assert 20 < noisy.sum() < len(noisy)
     louder = gate[noisy][:, None] > gate[~noisy][None]
     assert louder.mean() > 0.9  # area under the ROC curve
 
 
 def test_without_calibration_patients_the_bundle_says_what_is_missing(planted, records, spec, settings, trained):
-    network, _, training, device, held_out = trained
+    model, held_out = trained
     moved = records.assign(split=records["split"].replace({"calibrate": "none"}))
+    job = TrainingJob(planted, moved, spec, settings)
     with pytest.raises(ValueError, match="'calibrate'"):
-        train_with_held_out(planted, moved, spec, settings, None, "")
-    model = model_description(network, training, spec, settings, moved, device)
+        train_with_held_out(job)
+    description = model_description(job, model)
     with pytest.raises(ValueError, match="expected those of the training"):
-        bundle_model(records, spec, network_to_arrays(network), model, held_out, settings, records)
+        bundle_model(
+            records,
+            spec,
+            weights=network_to_arrays(model.network),
+            model=description,
+            held_out=held_out,
+            settings=settings,
+            scales=records,
+        )
 
 
 def test_cross_fitting_never_shows_a_network_the_patients_it_is_run_on(planted, records, spec, settings, tmp_path):
@@ -402,10 +415,11 @@ def test_cross_fitting_never_shows_a_network_the_patients_it_is_run_on(planted, 
         assert len(bank)
         assert not {name.partition("/")[2] for name in bank.patients} & own
     state = tmp_path / "state.npz"
-    *_, first = train_with_held_out(planted, crossed, spec, short, state, "a")
+    job = TrainingJob(planted, crossed, spec, short, state, "a")
+    _, first = train_with_held_out(job)
     assert sorted(tmp_path.iterdir()) == sorted([state, *(fold_state(state, k) for k in range(3))])
     assert sorted(set(first.patient)) == sorted(f"planted/{patient}" for patient in set.union(*held))
-    *_, again = train_with_held_out(planted, crossed, spec, short, state, "a")  # from the states: nothing is trained
+    _, again = train_with_held_out(job)  # from the states: nothing is trained
     for name, value in first.to_arrays().items():
         np.testing.assert_array_equal(again.to_arrays()[name], value, err_msg=name)
     assert HeldOut.from_arrays(first.to_arrays()).logits is first.logits
@@ -415,7 +429,7 @@ def test_cross_fitting_never_shows_a_network_the_patients_it_is_run_on(planted, 
 
 def test_without_training_patients_training_says_what_is_missing(planted, records, spec, settings):
     with pytest.raises(ValueError, match="no labelled training beat"):
-        train_model(planted, records.assign(split="none"), spec, settings, None, "")
+        train_model(TrainingJob(planted, records.assign(split="none"), spec, settings))
 
 
 def test_a_bundle_reads_as_written_without_torch_and_refuses_damage(bundle, settings, tmp_path):

@@ -29,7 +29,7 @@ SHIPPED = ROOT / "models" / "mitdb"
 
 def origin(made=False):
     corpus = CorpusOrigin("c<1>", made, False, 2, 2, 1.0, "ODC-By 1.0", "The Database")
-    scores = (Score("N", "f1", 0.91, 0.85, 0.97, 9), Score("V", "f1", None, None, None, 0))
+    scores: tuple[Score, ...] = (Score("N", "f1", 0.91, 0.85, 0.97, 9), Score("V", "f1", None, None, None, 0))
     scores += tuple(Score(name, metric, 0.5, None, None, 9) for metric in ("precision", "recall") for name in "NV")
     return Origin((corpus,), (("N", 1234), ("V", 5)), (("II", 2),), (("360", 2),), scores)
 

@@ -144,16 +144,22 @@ def test_false_detections_missed_beats_and_foreign_labels() -> None:
 def test_risk_and_calibration_against_naive_definitions() -> None:
     rng = np.random.default_rng(4)
     confidence, wrong = rng.permutation(np.arange(300)) / 300.0, rng.random(300) < 0.2
-    histogram = rank_histogram(confidence, wrong.astype(int), 2, np.zeros(300, int), 1, None)
+    histogram = rank_histogram(
+        confidence, wrong.astype(int), n_groups=2, patient=np.zeros(300, int), n_patients=1, max_bins=None
+    )
     order = np.argsort(-confidence)
     risks = np.cumsum(wrong[order]) / np.arange(1, 301)
     assert aurc(histogram)[0] == pytest.approx(risks.mean())
     assert error_at_coverage(histogram)[0] == pytest.approx(risks[269])
     tied = np.round(rng.random(500), 1)
     positive = rng.random(500) < 0.3 + 0.3 * tied
-    histogram = rank_histogram(tied, positive.astype(int), 2, np.zeros(500, int), 1, None)
+    histogram = rank_histogram(
+        tied, positive.astype(int), n_groups=2, patient=np.zeros(500, int), n_patients=1, max_bins=None
+    )
     assert auroc(histogram)[0] == pytest.approx(oracle.roc_auc_score(positive, tied))
-    coarse = rank_histogram(confidence, wrong.astype(int), 2, np.zeros(300, int), 1, 64)
+    coarse = rank_histogram(
+        confidence, wrong.astype(int), n_groups=2, patient=np.zeros(300, int), n_patients=1, max_bins=64
+    )
     assert coarse.shape[2] == 64
     assert coarse.sum() == 300
     rows = outcomes(predictions(), CLASSES)

@@ -9,11 +9,13 @@ import pytest
 from PIL import Image
 
 from beatlens.core.leads import STANDARD_LEADS
-from beatlens.explain.result.attribution import META_KEYS, Attribution
-from beatlens.figures.paper.ecg import LIMIT_MV, EcgFigure, Strip
+from beatlens.explain.result.attribution import Attribution
+from beatlens.explain.result.metadata import AttributionMeta
+from beatlens.figures.paper.ecg import LIMIT_MV, EcgFigure
 from beatlens.figures.paper.layout import LeadsMap, RhythmStrip, plan
 from beatlens.figures.paper.overlay import colours, displayed, draw_overlay, shared_limit
 from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import NEGATIVE, POSITIVE, save_figure
 
 SCALE = PaperScale(speed_mm_s=25, gain_mm_mv=10)
@@ -25,8 +27,12 @@ def strip(leads: tuple[str, ...] = ("II", "V1"), seconds: float = 4.0, fs: float
     return Strip(np.tile(wave, (len(leads), 1)).astype(np.float32), leads, fs, 10.0)
 
 
-def attribution(of: Strip, values: np.ndarray | None = None, start_s: float | None = None) -> Attribution:
-    meta = dict.fromkeys(META_KEYS) | {"case": "c", "method": "fused", "units": "probability"}
+def attribution(
+    of: Strip, values: np.ndarray | None = None, start_s: float | None = None, units: str = "probability"
+) -> Attribution:
+    meta = AttributionMeta(
+        case="c", corpus="c", record="r", beat_id="c/r/1", target="beat", case_class="V", method="fused", units=units
+    )
     zeros = np.zeros(of.signal.shape, np.float32)
     return Attribution(
         zeros if values is None else values, of.leads, of.fs, of.start_s if start_s is None else start_s, meta
@@ -76,17 +82,17 @@ def test_svg_is_to_scale_and_deterministic(tmp_path: Path) -> None:
 
 def test_layouts() -> None:
     leads = ("V6", "aVR", "X", *(lead for lead in STANDARD_LEADS if lead not in ("V6", "aVR")))
-    panels = plan(leads, 0.0, 10.0, "stack")
+    panels = plan(leads, 0.0, 10.0, name="stack")
     assert [panel.lead for panel in panels] == [*STANDARD_LEADS, "X"]
-    panels = plan(STANDARD_LEADS, 5.0, 15.0, "4x3+1")
+    panels = plan(STANDARD_LEADS, 5.0, 15.0, name="4x3+1")
     assert [(p.lead, p.start_s, p.end_s) for p in panels[3:5]] == [("aVR", 7.5, 10.0), ("aVL", 7.5, 10.0)]
     assert (panels[-1].lead, panels[-1].row, panels[-1].rhythm, panels[-1].end_s) == ("II", 3, True, 15.0)
-    assert len(plan(STANDARD_LEADS, 0, 10, "4x3+3")) == 15
-    assert {(p.start_s, p.end_s) for p in plan(STANDARD_LEADS, 0, 4, "auto")} == {(0, 4)}
+    assert len(plan(STANDARD_LEADS, 0, 10, name="4x3+3")) == 15
+    assert {(p.start_s, p.end_s) for p in plan(STANDARD_LEADS, 0, 4, name="auto")} == {(0, 4)}
     with pytest.raises(ValueError, match="'3x4'"):
-        plan(STANDARD_LEADS, 0, 10, "3x4")
+        plan(STANDARD_LEADS, 0, 10, name="3x4")
     with pytest.raises(ValueError, match="each once"):
-        plan(("I", "I"), 0, 10, "stack")
+        plan(("I", "I"), 0, 10, name="stack")
 
 
 def test_grid_is_aligned_with_zero_lines_and_columns() -> None:
@@ -123,8 +129,7 @@ def test_empty_map_and_foreign_leads() -> None:
 @pytest.mark.parametrize(("limit", "end"), [(1.0, "100 %"), (10.0, "1000 %"), (0.07, "7 %"), (0.00056, "0.056 %")])
 def test_a_legend_of_shares_is_in_percent(limit: float, end: str) -> None:
     of = strip()
-    figure, empty = EcgFigure(of, SCALE), attribution(of)
-    empty.meta["units"] = "relative"
+    figure, empty = EcgFigure(of, SCALE), attribution(of, units="relative")
     draw_overlay(figure, empty, limit)
     assert {f"−{end}", "0", f"+{end}"} <= {text.get_text() for text in figure.axes.texts}
 
@@ -203,8 +208,8 @@ def test_rhythm_strips_have_a_length_and_speed_of_their_own() -> None:
 def test_leads_of_odd_names_are_told_by_a_map() -> None:
     of = strip(("chan 2", "V1", "X"))
     leads = LeadsMap({"chan 2": "II"})
-    assert [p.lead for p in plan(of.leads, 0, 4, "stack", leads_map=leads)] == ["chan 2", "V1", "X"]
-    assert [p.lead for p in plan(of.leads, 0, 4, "stack")] == ["V1", "chan 2", "X"]
+    assert [p.lead for p in plan(of.leads, 0, 4, name="stack", leads_map=leads)] == ["chan 2", "V1", "X"]
+    assert [p.lead for p in plan(of.leads, 0, 4, name="stack")] == ["V1", "chan 2", "X"]
     figure = EcgFigure(of, SCALE, leads=leads)
     assert "chan 2 = II" in [t.get_text() for t in figure.axes.texts]
     own = attribution(strip(("MLII", "V1")), strip(("MLII", "V1")).signal / 100)

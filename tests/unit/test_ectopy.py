@@ -17,7 +17,7 @@ def counted(text, cell=None, stretch=None, ectopic=("S", "V")):
     review = np.array([beat == "?" for beat in text], dtype=bool)
     zeros = np.zeros(len(text), dtype=np.int64)
     cell, stretch = zeros if cell is None else cell, zeros if stretch is None else stretch
-    return ectopy(classes, review, stretch, cell, int(cell.max(initial=0)) + 1, ectopic)
+    return ectopy(classes, review, stretch=stretch, cell=cell, n_cells=int(cell.max(initial=0)) + 1, ectopic=ectopic)
 
 
 def expressions(name):
@@ -41,7 +41,7 @@ def test_patterns_are_those_that_regular_expressions_find():
         if rng.random() < 0.5:  # often periodic, else bigeminy is rare
             classes[rng.integers(3) :: rng.integers(2, 4)] = "V"
         called = np.where(classes == "", rng.choice(["N", "V"], n), classes)
-        found = ectopy(called, classes == "", stretch, cell, 4, ("S", "V"))
+        found = ectopy(called, classes == "", stretch=stretch, cell=cell, n_cells=4, ectopic=("S", "V"))
         assert list(found) == ectopy_columns(("S", "V"))
         letters = np.array([LETTER[name] for name in classes])
         for name in ("S", "V"):

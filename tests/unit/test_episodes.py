@@ -96,7 +96,14 @@ def test_runs_are_those_that_a_walk_over_the_beats_finds():
         ordered = beats.sort_values(["corpus", "record", "r_time_s"], ignore_index=True)
         sequence = np.cumsum(sequence_starts(ordered, parts, GAP_S))
         cell = (ordered["record"] == "b").to_numpy().astype(np.int64)
-        counted = ectopy(ordered["pred"].to_numpy(object), ordered["review"].to_numpy(), sequence, cell, 2, ("V",))
+        counted = ectopy(
+            ordered["pred"].to_numpy(object),
+            ordered["review"].to_numpy(),
+            stretch=sequence,
+            cell=cell,
+            n_cells=2,
+            ectopic=("V",),
+        )
         assert counted["n_runs_V"].tolist() == [
             ((own["record"] == record) & (own["kind"] == "run")).sum() for record in ("a", "b")
         ]
@@ -108,9 +115,18 @@ def test_a_run_has_the_rate_of_its_own_intervals():
     (run,) = find_episodes(beats, stretches(), ("V",), GAP_S).to_dict("records")
     assert (run["kind"], run["class"], run["n_beats"], run["start_s"], run["end_s"]) == ("run", "V", 4, 2.0, 2.9)
     assert run["rate_per_min"] == pytest.approx(200)
-    assert in_words("run", "V", 12.34, 14.7, 9, 0, 200.4) == "run of 9 V at 200/min from 12.3 s"
-    assert in_words("possible_run", "V", 1, 2, 4, 2, 180) == "possible run of 4 V at 180/min from 1.0 s, 2 in review"
-    assert in_words("pause", "V", 1, 3.54, 2, 0, 24) == "pause of 2.5 s after V from 1.0 s"
+    assert (
+        in_words("run", "V", start_s=12.34, end_s=14.7, n_beats=9, n_review=0, rate=200.4)
+        == "run of 9 V at 200/min from 12.3 s"
+    )
+    assert (
+        in_words("possible_run", "V", start_s=1, end_s=2, n_beats=4, n_review=2, rate=180)
+        == "possible run of 4 V at 180/min from 1.0 s, 2 in review"
+    )
+    assert (
+        in_words("pause", "V", start_s=1, end_s=3.54, n_beats=2, n_review=0, rate=24)
+        == "pause of 2.5 s after V from 1.0 s"
+    )
 
 
 def test_pauses_lie_between_accepted_beats_and_not_over_what_cannot_be_seen():

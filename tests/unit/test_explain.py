@@ -22,8 +22,9 @@ from beatlens.explain.players.coalition import (
     segment_players,
 )
 from beatlens.explain.result.archive import gather_archives, load_case, write_archive
-from beatlens.explain.result.attribution import META_KEYS, Attribution, rhythm_share
+from beatlens.explain.result.attribution import Attribution, rhythm_share
 from beatlens.explain.result.fusion import FusionSettings, fuse
+from beatlens.explain.result.metadata import META_KEYS, AttributionMeta, EarlierStages, PlayerValues
 from beatlens.explain.result.views import from_payload, lead_spans, to_payload, top_leads
 from beatlens.explain.settings import ExplainSettings
 
@@ -35,11 +36,10 @@ EDGES = segment_edges(100, 135, 10)
 
 def attribution(values, *, case="V-correct-01", method="lime", rhythm=0.5, **meta):
     values = np.asarray(values, dtype=np.float32)
-    base = dict.fromkeys(META_KEYS)
-    base |= {"case": case, "method": method, "class": "V", "target": "beat", "beat_id": "c/r/1", "units": "logit"}
-    base |= {"rhythm": rhythm, "n_evaluations": 10} | meta
-    base |= {"rhythm_share": rhythm_share(values, rhythm, base.get("unassigned", 0.0))}
-    return Attribution(values, LEADS, 200.0, 1.5, base)
+    known = {"corpus": "c", "record": "r", "beat_id": "c/r/1", "target": "beat", "case_class": "V", "units": "logit"}
+    known |= {"rhythm_share": rhythm_share(values, rhythm, meta.get("unassigned", 0.0)), "n_evaluations": 10}
+    own = AttributionMeta(case=case, method=method, rhythm=rhythm, **known | meta)
+    return Attribution(values, LEADS, 200.0, 1.5, own)
 
 
 def random_attribution(seed, **meta):
@@ -170,9 +170,9 @@ def test_fusing_with_itself_is_the_identity(aggregate, sign):
     np.testing.assert_allclose(fused.values, own.values / mass, atol=1e-6)
     assert fused.rhythm == pytest.approx(0.5 / mass)
     assert fused.rhythm_share == pytest.approx(own.rhythm_share)
-    assert fused.meta["fusion"]["lost_to_conflict"] == pytest.approx(0)
-    assert fused.meta["fusion"]["lost_unmatched"] == pytest.approx(0)
-    assert fused.meta["units"] == "relative"
+    assert fused.meta.fusion.lost_to_conflict == pytest.approx(0)
+    assert fused.meta.fusion.lost_unmatched == pytest.approx(0)
+    assert fused.meta.units == "relative"
 
 
 def test_fusion_by_hand():
@@ -184,8 +184,8 @@ def test_fusion_by_hand():
     raw = np.array([np.sqrt(4 / 8 * 1 / 8), np.sqrt(2 / 8 * 3 / 8), 0.0, 0.5 * 2 / 8])
     np.testing.assert_allclose(fused.values[0], raw / raw.sum(), rtol=1e-6)
     joined = raw + np.array([0, 0, 2 / 8, 0.5 * 2 / 8])
-    assert fused.meta["fusion"]["lost_to_conflict"] == pytest.approx(2 / 8 / joined.sum())
-    assert fused.meta["fusion"]["lost_unmatched"] == pytest.approx(0.5 * 2 / 8 / joined.sum())
+    assert fused.meta.fusion.lost_to_conflict == pytest.approx(2 / 8 / joined.sum())
+    assert fused.meta.fusion.lost_unmatched == pytest.approx(0.5 * 2 / 8 / joined.sum())
     assert fuse({"a": first, "b": second}, settings(sign="abs", **options)).values[0, 2] > 0
     pruned = fuse({"a": first, "b": second}, settings(sign="drop", **options | {"tau": 0.6}))
     assert np.sign(pruned.values[0]).tolist() == [1, 1, -1, 1]  # the conflict's partner was pruned
@@ -210,15 +210,23 @@ def test_what_has_no_place_counts_in_the_rhythms_share():
 
 def test_metadata_of_a_fusion_and_of_a_payload_are_their_own():
     """What was true of the first method, in its units, isn't said of what was made of it."""
-    own = random_attribution(2, full=3.0, empty=-1.0, unassigned=2.0, events={}, baseline="zero", standard_error=[1.0])
+    own = random_attribution(
+        2,
+        full=3.0,
+        empty=-1.0,
+        unassigned=2.0,
+        earlier=EarlierStages(PlayerValues("waves")),
+        baseline="zero",
+        standard_error=[1.0],
+    )
     fused, again = fuse({"a": own}, settings()), from_payload(to_payload(own, "r"), own, "r")
-    assert set(fused.meta) == {*META_KEYS, "fusion", "unassigned"}
-    assert set(again.meta) == set(META_KEYS)
+    assert set(fused.meta.to_json()) == {*META_KEYS, "fusion", "unassigned"}
+    assert set(again.meta.to_json()) == set(META_KEYS)
     for made in (fused, again):
-        assert made.meta["seed"] is made.meta["standard_error"] is None
-        assert (made.meta["case"], made.meta["class"], made.meta["beat_id"]) == ("V-correct-01", "V", "c/r/1")
-    assert (fused.meta["baseline"], again.meta["baseline"]) == ("zero", None)
-    assert fuse({"a": own, "b": random_attribution(2, baseline="lead_mean")}, settings()).meta["baseline"] is None
+        assert made.meta.seed is made.meta.standard_error is None
+        assert (made.meta.case, made.meta.case_class, made.meta.beat_id) == ("V-correct-01", "V", "c/r/1")
+    assert (fused.meta.baseline, again.meta.baseline) == ("zero", None)
+    assert fuse({"a": own, "b": random_attribution(2, baseline="lead_mean")}, settings()).meta.baseline is None
 
 
 def test_fusion_with_an_empty_attribution_and_of_empty_ones():
@@ -324,9 +332,9 @@ def choose(beats, records, seed=1, **changes):
         beats,
         records,
         ["N", "S", "V"],
-        CaseSettings(**CONFIG["cases"] | {"max_windows": 0} | changes),
-        WINDOW,
-        seed,
+        settings=CaseSettings(**CONFIG["cases"] | {"max_windows": 0} | changes),
+        window=WINDOW,
+        seed=seed,
     )
 
 
@@ -376,6 +384,10 @@ def test_corpora_to_predict_are_explained_with_labels_and_records_set_aside_are_
 def test_screening_takes_what_is_needed_and_what_suffices():
     """Both parts of an AND are needed, either part of an OR suffices, and a part without effect has none."""
     players = segment_players(LEADS, segment_edges(0, 50, 10), rhythm=False)
-    solution = screen(lambda masks, _: (masks[:, 0] & masks[:, 1]) * 2.0 + (masks[:, 2] | masks[:, 3]), players)
+
+    def target(masks, _):
+        return ((masks[:, 0] & masks[:, 1]) * 2.0 + (masks[:, 2] | masks[:, 3])).astype(float)
+
+    solution = screen(target, players)
     np.testing.assert_allclose(solution.values, [1.0, 1.0, 0.5, 0.5, 0.0])
     assert solution.n_evaluations == 12

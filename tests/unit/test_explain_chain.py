@@ -13,11 +13,10 @@ import yaml
 
 import beatlens.inputs.record_view
 import beatlens.prediction.predict
-from beatlens.beats.beat_table import RR_FEATURES, BeatSettings, beat_table
+from beatlens.beats.beat_table import BeatSettings
 from beatlens.core.files import read_table, write_table
 from beatlens.core.seeds import derive_seed
 from beatlens.decision.calibration import Calibration
-from beatlens.decision.conformal import ConformalSets
 from beatlens.decision.review import Thresholds
 from beatlens.evaluate.explanations.cases import score_cases
 from beatlens.evaluate.explanations.faithfulness import (
@@ -35,23 +34,20 @@ from beatlens.evaluate.explanations.truths import NullMaps
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.case.choice import CASE_COLUMNS, CaseSettings, WindowSettings, case_rows, select_cases
 from beatlens.explain.case.contrast import find_contrast
-from beatlens.explain.explainer import case_edges, case_engine, explain_case, explain_shard
+from beatlens.explain.explainer import Explainer, explain_case, explain_shard
 from beatlens.explain.result.archive import gather_archives, load_case, write_archive
 from beatlens.explain.result.fusion import FusionSettings, fuse
 from beatlens.explain.result.views import from_payload, to_payload
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.look_alikes import LookAlikeSettings
-from beatlens.inputs.network_inputs import InputSpec, prepare_record
-from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.inputs.network_inputs import prepare_record
 from beatlens.inputs.record_view import RecordViews
 from beatlens.inputs.stored_predictions import reference_table
-from beatlens.models.build import network_to_arrays
-from beatlens.models.hybrid import HybridNet
-from beatlens.models.settings import ModelSettings, NetworkConfig
-from beatlens.prediction.bundle import Bundle
+from beatlens.models.settings import ModelSettings
 from beatlens.prediction.predict import Beside, network_outputs, predict_beats
 from beatlens.shards.shard import BeatGeometry, Shard, cut_beats
 from beatlens.shards.writer import ShardWriter
+from makers import add_record, make_bundle
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 REGIONS = read_regions(Path(__file__).parents[2] / "config/diagnostic_regions.csv")
@@ -72,33 +68,24 @@ def write_shard(path, records):
             n_samples = 60 + 80 * n_beats
             r_sample = 30 + 80 * np.arange(n_beats)
             labels = ["V" if k % 3 == 1 else "N" for k in range(n_beats)]
-            table = beat_table(
-                corpus="c",
-                record=name,
-                patient=f"p_{name}",
-                r_sample=r_sample,
-                fs_file=100.0,
-                fs=100.0,
-                n_samples=n_samples,
-                labels=labels,
-                symbols=labels,
-                labelled=True,
-                partner=r_sample,
-                annotated_noise=np.zeros(n_beats, dtype=bool),
-                settings=BEATS,
-            )
-            row = {"corpus": "c", "record": name, "patient": f"p_{name}", "role": "train", "leads": ";".join(leads)}
-            row |= {"fs": 100.0, "fs_file": 100.0, "duration_s": n_samples / 100, "dx": "", "labelled": True}
-            row["lead_scale"] = ";".join("1.0" for _ in leads)
             truth = [
                 {"corpus": "c", "record": name, "lead": "II", "label": "V", "r_sample": int(r)}
                 | {"start_s": r / 100 - 0.05, "end_s": r / 100 + 0.1}
                 for r, label in zip(r_sample, labels, strict=True)
                 if label == "V"
             ]
-            signal = rng.normal(size=(len(leads), n_samples)).astype(np.float32)
-            shard.add(row, signal, table, table, truth)
-            shard.set_status("c", name, "train")
+            signal = rng.normal(size=(len(leads), n_samples))
+            add_record(
+                shard,
+                signal,
+                r_sample,
+                labels,
+                settings=BEATS,
+                leads=leads,
+                record=name,
+                patient=f"p_{name}",
+                truth=truth,
+            )
     return Shard(path)
 
 
@@ -108,24 +95,12 @@ RECORDS = {"one": (("II",), 6), "single": (("II", "V1"), 1), "both": (LEADS, 12)
 
 @pytest.fixture(scope="module")
 def bundle():
-    rng = np.random.default_rng(0)
     torch.manual_seed(1)
-    settings = ModelSettings("hybrid", 1, True, True, (4, 6), (5, 3), 2, 8, 2, 4, 6, 8, 0.0)
-    config = NetworkConfig(settings, 2, GEOMETRY.length, len(RR_FEATURES), 4, BEATS.context)
-    text = np.array(["x", "y", "z", "w"])
-    waves = rng.normal(size=(4, 2, GEOMETRY.length)).astype(np.float32)
-    labels = np.array(["N", "N", "V", "V"])
-    bank = PrototypeBank(waves, np.ones((4, 2), dtype=bool), LEADS, CLASSES, labels, text, text, 2)
-    return Bundle(
-        InputSpec(CLASSES, LEADS, GEOMETRY, BEATS, bank, LOOK_ALIKES),
-        config,
-        network_to_arrays(HybridNet(config)),
-        Calibration(0.2, (0.0, 2.0), 1.0, 0.0),  # V, the class with planted truth, is what most beats are taken for
-        Thresholds(0.0, 1.1, (np.inf,) * len(CLASSES)),
-        ConformalSets(0.1, (0.0, 0.0), ("beat", "beat"), (0, 0), (0, 0)),
-        {},
-        {},
-    )
+    network = ModelSettings("hybrid", 1, True, True, (4, 6), (5, 3), 2, 8, 2, 4, 6, 8, 0.0)
+    made = make_bundle(GEOMETRY, BEATS, network)
+    # V, the class with planted truth, is what most beats are taken for
+    spec, calibration = replace(made.spec, look_alikes=LOOK_ALIKES), Calibration(0.2, (0.0, 2.0), 1.0, 0.0)
+    return replace(made, spec=spec, calibration=calibration)
 
 
 def predict(shard, bundle):
@@ -147,20 +122,26 @@ def choose(shards, bundle):
     records = pd.concat([shard.records for shard in shards])[["corpus", "record", "duration_s", "role", "labelled"]]
     window = WindowSettings(0.25, 0.4, BEATS.context, BEATS.gap_s)
     settings = CaseSettings(**CONFIG["cases"] | {"per_class": 3})
-    return select_cases(pd.concat(tables, ignore_index=True), records, CLASSES, settings, window, 1)
+    return select_cases(
+        pd.concat(tables, ignore_index=True), records, CLASSES, settings=settings, window=window, seed=1
+    )
+
+
+def explainer_of(shards, bundle):
+    return Explainer(views_of(shards, bundle), bundle, bundle.network(), EXPLAIN, seed=1)
 
 
 def run(folder, shards, cases, bundle):
     """Run the rules of the explanation stage, as functions."""
-    views = views_of(shards, bundle)
+    explainer = explainer_of(shards, bundle)
     for method in EXPLAIN.methods:
         archives = []
         for k, shard in enumerate(shards):
             archives.append(folder / f"{method}.{k}.zip")
-            write_archive(archives[-1], explain_shard(cases, shard, views, bundle, method, EXPLAIN, 1))
+            write_archive(archives[-1], explain_shard(cases, shard, explainer, method))
         gather_archives(archives, cases["case"].tolist(), folder / method)
     methods = {method: folder / method for method in EXPLAIN.methods}
-    scores = list(score_cases(cases, views, bundle, methods, EVALUATE, EXPLAIN, REGIONS, 1))
+    scores = list(score_cases(cases, explainer, methods, settings=EVALUATE, regions=REGIONS))
     return scores_table(scores, CLASSES, EVALUATE, 1)
 
 
@@ -199,16 +180,16 @@ def test_number_of_shards_changes_no_byte(tmp_path, bundle):
     assert scored == set(cases[(cases["class"] == "V") & (cases["label"] == "V")]["case"])
     for case in cases.itertuples():
         own = load_case(tmp_path / "a" / "kernelshap", case.case)
-        assert own.meta["beat_id"] == case.beat_id
+        assert own.meta.beat_id == case.beat_id
         assert own.start_s == pytest.approx(case.start_s, abs=0.02)
         assert own.times_s[-1] == pytest.approx(case.end_s, abs=0.02)
-        total = own.values.sum(dtype=np.float64) + own.rhythm + own.meta["unassigned"]
-        assert total == pytest.approx(own.meta["full"] - own.meta["empty"], abs=1e-4)
-        assert abs(own.meta["completeness_error"]) < 1e-8
+        total = own.values.sum(dtype=np.float64) + own.rhythm + own.meta.unassigned
+        assert total == pytest.approx(own.meta.full - own.meta.empty, abs=1e-4)
+        assert abs(own.meta.completeness_error) < 1e-8
         mass = np.abs(own.values).sum(dtype=np.float64) + abs(own.rhythm) + abs(own.unassigned)
         assert own.rhythm_share == pytest.approx(abs(own.rhythm) / mass)
         # What is explained is what was predicted, look-alikes included.
-        assert own.meta["full"] == pytest.approx(np.log(case.probability / (1 - case.probability)), abs=2e-4)
+        assert own.meta.full == pytest.approx(np.log(case.probability / (1 - case.probability)), abs=2e-4)
 
 
 def test_contrast_is_the_records_most_frequent_other_class_or_a_prototype(tmp_path, bundle):
@@ -291,9 +272,8 @@ def test_a_record_is_prepared_once_and_predicted_by_no_one_but_prediction(tmp_pa
 
     counted(beatlens.inputs.record_view, "view_record")
     counted(beatlens.prediction.predict, "network_outputs")
-    views = views_of(shards, bundle)
-    found = list(explain_shard(cases, shards[0], views, bundle, "kernelshap", EXPLAIN, 1))
-    assert [one.meta["case"] for one in found] == cases["case"].tolist()
+    found = list(explain_shard(cases, shards[0], explainer_of(shards, bundle), "kernelshap"))
+    assert [one.meta.case for one in found] == cases["case"].tolist()
     assert counts == {"view_record": cases["record"].nunique()}
     counts.clear()
     run(tmp_path, shards, cases, bundle)
@@ -328,7 +308,7 @@ def test_a_record_of_one_beat(tmp_path, bundle):
     cases = choose(shards, bundle)
     assert len(cases) == 1
     table = run(tmp_path, shards, cases, bundle)
-    assert load_case(tmp_path / "kernelshap", cases["case"][0]).meta["baseline"] == "contrast_beat"
+    assert load_case(tmp_path / "kernelshap", cases["case"][0]).meta.baseline == "contrast_beat"
     assert table["lo"].isna().all()  # one patient has no interval
 
 
@@ -343,15 +323,15 @@ def test_no_case_is_legal(tmp_path, bundle):
 def test_no_beats_is_an_error_that_names_record_and_case(tmp_path, bundle):
     shard = write_shard(tmp_path / "s", {"one": RECORDS["one"], "none": (("II",), 0)})
     case = case_rows(choose([shard], bundle))[0]
-    views, network = views_of([shard], bundle), bundle.network()
+    explainer = explainer_of([shard], bundle)
     with pytest.raises(ValueError, match=r"no beats of c/none"):
-        case_engine(replace(case, record="none"), views, bundle, network, EXPLAIN)
+        explainer.prepare(replace(case, record="none"))
     with pytest.raises(ValueError, match=rf"case {case.case}: no beat c/one/7 of c/one"):
-        case_engine(replace(case, beat_id="c/one/7"), views, bundle, network, EXPLAIN)
+        explainer.prepare(replace(case, beat_id="c/one/7"))
     with pytest.raises(ValueError, match="0 shards hold c/x"):
-        case_engine(replace(case, record="x"), views, bundle, network, EXPLAIN)
+        explainer.prepare(replace(case, record="x"))
     with pytest.raises(ValueError, match="expected one of"):
-        case_engine(replace(case, case_class="X"), views, bundle, network, EXPLAIN)
+        explainer.prepare(replace(case, case_class="X"))
 
 
 def test_all_in_review(tmp_path, bundle):
@@ -362,7 +342,7 @@ def test_all_in_review(tmp_path, bundle):
     assert set(cases["outcome"]) == {"review"}
     run(tmp_path, shards, cases, strict)
     meta = load_case(tmp_path / "kernelshap", cases["case"][0]).meta
-    assert meta["contrast"].endswith("(prototypes)")
+    assert meta.contrast.endswith("(prototypes)")
 
 
 def test_a_class_that_is_never_predicted_and_a_constant_model(tmp_path, bundle):
@@ -376,12 +356,12 @@ def test_a_class_that_is_never_predicted_and_a_constant_model(tmp_path, bundle):
     table = run(tmp_path, shards, cases, constant)
     own = load_case(tmp_path / "kernelshap", cases["case"][0])
     assert np.abs(own.values).max() < 1e-6
-    assert own.meta["completeness_error"] == pytest.approx(0.0, abs=1e-9)
+    assert own.meta.completeness_error == pytest.approx(0.0, abs=1e-9)
     assert np.isfinite(table.loc[table["metric"] == "deletion_auc", "value"]).all()
     asked = cases.assign(**{"class": "V"})
-    found = next(explain_shard(asked, shards[0], views_of(shards, constant), constant, "kernelshap", EXPLAIN, 1))
-    assert found.meta["class"] == "V"
-    assert found.meta["full"] == pytest.approx(-2.0, abs=1e-5)  # log odds of the calibration's offsets
+    found = next(explain_shard(asked, shards[0], explainer_of(shards, constant), "kernelshap"))
+    assert found.meta.case_class == "V"
+    assert found.meta.full == pytest.approx(-2.0, abs=1e-5)  # log odds of the calibration's offsets
 
 
 def test_deletion_is_measured_in_what_is_explained(tmp_path, bundle):
@@ -389,11 +369,11 @@ def test_deletion_is_measured_in_what_is_explained(tmp_path, bundle):
     shard = write_shard(tmp_path / "s", {"one": RECORDS["one"]})
     sure = replace(bundle, calibration=replace(bundle.calibration, temperature=1e-3))
     case = case_rows(choose([shard], sure))[0]
-    engine, target = case_engine(case, views_of([shard], sure), sure, sure.network(), EXPLAIN)
-    found = explain_case(case, engine, target, "kernelshap", EXPLAIN, 1)
-    edges = case_edges(engine.scene, EXPLAIN)
-    shape, steps = (len(engine.scene.leads), len(edges) - 1), EVALUATE.deletion_steps
-    scores = model_scores({"kernelshap": found}, NullMaps({}), engine, target, edges, EVALUATE, 7, greedy=True)
+    prepared = explainer_of([shard], sure).prepare(case)
+    found = explain_case(prepared, "kernelshap")
+    engine, target, edges = prepared.engine, prepared.target, prepared.edges
+    shape, steps = (len(engine.scene.record.leads), len(edges) - 1), EVALUATE.deletion_steps
+    scores = model_scores(prepared, {"kernelshap": found}, NullMaps({}), settings=EVALUATE, seed=7, greedy=True)
     score = next(score for score in scores if score.metric == "deletion")
 
     def log_odds(cells):
@@ -450,7 +430,7 @@ def test_a_record_without_beats_beside_another(tmp_path, bundle):
 def test_a_payload_for_another_record_or_class(tmp_path, bundle):
     shards = [write_shard(tmp_path / "s", {"both": RECORDS["both"]})]
     cases = choose(shards, bundle)
-    first = next(explain_shard(cases, shards[0], views_of(shards, bundle), bundle, "kernelshap", EXPLAIN, 1))
+    first = next(explain_shard(cases, shards[0], explainer_of(shards, bundle), "kernelshap"))
     payload = to_payload(first, "c/both.mat")
     with pytest.raises(ValueError, match=r"payload for 'c/both\.mat'.*expected 'c/other\.mat'"):
         from_payload(payload, first, "c/other.mat")

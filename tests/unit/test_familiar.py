@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.remarks import REMARK_COLUMNS, REMARKS, remark_table
 from beatlens.inputs.network_inputs import InputSpec, RecordInputs
 from beatlens.inputs.prototype_bank import PrototypeBank
 from beatlens.prediction.familiar_records import Familiar, fit_familiar, unlike
 from beatlens.shards.shard import BeatGeometry
+from makers import make_record
 
 LEADS, CLASSES = ("II", "V1"), ("N", "V")
 GEOMETRY = BeatGeometry(100.0, 25, 40)
@@ -37,13 +38,11 @@ def record(n=20, leads=LEADS, scale=(1.0, 0.5), fs_file=360.0, wave=NARROW, n_wi
     rng = np.random.default_rng(0)
     waves = np.stack([np.stack([shape, -shape]) for shape in [WIDE] * n_wide + [wave] * (n - n_wide)])
     waves = (waves + 0.02 * rng.standard_normal(waves.shape)).astype(np.float32)[:, [LEADS.index(k) for k in leads]]
-    nothing, beats = np.zeros((n, 1)), pd.DataFrame({"record": ["r"] * n})
-    return RecordInputs(
-        corpus="c", record="r", patient=patient, beats=beats, fs_file=fs_file, leads=leads,
-        lead_scale=np.array(scale, dtype=np.float32), lead_ids=np.arange(len(leads)), waves=waves, typical=waves[-1],
-        rr=nothing.astype(np.float32), windows=nothing.astype(np.int64), lengths=np.ones(n, dtype=np.int64),
-        positions=np.zeros(n, dtype=np.int64), geometry=GEOMETRY, signal=np.zeros((len(leads), 100), dtype=np.float32),
+    own = make_record(
+        rng, leads, np.arange(n), 100, patient=patient, fs_file=fs_file, geometry=GEOMETRY, typical=waves[-1],
+        lead_scale=np.array(scale, dtype=np.float32),
     )  # fmt: skip
+    return RecordInputs(own, pd.DataFrame({"record": ["r"] * n}), waves)
 
 
 def found(inputs, spec, familiar=KNOWN, n_far=0, signal=SIGNAL):
@@ -81,7 +80,9 @@ def test_a_record_that_is_turned_over_is_told_from_one_with_prototypes_of_its_ow
     upside_down = record()
     upside_down = replace(upside_down, waves=-upside_down.waves)
     assert found(upside_down, spec) == ["unlike:inverted"], "a prototype of the own patient is no sign of familiarity"
-    assert found(replace(upside_down, patient="c/other"), spec) == [], "another patient had such beats"
+    assert found(replace(upside_down, record=replace(upside_down.record, patient="c/other")), spec) == [], (
+        "another patient had such beats"
+    )
     few = record(n_wide=0)
     assert found(replace(few, waves=np.concatenate([-few.waves[:9], few.waves[9:]])), spec) == []
     assert found(record(patient="c/a", wave=-NARROW), spec) == [], "the other normal prototype is like it"

@@ -15,11 +15,13 @@ from beatlens.core.files import read_table, write_table
 from beatlens.core.numerals import fixed
 from beatlens.evaluate.predictions.classification import _cells
 from beatlens.evaluate.predictions.outcomes import Outcomes, outcomes
-from beatlens.explain.result.attribution import META_KEYS, Attribution
+from beatlens.explain.result.attribution import Attribution
+from beatlens.explain.result.metadata import AttributionMeta
 from beatlens.figures.cases import FACT_COLUMNS, agreement, case_facts, case_figure
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
-from beatlens.figures.paper.ecg import PAGE_MM, EcgFigure, Strip
+from beatlens.figures.paper.ecg import PAGE_MM, EcgFigure
 from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import save_figure
 from beatlens.figures.prototypes import prototype_figure
 from beatlens.figures.scores import METRIC_WORDS, score_rows, scores_figure
@@ -190,10 +192,11 @@ BEATS = pd.DataFrame(
 
 
 def attribution(values: np.ndarray, rhythm: float | None = 0.5, **meta: Any) -> Attribution:
-    base = {"case": "V-correct-01", "corpus": "c", "record": "r", "beat_id": "c/r/1800", "units": "relative"}
+    base = {"case": "V-correct-01", "corpus": "c", "record": "r", "beat_id": "c/r/1800", "target": "beat"}
+    base |= {"case_class": "V", "method": "fused", "units": "relative", "rhythm": rhythm}
     share = None if rhythm is None else abs(rhythm) / (abs(rhythm) + np.abs(values).sum())
-    full = dict.fromkeys(META_KEYS) | base | {"rhythm": rhythm, "rhythm_share": share} | meta
-    return Attribution(values.astype(np.float32), ("II", "V1"), 200.0, 3.0, full)
+    own = AttributionMeta(**base | {"rhythm_share": share} | meta)
+    return Attribution(values.astype(np.float32), ("II", "V1"), 200.0, 3.0, own)
 
 
 def planted() -> np.ndarray:
@@ -204,7 +207,7 @@ def planted() -> np.ndarray:
 
 
 def test_case_figure_shows_the_target_and_only_its_truth(shard: Shard) -> None:
-    figure, outside = case_figure(CASE, BEATS, shard, attribution(planted()), 0.1, SCALE)
+    figure, outside = case_figure(CASE, BEATS, shard, fused=attribution(planted()), limit=0.1, scale=SCALE)
     assert outside == 0
     text = words(figure.figure)
     assert "called V (p 0.97)" in text
@@ -216,26 +219,30 @@ def test_case_figure_shows_the_target_and_only_its_truth(shard: Shard) -> None:
     spans = np.ptp(bars[0].get_xdata())
     assert spans == pytest.approx(0.15 * 25)
     with pytest.raises(ValueError, match="attribution of"):
-        case_figure({**CASE, "record": "other"}, BEATS, shard, attribution(planted()), 0.1, SCALE)
+        case_figure({**CASE, "record": "other"}, BEATS, shard, fused=attribution(planted()), limit=0.1, scale=SCALE)
     with pytest.raises(ValueError, match="0 predictions of beat"):
-        case_figure(CASE, BEATS.iloc[:1], shard, attribution(planted()), 0.1, SCALE)
+        case_figure(CASE, BEATS.iloc[:1], shard, fused=attribution(planted()), limit=0.1, scale=SCALE)
 
 
 def test_a_window_is_marked_with_all_truth_of_its_class(shard: Shard) -> None:
     case = {**CASE, "target": "window", "window_start_s": 3.5, "window_end_s": 6.5}
-    figure, _ = case_figure(case, BEATS, shard, attribution(planted()), 0.1, SCALE)
+    figure, _ = case_figure(case, BEATS, shard, fused=attribution(planted()), limit=0.1, scale=SCALE)
     assert "from 3.5 to 6.5 s: V found" in words(figure.figure)
     assert len([line for line in figure.axes.lines if line.get_color() == "#11724f"]) == 3
     widths = [np.ptp(line.get_xdata()) for line in figure.axes.lines if len(line.get_xdata()) == 4]
     assert pytest.approx(3.0 * 25) in widths
     geometry = BeatGeometry.from_seconds(200.0, 0.25, 0.4)
-    assert math.isnan(case_facts(case, BEATS, attribution(planted()), {}, geometry, 0.0, 0.1)["beat_share"])
+    assert math.isnan(
+        case_facts(case, BEATS, attribution(planted()), methods={}, geometry=geometry, outside=0.0, limit=0.1)[
+            "beat_share"
+        ]
+    )
 
 
 def test_case_facts() -> None:
     geometry = BeatGeometry.from_seconds(200.0, 0.25, 0.4)
     fused = attribution(planted(), rhythm=-0.5)
-    found = case_facts(CASE, BEATS, fused, {"a": fused, "b": fused}, geometry, 0.0, 0.1)
+    found = case_facts(CASE, BEATS, fused, methods={"a": fused, "b": fused}, geometry=geometry, outside=0.0, limit=0.1)
     assert list(found) != []
     assert set(found) == set(FACT_COLUMNS)
     assert found["beat_share"] == pytest.approx(0.8)
@@ -243,7 +250,9 @@ def test_case_facts() -> None:
     assert found["rhythm_sign"] == -1
     assert found["reason"] == "noise"
     assert found["agreement"] == pytest.approx(1.0)
-    empty = case_facts(CASE, BEATS, attribution(np.zeros((2, 800)), None), {}, geometry, 0.0, 0.1)
+    empty = case_facts(
+        CASE, BEATS, attribution(np.zeros((2, 800)), None), methods={}, geometry=geometry, outside=0.0, limit=0.1
+    )
     assert empty["top_leads"] == ""
     assert math.isnan(empty["beat_share"])
     assert math.isnan(empty["rhythm_share"])

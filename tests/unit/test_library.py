@@ -11,10 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens.beats.beat_table import BeatSettings
 from beatlens.beats.rr_intervals import RR_COLUMNS
+from beatlens.beats.settings import BeatSettings
 from beatlens.figures.paper.scale import PaperScale
-from beatlens.figures.prototype_library import describe, of_label, open_library, plot_label
 from beatlens.figures.space import space_figure
 from beatlens.figures.templates import template_figure
 from beatlens.inputs.labelled_records import split_beats
@@ -26,6 +25,7 @@ from beatlens.prototypes.space import sample_beats as take_sample
 from beatlens.prototypes.templates import ClassTemplates, class_templates
 from beatlens.prototypes.validation import summarise, validate
 from beatlens.shards.shard import BeatGeometry
+from beatlens.workbench.run import open_run
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("N", "S", "V")
@@ -45,7 +45,9 @@ def world(tmp_path_factory, plant_shards, config):
     records = pd.concat([shard.records for shard in shards], ignore_index=True).assign(split="train")
     geometry = BeatGeometry.from_seconds(100, beats.before_s, beats.after_s)
     chosen = PrototypeSettings(**config["prototypes"])
-    library = mine(shards, records, CLASSES, leads, geometry, beats, chosen, 1)
+    library = mine(
+        shards, records, classes=CLASSES, leads=leads, geometry=geometry, beats=beats, settings=chosen, seed=1
+    )
     library.save(folder / "prototypes" / "library.csv", folder / "prototypes" / "waves.npz")
     run = config | {"classes": list(CLASSES), "leads": list(leads), "signal": config["signal"] | {"fs": 100}}
     (folder / "run_config.yaml").write_text(yaml.safe_dump(run))
@@ -180,7 +182,7 @@ def test_each_patient_counts_once_in_a_class_template(world):
             for (own,) in patients:
                 clean = (own.beats["reason"] == "") & ~own.beats["annotated_noise"].astype(bool)
                 rows = (clean & (own.beats["label"] == name)).to_numpy()
-                medians.append(np.median(own.waves[rows, place] * own.lead_scale[place], axis=0))
+                medians.append(np.median(own.waves[rows, place] * own.record.lead_scale[place], axis=0))
             np.testing.assert_allclose(found.quartiles[1, k, place], np.median(medians, axis=0), atol=1e-6)
             np.testing.assert_allclose(found.quartiles[2, k, place], np.quantile(medians, 0.75, axis=0), atol=1e-6)
             assert found.patients[k, place] == 4
@@ -201,15 +203,16 @@ def test_templates_are_saved_and_drawn(world, tmp_path):
 
 
 def test_a_library_can_be_looked_at(world):
-    library = open_library(world[0])
-    narrow = of_label(library, "V")
+    prototypes = open_run(world[0]).prototypes()
+    library = prototypes.library
+    narrow = prototypes.of("V")
     assert set(narrow.table["class"]) == {"V"}
-    assert len(narrow.bank) == len(narrow.table) == len(narrow.median) > 0
-    facts = describe(library, 0)
+    assert len(narrow) == len(narrow.table) == len(narrow.library.median) > 0
+    facts = prototypes.describe(0)
     assert set(facts["wave_mv"]) == set(facts["leads"].split(";"))
     np.testing.assert_allclose(facts["wave_mv"]["II"], library.bank.waves[0, 0] * library.scale[0, 0])
-    written = " ".join(text.get_text() for text in plot_label(library, "V").axes[0].texts)
-    assert written.count("purity") == (library.table["class"] == "V").sum()
+    written = " ".join(text.get_text() for text in prototypes.plot("V").axes[0].texts)
+    assert written.count("purity") == (prototypes.table["class"] == "V").sum()
     assert "purity 1.00" in written
     with pytest.raises(ValueError, match="expected one of N, S, V"):
-        of_label(library, "X")
+        prototypes.of("X")

@@ -68,7 +68,9 @@ def test_bursts_take_about_the_wanted_share_and_tell_their_ratio(rng):
     source = NoiseSource("white", rng.normal(size=(2, 9000)).astype(np.float32))
     settings = NoiseSettings(0.2, (-6.0, 24.0), 0.0, 6.0)
     r_index = np.arange(20000) * 80
-    noisy, snr, whole = add_bursts(waves, r_index, np.array([1.0, 0.5], np.float32), GEOMETRY, [source], settings, rng)
+    noisy, snr, whole = add_bursts(
+        waves, r_index, np.array([1.0, 0.5], np.float32), geometry=GEOMETRY, noise=[source], settings=settings, rng=rng
+    )
     touched = (noisy != waves).any(axis=(1, 2))
     assert 0.16 < touched.mean() < 0.24
     np.testing.assert_array_equal(touched, np.isfinite(snr))

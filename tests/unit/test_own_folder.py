@@ -70,7 +70,8 @@ def test_make_passes_any_name_on_and_says_what_is_wrong(folder, tmp_path):
     program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     (tmp_path / "envs").mkdir()
-    (tmp_path / "envs" / "requirements.txt").touch()
+    for name in ("envs/requirements.txt", "pyproject.toml"):
+        (tmp_path / name).touch()
     (tmp_path / ".venv" / ".installed").touch()
     command = ["make", "predict", f"FOLDER={folder}"]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

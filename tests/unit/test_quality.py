@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.shards.shard import BeatGeometry
 from beatlens.signals.conditioning import SignalSettings, condition, fill_gaps
-from beatlens.signals.quality import MIN_SCALE_MV, Quality, QualitySettings, RecordSignals, assess, lead_scale
+from beatlens.signals.quality import MIN_SCALE_MV, Quality, QualitySettings, assess, lead_scale
+from beatlens.signals.record_signals import RecordSignals
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
 SIGNAL, BEATS = SignalSettings(**CONFIG["signal"]), BeatSettings(**CONFIG["beats"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from beatlens.core.leads import STANDARD_LEADS
+from beatlens.evaluate.explanations.localisation import Grid
 from beatlens.evaluate.explanations.regions import beat_windows, read_regions, region_of, region_truth
 
 TABLE = Path(__file__).parents[2] / "config/diagnostic_regions.csv"
@@ -60,18 +62,21 @@ def test_windows_keep_off_the_neighbours(regions):
 
 
 def test_truth_on_the_grid_goes_by_lead_name(regions):
-    leads, grid = ("MLII", "V1"), (100.0, 1.0, 200)
-    strict = region_truth(regions["PVC"], np.arange(5.0), [2], [], leads, *grid, strict=True)
-    lenient = region_truth(regions["PVC"], np.arange(5.0), [2], [], leads, *grid, strict=False)
+    grid = Grid(("MLII", "V1"), 100.0, 1.0, 200)
+    strict = region_truth(regions["PVC"], np.arange(5.0), grid, beats=[2], others=[], strict=True)
+    lenient = region_truth(regions["PVC"], np.arange(5.0), grid, beats=[2], others=[], strict=False)
     assert not strict.inside[0].any()
     np.testing.assert_array_equal(np.flatnonzero(strict.inside[1]), np.arange(95, 120))
     np.testing.assert_array_equal(lenient.inside[0], strict.inside[1])
-    beside = region_truth(regions["PVC"], np.arange(5.0), [2], [1, 2], leads, *grid, strict=True)
+    beside = region_truth(regions["PVC"], np.arange(5.0), grid, beats=[2], others=[1, 2], strict=True)
     np.testing.assert_array_equal(beside.inside, strict.inside)
     assert beside.counted[0].all()
     np.testing.assert_array_equal(np.flatnonzero(~beside.counted[1]), np.arange(0, 20))  # of the beat before
-    assert region_truth(regions["PVC"], np.arange(5.0), [2], [], ("V6",), *grid, strict=False) is None
-    assert region_truth(regions["PVC"], np.arange(9.0), [8], [], leads, *grid, strict=False) is None
+    assert (
+        region_truth(regions["PVC"], np.arange(5.0), replace(grid, leads=("V6",)), beats=[2], others=[], strict=False)
+        is None
+    )
+    assert region_truth(regions["PVC"], np.arange(9.0), grid, beats=[8], others=[], strict=False) is None
 
 
 def test_bad_tables_name_the_line(tmp_path):

@@ -218,7 +218,7 @@ def test_case_is_told_in_words() -> None:
         "II 71\u00a0% and V1 29\u00a0%",
         "12\u00a0% lies outside the figure",
         "agree well (rank correlation 0.80)",
-        "Picked below the least probability",
+        "Its probability is below the limit for cases",
     ):
         assert words in text
 
@@ -296,7 +296,7 @@ def test_methods_are_told_as_they_are_set() -> None:
         assert word not in text
     text = explanation_paragraph(methods=["lime", "occlusion"], players="leads", lead_off="absent")
     assert "LIME [3] switches off sets of whole leads. Occlusion switches off one part at a time: whole leads." in text
-    assert "one that the record hasn't got" in text
+    assert "one that the record lacks" in text
 
 
 def test_scores_by_strip_are_shown_and_weak_labels_called_so() -> None:
@@ -460,7 +460,7 @@ def test_a_run_with_a_given_bundle_is_told_what_it_has_and_no_more() -> None:
     text = render_report(inputs(records=records, metrics=None, confusion=None, record_predictions=predictions))
     for phrase in (
         *SPEAKS_OF,
-        "behind each score",
+        "each score rests on",
         "Class columns",
         "two of the splits",
         "Precision, recall",
@@ -468,8 +468,8 @@ def test_a_run_with_a_given_bundle_is_told_what_it_has_and_no_more() -> None:
     ):
         assert phrase not in text, phrase
     assert "A beat goes to review if" in text
-    assert "they are not scored" in text
-    assert "A given bundle: it was trained elsewhere" in text
+    assert "these records aren't scored" in text
+    assert "The bundle was given: it was trained elsewhere" in text
 
 
 def test_error_is_of_detected_beats_and_missed_ones_are_told_apart() -> None:

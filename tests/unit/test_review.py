@@ -33,7 +33,16 @@ def test_a_patient_whose_shapes_lie_far_is_no_small_part_of_all(rng):
     distance = rng.uniform(0, 0.5, n) + np.where(patients == "p3", 0.4, 0.0)
     every, target, probability = np.ones(n, bool), np.zeros(n, dtype=int), np.tile([0.9, 0.1], (n, 1))
     settings = ReviewSettings(0.1, 0.9, 0.02, 0.05, 0.1)
-    limit = fit_thresholds(probability, np.zeros(n), distance, target, patients, every, every, settings).distance[0]
+    limit = fit_thresholds(
+        probability,
+        noise=np.zeros(n),
+        distance=distance,
+        target=target,
+        patients=patients,
+        unflagged=every,
+        clean=every,
+        settings=settings,
+    ).distance[0]
     assert (distance[patients == "p3"] > limit).mean() <= 0.05
     assert (distance[patients == "p3"] > limit * 0.97).mean() > 0.05
 
@@ -47,7 +56,16 @@ def test_thresholds_keep_their_promises(rng):
     clean = unflagged & (rng.random(n) < 0.95)
     settings = ReviewSettings(0.02, 0.9, 0.03, 0.05, 0.1)
     distance[:50] = np.inf
-    found = fit_thresholds(probability, noise, distance, target, who(n), unflagged, clean, settings)
+    found = fit_thresholds(
+        probability,
+        noise=noise,
+        distance=distance,
+        target=target,
+        patients=who(n),
+        unflagged=unflagged,
+        clean=clean,
+        settings=settings,
+    )
     confidence, wrong = probability.max(1), probability.argmax(1) != target
     accepted = unflagged & (confidence >= found.confidence)
     assert wrong[unflagged].mean() > 0.02 >= wrong[accepted].mean()
@@ -71,7 +89,16 @@ def test_what_is_far_depends_on_what_a_beat_is_called(rng):
     probability[:50] = np.roll(probability[:50], 1, axis=1)  # called wrongly, and far: no reason to be lenient
     distance[:50] = 1.2
     settings = ReviewSettings(0.1, 0.9, 0.02, 0.02, 0.1)
-    found = fit_thresholds(probability, np.zeros(n), distance, target, who(n), every, every, settings)
+    found = fit_thresholds(
+        probability,
+        noise=np.zeros(n),
+        distance=distance,
+        target=target,
+        patients=who(n),
+        unflagged=every,
+        clean=every,
+        settings=settings,
+    )
     assert 0.29 < found.distance[0] <= 0.3
     assert 0.86 < found.distance[1] <= 0.9
     right = np.arange(n) >= 50
@@ -81,10 +108,28 @@ def test_what_is_far_depends_on_what_a_beat_is_called(rng):
     assert found.far(unseen, np.array([0.5, 0.5])).tolist() == [True, False]
     assert found.far(unseen, np.array([np.inf, 0.1])).tolist() == [True, False]
     few = np.where(target == 0, np.array(["a", "b", "c", "d"])[np.arange(n) % 4], who(n))
-    found = fit_thresholds(probability, np.zeros(n), distance, target, few, every, every, settings)
+    found = fit_thresholds(
+        probability,
+        noise=np.zeros(n),
+        distance=distance,
+        target=target,
+        patients=few,
+        unflagged=every,
+        clean=every,
+        settings=settings,
+    )
     assert found.distance[0] == everything  # four patients don't show how far the shapes of a class reach
     assert 0.86 < found.distance[1] <= 0.9
-    alone = fit_thresholds(probability, np.zeros(n), np.full(n, np.inf), target, who(n), every, every, settings)
+    alone = fit_thresholds(
+        probability,
+        noise=np.zeros(n),
+        distance=np.full(n, np.inf),
+        target=target,
+        patients=who(n),
+        unflagged=every,
+        clean=every,
+        settings=settings,
+    )
     assert alone.distance == (0.0, 0.0, 0.0)
 
 
@@ -93,11 +138,25 @@ def test_no_beat_is_noise_that_is_likelier_clean(rng):
     probability, target = np.tile([0.9, 0.1], (400, 1)), np.zeros(400, dtype=int)
     settings = ReviewSettings(0.01, 0.9, 0.02, 0.02, 0.1)
     found = fit_thresholds(
-        probability, rng.uniform(0, 0.2, 400), np.ones(400), target, who(400), every, every, settings
+        probability,
+        noise=rng.uniform(0, 0.2, 400),
+        distance=np.ones(400),
+        target=target,
+        patients=who(400),
+        unflagged=every,
+        clean=every,
+        settings=settings,
     )
     assert found.noise == 0.5
     found = fit_thresholds(
-        probability, rng.uniform(0.6, 0.9, 400), np.ones(400), target, who(400), every, every, settings
+        probability,
+        noise=rng.uniform(0.6, 0.9, 400),
+        distance=np.ones(400),
+        target=target,
+        patients=who(400),
+        unflagged=every,
+        clean=every,
+        settings=settings,
     )
     assert found.noise > 0.8  # where many clean beats look noisy, few of them are lost all the same
 
@@ -106,7 +165,16 @@ def test_without_errors_every_beat_is_confident_enough():
     probability, target = np.tile([0.6, 0.4], (100, 1)), np.zeros(100, dtype=int)
     every = np.ones(100, bool)
     settings = ReviewSettings(0.01, 0.2, 0.02, 0.02, 0.1)
-    found = fit_thresholds(probability, np.zeros(100), np.ones(100), target, who(100), every, every, settings)
+    found = fit_thresholds(
+        probability,
+        noise=np.zeros(100),
+        distance=np.ones(100),
+        target=target,
+        patients=who(100),
+        unflagged=every,
+        clean=every,
+        settings=settings,
+    )
     assert found.confidence == 0.0
 
 
@@ -117,7 +185,16 @@ def confidence_limit(confidence, wrong, target, max_error, max_missed, patients=
     every, n = np.ones(len(target), bool), len(target)
     who_is = who(n) if patients is None else patients
     settings = ReviewSettings(max_error, max_missed, 0.02, 0.02, 0.1)
-    return fit_thresholds(probability, np.zeros(n), np.ones(n), target, who_is, every, every, settings).confidence
+    return fit_thresholds(
+        probability,
+        noise=np.zeros(n),
+        distance=np.ones(n),
+        target=target,
+        patients=who_is,
+        unflagged=every,
+        clean=every,
+        settings=settings,
+    ).confidence
 
 
 @pytest.fixture
@@ -159,10 +236,10 @@ def test_reasons_are_named_in_a_fixed_order():
     probability = np.array([[0.9, 0.1], [0.55, 0.45], [0.95, 0.05]])
     found = reasons(
         probability,
-        np.array([0.1, 0.9, 0.1]),
-        np.array([0.2, 0.9, 0.3]),
-        ["", "", "flat;baseline"],
-        Thresholds(0.6, 0.5, (0.3, 0.1)),
+        noise=np.array([0.1, 0.9, 0.1]),
+        distance=np.array([0.2, 0.9, 0.3]),
+        quality=["", "", "flat;baseline"],
+        thresholds=Thresholds(0.6, 0.5, (0.3, 0.1)),
     )
     assert found.tolist() == ["", "low_confidence;noise;far_from_prototypes", "quality:flat;quality:baseline"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from beatlens.signals import qrs_detector
+from beatlens.signals import qrs_sequence
 from beatlens.signals.r_peaks import DETECTORS, RPeakSettings, clearest_lead, detect, refine
 
 ROOT = Path(__file__).parents[2]
@@ -176,24 +176,24 @@ def test_the_sequence_is_the_best_of_all_subsets(seed: int) -> None:
     score, rr = rng.normal(0.3, 1, n).tolist(), rng.uniform(0.5, 1, n).tolist()
 
     def value(chosen: tuple[int, ...]) -> float:
-        total = sum(score[k] for k in chosen) - qrs_detector.LONG_WEIGHT * max(time[chosen[0]] / rr[chosen[0]] - 1, 0)
-        total -= qrs_detector.LONG_WEIGHT * max((4 - time[chosen[-1]]) / rr[chosen[-1]] - 1, 0)
+        total = sum(score[k] for k in chosen) - qrs_sequence.LONG_WEIGHT * max(time[chosen[0]] / rr[chosen[0]] - 1, 0)
+        total -= qrs_sequence.LONG_WEIGHT * max((4 - time[chosen[-1]]) / rr[chosen[-1]] - 1, 0)
         for i, j in itertools.pairwise(chosen):
             step = time[j] - time[i]
-            if step < qrs_detector.REFRACTORY_S:
+            if step < qrs_sequence.REFRACTORY_S:
                 return -np.inf
             ratio = step / rr[j]
-            total -= qrs_detector.LONG_WEIGHT * (ratio - 1) if ratio > 1 else -qrs_detector.EARLY_WEIGHT * np.log(ratio)
-            if step < qrs_detector.SHORT_S:
+            total -= qrs_sequence.LONG_WEIGHT * (ratio - 1) if ratio > 1 else -qrs_sequence.EARLY_WEIGHT * np.log(ratio)
+            if step < qrs_sequence.SHORT_S:
                 total -= (
-                    qrs_detector.SHORT_WEIGHT
-                    * (qrs_detector.SHORT_S - step)
-                    / (qrs_detector.SHORT_S - qrs_detector.REFRACTORY_S)
+                    qrs_sequence.SHORT_WEIGHT
+                    * (qrs_sequence.SHORT_S - step)
+                    / (qrs_sequence.SHORT_S - qrs_sequence.REFRACTORY_S)
                 )
         return float(total)
 
     every = [c for size in range(1, n + 1) for c in itertools.combinations(range(n), size)]
-    assert value(tuple(qrs_detector.best_sequence(time, score, rr, 4.0))) == pytest.approx(max(map(value, every)))
+    assert value(tuple(qrs_sequence.best_sequence(time, score, rr, 4.0))) == pytest.approx(max(map(value, every)))
 
 
 def test_detectors_are_imported_only_when_used() -> None:

@@ -31,7 +31,8 @@ def products(waves, bank):
 
 
 def similarities(waves, present, bank, patient=None):
-    return combine(*products(waves, bank), present, bank, patient)
+    dots, norm2 = products(waves, bank)
+    return combine(dots, norm2, present, bank, patient)
 
 
 def naive(waves, present, bank):
@@ -62,7 +63,8 @@ def test_distance_is_the_relative_difference_to_the_nearest_over_the_shared_lead
     present = rng.random((6, 3)) < 0.7
     present[4], present[5] = True, False
     patients = np.array(["c/b", "c/a", "e/x", "e/x", "e/x", "e/x"])
-    found = nearest_distance(*products(waves, bank), present, bank, patients)
+    dots, norm2 = products(waves, bank)
+    found = nearest_distance(dots, norm2, present, bank, patients)
     for i in range(6):
         ratios = []
         for p in np.flatnonzero(bank.patients != patients[i]):
@@ -99,7 +101,8 @@ def test_prototypes_of_the_own_patient_are_out_of_every_feature(bank, rng):
             assert features[i, k] == pytest.approx(values[0] if values else 0.0)
             assert features[i, 3 + k] == pytest.approx(np.mean(values[:2]) if values else 0.0, abs=1e-6)
     assert features[0].max() < 0.99
-    assert nearest_distance(*products(waves, bank), np.ones((3, 3), bool), bank, patients)[0] > 0.1
+    dots, norm2 = products(waves, bank)
+    assert nearest_distance(dots, norm2, np.ones((3, 3), bool), bank, patients)[0] > 0.1
 
 
 def test_class_features_obey_what_is_allowed(bank, rng):

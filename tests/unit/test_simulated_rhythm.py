@@ -7,7 +7,8 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from beatlens.beats.rr_intervals import RR_FEATURES, BeatSettings, rr_columns, rr_features
+from beatlens.beats.rr_intervals import rr_columns, rr_features
+from beatlens.beats.settings import RR_FEATURES, BeatSettings
 from beatlens.learning import simulated_rhythm
 from beatlens.learning.simulated_rhythm import INTERVAL_S, RhythmPool, simulate_series
 

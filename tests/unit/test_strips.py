@@ -54,7 +54,9 @@ def beats():
 
 @pytest.mark.parametrize("length_s", [10.0, None])
 def test_strips_are_what_a_loop_over_beats_gives(beats, length_s):
-    found = aggregate(beats, beats, RECORDS, CLASSES, length_s, ECTOPIC, 4.0, STRETCHES)
+    found = aggregate(
+        beats, beats, RECORDS, classes=CLASSES, length_s=length_s, ectopic=ECTOPIC, gap_s=4.0, stretches=STRETCHES
+    )
     assert len(found) == (4 + 2 + 1 if length_s else 3)
     assert found[["corpus", "record", "start_s"]].apply(tuple, axis=1).is_monotonic_increasing
     for row in found.to_dict("records"):
@@ -75,31 +77,57 @@ def test_strips_are_what_a_loop_over_beats_gives(beats, length_s):
 
 
 def test_an_empty_strip_is_legal(beats):
-    last = aggregate(beats, beats, RECORDS, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES).iloc[-1]
+    last = aggregate(
+        beats, beats, RECORDS, classes=CLASSES, length_s=10.0, ectopic=ECTOPIC, gap_s=4.0, stretches=STRETCHES
+    ).iloc[-1]
     assert (last["corpus"], last["n_beats"], last["pred"], last["p_V"], last["end_s"]) == ("d", 0, "", 0.0, 7.0)
-    none = aggregate(beats.iloc[:0], beats.iloc[:0], RECORDS, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES)
+    none = aggregate(
+        beats.iloc[:0],
+        beats.iloc[:0],
+        RECORDS,
+        classes=CLASSES,
+        length_s=10.0,
+        ectopic=ECTOPIC,
+        gap_s=4.0,
+        stretches=STRETCHES,
+    )
     assert none["n_beats"].sum() == 0
 
 
 def test_one_certain_ventricular_beat_makes_the_strip_ventricular(beats):
     beats = beats.assign(review=False, p_V=0.0, pred="N")
     beats.loc[3, ["p_V", "pred"]] = [1.0, "V"]
-    strip = aggregate(beats, beats, RECORDS, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES)
+    strip = aggregate(
+        beats, beats, RECORDS, classes=CLASSES, length_s=10.0, ectopic=ECTOPIC, gap_s=4.0, stretches=STRETCHES
+    )
     strip = strip[(strip.record == "b") & (strip.start_s == 0)].iloc[0]
     assert (strip["p_V"], strip["pred"], strip["n_V"]) == (1.0, "N;V", 1)
 
 
 def test_a_label_of_the_whole_record_is_that_of_its_strips(beats):
-    assert aggregate(beats, beats, RECORDS, CLASSES, None, ECTOPIC, 4.0, STRETCHES)["label_source"].tolist() == [
+    assert aggregate(
+        beats, beats, RECORDS, classes=CLASSES, length_s=None, ectopic=ECTOPIC, gap_s=4.0, stretches=STRETCHES
+    )["label_source"].tolist() == [
         "beat",
         "beat",
         "",
     ]
     named = RECORDS.assign(labelled=True, weak_label=["S", "noise", "V"])
-    found = aggregate(beats.assign(label="S"), beats.iloc[:0], named, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES)
+    found = aggregate(
+        beats.assign(label="S"),
+        beats.iloc[:0],
+        named,
+        classes=CLASSES,
+        length_s=10.0,
+        ectopic=ECTOPIC,
+        gap_s=4.0,
+        stretches=STRETCHES,
+    )
     assert found["label"].tolist() == ["", ""] + ["S"] * 4 + ["V"]  # also where nothing was detected
     assert found["label_source"].tolist() == ["", ""] + ["record"] * 5
-    unlabelled = aggregate(beats, beats.iloc[:0], RECORDS, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES)
+    unlabelled = aggregate(
+        beats, beats.iloc[:0], RECORDS, classes=CLASSES, length_s=10.0, ectopic=ECTOPIC, gap_s=4.0, stretches=STRETCHES
+    )
     assert set(unlabelled["label"]) == {""}  # labels of beats are those of the annotated table
 
 
@@ -108,17 +136,21 @@ def test_ectopy_is_counted_in_time_order_without_gaps_and_sums_up(beats):
     run = calm.copy()
     run.loc[[3, 4, 5, 20, 21], "pred"] = "V"
     shuffled = run.sample(frac=1, random_state=1)
-    whole = aggregate(shuffled, shuffled, RECORDS, CLASSES, None, ECTOPIC, 4.0, STRETCHES).set_index(
-        ["corpus", "record"]
-    )
+    whole = aggregate(
+        shuffled, shuffled, RECORDS, classes=CLASSES, length_s=None, ectopic=ECTOPIC, gap_s=4.0, stretches=STRETCHES
+    ).set_index(["corpus", "record"])
     own = whole.loc[("c", "b")]
     assert (own["n_runs_V"], own["longest_run_V"], own["n_couplets_V"], own["n_bigeminy_V"]) == (1, 3, 1, 0)
     assert own["burden_V"] == 5 / own["n_beats"]
     assert np.isnan(whole.loc[("d", "a"), "burden_V"])
     assert not [column for column in whole if column.endswith("_X")]
-    strips = aggregate(run, run, RECORDS, CLASSES, 10.0, ECTOPIC, 4.0, STRETCHES)
+    strips = aggregate(
+        run, run, RECORDS, classes=CLASSES, length_s=10.0, ectopic=ECTOPIC, gap_s=4.0, stretches=STRETCHES
+    )
     assert strips["n_couplets_V"].sum() == whole["n_couplets_V"].sum()
-    apart = aggregate(run, run, RECORDS, CLASSES, None, ECTOPIC, 0.5, STRETCHES).set_index(["corpus", "record"])
+    apart = aggregate(
+        run, run, RECORDS, classes=CLASSES, length_s=None, ectopic=ECTOPIC, gap_s=0.5, stretches=STRETCHES
+    ).set_index(["corpus", "record"])
     assert apart.loc[("c", "b"), "n_runs_V"] == 0  # beats come every .7 s
 
 

@@ -24,8 +24,8 @@ from beatlens.shards.shard import BeatGeometry
 
 REGIONS = read_regions(Path(__file__).parents[2] / "config/diagnostic_regions.csv")
 SCENE = SimpleNamespace(
-    leads=("II", "V1"), geometry=BeatGeometry(100.0, 25, 40), r_index=np.array([125, 225, 325]), start=100, stop=365,
-    start_s=1.0,
+    record=SimpleNamespace(leads=("II", "V1"), geometry=BeatGeometry(100.0, 25, 40)),
+    r_index=np.array([125, 225, 325]), start=100, stop=365, start_s=1.0,
 )  # fmt: skip
 BEATS = pd.DataFrame(
     {

@@ -76,11 +76,13 @@ def test_windows_stand_beside_beats_in_the_case_table():
     records = pd.DataFrame({"corpus": ["c"], "record": ["r"], "duration_s": [32.0], "role": "test", "labelled": True})
     settings = CaseSettings(**CONFIG["cases"] | {"per_class": 1, "windows_per_class": 2})
     table = table.drop(columns=["start_s", "end_s", "duration_s"])
-    cases = select_cases(table, records, CLASSES, settings, WindowSettings(0.25, 0.4, 5, 4.0), 1)
+    cases = select_cases(table, records, CLASSES, settings=settings, window=WindowSettings(0.25, 0.4, 5, 4.0), seed=1)
     assert cases["case"].tolist() == ["N-correct-01", "V-correct-01", "V-window-correct-01", "V-window-correct-02"]
     windows = cases[cases["target"] == "window"].sort_values("window_start_s")
     assert windows[["window_start_s", "window_end_s"]].values.tolist() == [[0.0, 8.0], [8.0, 16.0]]
     own = cases[cases["target"] == "beat"].merge(table, on="beat_id")
     assert (own["window_start_s"] == own["r_time_s"]).all()
     few = CaseSettings(**CONFIG["cases"] | {"per_class": 1, "windows_per_class": 2, "max_windows": 1})
-    assert len(select_cases(table, records, CLASSES, few, WindowSettings(0.25, 0.4, 5, 4.0), 1)) == 3
+    assert (
+        len(select_cases(table, records, CLASSES, settings=few, window=WindowSettings(0.25, 0.4, 5, 4.0), seed=1)) == 3
+    )

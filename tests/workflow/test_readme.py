@@ -26,7 +26,11 @@ EXCEPTIONS = {
 """Commands that aren't run (as whole regular expressions), and why."""
 TINY = "--configfile tests/workflow/tiny.yaml"
 """Stands before a configuration that a command of Snakemake names, or where it names none; the run is then `tiny`."""
-STAND_INS = {"results/demo": "results/tiny", "/where/my recordings/lie": "data/my_recordings"}
+STAND_INS = {
+    "results/demo": "results/tiny",
+    "/where/my recordings/lie/100": "data/my_recordings/c01_1",
+    "/where/my recordings/lie": "data/my_recordings",
+}
 """What the page takes for granted: the demo's results, and a folder of the reader's recordings."""
 
 
@@ -58,9 +62,9 @@ def test_the_page_has_commands_and_every_exception_is_one_of_them():
 
 @pytest.fixture
 def checkout(finished):
-    """Return a finished tiny run with an environment as `make .venv` leaves it, but for the packages themselves."""
+    """Return a finished tiny run with an environment as `make .venv` leaves it, but for what the package needs."""
     folder = finished.folder
-    for name in ("Makefile", "README.md", "models"):
+    for name in ("Makefile", "README.md", "LICENSE", "pyproject.toml", "models"):
         source = ROOT / name
         if source.exists():
             (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / name)
@@ -75,8 +79,9 @@ def checkout(finished):
     recipe = subprocess.run(
         ["make", "-n", "-W", "envs/requirements.txt", ".venv"], cwd=folder, capture_output=True, text=True, check=True
     )
-    (importable,) = [line for line in recipe.stdout.splitlines() if "beatlens.pth" in line]
-    subprocess.run(importable, shell=True, cwd=folder, check=True)
+    (install,) = [line for line in recipe.stdout.splitlines() if "--editable" in line]
+    subprocess.run(install, shell=True, cwd=folder, env=finished.environment, check=True)
+    assert (folder / ".venv" / "bin" / "beatlens").exists()
     own = folder / "data" / "my_recordings"
     own.mkdir(parents=True)
     for file in (folder / "results" / "corpora" / "synthetic").glob("c01_*"):
@@ -111,7 +116,7 @@ def test_every_command_runs_as_it_stands(checkout):
             capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         assert answer.returncode == 0, f"{text}\n{(answer.stdout + answer.stderr)[-4000:]}"
-    for made in ("seeds.csv", "similar.csv", "N.png", "report.zip"):
+    for made in ("beat.svg", "beats.csv", "strip.pdf", "seeds.csv", "similar.csv", "N.png", "report.zip"):
         assert (folder / made).stat().st_size > 0
 
 

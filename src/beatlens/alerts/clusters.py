@@ -1,9 +1,10 @@
 """New-pattern alerts: beats in review that look like each other, in several patients, and like nothing accepted.
 
-Beats in review are clustered by density (HDBSCAN; Campello, Moulavi and Sander 2013) in the network's embedding,
-together with accepted beats, so that a pattern is new only where it lies apart from what is known. A clustering always
-finds something, hence a cluster is an alert only if it has enough beats of enough patients, if their waveforms agree
-across patients (white noise has nothing to agree on), and if resampling finds it again (Hennig 2007).
+Beats in review are clustered by density (HDBSCAN; Campello, Moulavi and Sander 2013) in the network's embedding.
+Accepted beats take part, so that a pattern is new only where it lies apart from what is known.
+
+A clustering always finds something. So a cluster is an alert only if it has enough beats of enough patients, if their
+waveforms agree across patients (those of white noise don't), and if resampling finds it again (Hennig 2007).
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 UNIQUE_SHARE = 1 - np.exp(-1)
-"""Share of distinct beats in a bootstrap sample; the least size of a cluster shrinks with it."""
+"""Share of distinct beats in a bootstrap sample, by which the least size of a cluster is reduced there."""
 MAX_BEATS = 20_000
-"""Beats that are clustered at most."""
+"""Most beats that are clustered."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,17 @@ class AlertSettings:
     min_beats
         Beats of an alert.
     min_patients, min_patient_beats
-        Patients of an alert, and the beats with which a patient counts.
+        Fewest patients of an alert, and fewest beats with which a patient counts.
     max_patient_beats
-        Beats of one patient that are clustered, of those in review and of those accepted: a random sample of more.
+        Most beats of one patient that are clustered, in review and accepted each; of more, a random sample.
     components
         Principal components of the embedding that are clustered.
     min_review_share
-        Share of a cluster's beats that are in review.
+        Least share of a cluster's beats that are in review.
     min_cohesion
-        Median similarity of a beat's wave to the median wave of the cluster's other patients.
+        Least median similarity of a beat's wave to the median wave of the cluster's other patients.
     bootstraps, min_stability
-        Resamples, and the mean Jaccard index with which a cluster is found again.
+        Resamples, and the least mean Jaccard index with which a cluster is found again in them.
     """
 
     min_beats: int
@@ -79,7 +80,7 @@ class Candidates:
     embedding
         (n, D) of the network.
     waves
-        (n, L, T) in units of each lead's scale, NaN in leads that a beat hasn't got.
+        (n, L, T) in units of each lead's scale, NaN in leads that a beat lacks.
     patients
         (n,) ``corpus/patient``.
     review
@@ -233,7 +234,7 @@ def patient_cohesion(waves: FloatArray, patients: npt.NDArray[np.str_]) -> float
     """Return how alike the waves are across patients, each patient counting once.
 
     A beat is compared with the median wave of the other patients' beats: dot products and squared norms are summed over
-    the leads that both have, then divided. Of a patient the median beat counts, of patients the median.
+    the leads that both have, then divided. The result is the median over patients of each patient's median.
 
     Parameters
     ----------
@@ -257,9 +258,9 @@ def patient_cohesion(waves: FloatArray, patients: npt.NDArray[np.str_]) -> float
         likeness = []
         for k, name in enumerate(names):
             others = np.nanmedian(np.delete(medians, k, axis=0), axis=0)
-            own = waves[patients == name]
-            shared = np.isfinite(own) & np.isfinite(others)
-            a, b = np.where(shared, own, 0.0), np.where(shared, others, 0.0)
+            of_patient = waves[patients == name]
+            shared = np.isfinite(of_patient) & np.isfinite(others)
+            a, b = np.where(shared, of_patient, 0.0), np.where(shared, others, 0.0)
             norms = np.sqrt((a**2).sum(axis=(1, 2)) * (b**2).sum(axis=(1, 2)))
             dots = (a * b).sum(axis=(1, 2))
             likeness.append(np.median(np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0)))
@@ -278,8 +279,8 @@ def _with_stability(
         best = 0.0
         for cluster in np.unique(labels[inside]):
             if cluster >= 0:
-                own = labels == cluster
-                best = max(best, float((own & inside).sum() / (own | inside).sum()))
+                of_cluster = labels == cluster
+                best = max(best, float((of_cluster & inside).sum() / (of_cluster | inside).sum()))
         found.append(best)
     stability = float(np.mean(found))
     failed = ("min_stability",) if stability < settings.min_stability else ()

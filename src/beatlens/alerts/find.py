@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float32]
 
 SPLITS = ("test", "paced", "none")
-"""Splits of beats that no part of the model has learnt from."""
+"""Splits whose beats no part of the model has learnt from."""
 CHUNK_BEATS = 512
 
 
@@ -75,20 +75,20 @@ class Alerts:
 
     def order(self, pattern: Pattern) -> npt.NDArray[np.int64]:
         """Return a pattern's rows, nearest to its centre first."""
-        own = self.sample.beats.embedding[pattern.members]
-        distance = np.linalg.norm(own - own.mean(axis=0), axis=1)
+        embedded = self.sample.beats.embedding[pattern.members]
+        distance = np.linalg.norm(embedded - embedded.mean(axis=0), axis=1)
         return pattern.members[np.argsort(distance, kind="stable")]
 
     def median(self, pattern: Pattern) -> FloatArray:
         """Return the median beat (L, T) of a pattern in mV, NaN in leads that none of its beats has."""
-        own = self.sample.beats.waves[pattern.members] * self.sample.scale[pattern.members, :, None]
-        result = np.full(own.shape[1:], np.nan, dtype=np.float32)
-        for lead in np.flatnonzero(np.isfinite(own).any(axis=(0, 2))):
-            result[lead] = np.nanmedian(own[:, lead], axis=0)
+        millivolts = self.sample.beats.waves[pattern.members] * self.sample.scale[pattern.members, :, None]
+        result = np.full(millivolts.shape[1:], np.nan, dtype=np.float32)
+        for lead in np.flatnonzero(np.isfinite(millivolts).any(axis=(0, 2))):
+            result[lead] = np.nanmedian(millivolts[:, lead], axis=0)
         return result
 
     def found(self, leads: Sequence[str]) -> list[FoundPattern]:
-        """Return what the registry is to remember of the alerts, in those of L leads that most of the beats have."""
+        """Return what the registry should remember of the alerts, in the leads that most of their beats have."""
         result = []
         for pattern in self.raised:
             share = np.isfinite(self.sample.beats.waves[pattern.members]).any(axis=2).mean(axis=0)
@@ -102,6 +102,7 @@ class Alerts:
 def take_sample(
     shards: Sequence[Shard],
     predictions: pd.DataFrame,
+    *,
     bundle: Bundle,
     network: HybridNet,
     settings: AlertSettings,
@@ -138,9 +139,9 @@ def take_sample(
     done = 0
     for shard in shards:
         beats = shard.beats(columns=["beat_id", "corpus", "record", "r_index", "rr_before_s"])
-        own = beats[beats["beat_id"].isin(place.index)]
+        sampled = beats[beats["beat_id"].isin(place.index)]
         of_record = beats.groupby(["corpus", "record"], sort=False).indices
-        for key, part in own.groupby(["corpus", "record"], sort=False):
+        for key, part in sampled.groupby(["corpus", "record"], sort=False):
             corpus, record = key
             at = place.loc[part["beat_id"]].to_numpy()
             leads = shard.leads(corpus, record)
@@ -186,7 +187,7 @@ def embed(
 
 
 def find_alerts(sample: Sample, settings: AlertSettings, seed: int) -> Alerts:
-    """Find patterns in a sample; what each lacks to be an alert goes to the log."""
+    """Find patterns in a sample, and log what each lacks to be an alert."""
     patterns, position = find_patterns(sample.beats, settings, derive_seed(seed, "alerts", "bootstrap"))
     for pattern in patterns:
         logger.info(

@@ -58,8 +58,8 @@ def alert_tables(alerts: Alerts, known: Sequence[KnownPattern]) -> tuple[pd.Data
         beats.loc[pattern.members, ["cluster", "alert"]] = [number, name]
         if pattern.failed:
             continue
-        own, answer = table.iloc[alerts.order(pattern)], next(answers)
-        reasons = [reason for text in own["reason"] for reason in text.split(";")]
+        rows, answer = table.iloc[alerts.order(pattern)], next(answers)
+        reasons = [reason for text in rows["reason"] for reason in text.split(";")]
         raised.append(
             {
                 "alert": name,
@@ -67,13 +67,13 @@ def alert_tables(alerts: Alerts, known: Sequence[KnownPattern]) -> tuple[pd.Data
                 "seen_in": ";".join(answer.seen_in),
                 **size,
                 **worth,
-                "n_records": len(own[["corpus", "record"]].drop_duplicates()),
-                "distance": float(own["distance"].median()),
-                "mean_rr_before_s": float(own["rr_before_s"].mean()),
-                "pred_mix": label_mix(own["pred"].tolist()),
-                "label_mix": label_mix([label or "unknown" for label in own["label"]]),
+                "n_records": len(rows[["corpus", "record"]].drop_duplicates()),
+                "distance": float(rows["distance"].median()),
+                "mean_rr_before_s": float(rows["rr_before_s"].mean()),
+                "pred_mix": label_mix(rows["pred"].tolist()),
+                "label_mix": label_mix([label or "unknown" for label in rows["label"]]),
                 "reason_mix": label_mix(reasons),
-                "beat_id": own["beat_id"].iloc[0],
+                "beat_id": rows["beat_id"].iloc[0],
                 "examples": ";".join(table["beat_id"].iloc[examples(alerts, pattern)]),
             }
         )
@@ -111,9 +111,9 @@ def alert_arrays(alerts: Alerts, bundle: Bundle) -> dict[str, npt.NDArray[Any]]:
     shown = np.full((len(raised), EXAMPLES, *shape), np.nan, dtype=np.float32)
     ids = np.full((len(raised), EXAMPLES), "", dtype=object)
     for k, pattern in enumerate(raised):
-        own = sample.beats.embedding[pattern.members].astype(np.float64)
-        centre[k] = own.mean(axis=0)
-        radius[k] = np.quantile(np.linalg.norm(own - centre[k], axis=1), RADIUS_QUANTILE)
+        embedded = sample.beats.embedding[pattern.members].astype(np.float64)
+        centre[k] = embedded.mean(axis=0)
+        radius[k] = np.quantile(np.linalg.norm(embedded - centre[k], axis=1), RADIUS_QUANTILE)
         median[k] = alerts.median(pattern)
         rows = examples(alerts, pattern)
         shown[k, : len(rows)] = millivolts[rows]

@@ -13,13 +13,12 @@ from beatlens.beats.matching import match_beats
 from beatlens.beats.rr_intervals import (
     DEFAULT_RR_S,
     RR_COLUMNS,
-    RR_FEATURES,
-    BeatSettings,
     constant_rhythm_features,
     rr_columns,
     rr_features,
     stretches,
 )
+from beatlens.beats.settings import RR_FEATURES, BeatSettings
 from beatlens.core.record import beat_id
 from beatlens.shards.shard import BEAT_COLUMNS
 

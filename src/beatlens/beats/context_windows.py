@@ -49,7 +49,7 @@ def context_windows(stretch: IntArray, window: int) -> tuple[IntArray, IntArray,
     stretch
         (n,) stretch ids in row order, each id one unbroken run (`stretch_ids`).
     window
-        Beats in a window, odd; the target stands in the middle but where the stretch ends.
+        Beats in a window, odd. The target stands in the middle, except near the ends of its stretch.
 
     Returns
     -------

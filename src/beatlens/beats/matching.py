@@ -12,8 +12,9 @@ IntArray = npt.NDArray[np.int64]
 def match_beats(detected: Float64Array, annotated: Float64Array, tolerance: float) -> tuple[IntArray, IntArray]:
     """Match two ascending series of peaks one to one: as many pairs as possible, then the least total distance.
 
-    Peaks further apart than the tolerance from all others fall into components of their own, most of which hold one
-    peak of each series; the rest are solved by a dynamic programme (optimal pairs of points on a line never cross).
+    Where successive peaks are further apart than the tolerance, the series fall into components, which are solved one
+    by one. Most hold one peak of each series. The others are solved by a dynamic programme (optimal pairs of points on
+    a line never cross).
 
     Parameters
     ----------

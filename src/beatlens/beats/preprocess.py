@@ -30,8 +30,9 @@ from beatlens.shards.shard import BeatGeometry
 from beatlens.shards.stretches import Stretch, in_stretches, told_in_words
 from beatlens.shards.writer import ShardWriter
 from beatlens.signals.conditioning import Conditioned, SignalSettings, condition, fill_gaps
-from beatlens.signals.quality import QualitySettings, RecordSignals, assess, lead_scale
+from beatlens.signals.quality import QualitySettings, assess, lead_scale
 from beatlens.signals.r_peaks import RPeakSettings, detect
+from beatlens.signals.record_signals import RecordSignals
 from beatlens.signals.unreadable_stretches import find_stretches
 
 if TYPE_CHECKING:

@@ -62,6 +62,6 @@ def with_reasons(
     """Return the reasons (n,) of beats, joined by ``;``, with `CUT_BY_EDGE` and ``stretch:<kind>`` where they apply."""
     result = np.array(reason, dtype=object)
     for k in np.flatnonzero(cut | (stretch != "")):
-        own = [result[k], CUT_BY_EDGE if cut[k] else "", f"stretch:{stretch[k]}" if stretch[k] else ""]
-        result[k] = ";".join(part for part in own if part)
+        reasons = [result[k], CUT_BY_EDGE if cut[k] else "", f"stretch:{stretch[k]}" if stretch[k] else ""]
+        result[k] = ";".join(part for part in reasons if part)
     return result

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from beatlens.beats.settings import DEVIATIONS, LOG_RATIOS, RATE, RATE_FEATURES, SIZES, BeatSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,96 +37,14 @@ RR_COLUMNS = {
 }
 """RR columns of a beat table; every RR feature follows from them, row by row."""
 
-RATE_FEATURES = ("log_before", "log_after")
-"""Names of the features that say the rate: the first columns of `rr_features`, where ``beats.rate`` is true."""
-
-RR_FEATURES = (
-    "log_before_short",
-    "log_after_short",
-    "log_before_long",
-    "log_after_long",
-    "log_before_after",
-    "log_before_previous",
-    "log_after_next",
-    "irregularity",
-    "variation_short",
-    "variation_long",
-    "variation_mean",
-    "spread_short",
-    "spread_long",
-    "before_usual_short",
-    "after_usual_short",
-    "before_usual_long",
-    "after_usual_long",
-)
-"""Names of the columns of `rr_features` that are 0 where the rhythm is constant, whatever its rate."""
-
 SPREAD_FLOOR = 0.03
 """Spread of log RR that counts as none: a heart's own variation at rest."""
 
 MAX_UNSEEN_S = 0.3
-"""Time without a value from which on it may hide a beat."""
+"""A longer time without a value may hide a beat."""
 
 DEFAULT_RR_S = 0.8
-"""RR interval in seconds of a record that has none (a single beat), and the one whose logarithm counts as 0."""
-
-
-@dataclass(frozen=True)
-class BeatSettings:
-    """Section ``beats`` of the configuration.
-
-    Attributes
-    ----------
-    before_s, after_s
-        Extent of a beat in seconds before and after R.
-    context
-        Beats in a context window, odd.
-    short_mean_beats, long_mean_beats
-        Intervals in the causal means of RR.
-    short_variation_beats, long_variation_beats
-        Beats around each, odd, over which the variation of RR is taken.
-    short_usual_beats, long_usual_beats
-        Beats around each, odd, whose median RR and spread say what is usual there.
-    gap_s
-        RR interval in seconds above which a record falls into stretches.
-    max_log_ratio
-        Limit of the log ratios among the RR features, on both sides.
-    rate
-        Whether the RR features say the rate too (`RATE_FEATURES`).
-    """
-
-    before_s: float
-    after_s: float
-    context: int
-    short_mean_beats: int
-    long_mean_beats: int
-    short_variation_beats: int
-    long_variation_beats: int
-    short_usual_beats: int
-    long_usual_beats: int
-    gap_s: float
-    max_log_ratio: float
-    rate: bool = False
-
-    @property
-    def rr_features(self) -> tuple[str, ...]:
-        """Names of the columns of `rr_features`."""
-        return (*RATE_FEATURES, *RR_FEATURES) if self.rate else RR_FEATURES
-
-    def __post_init__(self) -> None:
-        if self.context < 1 or self.context % 2 == 0:
-            raise ValueError(f"beats.context is {self.context}; expected an odd number of beats")
-        if not 1 <= self.short_mean_beats <= self.long_mean_beats:
-            raise ValueError(
-                f"beats.short_mean_beats is {self.short_mean_beats}, long_mean_beats {self.long_mean_beats}; "
-                "expected 1 <= short <= long"
-            )
-        for name in ("short_variation_beats", "long_variation_beats", "short_usual_beats", "long_usual_beats"):
-            value = getattr(self, name)
-            if value < 1 or value % 2 == 0:
-                raise ValueError(f"beats.{name} is {value}; expected an odd number of beats")
-        if not self.gap_s > 0 or not self.max_log_ratio > 0:
-            raise ValueError(f"beats.gap_s is {self.gap_s}, max_log_ratio {self.max_log_ratio}; expected > 0")
+"""RR interval in seconds that stands in for that of a record of a single beat, and whose logarithm counts as 0."""
 
 
 def stretches(r_time_s: Float64Array, gap_s: float, unseen_s: Float64Array | None = None) -> IntArray:
@@ -143,9 +62,9 @@ def stretches(r_time_s: Float64Array, gap_s: float, unseen_s: Float64Array | Non
 def rr_columns(r_time_s: Float64Array, stretch: IntArray, settings: BeatSettings) -> dict[str, npt.NDArray[Any]]:
     """Compute the RR columns of one record's beats from cumulative sums, without a loop over beats.
 
-    Intervals across a gap don't exist: they and the first and last beat's missing ones are what is usual there
-    (``rr_usual_short_s``), with ``rr_filled`` set. Means take only intervals before the beat's own, so that a premature
-    beat doesn't hide in the mean it is compared with; where there is none yet, the beat's own interval stands in.
+    There is no interval across a gap, before the first beat or after the last. In its place stands what is usual around
+    the beat (``rr_usual_short_s``), with ``rr_filled`` set. Means take the intervals before that of the beat, so that a
+    premature beat isn't compared with a mean that holds it. Where there is none before, the beat's interval stands in.
 
     Parameters
     ----------
@@ -225,8 +144,8 @@ def _variation(
     import pandas as pd
 
     means = [
-        pd.Series(own).rolling(settings.long_variation_beats, center=True, min_periods=1).mean().to_numpy()
-        for own in np.split(step, first[1:])
+        pd.Series(steps).rolling(settings.long_variation_beats, center=True, min_periods=1).mean().to_numpy()
+        for steps in np.split(step, first[1:])
     ]
     return (
         _running_median(step, first, settings.short_variation_beats),
@@ -238,7 +157,7 @@ def _variation(
 def _usual(interval: Float64Array, first: IntArray, width: int, median: float) -> tuple[Float64Array, Float64Array]:
     """Return running median of intervals (n,) and the running median size of the log ratios to it.
 
-    Intervals that don't exist are NaN; where a window has none, the usual interval is `median` and the spread 0.
+    Missing intervals are NaN. Where a window has none, the usual interval is `median` and the spread is 0.
     """
     usual = _running_median(interval, first, width)
     usual = np.where(usual > 0, usual, median)
@@ -248,9 +167,10 @@ def _usual(interval: Float64Array, first: IntArray, width: int, median: float) -
 def _running_median(step: Float64Array, first: IntArray, width: int) -> Float64Array:
     """Return the median of the steps (n,) that a stretch has in `width` beats around each, 0 where there are none.
 
-    Places without a step, such as the margins between stretches, hold minus and plus infinity in turn. As many of one
-    as of the other leave a window's median as it is; one more of either gives the lower or the upper of its two
-    middle values, so that the mean of both ways round is the median, and one filter does for all windows.
+    One filter serves all windows, though some places hold no step, such as the margins between stretches. These hold
+    minus and plus infinity in turn. Equal numbers of both leave the median of a window as it is. One more of either
+    gives the lower or the upper of its two middle values. The filter is run with the signs both ways round, and the
+    mean of both is the median.
     """
     from scipy.ndimage import median_filter
 
@@ -288,25 +208,26 @@ def rr_features(table: pd.DataFrame | Mapping[str, npt.NDArray[Any]], settings: 
     Returns
     -------
     (n_beats, len(settings.rr_features)) float32: logarithms of intervals over `DEFAULT_RR_S` (where ``beats.rate`` is
-    true) and of their ratios, how irregular the rhythm is, and how many spreads an interval is from the usual one
-    (inverse hyperbolic sine)
+    true), logarithms of ratios of intervals, how irregular the rhythm is, and how many spreads an interval lies from
+    the usual one (inverse hyperbolic sine)
     """
-    before, after, previous, following, short, long_, *variation, usual_short, usual_long, spread_short, spread_long = (
-        np.asarray(table[name], dtype=np.float64) for name in list(RR_COLUMNS)[:14]
-    )
-    numerator = np.stack([before, after, before, after, before, before, after])
-    ratios = np.log(numerator / np.stack([short, short, long_, long_, after, previous, following]))
+    column = {name: np.asarray(table[name], dtype=np.float64) for name in RR_COLUMNS if name != "rr_filled"}
+
+    def stacked(names: Iterable[str]) -> Float64Array:
+        return np.stack([column[name] for name in names])
+
+    limit = settings.max_log_ratio
+    logs = np.log(stacked(a for a, _ in LOG_RATIOS.values()) / stacked(b for _, b in LOG_RATIOS.values()))
     if settings.rate:
-        ratios = np.concatenate([np.log(np.stack([before, after]) / DEFAULT_RR_S), ratios])
-    features = np.empty((len(before), len(settings.rr_features)), dtype=np.float32)
-    features[:, : len(ratios)] = np.clip(ratios, -settings.max_log_ratio, settings.max_log_ratio).T
-    sizes = np.stack([*variation, spread_short, spread_long])
-    features[:, len(ratios) : len(ratios) + len(sizes)] = np.minimum(sizes, settings.max_log_ratio).T
+        logs = np.concatenate([np.log(stacked(RATE.values()) / DEFAULT_RR_S), logs])
     # How many spreads from the usual: a beat a little early stands out in a regular rhythm, not in an irregular one.
-    usual = np.stack([usual_short, usual_short, usual_long, usual_long])
-    spread = np.stack([spread_short, spread_short, spread_long, spread_long])
-    deviation = np.log(np.stack([before, after, before, after]) / usual) / (spread + SPREAD_FLOOR)
-    features[:, len(ratios) + len(sizes) :] = np.arcsinh(deviation).T
+    interval, usual, spread = (stacked(names) for names in zip(*DEVIATIONS.values(), strict=True))
+    deviations = np.log(interval / usual) / (spread + SPREAD_FLOOR)
+    features = np.empty((logs.shape[1], len(settings.rr_features)), dtype=np.float32)
+    first, last = len(logs), len(logs) + len(SIZES)
+    features[:, :first] = np.clip(logs, -limit, limit).T
+    features[:, first:last] = np.minimum(stacked(SIZES.values()), limit).T
+    features[:, last:] = np.arcsinh(deviations).T
     return features
 
 

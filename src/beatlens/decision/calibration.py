@@ -67,8 +67,9 @@ def fit_calibration(
 ) -> Calibration:
     """Fit temperature, class offsets and the gate's slope and offset by maximum likelihood.
 
-    Class offsets undo class weights of the loss. Without weights there is nothing to undo, and a rare class of few
-    patients would be the worse for it; with them they are kept where they lower the log loss of left-out patients.
+    Class offsets undo the class weights of the loss. Without weights there is nothing to undo: the offsets are 0, since
+    they would harm a rare class of few patients. With weights they are kept where they lower the log loss of left-out
+    patients.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def fit_calibration(
 def fit_class_calibration(
     logits: npt.NDArray[Any], target: npt.NDArray[np.int64], groups: Sequence[str], *, weighted: bool
 ) -> tuple[float, Float64Array]:
-    """Return the temperature and the class offsets (K,) of `fit_calibration`, which says what the arguments are."""
+    """Return the temperature and the class offsets (K,); arguments as for `fit_calibration`."""
     if weighted and _left_out_loss(logits, target, groups, True) < _left_out_loss(logits, target, groups, False):
         return _fit_temperature(logits, target, with_bias=True)
     return _fit_temperature(logits, target, with_bias=False)

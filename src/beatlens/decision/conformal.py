@@ -1,10 +1,12 @@
-"""Class-conditional (Mondrian) conformal sets: the classes that a beat can't be said not to be.
+"""Class-conditional (Mondrian) conformal sets: the classes that can't be ruled out for a beat.
 
-Among exchangeable beats of a class at least 1 - alpha have their class in their set (Vovk, Gammerman and Shafer 2005),
-class by class, so that a rare class isn't paid for by a frequent one. But not beats, patients are exchangeable: where a
-class has patients enough, its p-value is the mean of those from one beat of each patient (Dunn, Wasserman and Ramdas
-2022), so that a beat of a new patient is covered. With fewer patients it is taken over beats, which promises too much;
-so the coverage that was reached is measured as well (`beatlens.evaluate.predictions.conformal`).
+Of exchangeable beats of a class, at least a share of 1 - alpha has the class in its set (Vovk, Gammerman and Shafer
+2005). This holds for each class, so a rare class isn't sacrificed to a frequent one.
+
+Beats of one patient aren't exchangeable with those of another; patients are. Where a class has enough patients, its
+p-value is the mean over patients, one beat of each (Dunn, Wasserman and Ramdas 2022), and a beat of a new patient is
+covered. With fewer patients the p-value is taken over beats, which promises too much. The coverage that was reached is
+therefore measured as well (`beatlens.evaluate.predictions.conformal`).
 """
 
 from __future__ import annotations
@@ -94,8 +96,9 @@ def fit_conformal(
     """Fit the limits on calibration beats, class by class.
 
     The nonconformity of a beat is one minus the calibrated probability of its class. p-values fall in steps at the
-    calibration scores, so that the largest calibration score whose p-value exceeds alpha is the limit. p-values over
-    beats are those of crepes (Boström 2022); those over patients give the beats of a patient one weight together.
+    calibration scores, so the limit is the largest calibration score whose p-value exceeds alpha. p-values over beats
+    are those of crepes (Boström 2022). In p-values over patients, all beats of a patient together weigh as much as
+    those of another.
 
     Parameters
     ----------
@@ -114,32 +117,34 @@ def fit_conformal(
         raise ValueError(f"{len(values)} probabilities, {len(target)} targets, {len(patients)} groups; expected equal")
     limits, units, beats, people = [], [], [], []
     for k in range(values.shape[1]):
-        own, whose = values[target == k, k], patients[target == k]
+        scores, whose = values[target == k, k], patients[target == k]
         n_patients = len(np.unique(whose))
         by_patient = n_patients + 1 > 1 / alpha  # else no class could ever be excluded
-        beats.append(len(own))
+        beats.append(len(scores))
         people.append(n_patients)
         units.append("patient" if by_patient else "beat")
-        limits.append(0.0 if not len(own) else _by_patient(own, whose, alpha) if by_patient else _by_beat(own, alpha))
+        limits.append(
+            0.0 if not len(scores) else _by_patient(scores, whose, alpha) if by_patient else _by_beat(scores, alpha)
+        )
     return ConformalSets(alpha, tuple(limits), tuple(units), tuple(beats), tuple(people))
 
 
-def _by_patient(own: Float64Array, patients: npt.NDArray[np.str_], alpha: float) -> float:
+def _by_patient(scores: Float64Array, patients: npt.NDArray[np.str_], alpha: float) -> float:
     """Return the least probability of its class with which a beat stays in the set, each patient counting once."""
     _, which, n_beats = np.unique(patients, return_inverse=True, return_counts=True)
-    order = np.argsort(own, kind="stable")
+    order = np.argsort(scores, kind="stable")
     share = np.cumsum(1.0 / n_beats[which][order])  # mean over patients of their beats that conform no better
-    last_of_tie = np.searchsorted(own[order], own[order], side="right") - 1
+    last_of_tie = np.searchsorted(scores[order], scores[order], side="right") - 1
     p_values = (1.0 + share[last_of_tie]) / (1.0 + len(n_beats))
-    return float(own[order][np.argmax(p_values > alpha)])  # the first of ascending p-values
+    return float(scores[order][np.argmax(p_values > alpha)])  # the first of ascending p-values
 
 
-def _by_beat(own: Float64Array, alpha: float) -> float:
+def _by_beat(scores: Float64Array, alpha: float) -> float:
     """Return the least probability of its class with which a beat stays in the set, each beat counting once."""
     from crepes import ConformalClassifier
 
-    ranked = np.unique(own)[::-1]  # from the most to the least conforming
-    conforming = ConformalClassifier().fit(1.0 - own)
+    ranked = np.unique(scores)[::-1]  # from the most to the least conforming
+    conforming = ConformalClassifier().fit(1.0 - scores)
 
     def p_value(probability: float) -> float:
         return float(conforming.predict_p(np.array([[1.0 - probability]]), smoothing=False)[0, 0])

@@ -17,9 +17,9 @@ Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 MIN_COVERAGE = 0.5
-"""Share of calibration beats that the confidence threshold accepts at least, whatever errors are wanted."""
+"""The confidence threshold accepts at least this share of calibration beats, whatever error is asked for."""
 LIMIT_PATIENTS = 10
-"""Patients that a class needs for limits of its own: fewer don't show how far its shapes reach and how often it is
+"""Patients that a class needs for limits of its own. Fewer don't show how far its shapes reach, or how often it is
 missed."""
 
 
@@ -32,8 +32,8 @@ class ReviewSettings:
     max_error
         Error among accepted calibration beats.
     max_missed
-        Share of a class's calibration beats that are accepted as another class: what `max_error`, of which a rare class
-        is a small part, doesn't limit.
+        Share of a class's calibration beats that may be accepted as another class. A rare class needs this limit, since
+        it hardly changes the error over all beats.
     max_clean_loss
         Share of clean beats, of any class, that the noise gate may send to review.
     max_distance_loss
@@ -58,14 +58,14 @@ class ReviewSettings:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """A beat goes to review below `confidence`, above `noise`, above the `distance` of its predicted class.
+    """Limits of review: a beat goes there below `confidence`, above `noise`, or above the `distance` of its class.
 
     Attributes
     ----------
     confidence, noise
         Limits of the calibrated probabilities.
     distance
-        K limits: what lies far from prototypes for one class may not for another, whose shapes differ more.
+        K limits, one a predicted class: shapes of some classes differ more than those of others.
     """
 
     confidence: float
@@ -76,7 +76,7 @@ class Thresholds:
         object.__setattr__(self, "distance", tuple(self.distance))
 
     def far(self, probabilities: Float64Array, distance: npt.NDArray[Any]) -> BoolArray:
-        """Tell which beats (n,) of probabilities (n, K) lie too far from prototypes for what they are called."""
+        """Tell which beats (n,) of probabilities (n, K) lie farther from prototypes than their class allows."""
         limit = np.array(self.distance)[probabilities.argmax(axis=1)]
         near: BoolArray = np.asarray(distance, dtype=np.float64) <= limit
         return ~near
@@ -84,6 +84,7 @@ class Thresholds:
 
 def reasons(
     probabilities: Float64Array,
+    *,
     noise: Float64Array,
     distance: npt.NDArray[Any],
     quality: Sequence[str],
@@ -107,7 +108,7 @@ def reasons(
     thresholds
         Of the bundle.
     record
-        Reasons that hold for all of them: what their record is unlike.
+        Reasons that hold for every beat of the record, such as ``unlike:rate``.
 
     Returns
     -------
@@ -131,6 +132,7 @@ def reasons(
 
 def fit_thresholds(
     probabilities: Float64Array,
+    *,
     noise: Float64Array,
     distance: npt.NDArray[Any],
     target: npt.NDArray[np.int64],
@@ -141,28 +143,40 @@ def fit_thresholds(
 ) -> Thresholds:
     """Choose the review thresholds on calibration beats.
 
-    confidence: the lowest at which the error among accepted beats is at most ``max_error`` (where none reaches that
-    while accepting half of the beats, the one of least error that does) and of no class more than ``max_missed`` are
-    accepted as another. A class of fewer than `LIMIT_PATIENTS` patients or too small to miss one beat has no say in
-    that, nor one whose surest errors alone are more: half of all beats in review wouldn't help it.
+    **Confidence.** The lowest threshold that meets the conditions in turn. Each leaves out thresholds; one that would
+    leave none is handled as said.
 
-    noise: as strict as possible while no class loses more than its allowed share of clean beats; classes too small to
-    lose one beat are taken together. No beat is noise that is likelier clean.
+    ==================================================  ==============================================================
+    condition                                           where no threshold meets it
+    ==================================================  ==============================================================
+    at least `MIN_COVERAGE` of the beats are accepted   (the one that accepts all beats always does)
+    at most ``max_missed`` of a class are accepted as   the condition is dropped for that class, with a warning: its
+    another class                                       errors are too sure for any threshold
+    the error of accepted beats is at most              the threshold of least error is taken
+    ``max_error``
+    ==================================================  ==============================================================
 
-    distance: for each class as strict as possible while no patient loses more than the allowed share of the clean beats
-    of it that are rightly predicted: those who come next differ as these do. Patients with too few to lose one are
-    taken together. A class too small to lose a beat loses none, and neither that nor one of fewer than
-    `LIMIT_PATIENTS` patients is stricter than all classes together. A beat of a class that the network has never seen
-    is called one of those it knows, and should be far for that one.
+    The second condition is for classes of `LIMIT_PATIENTS` patients and more that are large enough to miss one beat.
+
+    **Noise.** The strictest limit at which no class loses more than ``max_clean_loss`` of its clean beats. Classes too
+    small to lose one beat are taken together. The limit is at least 0.5, so that no beat counts as noise that is more
+    likely clean.
+
+    **Distance.** A limit for each class, over its clean beats that are rightly predicted: the strictest at which no
+    patient loses more than ``max_distance_loss`` of them. Patients with too few beats to lose one are taken together.
+    Where a class is too small to lose a beat, or has fewer than `LIMIT_PATIENTS` patients, its limit is at least that
+    of all classes together. A beat of a class that the network never saw is called one that it knows; the limit should
+    send it to review.
 
     Parameters
     ----------
     probabilities, noise, distance, target, patients
         (n, K), (n,), (n,), (n,) class index and (n,) patient of labelled calibration beats without injected noise.
     unflagged
-        (n,) passed by the quality rules: the beats whose error counts.
+        (n,) whether the quality rules passed the beat: the beats whose error counts.
     clean
-        (n,) neither annotated as noise nor flagged by a quality rule: the beats that must not be lost.
+        (n,) whether the beat is neither annotated as noise nor flagged by a quality rule: the beats that must not be
+        lost.
     settings
         Section ``review``.
     """
@@ -200,10 +214,10 @@ def _confidence_threshold(
     last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
     candidates = np.flatnonzero(last_of_tie & (accepted >= MIN_COVERAGE * len(order)))
     for k in np.unique(classes):
-        own = classes == k
-        if own.sum() * settings.max_missed < 1 or len(np.unique(patients[target == k])) < LIMIT_PATIENTS:
+        of_class = classes == k
+        if of_class.sum() * settings.max_missed < 1 or len(np.unique(patients[target == k])) < LIMIT_PATIENTS:
             continue
-        missed = (np.cumsum(errors & own) / own.sum())[candidates]  # rises with every beat that is accepted
+        missed = (np.cumsum(errors & of_class) / of_class.sum())[candidates]  # rises with every beat that is accepted
         if missed[0] <= settings.max_missed:
             candidates = candidates[missed <= settings.max_missed]
         else:
@@ -233,12 +247,12 @@ def _group_limit(score: Float64Array, group: npt.NDArray[Any], max_loss: float) 
     return max(limits)
 
 
-def _distance_limit(far: Float64Array, own: BoolArray, patients: npt.NDArray[np.str_], max_loss: float) -> float:
-    """Return the limit for the beats `own` of a class among all (n,); 0 where there is none to compare."""
+def _distance_limit(far: Float64Array, of_class: BoolArray, patients: npt.NDArray[np.str_], max_loss: float) -> float:
+    """Return the limit for the beats `of_class` of a class among all (n,); 0 where there is none to compare."""
     if not len(far):
         return 0.0
-    limit = _group_limit(far[own], patients[own], max_loss) if own.any() else 0.0
-    if own.sum() * max_loss >= 1 and len(np.unique(patients[own])) >= LIMIT_PATIENTS:
+    limit = _group_limit(far[of_class], patients[of_class], max_loss) if of_class.any() else 0.0
+    if of_class.sum() * max_loss >= 1 and len(np.unique(patients[of_class])) >= LIMIT_PATIENTS:
         return limit
     return max(limit, _upper_limit(far, max_loss))
 

@@ -1,10 +1,10 @@
-"""Explain one case: scene, engine, method, and the attribution with everything one needs to judge it."""
+"""Build a case once, and explain it: scene, engine, method, and the attribution with all one needs to judge it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +21,9 @@ from beatlens.explain.engine.perturbation import PerturbationEngine
 from beatlens.explain.methods.registry import explain
 from beatlens.explain.players.waves import scene_edges
 from beatlens.explain.result.attribution import Attribution, rhythm_share
+from beatlens.explain.result.metadata import AttributionMeta
 from beatlens.explain.settings import ExplainSettings
-from beatlens.inputs.record_view import RecordViews
+from beatlens.inputs.record_view import RecordView, RecordViews
 from beatlens.prediction.bundle import Bundle
 from beatlens.shards.shard import Shard
 
@@ -34,48 +35,109 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def case_engine(
-    case: Case,
-    views: RecordViews,
-    bundle: Bundle,
-    network: HybridNet,
-    settings: ExplainSettings,
-    device: str = "cpu",
-) -> tuple[PerturbationEngine, Target]:
-    """Build the engine and the target of a case.
+@dataclass(frozen=True)
+class PreparedCase:
+    """A case with all that its explanations and their scores need, built once (`Explainer.prepare`).
 
-    The baseline ``contrast_beat`` needs a beat of another class (`beatlens.explain.case.contrast`); where there is
-    none, the engine has the baseline ``interpolation`` (`PerturbationEngine.baseline` says which one it has).
-
-    Parameters
+    Attributes
     ----------
     case
         The case.
+    view
+        Its record.
+    engine, target
+        What is perturbed, and what is explained. The engine's `baseline` is ``interpolation`` where
+        ``contrast_beat`` was asked for and there is no beat of another class.
+    edges
+        Segment edges, which follow the R peaks of the case.
+    settings
+        Section ``explain``.
+    seed
+        Of the case: the run's with record, beat and kind of target mixed in.
+    """
+
+    case: Case
+    view: RecordView
+    engine: PerturbationEngine
+    target: Target
+    edges: npt.NDArray[np.int64]
+    settings: ExplainSettings
+    seed: int
+
+    @property
+    def scene(self) -> Scene:
+        """The engine's."""
+        return self.engine.scene
+
+    @property
+    def patient(self) -> str:
+        """``corpus/patient``."""
+        return self.view.record.patient
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """What all cases of a job are explained with.
+
+    Attributes
+    ----------
     views
         The run's records.
     bundle, network
         The trained model; the network on `device`.
     settings
         Section ``explain``.
+    seed
+        The run's.
     device
         ``cpu`` or ``cuda``.
     """
-    if case.case_class not in bundle.classes:
-        raise ValueError(f"case {case.case}: class {case.case_class!r}; expected one of {bundle.classes}")
-    view = views.of(case.corpus, case.record)
-    rows = target_rows(case, view.record.beats)
-    scene = replace(make_scene(view.record, rows, bundle.spec.beats), look_alikes=view.look_alikes)
-    baseline = settings.baseline
-    if baseline == CONTRAST:
-        row = int(np.flatnonzero(view.record.beats["beat_id"].to_numpy() == case.beat_id)[0])
-        contrast = find_contrast(views, view, row, case.case_class, bundle.bank)
-        if contrast:
-            scene = replace(scene, contrast=contrast.wave, contrast_name=f"{contrast.label} ({contrast.source})")
-        else:
-            baseline = INTERPOLATION
-    target = Target(case.target, bundle.classes.index(case.case_class), settings.target)
-    engine = PerturbationEngine(scene, network, bundle.bank, bundle.calibration, baseline, device, settings.lead_off)
-    return engine, target
+
+    views: RecordViews
+    bundle: Bundle
+    network: HybridNet
+    settings: ExplainSettings
+    seed: int
+    device: str = "cpu"
+
+    def prepare(self, case: Case) -> PreparedCase:
+        """Build a case: its neighbourhood in the record, what it is contrasted with, its engine.
+
+        The baseline ``contrast_beat`` needs a beat of another class (`beatlens.explain.case.contrast`); where there is
+        none, the engine has the baseline ``interpolation``.
+        """
+        bundle, settings = self.bundle, self.settings
+        if case.case_class not in bundle.classes:
+            raise ValueError(f"case {case.case}: class {case.case_class!r}; expected one of {bundle.classes}")
+        view = self.views.of(case.corpus, case.record)
+        rows = target_rows(case, view.beats)
+        scene = replace(make_scene(view.record, rows, bundle.spec.beats), look_alikes=view.look_alikes)
+        baseline = settings.baseline
+        if baseline == CONTRAST:
+            row = int(np.flatnonzero(view.beats["beat_id"].to_numpy() == case.beat_id)[0])
+            contrast = find_contrast(self.views, view, row, case.case_class, bundle.bank)
+            if contrast:
+                scene = replace(scene, contrast=contrast.wave, contrast_name=f"{contrast.label} ({contrast.source})")
+            else:
+                baseline = INTERPOLATION
+        engine = PerturbationEngine(
+            scene,
+            self.network,
+            bank=bundle.bank,
+            calibration=bundle.calibration,
+            baseline=baseline,
+            device=self.device,
+            lead_off=settings.lead_off,
+        )
+        return PreparedCase(
+            case=case,
+            view=view,
+            engine=engine,
+            target=Target(case.target, bundle.classes.index(case.case_class), settings.target),
+            edges=case_edges(scene, settings),
+            settings=settings,
+            seed=derive_seed(self.seed, case.corpus, case.record, case.beat_id, case.target),
+        )
 
 
 def case_edges(scene: Scene, settings: ExplainSettings) -> npt.NDArray[np.int64]:
@@ -83,65 +145,40 @@ def case_edges(scene: Scene, settings: ExplainSettings) -> npt.NDArray[np.int64]
     return scene_edges(scene, settings.segment_s)
 
 
-def explain_case(
-    case: Case, engine: PerturbationEngine, target: Target, method: str, settings: ExplainSettings, seed: int
-) -> Attribution:
-    """Explain one case with one method.
-
-    Parameters
-    ----------
-    case
-        The case.
-    engine, target
-        Of `case_engine`.
-    method
-        One of `beatlens.explain.methods.registry.TABLE`.
-    settings
-        Section ``explain``.
-    seed
-        The run's seed; record, beat, method and player set are mixed in.
-    """
-    scene = engine.scene
-    own_seed = derive_seed(seed, case.corpus, case.record, case.beat_id, case.target)
-    found = explain(engine, target, method, settings, own_seed)
+def explain_case(prepared: PreparedCase, method: str) -> Attribution:
+    """Explain one case with one method, one of `beatlens.explain.methods.registry.TABLE`."""
+    case, engine, scene, settings = prepared.case, prepared.engine, prepared.scene, prepared.settings
+    found = explain(engine, prepared.target, method, settings, prepared.seed)
     values = found.values.astype(np.float32)
-    meta = {
-        "case": case.case,
-        "corpus": case.corpus,
-        "record": case.record,
-        "beat_id": case.beat_id,
-        "target": case.target,
-        "class": case.case_class,
-        "method": method,
-        "units": found.units,
-        "spread": found.spread,
-        "players": {**found.players, "segment_s": settings.segment_s},
-        "baseline": engine.baseline,
-        "contrast": scene.contrast_name,
-        "lead_off": engine.lead_off,
-        "seed": own_seed,
-        "n_evaluations": found.n_evaluations,
-        "standard_error": found.standard_error,
-        "completeness_error": found.completeness_error,
-        "full": found.full,
-        "empty": found.empty,
-        "rhythm": found.rhythm,
-        "rhythm_share": rhythm_share(values, found.rhythm, found.more.get("unassigned", 0.0)),
-        **found.more,
-    }
-    return Attribution(values, scene.leads, scene.geometry.fs, scene.start_s, meta)
+    meta = AttributionMeta(
+        case=case.case,
+        corpus=case.corpus,
+        record=case.record,
+        beat_id=case.beat_id,
+        target=case.target,
+        case_class=case.case_class,
+        method=method,
+        units=found.units,
+        spread=found.spread,
+        players=replace(found.players, segment_s=settings.segment_s),
+        baseline=engine.baseline,
+        contrast=scene.contrast_name,
+        lead_off=engine.lead_off,
+        seed=prepared.seed,
+        n_evaluations=found.n_evaluations,
+        standard_error=found.standard_error,
+        completeness_error=found.completeness_error,
+        full=found.full,
+        empty=found.empty,
+        rhythm=found.rhythm,
+        rhythm_share=rhythm_share(values, found.rhythm, found.unassigned or 0.0),
+        unassigned=found.unassigned,
+        earlier=found.earlier,
+    )
+    return Attribution(values, scene.record.leads, scene.record.geometry.fs, scene.start_s, meta)
 
 
-def explain_shard(
-    cases: pd.DataFrame,
-    shard: Shard,
-    views: RecordViews,
-    bundle: Bundle,
-    method: str,
-    settings: ExplainSettings,
-    seed: int,
-    device: str = "cpu",
-) -> Iterator[Attribution]:
+def explain_shard(cases: pd.DataFrame, shard: Shard, explainer: Explainer, method: str) -> Iterator[Attribution]:
     """Explain the cases whose records a shard holds, in the order of the case table.
 
     Parameters
@@ -149,21 +186,22 @@ def explain_shard(
     cases
         The case table of all shards.
     shard
-        One of the shards of `views`.
-    views, bundle, method, settings, seed, device
-        As for `case_engine` and `explain_case`.
+        One of the shards of the explainer's records.
+    explainer
+        What they are explained with.
+    method
+        As for `explain_case`.
     """
-    network = bundle.network(device)
 
     def explained(case: Case) -> Attribution:
-        engine, target = case_engine(case, views, bundle, network, settings, device)
-        result = explain_case(case, engine, target, method, settings, seed)
-        scene = engine.scene
+        prepared = explainer.prepare(case)
+        result = explain_case(prepared, method)
+        engine = prepared.engine
         logger.info(
             "%s: baseline %s %s, %d evaluations, %d encodings",
             case.case,
             engine.baseline,
-            scene.contrast_name,
+            prepared.scene.contrast_name,
             engine.n_evaluations,
             engine.n_encoded,
         )

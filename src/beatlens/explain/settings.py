@@ -59,7 +59,7 @@ class TimeShapSettings:
     samples
         Evaluations a level, or all coalitions where `sampling.is_exact` says so.
     tolerance
-        An end is pruned while its Shapley value stays within this share of full minus empty.
+        An end is pruned as long as its Shapley value is at most this share of full minus empty.
     top_segments, top_leads
         Strongest segments and leads, which make the cells.
     """
@@ -107,17 +107,17 @@ class ExplainSettings:
     target
         Units of the target: ``probability`` or ``logit`` of the predicted class at the target beat.
     players
-        What perturbation methods switch off: ``segments``, ``waves`` or ``beats``, of which LIME and KernelSHAP explain
-        the strongest over all leads, with whole beats and whole beats in their leads
-        (`beatlens.explain.players.multiscale`); or ``leads`` over the whole window; or ``cells``, each segment of each
-        lead.
+        What perturbation methods switch off: ``segments``, ``waves``, ``beats``, ``leads`` over the whole window, or
+        ``cells``, each segment of each lead. Of segments, waves or beats, LIME and KernelSHAP explain the strongest
+        over all leads, together with whole beats and whole beats in their leads
+        (`beatlens.explain.players.multiscale`).
     segment_s
         Length of a segment in seconds; one is centred on each R peak.
     baseline
         What a segment becomes where it is off.
     lead_off
-        What a lead becomes whose every segment is off: filled with its ``baseline``, or ``absent`` from the mix over
-        leads, as one that the record hasn't got. Gradient methods know no leads that are off.
+        What becomes of a lead whose every segment is off: it is filled with its ``baseline``, or ``absent`` from the
+        mix over leads, as if the record lacked it. Gradient methods don't switch leads off.
     rhythm
         Whether the RR features are a player.
     top_segments

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from beatlens.core.numerals import fixed
-from beatlens.figures.paper.ecg import EcgFigure, Strip
+from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.overlay import UNIT_S, draw_overlay, truth_legend
 from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import styled
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ MATCH_S = 0.15
 
 
 def case_figure(
-    case: Mapping[str, Any], beats: pd.DataFrame, shard: Shard, fused: Attribution, limit: float, scale: PaperScale
+    case: Mapping[str, Any], beats: pd.DataFrame, shard: Shard, *, fused: Attribution, limit: float, scale: PaperScale
 ) -> tuple[EcgFigure, float]:
     """Draw one case: the stretch that the model saw, its beats, and the fused attribution over the signal.
 
@@ -79,7 +80,7 @@ def case_figure(
     ValueError
         Where the attribution is of another record or beat, or the beat isn't among the predictions.
     """
-    found = {key: fused.meta[key] for key in ("corpus", "record", "beat_id")}
+    found = {key: getattr(fused.meta, key) for key in ("corpus", "record", "beat_id")}
     if any(case[key] != value for key, value in found.items()):
         raise ValueError(f"case {case['case']} of {case['beat_id']} with an attribution of {found}")
     row = shard.row(case["corpus"], case["record"])
@@ -137,13 +138,13 @@ def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, An
 def _planted(shard: Shard, case: Mapping[str, Any], r_time_s: float, fs_file: float) -> list[dict[str, Any]]:
     """Return the planted truth of the beat, or of the class in the window; only drawn, never used."""
     truth = shard.truth
-    own = truth[(truth["corpus"] == case["corpus"]) & (truth["record"] == case["record"])]
-    times = own["r_sample"].to_numpy(dtype=np.float64) / fs_file
+    of_record = truth[(truth["corpus"] == case["corpus"]) & (truth["record"] == case["record"])]
+    times = of_record["r_sample"].to_numpy(dtype=np.float64) / fs_file
     near = np.abs(times - r_time_s) <= MATCH_S
     if case["target"] == "window":
         inside = (times >= case["window_start_s"]) & (times < case["window_end_s"])
-        near = inside & (own["label"] == case["class"]).to_numpy()
-    spans: list[dict[str, Any]] = own[near].to_dict("records")
+        near = inside & (of_record["label"] == case["class"]).to_numpy()
+    spans: list[dict[str, Any]] = of_record[near].to_dict("records")
     return spans
 
 
@@ -151,6 +152,7 @@ def case_facts(
     case: Mapping[str, Any],
     beats: pd.DataFrame,
     fused: Attribution,
+    *,
     methods: Mapping[str, Attribution],
     geometry: BeatGeometry,
     outside: float,

@@ -118,7 +118,11 @@ def reliability_figure(rows: Outcomes | None, split: str, bins: int) -> Figure:
     confidence, correct = confidences(kept)
     count, summed, hits = calibration_table(kept, bins).sum(axis=0)
     wrong = (correct == 0).astype(np.int64)
-    covered, risk = risk_coverage(rank_histogram(confidence, wrong, 2, np.zeros(len(kept), np.int64), 1, None))
+    covered, risk = risk_coverage(
+        rank_histogram(
+            confidence, wrong, n_groups=2, patient=np.zeros(len(kept), np.int64), n_patients=1, max_bins=None
+        )
+    )
     with styled():
         figure = new_figure(176, 74, layout="constrained")
         left, right = figure.subplots(1, 2)

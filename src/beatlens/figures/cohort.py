@@ -60,8 +60,8 @@ def cohort_figure(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
                 ROW_MM * rows / (height * lines + 6),
             )
             axes = figure.add_axes(box)
-            own = parts[parts["class"] == name]
-            values = {(row.wave, row.lead): row for row in own.itertuples(index=False)}
+            of_class = parts[parts["class"] == name]
+            values = {(row.wave, row.lead): row for row in of_class.itertuples(index=False)}
             grid = np.full((rows, len(WAVES)), np.nan)
             for r, whole in enumerate(WHOLE):
                 grid[r, :] = values[whole, ""].correct if (whole, "") in values else np.nan
@@ -93,7 +93,7 @@ def cohort_figure(table: pd.DataFrame, classes: Sequence[str]) -> Figure:
             axes.set_yticks(range(rows), [*WHOLE, *leads])
             axes.tick_params(length=0, labelsize=7)
             axes.spines[:].set_visible(False)
-            cases = own[own["wave"] == "rhythm"].iloc[0]
+            cases = of_class[of_class["wave"] == "rhythm"].iloc[0]
             axes.set_title(f"{name}   {cases.n_correct} right, {cases.n_wrong} wrong", fontsize=8)
         figure.text(
             0.01,

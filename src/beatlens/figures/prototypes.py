@@ -21,7 +21,7 @@ HEAD_MM, LABEL_MM, CAPTION_MM, GAP_MM, LINE_GAP_MM = 12.0, 16.0, 6.5, 1.2, 2.5
 LIMB_LEADS = ("II", "I", "III", "aVF", "aVL", "aVR")
 CHEST_LEADS = ("V1", "V2", "V6", "V5", "V4", "V3")
 LIMIT_MM = 25.0
-"""Most that a trace reaches above or below zero; beyond it is cut."""
+"""A trace is cut beyond this distance above or below zero."""
 
 
 def prototype_figure(

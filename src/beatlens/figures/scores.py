@@ -39,7 +39,9 @@ METRIC_WORDS = {
 }
 """Name and question of each metric, in the order in which they are shown."""
 METRICS_WITHOUT_VERDICT = frozenset({"rhythm_share", "token_count", "aur"})
-"""Neither good nor bad, or 1 for a constant map (mean recall, to be read with mean precision)."""
+"""Metrics without a verdict: they are neither good nor bad, or a constant map has 1 (mean recall, read with mean
+precision).
+"""
 TRUTHS = (
     "planted", "annotated beats", "regions, strict", "regions, lenient", "regions, strict, record label",
     "regions, lenient, record label",
@@ -62,7 +64,7 @@ EDGE, LINE = 0.2, 32
 
 @dataclass(frozen=True)
 class Null:
-    """One null of a score, by how much the score beats it, and over how many cases the two were compared."""
+    """One null of a score: by how much the score exceeds it, and over how many cases they were compared."""
 
     name: str
     value: float
@@ -86,10 +88,11 @@ class ScoreRow:
     method, metric, truth, value, lo, hi, n
         As in the table of scores; `n` cases.
     nulls
-        Those that the verdict rests on: most cases have them, and they have an interval where the score has one. The
-        one that decides comes first: the strongest or, above all of them, the one whose interval reaches lowest.
+        Nulls that the verdict rests on: most cases have them, and they have an interval where the score has one. The
+        deciding one comes first. It is the strongest; if the score exceeds all of them, it is the one whose interval of
+        the gain reaches lowest.
     scarce
-        The others: a few cases, or those of one patient, can't speak for all.
+        The other nulls: those of few cases, or of one patient, which can't decide for all.
     """
 
     method: str
@@ -131,7 +134,7 @@ class ScoreRow:
 
     @property
     def left_out(self) -> str:
-        """Name the nulls that are too scarce to be judged by, each with its cases; "" where there is none."""
+        """Name the nulls that have too few cases for a verdict, with their cases; "" where there is none."""
         return ", ".join(f'"{null.words}" ({null.n} of {self.n} cases)' for null in self.scarce)
 
 
@@ -149,7 +152,7 @@ def score_rows(metrics: pd.DataFrame, scope: str = "all", name: str = "") -> lis
     order = {metric: k for k, metric in enumerate(METRIC_WORDS)}
     rows = []
     for key, part in table.groupby(["metric", "truth", "method"], sort=False):
-        # A null that few cases have stands beside the score of these alone.
+        # A null that few cases have is compared with the score over these cases alone.
         first: Any = part.iloc[int(part["n"].to_numpy().argmax())]
         found = [
             Null(str(r.null_name), float(r.null_value), float(r.gain), float(r.gain_lo), float(r.gain_hi), int(r.n))
@@ -178,7 +181,7 @@ def score_rows(metrics: pd.DataFrame, scope: str = "all", name: str = "") -> lis
 
 
 def _ordered(nulls: Sequence[Null]) -> tuple[Null, ...]:
-    """Put the null that decides first: the one of the least gain or, above all of them, of the lowest interval."""
+    """Put the deciding null first: that of the least gain or, if the score exceeds all, that of the lowest interval."""
     unsure = all(null.gain > 0 for null in nulls) and any(null.gain_lo <= 0 for null in nulls)
 
     def key(null: Null) -> tuple[float, str]:

@@ -47,10 +47,12 @@ def space_figure(
             colour = colours.get(name, HAIRLINE)
             left.scatter(*arrays["map"][rows].T, s=3, color=colour, linewidths=0, alpha=0.5, rasterized=True)
         for name in classes:
-            own = bank.labels == name
-            left.scatter(*places[own].T, s=16, marker="x", color=INK, linewidths=1.8, zorder=3)
-            left.scatter(*places[own].T, s=12, marker="x", color=colours[name], linewidths=0.9, zorder=4, label=name)
-            part = table[own & table["purity"].notna().to_numpy()]
+            of_class = bank.labels == name
+            left.scatter(*places[of_class].T, s=16, marker="x", color=INK, linewidths=1.8, zorder=3)
+            left.scatter(
+                *places[of_class].T, s=12, marker="x", color=colours[name], linewidths=0.9, zorder=4, label=name
+            )
+            part = table[of_class & table["purity"].notna().to_numpy()]
             size, purity, lo, hi = part[["size", "purity", "purity_lo", "purity_hi"]].to_numpy(dtype=np.float64).T
             right.errorbar(
                 size, purity, yerr=np.clip([purity - lo, hi - purity], 0, None), fmt="o", markersize=3,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LABEL_MM, TOP_MM, CAPTION_MM, GAP_MM, LINE_GAP_MM = 16.0, 16.0, 4.0, 1.2, 2.5
 LIMIT_MM = 25.0
-"""Most that a trace reaches above or below zero; beyond it is cut."""
+"""A trace is cut beyond this distance above or below zero."""
 
 
 def template_figure(templates: ClassTemplates, scale: PaperScale) -> Figure:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats.beat_table import context_windows, rr_features, stretch_ids
 from beatlens.beats.record_edges import is_cut
-from beatlens.inputs.network_inputs import InputSpec, typical_beats, used_leads
+from beatlens.inputs.network_inputs import InputSpec, typical_beats, typical_rows, view_record
+from beatlens.inputs.prepared_record import PreparedRecord
 from beatlens.shards.shard import Shard, cut_beats
 from beatlens.signals.added_noise import qrs_amplitude
 
@@ -23,7 +23,7 @@ IntArray = npt.NDArray[np.int64]
 
 AMPLITUDE_BEATS = 100
 MAX_SHIFT = 16
-"""Samples by which a beat may be cut early or late in training."""
+"""A beat may be cut up to so many samples early or late in training."""
 
 
 @dataclass(frozen=True)
@@ -32,55 +32,42 @@ class LabelledRecord:
 
     Attributes
     ----------
-    corpus, record, patient
-        Identifiers; `patient` is ``corpus/patient``.
-    leads
-        Leads used, in the model's order; `lead_index` (L,) is their place among the model's leads.
-    signal, rows
-        (leads, n_samples) mV, a view of the file, and which of its rows `leads` are (L,).
-    scale
-        (L,) mV by which beats are divided when they are cut.
+    record
+        The record; its signal is cut where it is stored, never copied whole.
+    lead_index
+        (L,) place of its leads among the model's.
     amplitude
-        (L,) peak-to-peak QRS amplitude in units of the scale.
+        (L,) peak-to-peak QRS amplitude in units of the lead scale.
     typical_wide
         (L, T + 2 `MAX_SHIFT`) the record's typical beat, scaled, with a margin on both sides.
-    r_index, rr
-        (n,) and (n, R).
     target
         (n,) class index, -1 where the beat is no training target.
     gate
         (n,) 1 noise, 0 clean, NaN unknown.
-    windows, lengths, positions
-        (n, W), (n,), (n,), rows within the record.
     """
 
-    corpus: str
-    record: str
-    patient: str
-    leads: tuple[str, ...]
+    record: PreparedRecord
     lead_index: IntArray
-    signal: FloatArray
-    rows: IntArray
-    scale: FloatArray
     amplitude: FloatArray
     typical_wide: FloatArray
-    r_index: IntArray
-    rr: FloatArray
     target: IntArray
     gate: FloatArray
-    windows: IntArray
-    lengths: IntArray
-    positions: IntArray
 
-    def waves(self, low: int, high: int, spec: InputSpec, shift: IntArray | int = 0) -> FloatArray:
+    def __len__(self) -> int:
+        """Return the number of beats."""
+        return len(self.record)
+
+    def waves(self, low: int, high: int, shift: IntArray | int = 0) -> FloatArray:
         """Cut and scale the beats low..high-1, each `shift` samples late: (high - low, L, T)."""
-        cut = cut_beats(self.signal, self.r_index[low:high] + shift, spec.geometry)
-        return cut[:, self.rows] / self.scale[:, None]
+        record = self.record
+        cut = cut_beats(record.stored, record.r_index[low:high] + shift, record.geometry)
+        return cut[:, record.rows] / record.lead_scale[:, None]
 
-    def typical(self, spec: InputSpec, shift: int = 0) -> FloatArray:
+    def typical(self, shift: int = 0) -> FloatArray:
         """Return the record's typical beat (L, T), as if each R lay `shift` samples late."""
-        first = (self.typical_wide.shape[1] - spec.geometry.length) // 2 + shift
-        return self.typical_wide[:, first : first + spec.geometry.length]
+        length = self.record.geometry.length
+        first = (self.typical_wide.shape[1] - length) // 2 + shift
+        return self.typical_wide[:, first : first + length]
 
 
 def clean_beats(beats: pd.DataFrame) -> npt.NDArray[np.bool_]:
@@ -92,8 +79,8 @@ def clean_beats(beats: pd.DataFrame) -> npt.NDArray[np.bool_]:
 def gate_labels(beats: pd.DataFrame) -> FloatArray:
     """Return what is known about noise: 1 in annotated noise, NaN unknown, else 0.
 
-    Unknown are beats that a quality rule doubts (a rule never makes a label, since the gate is to replace the rules),
-    detections that match no annotated beat, and beats of records without annotations.
+    Unknown are beats that a quality rule doubts, detections that match no annotated beat, and beats of records without
+    annotations. A rule never makes a label, since the gate is meant to replace the rules.
     """
     unknown = (beats["reason"].to_numpy() != "") | (beats["label_source"].to_numpy() == "")
     unknown |= beats["label"].to_numpy() == "none"
@@ -103,41 +90,21 @@ def gate_labels(beats: pd.DataFrame) -> FloatArray:
 
 def load_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> LabelledRecord:
     """Take what training needs of one record's detected beats; its signal stays memory-mapped."""
-    first = beats.iloc[0]
-    corpus, record = first["corpus"], first["record"]
-    leads = used_leads(shard, corpus, record, spec)
-    own = shard.leads(corpus, record)
-    index = np.array([own.index(lead) for lead in leads], dtype=np.int64)
-    first_row = int(index.min())
-    signal, rows = shard.signal(corpus, record)[first_row : int(index.max()) + 1], index - first_row
-    scale = shard.lead_scale(corpus, record)[index]
-    if not (scale > 0).all():
-        raise ValueError(f"{shard.path}: {corpus}/{record} has lead scales {scale}; expected > 0")
-    r_index = beats["r_index"].to_numpy(dtype=np.int64)
+    record = view_record(shard, beats, spec)
+    stored, rows, scale, r_index = record.stored, record.rows, record.lead_scale, record.r_index
     sample = np.unique(np.linspace(0, len(beats) - 1, AMPLITUDE_BEATS).astype(int))
-    amplitude = qrs_amplitude(cut_beats(signal, r_index[sample], spec.geometry)[:, rows], spec.geometry) / scale
+    amplitude = qrs_amplitude(cut_beats(stored, r_index[sample], spec.geometry)[:, rows], spec.geometry) / scale
     wide = replace(spec.geometry, before=spec.geometry.before + MAX_SHIFT, after=spec.geometry.after + MAX_SHIFT)
+    typical = typical_beats(cut_beats(stored, r_index[typical_rows(len(beats))], wide)[:, rows])
     class_index = {name: k for k, name in enumerate(spec.classes)}
     taught = np.where(is_cut(beats["reason"]), "", beats["label"].to_numpy(dtype=object))  # half a QRS is of no class
-    windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
     return LabelledRecord(
-        corpus=corpus,
         record=record,
-        patient=f"{corpus}/{first['patient']}",
-        leads=leads,
-        lead_index=np.array([spec.leads.index(lead) for lead in leads], dtype=np.int64),
-        signal=signal,
-        rows=rows,
-        scale=scale,
+        lead_index=np.array([spec.leads.index(lead) for lead in record.leads], dtype=np.int64),
         amplitude=amplitude,
-        typical_wide=typical_beats(cut_beats(signal, r_index, wide)[:, rows]) / scale[:, None],
-        r_index=r_index,
-        rr=rr_features(beats, spec.beats),
+        typical_wide=typical / scale[:, None],
         target=np.array([class_index.get(label, -1) for label in taught], dtype=np.int64),
         gate=gate_labels(beats),
-        windows=windows,
-        lengths=lengths,
-        positions=positions,
     )
 
 

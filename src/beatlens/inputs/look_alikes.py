@@ -1,10 +1,11 @@
-"""Evidence that beats of one shape share: what a network says of a beat, beside what it says of its look-alikes.
+"""Look-alikes: what a network says of a beat is averaged with what it says of beats of the same shape.
 
-Beats of a record that have the same shape come from the same place in the heart, so what the shape says of one is what
-it says of all; a network sees them one by one and errs on some. The mean of log probabilities over look-alikes errs
-less (smoothing over a graph of neighbours: Zhou et al., Learning with local and global consistency, NeurIPS 2003).
-Classes that share one shape and differ in rhythm (normal and supraventricular beats) are smoothed as one: which of the
-two a beat is stays what the network says of it alone. No labels enter.
+Beats of a record with the same shape come from the same place in the heart, so the shape says the same of each. A
+network sees the beats one by one and errs on some. The mean of log probabilities over look-alikes errs less (smoothing
+over a graph of neighbours: Zhou et al., Learning with local and global consistency, NeurIPS 2003).
+
+Classes of one shape that differ in rhythm (normal and supraventricular beats) are averaged as one group. Which of these
+a beat is depends on what the network says of that beat alone. No labels are used.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
 STEP_S = 0.01
-"""Distance in seconds of the samples that are compared: conditioned signals hold nothing faster."""
+"""Distance in seconds of the samples that are compared: conditioned signals hold no faster detail."""
 BLOCK_BEATS = 1024
 
 
@@ -114,7 +115,8 @@ class LookAlikes:
     def say(self, parts: FloatArray, rows: npt.NDArray[np.int64]) -> Float64Array:
         """Return the mean log probability of each group over the look-alikes of beats: (n, G), NaN for none.
 
-        A beat that is just about alike, within rounding, may count or not by what else is in the call.
+        A beat whose similarity equals the limit within rounding may count or not, depending on the other beats of the
+        call.
 
         Parameters
         ----------
@@ -122,16 +124,16 @@ class LookAlikes:
             (n, L, samples) of the beats in units of the leads' scales; NaN in a lead that is absent, which is left out
             of the references too.
         rows
-            (n,) which of the record's beats each is, to be left out of its own look-alikes.
+            (n,) which of the record's beats each is. No beat is its own look-alike.
         """
         mean = np.full((len(parts), self.group.max() + 1), np.nan)
         count = min(self.settings.beats, len(self.rows))
         for start in range(0, len(parts) if count else 0, BLOCK_BEATS):
             block = slice(start, start + BLOCK_BEATS)
             similarity = self._similarity(parts[block])
-            own = np.searchsorted(self.rows, rows[block]).clip(max=len(self.rows) - 1)
-            here = np.flatnonzero(self.rows[own] == rows[block])
-            similarity[here, own[here]] = -np.inf
+            place = np.searchsorted(self.rows, rows[block]).clip(max=len(self.rows) - 1)
+            here = np.flatnonzero(self.rows[place] == rows[block])
+            similarity[here, place[here]] = -np.inf
             nearest = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
             alike = np.take_along_axis(similarity, nearest, axis=1) >= self.settings.min_similarity
             total = np.einsum("nk,nkg->ng", alike.astype(np.float64), self.evidence[nearest])
@@ -140,7 +142,7 @@ class LookAlikes:
         return mean
 
     def shift(self, logits: npt.NDArray[Any], said: Float64Array) -> FloatArray:
-        """Return what look-alikes that `said` (..., G) add to logits (..., K): (..., K) float32, 0 for none."""
+        """Return what the look-alikes' evidence `said` (..., G) adds to logits (..., K): float32, 0 for none."""
         change = self.settings.weight * (said - shape_evidence(logits, self.group))
         result: FloatArray = np.nan_to_num(change)[..., self.group].astype(np.float32)
         return result
@@ -148,9 +150,9 @@ class LookAlikes:
     def _similarity(self, parts: FloatArray) -> FloatArray:
         """Return the correlation of parts (n, L, samples) with each reference, (n, n_references)."""
         absent = np.isnan(parts).all(axis=2)
-        own = _unit(np.nan_to_num(parts))
+        unit = _unit(np.nan_to_num(parts))
         flat = self.shapes.reshape(len(self.shapes), -1)
-        similarity: FloatArray = own.reshape(len(own), -1) @ flat.T
+        similarity: FloatArray = unit.reshape(len(unit), -1) @ flat.T
         if absent.any():
             left = np.sqrt(~absent @ np.einsum("rlt,rlt->lr", self.shapes, self.shapes))
             similarity = np.divide(similarity, left, out=np.zeros_like(similarity), where=left > 0)
@@ -181,13 +183,14 @@ def look_alikes_of(
         return None
     rows = reference_rows(len(logits), settings)
     evidence = shape_evidence(logits[rows], shape_groups(classes, settings))
-    return known_look_alikes(evidence, rows, waves[rows], geometry, classes, settings)
+    return known_look_alikes(evidence, rows, waves[rows], geometry=geometry, classes=classes, settings=settings)
 
 
 def known_look_alikes(
     evidence: Float64Array,
     rows: npt.NDArray[np.int64],
     waves: FloatArray,
+    *,
     geometry: BeatGeometry,
     classes: tuple[str, ...],
     settings: LookAlikeSettings,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from functools import cached_property
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from beatlens.beats.beat_table import BeatSettings, context_windows, rr_features, stretch_ids
 from beatlens.core.leads import lead_id
 from beatlens.inputs.look_alikes import LookAlikeSettings
+from beatlens.inputs.prepared_record import PreparedRecord, used_rows
 from beatlens.inputs.prototype_bank import PrototypeBank, class_features, combine, lead_products, nearest_distance
 from beatlens.shards.shard import BeatGeometry, Shard, cut_beats
 
@@ -63,114 +63,48 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
-class PreparedRecord:
-    """A record in the leads that the model uses, and what of its beats takes no waveforms.
-
-    Attributes
-    ----------
-    corpus, record, patient
-        Identifiers; `patient` is ``corpus/patient``.
-    beats
-        The record's rows of the beat table.
-    fs_file
-        Rate of the record file in Hz.
-    leads
-        Leads of the record that the model uses, in the model's order.
-    lead_scale
-        (L,) mV.
-    lead_ids
-        (L,) embedding indices.
-    geometry
-        Extent of a beat.
-    signal
-        (L, n_samples) float32 mV; read-only, in the shard's file where it can be (`used_signal`).
-    typical
-        (L, T) the record's typical beat in units of `lead_scale` (`typical_beats`).
-    rr
-        (n, R) RR features, not scaled.
-    windows, lengths, positions
-        (n, W), (n,), (n,): see `beatlens.beats.context_windows`; rows count within the record.
-    """
-
-    corpus: str
-    record: str
-    patient: str
-    beats: pd.DataFrame
-    fs_file: float
-    leads: tuple[str, ...]
-    lead_scale: FloatArray
-    lead_ids: IntArray
-    geometry: BeatGeometry
-    signal: FloatArray
-    typical: FloatArray
-    rr: FloatArray
-    windows: IntArray
-    lengths: IntArray
-    positions: IntArray
-
-    def __len__(self) -> int:
-        """Return the number of beats."""
-        return len(self.rr)
-
-    @cached_property
-    def r_index(self) -> IntArray:
-        """(n,) R samples."""
-        return np.asarray(self.beats["r_index"], dtype=np.int64)
-
-    @cached_property
-    def lead_mean(self) -> npt.NDArray[np.float64]:
-        """(L,) mean of each lead over the record in mV."""
-        return lead_means(self.signal)
-
-
-@dataclass(frozen=True)
-class RecordInputs(PreparedRecord):
+class RecordInputs:
     """Inputs of one record's beats, all of which have the same leads.
 
     Attributes
     ----------
+    record
+        The record.
+    beats
+        Its rows of the beat table.
     waves
-        (n, L, T) float32 in units of `lead_scale`.
+        (n, L, T) float32 in units of the record's `lead_scale`.
     """
 
+    record: PreparedRecord
+    beats: pd.DataFrame
     waves: FloatArray
+
+    def __len__(self) -> int:
+        """Return the number of beats."""
+        return len(self.record)
 
 
 def used_leads(shard: Shard, corpus: str, record: str, spec: InputSpec) -> tuple[str, ...]:
     """Return the leads of a record that the model uses, in the model's order."""
-    own = shard.leads(corpus, record)
-    leads = tuple(lead for lead in spec.leads if lead in own)
+    listed = shard.leads(corpus, record)
+    leads = tuple(lead for lead in spec.leads if lead in listed)
     if not leads:
-        raise ValueError(f"{shard.path}: {corpus}/{record} has the leads {own}; expected some of {spec.leads}")
+        raise ValueError(f"{shard.path}: {corpus}/{record} has the leads {listed}; expected some of {spec.leads}")
     return leads
 
 
 def used_signal(shard: Shard, corpus: str, record: str, leads: tuple[str, ...]) -> FloatArray:
-    """Return a record's signal in the leads that the model uses, (L, n_samples) mV.
-
-    Leads that lie evenly spaced in the shard's file, as any one or two do, are a view of it; others are copied.
-    """
-    signal = np.asarray(shard.signal(corpus, record))
-    own = shard.leads(corpus, record)
-    rows = [own.index(lead) for lead in leads]
-    steps = set(np.diff(rows).tolist()) or {1}
-    if len(steps) > 1:
-        return signal[rows]
-    step = steps.pop()
-    end = rows[-1] + step
-    return signal[rows[0] : end if end >= 0 else None : step]
-
-
-def lead_means(signal: FloatArray) -> npt.NDArray[np.float64]:
-    """Return the (L,) mean of each lead of a signal (L, n_samples)."""
-    mean: npt.NDArray[np.float64] = signal.mean(axis=1, dtype=np.float64)
-    return mean
+    """Return a record's signal in the leads that the model uses, (L, n_samples) mV (`used_rows`)."""
+    listed = shard.leads(corpus, record)
+    return used_rows(np.asarray(shard.signal(corpus, record)), np.array([listed.index(lead) for lead in leads]))
 
 
 def typical_beats(waves: FloatArray) -> FloatArray:
     """Return the typical beat of a record's beats (n, L, T): the median of up to `TYPICAL_BEATS` of them, (L, T).
 
-    Like a lead's scale it is taken once from all of the record, without labels, and stays as it is under perturbation.
+    It is taken once from the whole record, without labels, and stays as it is under perturbation, as the leads' scales
+    do.
     """
     typical: FloatArray = np.median(waves[typical_rows(len(waves))], axis=0).astype(np.float32)
     return typical
@@ -182,7 +116,7 @@ def typical_rows(n: int) -> IntArray:
 
 
 def view_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> PreparedRecord:
-    """Prepare one record but for the waveforms of its beats; of those only what the typical beat takes is cut.
+    """Prepare one record without the waveforms of its beats; only those that the typical beat needs are cut.
 
     Parameters
     ----------
@@ -193,32 +127,37 @@ def view_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> PreparedR
     spec
         How inputs are made.
     """
-    first = beats.iloc[0]
-    corpus, record = str(first["corpus"]), str(first["record"])
+    first_beat = beats.iloc[0]
+    corpus, record = str(first_beat["corpus"]), str(first_beat["record"])
     leads = used_leads(shard, corpus, record, spec)
-    own, fs = shard.leads(corpus, record), shard.row(corpus, record).fs
+    listed, fs = shard.leads(corpus, record), shard.row(corpus, record).fs
     if fs != spec.geometry.fs:
         raise ValueError(f"{shard.path}: {corpus}/{record} is at {fs} Hz; expected {spec.geometry.fs} Hz")
-    scale = shard.lead_scale(corpus, record)[[own.index(lead) for lead in leads]]
+    scale = shard.lead_scale(corpus, record)[[listed.index(lead) for lead in leads]]
     if not (scale > 0).all():
         raise ValueError(f"{shard.path}: {corpus}/{record} has lead scales {scale}; expected > 0")
     windows, lengths, positions = context_windows(stretch_ids(beats), spec.beats.context)
-    signal = used_signal(shard, corpus, record, leads)
+    rows = np.array([listed.index(lead) for lead in leads], dtype=np.int64)
+    first = int(rows.min())
+    stored = np.asarray(shard.signal(corpus, record))[first : int(rows.max()) + 1]
     r_index = beats["r_index"].to_numpy(dtype=np.int64)
+    signal = used_rows(stored, rows - first)
     waves = scaled_beats(signal, r_index[typical_rows(len(beats))], scale, spec.geometry)
     return PreparedRecord(
         corpus=corpus,
         record=record,
-        patient=f"{corpus}/{first['patient']}",
-        beats=beats,
+        patient=f"{corpus}/{first_beat['patient']}",
         fs_file=float(shard.row(corpus, record).fs_file),
         leads=leads,
         lead_scale=scale,
         lead_ids=np.array([lead_id(lead) for lead in leads], dtype=np.int64),
         geometry=spec.geometry,
-        signal=signal,
+        stored=stored,
+        rows=rows - first,
         typical=typical_beats(waves),
+        r_index=r_index,
         rr=rr_features(beats, spec.beats),
+        usual_rr_s=beats["rr_usual_long_s"].to_numpy(dtype=np.float64),
         windows=windows,
         lengths=lengths,
         positions=positions,
@@ -228,8 +167,7 @@ def view_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> PreparedR
 def prepare_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> RecordInputs:
     """Make the inputs of one record; arguments as for `view_record`."""
     record = view_record(shard, beats, spec)
-    waves = scaled_beats(record.signal, record.r_index, record.lead_scale, record.geometry)
-    return RecordInputs(**{field.name: getattr(record, field.name) for field in fields(PreparedRecord)}, waves=waves)
+    return RecordInputs(record, beats, scaled_beats(record.signal, record.r_index, record.lead_scale, record.geometry))
 
 
 def scaled_beats(signal: FloatArray, r_index: IntArray, scale: FloatArray, geometry: BeatGeometry) -> FloatArray:
@@ -246,32 +184,39 @@ def prepare(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> Iterator[Reco
 
 
 def record_similarities(waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank, patient: str) -> FloatArray:
-    """Return similarities (n, P) of a record's scaled waves (n, L, T), own-patient prototypes at -inf."""
+    """Return similarities (n, P) of a record's scaled waves (n, L, T); -inf for prototypes of the record's patient."""
     return combine(*record_products(waves, leads, bank), patient)
 
 
-def record_products(
-    waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank
-) -> tuple[FloatArray, FloatArray, BoolArray, PrototypeBank]:
+class PrototypeProducts(NamedTuple):
+    """The first arguments of `combine` and `nearest_distance`: products of n beats and P prototypes, a lead each."""
+
+    dots: FloatArray
+    norm2: FloatArray
+    present: BoolArray
+    bank: PrototypeBank
+
+
+def record_products(waves: FloatArray, leads: tuple[str, ...], bank: PrototypeBank) -> PrototypeProducts:
     """Return what `combine` and `nearest_distance` take for a record's scaled waves (n, L, T)."""
-    own = bank.for_leads(leads)
-    parts = [lead_products(waves[:, k], k, own) for k in range(len(leads))]
+    in_leads = bank.for_leads(leads)
+    parts = [lead_products(waves[:, k], k, in_leads) for k in range(len(leads))]
     dots = np.stack([dot for dot, _ in parts], axis=1)
     norm2 = np.stack([norm for _, norm in parts], axis=1)
-    return dots, norm2, np.ones(norm2.shape, dtype=bool), own
+    return PrototypeProducts(dots, norm2, np.ones(norm2.shape, dtype=bool), in_leads)
 
 
 def prototype_features(inputs: RecordInputs, bank: PrototypeBank) -> tuple[FloatArray, FloatArray]:
     """Return a record's prototype features (n, S) and the distance to the nearest prototype of another patient (n,)."""
-    products = record_products(inputs.waves, inputs.leads, bank)
-    return class_features(combine(*products, inputs.patient), bank), nearest_distance(*products, inputs.patient)
+    products = record_products(inputs.waves, inputs.record.leads, bank)
+    return class_features(combine(*products, inputs.record.patient), bank), nearest_distance(
+        *products, inputs.record.patient
+    )
 
 
 __all__ = [
     "InputSpec",
-    "PreparedRecord",
     "RecordInputs",
-    "lead_means",
     "prepare",
     "prepare_record",
     "prototype_features",

@@ -1,11 +1,12 @@
-"""Similarity of beats to prototypes, in a form that lets one lead change without the others being looked at again.
+"""Similarity of beats to prototypes, in a form in which one lead can change without computing the others again.
 
 similarity(beat, prototype) = sum of dot products / sqrt(sum of the beat's squared norms * sum of the prototype's), each
 sum over the leads that both have. Dot products and squared norms are kept per lead and summed before the division:
 cosines of single leads are never averaged. Where a norm is 0, the similarity is 0.
 
 distance(beat, prototype) = sqrt(squared norm of their difference / sum of their squared norms), from the same sums: 0
-for the same beat, 1 for a flat line. A similarity knows shapes alone; what is as large as no prototype is far from all.
+for the same beat, 1 for a flat line. A similarity compares shapes alone. The distance compares sizes too: a beat of
+another size is far from all.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class PrototypeBank:
     Attributes
     ----------
     waves
-        (P, L, T) float32, in units of each lead's scale; 0 in leads that a prototype hasn't got.
+        (P, L, T) float32, in units of each lead's scale; 0 in leads that a prototype lacks.
     present
         (P, L) bool.
     leads
@@ -164,7 +165,7 @@ def combine(
     bank
         Prototypes.
     exclude_patient
-        ``corpus/patient`` of the beats, one for all or (n,): prototypes of the own patient get -inf.
+        ``corpus/patient`` of the beats, one for all or (n,). A prototype of the beat's patient gets -inf.
 
     Returns
     -------
@@ -221,7 +222,7 @@ def class_features(similarities: FloatArray, bank: PrototypeBank, allowed: BoolA
     Parameters
     ----------
     similarities
-        (n, P) of `combine`; -inf is not allowed for, like a False in `allowed`.
+        (n, P) of `combine`; a prototype with -inf is left out, as by a False in `allowed`.
     bank
         Prototypes.
     allowed

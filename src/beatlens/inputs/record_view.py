@@ -5,27 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.inputs.look_alikes import LookAlikes
-from beatlens.inputs.network_inputs import InputSpec, PreparedRecord, view_record
+from beatlens.inputs.network_inputs import InputSpec, view_record
+from beatlens.inputs.prepared_record import PreparedRecord
 from beatlens.inputs.stored_predictions import StoredPredictions
 from beatlens.shards.shard import Shard, cut_beats
 from beatlens.signals.conditioning import row_medians
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class RecordView:
-    """A record, what was predicted of its beats, and among which of them look-alikes are looked for.
+    """A record, what was predicted of its beats, and its look-alikes.
 
     Attributes
     ----------
     record
         Its signal, scales, typical beat, RR features and contexts.
+    beats
+        Its rows of the beat table.
     pred
         (n,) predicted class of each beat.
     review
@@ -37,6 +44,7 @@ class RecordView:
     """
 
     record: PreparedRecord
+    beats: pd.DataFrame
     pred: npt.NDArray[np.object_]
     review: npt.NDArray[np.bool_]
     probability: npt.NDArray[np.float64]
@@ -61,7 +69,7 @@ class RecordView:
 
 
 class RecordViews:
-    """The records of a run, as cases and what they are contrasted with need them.
+    """The records of a run, for cases and their contrasts.
 
     Predictions are read, never made. The record in work is kept, so cases should come record by record
     (`beatlens.explain.case.choice.record_by_record`).
@@ -109,20 +117,21 @@ class RecordViews:
         table = stored.beats(beats, ["pred", "review", *columns])
         self._kept = RecordView(
             prepared,
+            beats,
             table["pred"].to_numpy(dtype=object),
             table["review"].to_numpy(dtype=bool),
             table[columns].to_numpy(dtype=np.float64),
-            stored.look_alikes(prepared, self.spec),
+            stored.look_alikes(prepared, beats, self.spec),
         )
         return self._kept
 
     def median_elsewhere(self, view: RecordView, label: str, min_beats: int) -> FloatArray | None:
         """Return the (L, T) median, in mV, of the accepted beats of a class in the patient's other records.
 
-        Of those that have the leads of the view. None where they have fewer than `min_beats`.
+        Only records with the leads of the view count. None where they have fewer than `min_beats` such beats.
         """
-        own = view.record
-        key = (own.corpus, own.record, label)
+        record = view.record
+        key = (record.corpus, record.record, label)
         if key not in self._elsewhere:
             waves = self.beats_elsewhere(view, label)
             enough = len(waves) >= min_beats
@@ -131,20 +140,20 @@ class RecordViews:
 
     def beats_elsewhere(self, view: RecordView, label: str) -> FloatArray:
         """Return the accepted beats (n, L, T) of a class in the patient's other records with its leads, in mV."""
-        own = view.record
-        found = [np.empty((0, len(own.leads), own.geometry.length), dtype=np.float32)]
+        here = view.record
+        found = [np.empty((0, len(here.leads), here.geometry.length), dtype=np.float32)]
         for shard, stored in self._sources:
             for row in shard.records.itertuples():
                 record = str(row.record)
-                if f"{row.corpus}/{row.patient}" != own.patient or record == own.record:
+                if f"{row.corpus}/{row.patient}" != here.patient or record == here.record:
                     continue
-                beats, leads = shard.beats_of(own.corpus, record), shard.leads(own.corpus, record)
-                if beats.empty or not set(own.leads) <= set(leads):
+                beats, leads = shard.beats_of(here.corpus, record), shard.leads(here.corpus, record)
+                if beats.empty or not set(here.leads) <= set(leads):
                     continue
                 table = stored.beats(beats, ["pred", "review"])
                 chosen = ((table["pred"] == label) & ~table["review"].astype(bool)).to_numpy()
-                signal = shard.signal(own.corpus, record)[[leads.index(lead) for lead in own.leads]]
-                found.append(cut_beats(signal, beats["r_index"].to_numpy(dtype=np.int64)[chosen], own.geometry))
+                signal = shard.signal(here.corpus, record)[[leads.index(lead) for lead in here.leads]]
+                found.append(cut_beats(signal, beats["r_index"].to_numpy(dtype=np.int64)[chosen], here.geometry))
         return np.concatenate(found)
 
     def _source(self, corpus: str, record: str) -> tuple[Shard, StoredPredictions]:

@@ -1,10 +1,10 @@
-"""What the prediction of a shard leaves for later stages, and how they read a record of it: no beat is predicted twice.
+"""What prediction stores of a shard, and how later stages read a record of it, so that no beat is predicted twice.
 
 A folder of predictions of a shard holds ``beats.parquet`` and ``beats_annotated.parquet``
 (`beatlens.prediction.predict`) and
 
-- ``look_alikes.parquet``: of each beat at a detected R peak among which look-alikes are looked for, what the network
-  says of it on its own: corpus, record, beat_id and the log probability of each group of classes of one shape.
+- ``look_alikes.parquet``: what the network alone says of each beat that can be a look-alike: corpus, record, beat_id
+  and the log probability of each group of classes of one shape.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from beatlens.inputs.look_alikes import LookAlikes, known_look_alikes, reference_rows, shape_groups
-from beatlens.inputs.network_inputs import InputSpec, PreparedRecord, scaled_beats
+from beatlens.inputs.network_inputs import InputSpec, scaled_beats
+from beatlens.inputs.prepared_record import PreparedRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ def evidence_columns(spec: InputSpec) -> list[str]:
         return []
     group = shape_groups(spec.classes, settings)
     members = [
-        [name for name, own in zip(spec.classes, group, strict=True) if own == k] for k in range(group.max() + 1)
+        [name for name, number in zip(spec.classes, group, strict=True) if number == k] for k in range(group.max() + 1)
     ]
     return [f"log_p_{'+'.join(names)}" for names in members]
 
@@ -73,8 +74,8 @@ class StoredPredictions:
             )
         return found[columns]
 
-    def look_alikes(self, record: PreparedRecord, spec: InputSpec) -> LookAlikes | None:
-        """Return among which beats of a record look-alikes are looked for, as they were in prediction.
+    def look_alikes(self, record: PreparedRecord, beats: pd.DataFrame, spec: InputSpec) -> LookAlikes | None:
+        """Return among which `beats` of a record look-alikes are looked for, as they were in prediction.
 
         Raises
         ------
@@ -85,15 +86,17 @@ class StoredPredictions:
         if settings is None or not columns:
             return None
         rows = reference_rows(len(record), settings)
-        found = self._read(LOOK_ALIKES, record.beats, ["beat_id", *columns])
-        if not np.array_equal(found["beat_id"].to_numpy(), record.beats["beat_id"].to_numpy()[rows]):
+        found = self._read(LOOK_ALIKES, beats, ["beat_id", *columns])
+        if not np.array_equal(found["beat_id"].to_numpy(), beats["beat_id"].to_numpy()[rows]):
             raise ValueError(
-                f"{self.folder / LOOK_ALIKES}: {len(found)} beats of {_name(record.beats)}; expected the {len(rows)} "
+                f"{self.folder / LOOK_ALIKES}: {len(found)} beats of {_name(beats)}; expected the {len(rows)} "
                 "references of its shard"
             )
         waves = scaled_beats(record.signal, record.r_index[rows], record.lead_scale, record.geometry)
         evidence = np.ascontiguousarray(found[columns].to_numpy(dtype=np.float64))
-        return known_look_alikes(evidence, rows, waves, record.geometry, spec.classes, settings)
+        return known_look_alikes(
+            evidence, rows, waves, geometry=record.geometry, classes=spec.classes, settings=settings
+        )
 
     def _read(self, name: str, beats: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         """Read columns of one record."""

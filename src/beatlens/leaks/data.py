@@ -48,7 +48,7 @@ def check_twins(run: Run) -> str:
 
 
 def check_beats(run: Run) -> str:
-    """Look for beats dealt apart from their record, and for training beats that no training patient has."""
+    """Look for beats in another split than their record, and for training beats of patients who aren't for training."""
     try:
         check_splits(run.records, run.beats, run.annotated)
     except ValueError as error:
@@ -61,11 +61,11 @@ def check_beats(run: Run) -> str:
 
 
 def check_copies(run: Run) -> str:
-    """Look for beats listed twice or in two splits: oversampling before the split puts copies on both sides."""
+    """Look for beats listed twice or in two splits, as oversampling before the split would leave them."""
     for table in chain(run.tables(), (run.beats, run.annotated)):
         keys = zip(table["corpus"], table["record"], table["r_sample"], strict=True)
-        own = np.array([f"{corpus}/{record}/{sample}" for corpus, record, sample in keys], dtype=object)
-        wrong = table["beat_id"].duplicated().to_numpy() | (table["beat_id"].to_numpy() != own)
+        expected = np.array([f"{corpus}/{record}/{sample}" for corpus, record, sample in keys], dtype=object)
+        wrong = table["beat_id"].duplicated().to_numpy() | (table["beat_id"].to_numpy() != expected)
         if wrong.any():
             raise LeakError(f"{some(table['beat_id'][wrong])}: listed twice, or under the id of another beat")
     digest, owner, names = _beat_digests(run)
@@ -92,14 +92,14 @@ def _beat_digests(run: Run) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int6
     for shard in run.shards:
         beats = shard.beats()
         clean = beats[beats["reason"] == ""]
-        for (corpus, record), own in clean.groupby(["corpus", "record"], sort=False):
+        for (corpus, record), of_record in clean.groupby(["corpus", "record"], sort=False):
             split = run.split_of.get((corpus, record), "none")
             if split not in DEALT_SPLITS:
                 continue
-            waves = cut_beats(shard.signal(corpus, record), own["r_index"].to_numpy(), run.bundle.geometry)
+            waves = cut_beats(shard.signal(corpus, record), of_record["r_index"].to_numpy(), run.bundle.geometry)
             digests += [int.from_bytes(hashlib.blake2b(wave.tobytes(), digest_size=8).digest()) for wave in waves]
-            owner += [len(names)] * len(own)
-            names.append((f"{corpus}/{record}", f"{corpus}/{own['patient'].iloc[0]}", split))
+            owner += [len(names)] * len(of_record)
+            names.append((f"{corpus}/{record}", f"{corpus}/{of_record['patient'].iloc[0]}", split))
     return np.array(digests, dtype=np.uint64), np.array(owner, dtype=np.int64), names
 
 

@@ -68,9 +68,9 @@ def check_epoch(run: Run) -> str:
 def _select_score(run: Run) -> float:
     """Return the macro-F1 on the split select of the uncalibrated predictions, as training takes it."""
     classes = run.bundle.classes
-    own = run.beats[(run.beats["split"] == "select") & run.beats["label"].isin(classes)]
-    truth = own["label"].map({name: k for k, name in enumerate(classes)}).to_numpy()
-    probability = own[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
+    labelled = run.beats[(run.beats["split"] == "select") & run.beats["label"].isin(classes)]
+    truth = labelled["label"].map({name: k for k, name in enumerate(classes)}).to_numpy()
+    probability = labelled[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
     # Calibration divides logits by a temperature and adds an offset to each class: only the offsets change the order.
     score = np.log(np.maximum(probability, np.finfo(np.float64).tiny)) - np.array(run.bundle.calibration.bias)
     guess = score.argmax(axis=1)
@@ -79,7 +79,7 @@ def _select_score(run: Run) -> float:
 
 
 def check_prototypes(run: Run) -> str:
-    """Look for prototypes of patients not for training, and for beats compared with their own patient's prototypes."""
+    """Look for prototypes of patients not for training, and for beats compared with prototypes of their patient."""
     bank = run.bundle.bank
     strangers = sorted(set(bank.patients.tolist()) - set(run.origin["split"].get("train", [])))
     if strangers:
@@ -95,27 +95,29 @@ def check_prototypes(run: Run) -> str:
             rows = np.flatnonzero(chosen[table.index])
             if not len(rows):
                 continue
-            own = table.iloc[rows]
-            features, distance = _without_own(run, shard, own)
-            pairs = {"prediction": (predicted.loc[own["beat_id"]].to_numpy(), distance)}
+            prototypes = table.iloc[rows]
+            features, distance = _without_own(run, shard, prototypes)
+            pairs = {"prediction": (predicted.loc[prototypes["beat_id"]].to_numpy(), distance)}
             if run.split_of.get((corpus, record)) == "train":
                 pairs["training"] = _in_training(run, shard, corpus, record, rows), features
             for where, (found, expected) in pairs.items():
                 if not np.isclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE).all():
-                    raise LeakError(f"{some(own['beat_id'])}: compared with prototypes of their own patient in {where}")
-            n += len(own)
+                    raise LeakError(
+                        f"{some(prototypes['beat_id'])}: compared with prototypes of their own patient in {where}"
+                    )
+            n += len(prototypes)
     if not n:
         raise NotCheckedError("no prototype is a beat of this run")
     return f"{counted(len(bank), 'prototype')} of training patients; {n} compared with those of other patients alone"
 
 
-def _without_own(run: Run, shard: Shard, own: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+def _without_own(run: Run, shard: Shard, beats: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
     """Return prototype features (n, S) and distances (n,) of beats of one record, by a bank without their patient."""
-    corpus, record, patient = own[["corpus", "record", "patient"]].iloc[0]
+    corpus, record, patient = beats[["corpus", "record", "patient"]].iloc[0]
     leads = used_leads(shard, corpus, record, run.bundle.spec)
     listed = shard.leads(corpus, record)
     scale = shard.lead_scale(corpus, record)[[listed.index(lead) for lead in leads]]
-    waves = shard.waveforms(own, leads, run.bundle.geometry) / scale[:, None]
+    waves = shard.waveforms(beats, leads, run.bundle.geometry) / scale[:, None]
     bank = run.bundle.bank
     products = record_products(waves, leads, bank.subset(bank.patients != f"{corpus}/{patient}"))
     return class_features(combine(*products), products[-1]), nearest_distance(*products)
@@ -130,7 +132,7 @@ def _in_training(run: Run, shard: Shard, corpus: str, record: str, rows: npt.NDA
 
 
 def check_calibration(run: Run) -> str:
-    """Look for patients that calibration and thresholds rest on although they were for training or for tests."""
+    """Look for training and test patients among those that calibration and thresholds rest on."""
     if run.held_out is None:
         raise NotCheckedError("a given bundle doesn't hold the outputs that it was calibrated on")
     folds = run.origin["training_settings"]["folds"]

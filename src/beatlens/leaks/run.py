@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PEAKS = ("detected", "annotated")
 EXAMPLES = 5
 TOLERANCE = 1e-3
-"""Of numbers that are computed anew: similarities, scores, seconds, and the scaler in standard deviations."""
+"""Tolerance of numbers that are computed anew: similarities, scores, seconds, and the scaler in standard deviations."""
 
 
 class LeakError(ValueError):
@@ -77,8 +77,8 @@ class Run:
 
     def patients(self, *splits: str) -> set[str]:
         """Return the ``corpus/patient`` of splits, without declared overlaps."""
-        own = self.records[self.records["split"].isin(splits)]
-        found = set(zip(own["corpus"], own["patient"], strict=True)) - set(self.declared)
+        listed = self.records[self.records["split"].isin(splits)]
+        found = set(zip(listed["corpus"], listed["patient"], strict=True)) - set(self.declared)
         return {f"{corpus}/{patient}" for corpus, patient in found}
 
     def training_tables(self) -> Iterator[pd.DataFrame]:

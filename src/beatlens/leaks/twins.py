@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 
 BLOCKS, BLOCK_BEATS = 8, 5
-"""Typical beats of a record at most, and beats that one is the median of at least, where there are enough for two."""
+"""Most typical beats of a record, and fewest beats for the median of one, where there are enough beats for two."""
 MAX_BLOCK_BEATS = 101
 NEIGHBOUR = 5
 """Which nearest other patient a pair is held against."""
@@ -39,10 +39,11 @@ and above .5 in PTB-XL (133 patients, 12 leads, 10 s)."""
 FARTHEST = 0.2
 """No twins are farther apart. The halves of records are below .15 in DS1, in PTB-XL 95 % of them."""
 SPREAD = 1.5
-"""Twins are up to this many times as far apart as the halves of the more variable one of them. The halves
-that a record is cut in are found for 20 of the 22 of DS1 and for 78 % of 147 from PTB-XL (benchmarks/twins.py)."""
+"""Twins are at most this many times as far apart as the halves of the more variable of the two. Of records that are cut
+in half, the halves are found to be twins for 20 of the 22 in DS1 and for 78 % of 147 from PTB-XL (benchmarks/twins.py).
+"""
 SAME = 0.02
-"""Pairs nearer than this are twins whatever else there is."""
+"""Pairs nearer than this are always twins."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What is done to a run of training beats, so that few patients teach more than their own waves and rhythms."""
+"""How runs of training beats are varied, so that few patients teach more than their waves and rhythms."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Augmentation:
     lead_dropout
         Chance that one lead of a run is left out, where there are several.
     shape_jitter
-        Largest standard deviation of the taps of a random filter of each run and lead, which beats and typical beat go
-        through alike (their size is kept), with either sign: what a beat is shows in how it differs from its record's
-        typical beat, and few patients have taught that alone.
+        Largest standard deviation of the taps of a random filter for each run and lead, of either sign. Beats and
+        typical beat go through the same filter and keep their size. So the network learns how a beat differs from its
+        record's typical beat, beyond the shapes of few patients.
     position_jitter_s
-        Standard deviation of a shift of R in seconds: one for all beats of a run and the typical beat, and another for
-        each beat, since detectors and annotators place R differently.
+        Standard deviation of a shift of R in seconds, since detectors and annotators place R differently. One shift is
+        for all beats of a run and the typical beat, another for each beat.
     rhythm_fraction
         Share of the runs of normal beats that get a simulated rhythm (`beatlens.learning.simulated_rhythm`).
     """
@@ -82,8 +82,8 @@ class Augmentation:
         return shaped, usual
 
     def shifts(self, n: int, fs: float, rng: np.random.Generator) -> tuple[int, IntArray]:
-        """Return the shift of a run and those of its beats (n,), the run's within, in samples."""
+        """Return the shift of a run, and those of its beats (n,), which include the run's, in samples."""
         size = self.position_jitter_s * fs
         common = int(np.clip(np.rint(size * rng.standard_normal()), -MAX_SHIFT, MAX_SHIFT))
-        own = np.rint(size * rng.standard_normal(n)).astype(np.int64)
-        return common, common + own
+        of_beats = np.rint(size * rng.standard_normal(n)).astype(np.int64)
+        return common, common + of_beats

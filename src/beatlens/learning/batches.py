@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from beatlens.core.leads import lead_id
 from beatlens.inputs.labelled_records import load_record, records_of_split, split_beats
-from beatlens.inputs.network_inputs import InputSpec, record_similarities
-from beatlens.inputs.prototype_bank import class_features
+from beatlens.inputs.network_inputs import InputSpec
 from beatlens.learning.augmentation import Augmentation
+from beatlens.learning.runs import Run, cut_run, with_changed_leads, with_noise, with_simulated_rhythm
 from beatlens.learning.simulated_rhythm import RhythmPool
 from beatlens.shards.shard import Shard
-from beatlens.signals.added_noise import NoiseSource, add_bursts
+from beatlens.signals.added_noise import NoiseSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 RUN_BEATS = 32
-"""Targets in a run: each run also encodes the neighbours that its windows reach."""
+"""Targets in a run. Each run also encodes the neighbours in its windows."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Batch:
     Attributes
     ----------
     waves
-        (m, T): one lead of one beat each; `row` and `column` (m,) say of which beat and which of `lead_ids`.
+        (m, T) one lead of one beat each. `row` and `column` (m,) are its beat and its place in `lead_ids`.
     typical
         (m, T) typical beats of their records in that lead.
     lead_ids
@@ -52,7 +52,8 @@ class Batch:
     gate
         (n,) 1, 0 or NaN.
     competing
-        (n, K) which classes the target's is told from: all, or those that differ in rhythm where that is simulated.
+        (n, K) classes among which the target's must be found: all, or where the rhythm is simulated those that differ
+        in rhythm.
     """
 
     waves: FloatArray
@@ -69,6 +70,36 @@ class Batch:
     target: IntArray
     gate: FloatArray
     competing: BoolArray
+
+    @classmethod
+    def joined(cls, runs: Sequence[Run], spec: InputSpec) -> Batch:
+        """Join runs, whose beats are counted on."""
+        used = sorted({int(lead) for run in runs for lead in run.record.lead_index})
+        column_of = np.full(len(spec.leads), -1, dtype=np.int64)
+        column_of[used] = np.arange(len(used))
+        sizes = [len(run) for run in runs]
+        firsts = np.cumsum([0, *sizes[:-1]]).tolist()
+        return cls(
+            waves=np.concatenate([run.waves.reshape(-1, run.waves.shape[2]) for run in runs]),
+            typical=np.concatenate([np.tile(run.typical, (len(run), 1)) for run in runs]),
+            row=np.concatenate(
+                [
+                    first + np.repeat(np.arange(len(run)), len(run.shown))
+                    for first, run in zip(firsts, runs, strict=True)
+                ]
+            ),
+            column=np.concatenate([np.tile(column_of[run.lead_index], len(run)) for run in runs]),
+            lead_ids=np.array([lead_id(spec.leads[lead]) for lead in used], dtype=np.int64),
+            n_beats=sum(sizes),
+            rr=np.concatenate([run.rr for run in runs]),
+            similarity=np.concatenate([run.similarity(spec) for run in runs]),
+            windows=np.concatenate([first + run.windows for first, run in zip(firsts, runs, strict=True)]),
+            lengths=np.concatenate([run.record.record.lengths[run.rows] for run in runs]),
+            positions=np.concatenate([run.record.record.positions[run.rows] for run in runs]),
+            target=np.concatenate([run.target for run in runs]),
+            gate=np.concatenate([run.gate for run in runs]),
+            competing=np.concatenate([run.competing for run in runs]),
+        )
 
 
 class TrainingSet:
@@ -103,7 +134,7 @@ class TrainingSet:
 
     def rr_statistics(self) -> tuple[FloatArray, FloatArray]:
         """Return (R,) mean and standard deviation of the RR features over the labelled beats."""
-        rr = np.concatenate([record.rr[record.target >= 0] for record in self.records]).astype(np.float64)
+        rr = np.concatenate([record.record.rr[record.target >= 0] for record in self.records]).astype(np.float64)
         return rr.mean(axis=0).astype(np.float32), rr.std(axis=0).astype(np.float32)
 
     def rhythm_classes(self) -> tuple[int, int]:
@@ -121,8 +152,8 @@ class TrainingSet:
         """Cut records into labelled runs ``(record, start, stop)``, at random places and in random order."""
         result = []
         for k, record in enumerate(self.records):
-            edges = np.arange(-int(rng.integers(RUN_BEATS)), len(record.r_index) + RUN_BEATS, RUN_BEATS)
-            edges = np.unique(np.clip(edges, 0, len(record.r_index)))
+            edges = np.arange(-int(rng.integers(RUN_BEATS)), len(record) + RUN_BEATS, RUN_BEATS)
+            edges = np.unique(np.clip(edges, 0, len(record)))
             for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
                 if (record.target[start:stop] >= 0).any() or (record.gate[start:stop] == 1).any():
                     result.append((k, start, stop))
@@ -158,79 +189,18 @@ class TrainingSet:
         augmentation: Augmentation | None = None,
         rhythms: RhythmPool | None = None,
     ) -> Batch:
-        """Gather runs, changed by the augmentation where there is one (noise, rhythms only where there are sources)."""
-        spec = self.spec
-        side = spec.beats.context // 2
-        used = sorted({int(k) for run in runs for k in self.records[run[0]].lead_index})
-        column_of = np.full(len(spec.leads), -1, dtype=np.int64)
-        column_of[used] = np.arange(len(used))
-        waves, typical, rows, columns, rr, similarity, windows, lengths, positions, targets, gates, competing = (
-            [] for _ in range(12)
-        )
-        n_beats = 0
+        """Cut runs, change each by the augmentation where there is one, and join them.
+
+        Noise is added only where there are sources, and rhythms are simulated only where there are some.
+        """
+        changed = []
         for k, start, stop in runs:
-            record = self.records[k]
-            low, high = max(start - side, 0), min(stop + side, len(record.r_index))
-            shift, shifts = 0, np.zeros(high - low, dtype=np.int64)
+            run = cut_run(self.records[k], start, stop, self.spec, augmentation=augmentation, rng=rng)
             if augmentation is not None:
-                shift, shifts = augmentation.shifts(high - low, spec.geometry.fs, rng)
-            cut, amplitude = record.waves(low, high, spec, shifts), record.amplitude
-            usual = record.typical(spec, shift)
-            lead_index, leads = record.lead_index, record.leads
-            target, gate = record.target[start:stop].copy(), record.gate[start:stop].copy()
-            intervals, rivals = record.rr[low:high], np.ones((stop - start, len(spec.classes)), dtype=bool)
-            if augmentation is not None and rhythms is not None and rng.random() < augmentation.rhythm_fraction:
-                normal, early = self.rhythm_classes()
-                if (record.target[low:high] == normal).all():
-                    intervals, premature = rhythms.stretch(high - low, rng)
-                    target[premature[start - low : stop - low]] = early
-                    rivals[:] = np.isin(np.arange(len(spec.classes)), (normal, early))
-            if augmentation is not None:
-                keep, gain = augmentation.draw(len(leads), rng)
-                cut, amplitude = cut[:, keep] * gain[:, None], amplitude[keep] * gain
-                usual = usual[keep] * gain[:, None]
-                if augmentation.shape_jitter:
-                    cut, usual = augmentation.reshape(cut, usual, rng)
-                lead_index, leads = lead_index[keep], tuple(leads[lead] for lead in keep)
-            if augmentation is not None and noise:
-                settings = augmentation.noise
-                cut, snr, whole = add_bursts(
-                    cut, record.r_index[low:high], amplitude, spec.geometry, noise, settings, rng
-                )
-                own, own_whole = snr[start - low : stop - low], whole[start - low : stop - low]
-                noisy = own < settings.noisy_below_db
-                gate[(own < settings.clean_above_db) & (gate == 0)] = np.nan
-                gate[~own_whole & (gate == 0)] = np.nan
-                gate[noisy & own_whole] = 1.0
-                target[noisy & own_whole] = -1
-            n, n_leads = cut.shape[:2]
-            waves.append(cut.reshape(n * n_leads, -1))
-            typical.append(np.tile(usual, (n, 1)))
-            rows.append(n_beats + np.repeat(np.arange(n), n_leads))
-            columns.append(np.tile(column_of[lead_index], n))
-            rr.append(intervals)
-            inner = cut[start - low : stop - low]
-            similarity.append(class_features(record_similarities(inner, leads, spec.bank, record.patient), spec.bank))
-            windows.append(np.clip(record.windows[start:stop] - low, 0, n - 1) + n_beats)
-            lengths.append(record.lengths[start:stop])
-            positions.append(record.positions[start:stop])
-            targets.append(target)
-            gates.append(gate)
-            competing.append(rivals)
-            n_beats += n
-        return Batch(
-            waves=np.concatenate(waves),
-            typical=np.concatenate(typical),
-            row=np.concatenate(rows),
-            column=np.concatenate(columns),
-            lead_ids=np.array([lead_id(spec.leads[k]) for k in used], dtype=np.int64),
-            n_beats=n_beats,
-            rr=np.concatenate(rr),
-            similarity=np.concatenate(similarity),
-            windows=np.concatenate(windows),
-            lengths=np.concatenate(lengths),
-            positions=np.concatenate(positions),
-            target=np.concatenate(targets),
-            gate=np.concatenate(gates),
-            competing=np.concatenate(competing),
-        )
+                if rhythms is not None and rng.random() < augmentation.rhythm_fraction:
+                    run = with_simulated_rhythm(run, rhythms, *self.rhythm_classes(), rng)
+                run = with_changed_leads(run, augmentation, rng)
+                if noise:
+                    run = with_noise(run, noise, augmentation, self.spec, rng)
+            changed.append(run)
+        return Batch.joined(changed, self.spec)

@@ -1,8 +1,9 @@
-"""When to trust a prediction: calibration, review thresholds and conformal sets, fitted on patients not seen."""
+"""Calibration, review thresholds and conformal sets, fitted on patients that the network has not seen."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,25 @@ from beatlens.learning.objective import macro_f1
 logger = logging.getLogger(__name__)
 
 
-def fit_trust(
-    held_out: HeldOut, settings: ReviewSettings, *, weighted: bool
-) -> tuple[Calibration, Thresholds, ConformalSets, dict[str, Any]]:
+@dataclass(frozen=True)
+class FittedDecision:
+    """What turns a network's outputs into predictions that can be trusted, and what it reaches.
+
+    Attributes
+    ----------
+    calibration, thresholds, conformal
+        Of the bundle.
+    reached
+        JSON object: numbers and scores on the beats that these were fitted on.
+    """
+
+    calibration: Calibration
+    thresholds: Thresholds
+    conformal: ConformalSets
+    reached: dict[str, Any]
+
+
+def fit_decision(held_out: HeldOut, settings: ReviewSettings, *, weighted: bool) -> FittedDecision:
     """Fit all three on the outputs for patients that the network has not seen.
 
     Parameters
@@ -30,10 +47,6 @@ def fit_trust(
         Section ``review``.
     weighted
         Whether the loss had class weights (``training.class_weight_power`` above 0).
-
-    Returns
-    -------
-    calibration, thresholds, conformal sets and what they reach on these beats
     """
     target = held_out.target
     calibration = fit_calibration(
@@ -41,7 +54,14 @@ def fit_trust(
     )
     probability, p_noise = calibration.probabilities(held_out.logits), calibration.noise(held_out.gate)
     thresholds = fit_thresholds(
-        probability, p_noise, held_out.distance, target, held_out.patient, held_out.unflagged, held_out.clean, settings
+        probability,
+        noise=p_noise,
+        distance=held_out.distance,
+        target=target,
+        patients=held_out.patient,
+        unflagged=held_out.unflagged,
+        clean=held_out.clean,
+        settings=settings,
     )
     conformal = fit_conformal(probability, target, held_out.patient.tolist(), settings.conformal_alpha)
     accepted = held_out.unflagged & (probability.max(axis=1) >= thresholds.confidence)
@@ -55,8 +75,8 @@ def fit_trust(
         "macro_f1": macro_f1(target, predicted),
         "error_accepted": float(wrong[accepted].mean()) if accepted.any() else None,
         "accepted_wrong": [
-            float((wrong & accepted)[own].mean()) if own.any() else None
-            for own in (held_out.unflagged & (target == k) for k in range(probability.shape[1]))
+            float((wrong & accepted)[of_class].mean()) if of_class.any() else None
+            for of_class in (held_out.unflagged & (target == k) for k in range(probability.shape[1]))
         ],
         "coverage": float(accepted.mean()),
         "expected_calibration_error": calibration_error(probability, target),
@@ -70,7 +90,7 @@ def fit_trust(
         summary["error"],
         summary["coverage"],
     )
-    return calibration, thresholds, conformal, summary
+    return FittedDecision(calibration, thresholds, conformal, summary)
 
 
 def calibration_error(probability: npt.NDArray[np.float64], target: npt.NDArray[np.int64], bins: int = 15) -> float:

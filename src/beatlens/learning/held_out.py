@@ -1,8 +1,8 @@
 """Outputs for patients that a network has not seen: what calibration, review thresholds and fair scores rest on.
 
-They come from the patients of the split ``calibrate`` where there are some. Elsewhere by cross-fitting: the training
-patients are dealt to folds, and each fold is run through a network trained on the others, with a prototype bank that
-holds nobody of the fold (Stone 1974; Chernozhukov et al. 2018).
+They come from the patients of the split ``calibrate``, where there are any. Otherwise they come from cross-fitting: the
+training patients are dealt to folds, and each fold is run through a network trained on the others. The prototype bank
+of that network holds nobody of the fold (Stone 1974; Chernozhukov et al. 2018).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ HELD_OUT = "calibrate"
 
 ENOUGH_NOISY_BEATS = 50
 MAX_NOISE_PASSES = 20
-"""Beats are run again with other noise until so many are noisy, at most so often."""
+"""Beats are run again with other noise until the first number of them is noisy, at most the second number of times."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ def held_out_outputs(
     shards: Sequence[Shard],
     records: pd.DataFrame,
     spec: InputSpec,
+    *,
     network: HybridNet,
     noise: Sequence[NoiseSource],
     noise_settings: NoiseSettings,
@@ -121,56 +122,79 @@ def held_out_outputs(
         Without a labelled beat of such a patient.
     """
     check_held_out(records, spec.classes)
-    parts = []
-    for beats, target, logits, gate, distance in labelled_outputs(shards, records, spec, network, device):
-        unflagged, clean = beats["reason"].to_numpy() == "", gate_labels(beats) == 0
-        patient = (beats["corpus"] + "/" + beats["patient"]).to_numpy(dtype=np.str_)
-        parts.append((logits, gate, distance, target, unflagged, clean, patient))
-    if not any(len(target) for *_, target, _, _, _ in parts):
+    parts = [found.held_out() for found in labelled_outputs(shards, records, spec, network, device)]
+    if not any(len(part.target) for part in parts):
         raise ValueError(
             f"calibration: beats of the classes {list(spec.classes)} are annotated in the split {HELD_OUT!r}, but none "
             "lies within rpeaks.match_s of a detected one; expected annotations at R peaks"
         )
     labelled = TrainingSet(shards, records, HELD_OUT, spec)
-    logits, gate, distance, target, unflagged, clean, patient = (
-        np.concatenate(column) for column in zip(*parts, strict=True)
+    scores, is_noise = noisy_gate(
+        labelled, network, noise=noise, noise_settings=noise_settings, seed=seed, device=device
     )
-    noisy, is_noise = noisy_gate(labelled, network, noise, noise_settings, seed, device)
-    return HeldOut(logits, gate, distance, target, unflagged, clean, patient, noisy, is_noise)
+    return replace(HeldOut.joined(parts), noisy_gate=scores, is_noise=is_noise)
+
+
+@dataclass(frozen=True)
+class LabelledOutputs:
+    """What a network says of one record's n beats of known class.
+
+    Attributes
+    ----------
+    beats
+        Their rows of the beat table.
+    target, logits, gate, distance
+        (n,) class index, (n, K) logits, (n,) gate logits and (n,) distance to the nearest prototype.
+    """
+
+    beats: pd.DataFrame
+    target: npt.NDArray[np.int64]
+    logits: FloatArray
+    gate: FloatArray
+    distance: FloatArray
+
+    def held_out(self) -> HeldOut:
+        """Return them without the table and without beats of added noise."""
+        return HeldOut(
+            logits=self.logits,
+            gate=self.gate,
+            distance=self.distance,
+            target=self.target,
+            unflagged=self.beats["reason"].to_numpy() == "",
+            clean=gate_labels(self.beats) == 0,
+            patient=(self.beats["corpus"] + "/" + self.beats["patient"]).to_numpy(dtype=np.str_),
+            noisy_gate=np.empty(0, dtype=np.float32),
+            is_noise=np.empty(0, dtype=bool),
+        )
 
 
 def labelled_outputs(
     shards: Sequence[Shard], records: pd.DataFrame, spec: InputSpec, network: HybridNet, device: str
-) -> Iterator[tuple[pd.DataFrame, npt.NDArray[np.int64], FloatArray, FloatArray, FloatArray]]:
-    """Run a network over the patients of the split `HELD_OUT`, record by record.
-
-    Yields
-    ------
-    The n rows of a record's beats of known class, their class index (n,), logits (n, K), gate logits (n,) and
-    distance to the nearest prototype (n,).
-    """
+) -> Iterator[LabelledOutputs]:
+    """Run a network over the patients of the split `HELD_OUT`, record by record."""
     for shard, table in split_beats(shards, records_of_split(records, HELD_OUT)):
         found = network_outputs(prepare_record(shard, table, spec), spec, network, device)
         rows = np.flatnonzero(table["label"].isin(spec.classes))
         beats = table.iloc[rows].reset_index(drop=True)
         target = np.array([spec.classes.index(label) for label in beats["label"]], dtype=np.int64)
-        yield beats, target, found.logits[rows], found.gates[rows], found.distance[rows]
+        yield LabelledOutputs(beats, target, found.logits[rows], found.gates[rows], found.distance[rows])
 
 
 def check_held_out(records: pd.DataFrame, classes: Sequence[str]) -> None:
     """Raise where no patient of the split `HELD_OUT` has a labelled beat."""
-    own = records[records["split"] == HELD_OUT]
-    if not sum(int(own[f"n_{name}"].sum()) for name in classes):
+    left = records[records["split"] == HELD_OUT]
+    if not sum(int(left[f"n_{name}"].sum()) for name in classes):
         raise ValueError(
-            f"calibration: no beat of the classes {list(classes)} in the {len(own)} records of the split {HELD_OUT!r}; "
-            "expected labelled records of patients in that split (split.fractions or split.table), or training.folds "
-            "of 2 or more"
+            f"calibration: no beat of the classes {list(classes)} in the {len(left)} records of the split "
+            f"{HELD_OUT!r}; expected labelled records of patients in that split (split.fractions or split.table), or "
+            "training.folds of 2 or more"
         )
 
 
 def noisy_gate(
     labelled: TrainingSet,
     network: HybridNet,
+    *,
     noise: Sequence[NoiseSource],
     noise_settings: NoiseSettings,
     seed: int,
@@ -199,7 +223,7 @@ def fold_tables(
     """Return the table of records for each fold: its patients are moved from the split train to `HELD_OUT`.
 
     Patients are dealt so that each fold has its share of the patients of every class. `option` is the configuration's
-    name for `folds`, for what errors say.
+    name for `folds`, which errors name.
 
     Raises
     ------
@@ -223,8 +247,8 @@ def fold_tables(
     everybody = list(zip(records["corpus"], records["patient"], strict=True))
     tables = []
     for fold in range(folds):
-        own = {key for key, place in zip(patients, dealt.tolist(), strict=True) if place == fold}
-        moved = [split == "train" and key in own for key, split in zip(everybody, records["split"], strict=True)]
+        left_out = {key for key, place in zip(patients, dealt.tolist(), strict=True) if place == fold}
+        moved = [split == "train" and key in left_out for key, split in zip(everybody, records["split"], strict=True)]
         tables.append(records.assign(split=records["split"].mask(moved, HELD_OUT)))
     return tables
 

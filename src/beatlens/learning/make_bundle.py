@@ -1,4 +1,4 @@
-"""From what training wrote to the bundle: calibration and review limits, what it learnt from, what records it knows."""
+"""From what training wrote to the bundle: calibration, review limits, origin, and what familiar records look like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from beatlens.decision.review import ReviewSettings
 from beatlens.inputs.network_inputs import InputSpec
-from beatlens.learning.fit_decision import fit_trust
+from beatlens.learning.fit_decision import fit_decision
 from beatlens.learning.held_out import HeldOut
 from beatlens.models.settings import NetworkConfig
 from beatlens.prediction.bundle import Bundle
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 def bundle_model(
     records: pd.DataFrame,
     spec: InputSpec,
+    *,
     weights: Mapping[str, npt.NDArray[Any]],
     model: Mapping[str, Any],
     held_out: HeldOut,
@@ -60,14 +61,14 @@ def bundle_model(
     trained = model["settings"]
     weighted = trained["training"]["class_weight_power"] > 0
     review = ReviewSettings(**settings["review"])
-    calibration, thresholds, conformal, reached = fit_trust(held_out, review, weighted=weighted)
-    probability = calibration.probabilities(held_out.logits)
+    decision = fit_decision(held_out, review, weighted=weighted)
+    probability = decision.calibration.probabilities(held_out.logits)
     scores = held_out_scores(
         probability.argmax(axis=1), held_out.target, held_out.patient, spec.classes, int(trained["seed"])
     )
     origin = origin_of(records, settings["corpora"], model["training"]["n_beats"], spec.leads, scores)
     logger.info("%s", origin.words())
-    far = thresholds.far(probability, held_out.distance)
+    far = decision.thresholds.far(probability, held_out.distance)
     familiar = fit_familiar(records, scales, spec.leads, far, held_out.patient)
     decided = decided_sections({**settings, **trained})
     provenance = {
@@ -77,7 +78,7 @@ def bundle_model(
         "review_settings": settings["review"],
         "training": model["training"],
         "training_device": model["device"],
-        "calibration": reached,
+        "calibration": decision.reached,
         "split": model["split"],
         "corpora_digest": digest,
         "versions": model["versions"],
@@ -87,9 +88,9 @@ def bundle_model(
         spec=spec,
         network_config=config,
         weights=weights,
-        calibration=calibration,
-        thresholds=thresholds,
-        conformal=conformal,
+        calibration=decision.calibration,
+        thresholds=decision.thresholds,
+        conformal=decision.conformal,
         signal=decided["signal"],
         provenance=provenance,
         rpeaks=decided["rpeaks"],

@@ -64,10 +64,10 @@ def forward(network: HybridNet, batch: dict[str, Tensor], n_beats: int) -> tuple
 def losses(
     logits: Tensor, gate: Tensor, batch: dict[str, Tensor], weights: Tensor, gate_loss_weight: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return total, class and gate loss of `forward`; targets of -1 and gate labels of NaN count in neither.
+    """Return total, class and gate loss of `forward`; targets of -1 and gate labels of NaN are left out.
 
-    Each member has losses of its own, and these are their means. Where not all classes compete, the class loss is that
-    of the conditional probability given those that do.
+    The losses are means over members. Where only some classes compete, the class loss is that of the conditional
+    probability given these classes.
     """
     n, members, _ = logits.shape
     labelled = batch["target"] >= 0

@@ -1,11 +1,13 @@
 """Rhythms of patients that nobody recorded: RR series with known classes, from which a network learns timing.
 
-A few dozen patients show few rhythms, and one of them can hold half of a class's beats: what a network learns of timing
-from them doesn't carry over. What makes a rhythm is known, though: the sinus node's variation, premature beats and the
-pauses after them, runs of an ectopic focus, fibrillation, conduction block. Series are drawn from that, each with
-settings of its own, so wide that a real patient's lie inside. In training some stretches of a patient's normal beats
-get the RR features of such a series, and the classes that its timing gives them; which of the classes that differ in
-timing alone a beat has is then all that it teaches (`beatlens.learning.objective.losses`).
+A few dozen patients show few rhythms, and one of them can hold half of a class's beats. What a network learns of timing
+from them doesn't carry over to others. But it is known what makes a rhythm: the sinus node's variation, premature beats
+and the pauses after them, runs of an ectopic focus, fibrillation, conduction block. Series are drawn from these, each
+with other settings, in ranges wider than those of patients.
+
+In training, some stretches of a patient's normal beats get the RR features of such a series and the classes that go
+with its timing. Such a beat teaches only which of the classes that differ in timing it is of
+(`beatlens.learning.objective.losses`).
 
 Sources: variation of the sinus rhythm, McSharry et al., IEEE Trans Biomed Eng 2003; independent intervals in
 fibrillation, Bootsma et al., Circulation 1970; pauses after atrial premature beats and after runs (overdrive
@@ -20,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats.rr_intervals import BeatSettings, rr_columns, rr_features
+from beatlens.beats.rr_intervals import rr_columns, rr_features
+from beatlens.beats.settings import BeatSettings
 
 Float64Array = npt.NDArray[np.float64]
 FloatArray = npt.NDArray[np.float32]
@@ -28,14 +31,14 @@ BoolArray = npt.NDArray[np.bool_]
 
 SERIES = 150
 SERIES_BEATS = 400
-"""Series that `RhythmPool` draws, and beats of each: more than the running means and medians look back on."""
+"""Series that `RhythmPool` draws, and beats of each: more than running means and medians span."""
 INTERVAL_S = (0.25, 3.0)
-"""Shortest and longest RR interval: below, the ventricles don't follow; above, a record would fall into stretches."""
+"""Shortest and longest RR interval. Below, the ventricles don't follow; above, it would be a gap in the record."""
 SINUS_RR_S = (0.5, 1.2)
 """Shortest and longest usual interval of a sinus node: 120 and 50 beats a minute."""
 
 Rhythm = Callable[[int, np.random.Generator], tuple[Float64Array, BoolArray]]
-"""Intervals of n beats in units of the sinus node's, and which of the beats are premature."""
+"""Intervals of n beats in units of the sinus node's usual interval, and which of the beats are premature."""
 
 
 def _spread(size: float, n: int, rng: np.random.Generator) -> Float64Array:
@@ -132,12 +135,12 @@ def simulate_series(n: int, rng: np.random.Generator) -> tuple[Float64Array, Boo
     """
     usual = rng.uniform(*SINUS_RR_S)
     share = np.array([weight for _, weight in RHYTHMS])
-    own = rng.choice(len(RHYTHMS), size=int(rng.integers(1, 4)), p=share / share.sum())
+    kinds = rng.choice(len(RHYTHMS), size=int(rng.integers(1, 4)), p=share / share.sum())
     throughout = rng.random() < 0.4
     intervals, premature, done = np.empty(n), np.zeros(n, dtype=bool), 0
     while done < n:
         length = n - done if throughout else min(n - done, int(rng.integers(20, 200)))
-        rhythm = RHYTHMS[int(rng.choice(own))][0]
+        rhythm = RHYTHMS[int(rng.choice(kinds))][0]
         factor, early = rhythm(length, rng)
         # Fibrillation takes no turn from the sinus node, which lies idle.
         base = np.ones(length) if rhythm is fibrillation else sinus_intervals(length, rng)

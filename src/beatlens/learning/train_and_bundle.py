@@ -1,18 +1,19 @@
-"""From configuration sections and files to a trained model and its bundle: what the programs train and bundle share."""
+"""From sections of the configuration and files to a trained model: what the programs that train and bundle share."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import logging
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from beatlens import __version__
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.inputs.labelled_records import records_of_split, split_beats
 from beatlens.inputs.look_alikes import LookAlikeSettings
 from beatlens.inputs.network_inputs import InputSpec, prepare_record
@@ -84,50 +85,104 @@ class SelectScorer:
         return macro_f1(np.concatenate(targets), np.concatenate(predictions))
 
 
-def _noise(shards: Sequence[Shard], spec: InputSpec, settings: Mapping[str, Any]) -> list[NoiseSource]:
-    return noise_sources(shards, "train", spec.geometry.fs, tuple(settings["signal"]["band_hz"]), settings["seed"])
+@dataclass(frozen=True)
+class TrainingJob:
+    """What a network is to learn from, and how.
+
+    Attributes
+    ----------
+    shards, records
+        All shards and the table ``records.tsv``, whose split ``train`` teaches.
+    spec
+        How inputs are made.
+    settings
+        The sections `TRAINING_SECTIONS` of the configuration.
+    state_path, key
+        Where the state is kept between epochs, and what it must match to be gone on from; not kept where None.
+    callbacks
+        Called with epoch and network after each epoch.
+    """
+
+    shards: Sequence[Shard]
+    records: pd.DataFrame
+    spec: InputSpec
+    settings: Mapping[str, Any]
+    state_path: Path | None = None
+    key: str = ""
+    callbacks: Sequence[Callable[[int, HybridNet], None]] = ()
+
+    @property
+    def training(self) -> TrainingSettings:
+        """The section ``training``."""
+        return TrainingSettings(**self.settings["training"])
+
+    @property
+    def noise(self) -> list[NoiseSource]:
+        """Noise to add, of the part ``train``."""
+        signal = self.settings["signal"]
+        band_hz = tuple(signal["band_hz"])
+        return noise_sources(self.shards, "train", self.spec.geometry.fs, band_hz, self.settings["seed"])
+
+    @property
+    def network_config(self) -> NetworkConfig:
+        """Sizes of the network."""
+        return NetworkConfig(
+            settings=ModelSettings(**self.settings["model"]),
+            n_classes=len(self.spec.classes),
+            beat_length=self.spec.geometry.length,
+            n_rr=len(self.spec.beats.rr_features),
+            n_similarity=self.spec.bank.n_features,
+            context=self.spec.beats.context,
+        )
 
 
-def train_model(
-    shards: Sequence[Shard],
-    records: pd.DataFrame,
-    spec: InputSpec,
-    settings: Mapping[str, Any],
-    state_path: Path | None,
-    key: str,
-) -> tuple[HybridNet, list[dict[str, float]], TrainingSet, str]:
-    """Train by the sections `TRAINING_SECTIONS`; return network, history, training set and device."""
-    device = choose_device(settings["device"])
-    make_deterministic(settings["compute_threads"], device)
-    training_settings = TrainingSettings(**settings["training"])
-    training = TrainingSet(shards, records, "train", spec)
-    config = NetworkConfig(
-        settings=ModelSettings(**settings["model"]),
-        n_classes=len(spec.classes),
-        beat_length=spec.geometry.length,
-        n_rr=len(spec.beats.rr_features),
-        n_similarity=spec.bank.n_features,
-        context=spec.beats.context,
-    )
+@dataclass(frozen=True)
+class TrainedModel:
+    """What training gives.
+
+    Attributes
+    ----------
+    network
+        In evaluation mode on `device`, with the weights of the last epoch.
+    history
+        One row an epoch (`beatlens.learning.training.HISTORY_COLUMNS`).
+    training_set
+        What it learnt from.
+    device
+        ``cpu`` or ``cuda``.
+    """
+
+    network: HybridNet
+    history: list[dict[str, float]]
+    training_set: TrainingSet
+    device: str
+
+
+def train_model(job: TrainingJob) -> TrainedModel:
+    """Train a network."""
+    device = choose_device(job.settings["device"])
+    make_deterministic(job.settings["compute_threads"], device)
+    training = TrainingSet(job.shards, job.records, "train", job.spec)
     logger.info(
         "training on %s: %d records, beats of each class %s, %d prototypes",
         device,
         len(training.records),
-        dict(zip(spec.classes, training.class_counts.tolist(), strict=True)),
-        len(spec.bank),
+        dict(zip(job.spec.classes, training.class_counts.tolist(), strict=True)),
+        len(job.spec.bank),
     )
     network, history = train(
         training,
-        config,
-        training_settings,
-        _noise(shards, spec, settings),
-        settings["seed"],
-        device,
-        SelectScorer(shards, records, spec, device),
-        state_path,
-        key,
+        job.network_config,
+        job.training,
+        noise=job.noise,
+        seed=job.settings["seed"],
+        device=device,
+        select_score=SelectScorer(job.shards, job.records, job.spec, device),
+        state_path=job.state_path,
+        key=job.key,
+        callbacks=job.callbacks,
     )
-    return network, history, training, device
+    return TrainedModel(network, history, training, device)
 
 
 def fold_state(state_path: Path, fold: int) -> Path:
@@ -136,9 +191,9 @@ def fold_state(state_path: Path, fold: int) -> Path:
 
 
 def held_out_tables(records: pd.DataFrame, classes: Sequence[str], settings: Mapping[str, Any]) -> list[pd.DataFrame]:
-    """Return the table of records of each network that is run over patients it hasn't seen, who are set aside there.
+    """Return for each network that is run over unseen patients the table of records in which these are set aside.
 
-    With ``training.folds`` of 2 or more these are the networks of `train_fold`, else the network itself.
+    With ``training.folds`` of 2 or more these are the networks of `train_fold`, otherwise the trained network.
 
     Raises
     ------
@@ -152,57 +207,43 @@ def held_out_tables(records: pd.DataFrame, classes: Sequence[str], settings: Map
     return tables
 
 
-def held_out_of(
-    shards: Sequence[Shard],
-    records: pd.DataFrame,
-    spec: InputSpec,
-    network: HybridNet,
-    settings: Mapping[str, Any],
-    device: str,
-) -> HeldOut:
-    """Run a network over the patients set aside in a table of records (`beatlens.learning.held_out`)."""
-    added, seed = TrainingSettings(**settings["training"]).noise, settings["seed"]
-    return held_out_outputs(shards, records, spec, network, _noise(shards, spec, settings), added, seed, device)
+def held_out_of(job: TrainingJob, trained: TrainedModel) -> HeldOut:
+    """Run a network over the patients set aside in its job's table of records (`beatlens.learning.held_out`)."""
+    return held_out_outputs(
+        job.shards,
+        job.records,
+        job.spec,
+        network=trained.network,
+        noise=job.noise,
+        noise_settings=job.training.noise,
+        seed=job.settings["seed"],
+        device=trained.device,
+    )
 
 
-def train_fold(
-    shards: Sequence[Shard],
-    records: pd.DataFrame,
-    spec: InputSpec,
-    settings: Mapping[str, Any],
-    fold: int,
-    state_path: Path | None,
-    key: str,
-) -> HeldOut:
+def train_fold(job: TrainingJob, fold: int) -> HeldOut:
     """Train a network without a fold of the training patients, of ``training.folds``, and run it over them.
 
     Its prototypes are those of the other patients. What `held_out_tables` raises is raised before any training.
     """
-    table = held_out_tables(records, spec.classes, settings)[fold]
-    own = spec_without(spec, table)
-    network, _, _, device = train_model(shards, table, own, settings, state_path, key)
-    return held_out_of(shards, table, own, network, settings, device)
+    table = held_out_tables(job.records, job.spec.classes, job.settings)[fold]
+    without = replace(job, records=table, spec=spec_without(job.spec, table))
+    return held_out_of(without, train_model(without))
 
 
-def train_with_held_out(
-    shards: Sequence[Shard],
-    records: pd.DataFrame,
-    spec: InputSpec,
-    settings: Mapping[str, Any],
-    state_path: Path | None,
-    key: str,
-) -> tuple[HybridNet, list[dict[str, float]], TrainingSet, str, HeldOut]:
+def train_with_held_out(job: TrainingJob) -> tuple[TrainedModel, HeldOut]:
     """Do in one process what the workflow's jobs do: `train_model`, and what networks say of patients not seen.
 
     What `held_out_tables` raises is raised before any training.
     """
-    held_out_tables(records, spec.classes, settings)
-    folds = settings["training"]["folds"]
-    states = [fold_state(state_path, fold) if state_path is not None else None for fold in range(folds)]
-    parts = [train_fold(shards, records, spec, settings, k, state, key) for k, state in enumerate(states)]
-    network, history, training, device = train_model(shards, records, spec, settings, state_path, key)
-    parts = parts or [held_out_of(shards, records, spec, network, settings, device)]
-    return network, history, training, device, HeldOut.joined(parts)
+    held_out_tables(job.records, job.spec.classes, job.settings)
+    path = job.state_path
+    parts = [
+        train_fold(replace(job, state_path=fold_state(path, fold) if path is not None else None), fold)
+        for fold in range(job.settings["training"]["folds"])
+    ]
+    trained = train_model(job)
+    return trained, HeldOut.joined(parts or [held_out_of(job, trained)])
 
 
 def history_table(history: Sequence[Mapping[str, float]]) -> pd.DataFrame:
@@ -212,23 +253,16 @@ def history_table(history: Sequence[Mapping[str, float]]) -> pd.DataFrame:
     return pd.DataFrame(list(history), columns=list(HISTORY_COLUMNS))
 
 
-def model_description(
-    network: HybridNet,
-    training: TrainingSet,
-    spec: InputSpec,
-    settings: Mapping[str, Any],
-    records: pd.DataFrame,
-    device: str,
-) -> dict[str, Any]:
+def model_description(job: TrainingJob, trained: TrainedModel) -> dict[str, Any]:
     """Return the JSON object beside the weights: sizes, settings, training summary, split, versions."""
     return {
-        "network": network.config.to_json(),
-        "settings": {name: settings[name] for name in TRAINING_SECTIONS},
-        "saved_epoch": settings["training"]["epochs"],
-        "device": device,
-        "training": summary(network, training),
-        "split": split_listing(records),
-        "corpora_digest": records_digest(records),
+        "network": trained.network.config.to_json(),
+        "settings": {name: job.settings[name] for name in TRAINING_SECTIONS},
+        "saved_epoch": job.settings["training"]["epochs"],
+        "device": trained.device,
+        "training": summary(trained.network, trained.training_set),
+        "split": split_listing(job.records),
+        "corpora_digest": records_digest(job.records),
         "versions": versions(),
     }
 

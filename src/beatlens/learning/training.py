@@ -169,6 +169,7 @@ def train(
     training: TrainingSet,
     network_config: NetworkConfig,
     settings: TrainingSettings,
+    *,
     noise: Sequence[NoiseSource],
     seed: int,
     device: str,
@@ -214,12 +215,23 @@ def train(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
-    n_rows = sum(len(record.r_index) for record in training.records)
+    n_rows = sum(len(record) for record in training.records)
     steps_per_epoch = max(1, round(n_rows / settings.batch_beats))
     state = load_state(state_path, key, network, optimizer) if state_path is not None else None
     state = state or EpochState(0, [])
     for epoch in range(state.epoch + 1, settings.epochs + 1):
-        row = _epoch(epoch, training, network, optimizer, settings, noise, weights, seed, device, steps_per_epoch)
+        row = _epoch(
+            epoch,
+            training,
+            network,
+            optimizer,
+            settings=settings,
+            noise=noise,
+            weights=weights,
+            seed=seed,
+            device=device,
+            steps_per_epoch=steps_per_epoch,
+        )
         network.eval()
         row["select_macro_f1"] = select_score(network)
         state.history.append(row)
@@ -239,6 +251,7 @@ def _epoch(
     training: TrainingSet,
     network: HybridNet,
     optimizer: torch.optim.Optimizer,
+    *,
     settings: TrainingSettings,
     noise: Sequence[NoiseSource],
     weights: Tensor,
@@ -295,5 +308,5 @@ def summary(network: HybridNet, training: TrainingSet) -> dict[str, Any]:
         "n_parameters": sum(parameter.numel() for parameter in network.parameters()),
         "n_beats": {name: int(count) for name, count in zip(training.spec.classes, training.class_counts, strict=True)},
         "n_records": len(training.records),
-        "patients": sorted({record.patient for record in training.records}),
+        "patients": sorted({record.record.patient for record in training.records}),
     }

@@ -37,9 +37,9 @@ class GroupedLinear(nn.Module):
         groups, outputs, inputs = self.weight.shape
         if groups == 1:
             return nn.functional.linear(values, self.weight[0], None if self.bias is None else self.bias[0])
-        own = values.reshape(-1, groups, inputs).transpose(0, 1)
+        grouped = values.reshape(-1, groups, inputs).transpose(0, 1)
         weight = self.weight.transpose(1, 2)
-        mapped = torch.bmm(own, weight) if self.bias is None else torch.baddbmm(self.bias[:, None], own, weight)
+        mapped = torch.bmm(grouped, weight) if self.bias is None else torch.baddbmm(self.bias[:, None], grouped, weight)
         return mapped.transpose(0, 1).reshape(*values.shape[:-1], groups * outputs)
 
 

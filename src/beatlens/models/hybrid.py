@@ -41,7 +41,12 @@ class HybridNet(nn.Module):
         self.encoder = LeadEncoder(settings, config.beat_length)
         self.mixer = LeadMixer(settings, self.encoder.size)
         self.rhythm = RhythmBranch(
-            self.members, settings.embedding, settings.lstm_embedding, config.n_rr, settings.lstm_hidden, config.context
+            self.members,
+            embedding=settings.embedding,
+            narrowed=settings.lstm_embedding,
+            n_rr=config.n_rr,
+            hidden=settings.lstm_hidden,
+            context=config.context,
         )
         fused = 2 * settings.lstm_hidden + settings.embedding + config.n_rr
         fused += config.n_similarity if self.uses_prototypes else 0
@@ -109,8 +114,8 @@ class HybridNet(nn.Module):
         beats = self.beat_inputs(embeddings, rr)
         target = windows.gather(1, positions[:, None]).squeeze(1)
         sides = self.rhythm(beats, windows, lengths, positions)
-        own = beats.index_select(0, target)
-        return self.member_logits(sides, own, similarity), self.gate(embeddings.index_select(0, target))
+        of_target = beats.index_select(0, target)
+        return self.member_logits(sides, of_target, similarity), self.gate(embeddings.index_select(0, target))
 
     def beat_inputs(self, embeddings: Tensor, rr: Tensor) -> Tensor:
         """Return what the rhythm branch sees of beats: embeddings (n, D) with the scaled RR features (n, R)."""
@@ -129,9 +134,13 @@ class HybridNet(nn.Module):
         """Return what `class_logits` averages, (n, members, K)."""
         n, size, settings = len(targets), self.config.embedding_size, self.config.settings
         before, after = sides.chunk(2, dim=1)
-        own = [(before, settings.lstm_hidden), (after, settings.lstm_hidden), (targets[:, :size], settings.embedding)]
+        inputs = [
+            (before, settings.lstm_hidden),
+            (after, settings.lstm_hidden),
+            (targets[:, :size], settings.embedding),
+        ]
         shared = [targets[:, size:], *([similarity] if self.uses_prototypes else [])]
-        parts = [part.view(n, self.members, width) for part, width in own]
+        parts = [part.view(n, self.members, width) for part, width in inputs]
         parts += [part[:, None].expand(-1, self.members, -1) for part in shared]
         logits = self.head(torch.cat(parts, dim=2).flatten(1))
         return cast(Tensor, logits.view(n, self.members, self.config.n_classes))

@@ -100,7 +100,7 @@ class RhythmBranch(nn.Module):
         Beats of a window, odd.
     """
 
-    def __init__(self, groups: int, embedding: int, narrowed: int, n_rr: int, hidden: int, context: int) -> None:
+    def __init__(self, groups: int, *, embedding: int, narrowed: int, n_rr: int, hidden: int, context: int) -> None:
         super().__init__()
         self.side = context // 2
         self.before = TowardsTarget(groups, embedding, narrowed, n_rr, hidden)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import atomic_directory, read_arrays, sha256_of, write_arrays, write_json
 from beatlens.decision.calibration import Calibration
 from beatlens.decision.conformal import ConformalSets
@@ -53,11 +53,13 @@ class Bundle:
     provenance
         Seed, split (patients of each split), versions, corpora digest, training summary, calibration summary.
     rpeaks, quality
-        The sections of these names, but for what only scores (`beatlens.prediction.bundled_sections.FREE`).
+        The sections of these names, without the entries that only scoring uses
+        (`beatlens.prediction.bundled_sections.FREE`).
     origin
         What it learnt from; None for a model made by hand.
     familiar
-        What the records look like that it learnt from; None where any record is taken for one of these.
+        What the records that it learnt from look like; None where that isn't known and every record passes for
+        familiar.
     """
 
     spec: InputSpec

@@ -8,7 +8,7 @@ from typing import Any
 DECIDED = ("classes", "leads", "signal", "rpeaks", "beats", "quality")
 """Sections that come from ``bundle.json``."""
 FREE = {"rpeaks": ("match_s",)}
-"""Entries of these that stay the user's: what only scores predictions changes none."""
+"""Entries of these sections that the user may set, since they only score predictions and change none."""
 
 
 def decided_sections(config: Mapping[str, Any]) -> dict[str, Any]:

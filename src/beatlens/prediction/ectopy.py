@@ -1,10 +1,11 @@
 """Ectopy as a Holter report counts it: burden, couplets, runs, bigeminy and trigeminy, as rules over beats.
 
-A pattern is of one class and of accepted beats that follow each other: a beat in review, the end of a record, a gap or
-a stretch in which beats can't be told ends it, since what lies there isn't known. Possible runs take beats in review
-for what they are called. A couplet is two such beats between others, a run three or more; bigeminy is every other beat,
-trigeminy every third, three times at least. Patterns count where they begin, so that those of a record's strips add up
-to the record's.
+A pattern consists of successive accepted beats of one class. A beat in review ends it, and so does the end of a record,
+a gap, or a stretch in which beats can't be told, since what lies there isn't known. Possible runs may also hold beats
+in review, by their predicted class.
+
+A couplet is two beats, a run three or more. Bigeminy is every other beat and trigeminy every third, at least three
+times. A pattern counts where it begins, so the numbers of a record's strips add up to the record's.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def ectopy_columns(ectopic: Sequence[str]) -> list[str]:
 def ectopy(
     classes: npt.NDArray[np.object_],
     review: npt.NDArray[np.bool_],
+    *,
     stretch: IntArray,
     cell: IntArray,
     n_cells: int,
@@ -52,9 +54,9 @@ def ectopy(
     classes
         (n,) class id of each beat, in time order within its stretch.
     review
-        (n,) whether the beat is in review: it is a member of possible runs alone.
+        (n,) whether the beat is in review; it then counts in possible runs alone.
     stretch
-        (n,) number of the gap-free stretch of one record that each beat lies in; beats of one lie together.
+        (n,) number of the gap-free stretch of one record that each beat lies in; its beats are successive rows.
     cell
         (n,) strip or record that each beat lies in.
     n_cells
@@ -75,13 +77,18 @@ def ectopy(
     accepted = np.bincount(cell[code >= 0], minlength=n_cells)
     result: dict[str, Float64Array | IntArray] = {}
     for k, name in enumerate(ectopic, start=1):
-        own = np.bincount(cell[code == k], minlength=n_cells)
-        burden = np.divide(own, accepted, out=np.full(n_cells, np.nan), where=accepted > 0)
+        count = np.bincount(cell[code == k], minlength=n_cells)
+        burden = np.divide(count, accepted, out=np.full(n_cells, np.nan), where=accepted > 0)
         found = [
             burden,
             np.bincount(cell[start[(code[start] == k) & (length == 2)]], minlength=n_cells),
             *_runs(code == k, start, length, cell, n_cells),
-            *(np.bincount(cell[_every(code, stretch, start, length, k, beats)], minlength=n_cells) for beats in (2, 3)),
+            *(
+                np.bincount(
+                    cell[_every(code, stretch, start=start, length=length, k=k, beats=beats)], minlength=n_cells
+                )
+                for beats in (2, 3)
+            ),
             *_runs(called == k, *possible, cell, n_cells),
         ]
         result |= {f"{pattern}_{name}": values for pattern, values in zip(PATTERNS, found, strict=True)}
@@ -96,22 +103,22 @@ def _same(code: IntArray, stretch: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _runs(
-    own: npt.NDArray[np.bool_], start: IntArray, length: IntArray, cell: IntArray, n_cells: int
+    members: npt.NDArray[np.bool_], start: IntArray, length: IntArray, cell: IntArray, n_cells: int
 ) -> tuple[IntArray, IntArray]:
-    """Return number and longest length (n_cells,) of the runs of at least `RUN_BEATS` beats that are `own`."""
-    is_run = own[start] & (length >= RUN_BEATS)
+    """Return number and longest length (n_cells,) of the runs of at least `RUN_BEATS` beats that are `members`."""
+    is_run = members[start] & (length >= RUN_BEATS)
     longest = np.zeros(n_cells, dtype=np.int64)
     np.maximum.at(longest, cell[start[is_run]], length[is_run])
     return np.bincount(cell[start[is_run]], minlength=n_cells), longest
 
 
-def _every(code: IntArray, stretch: IntArray, start: IntArray, length: IntArray, k: int, beats: int) -> IntArray:
+def _every(code: IntArray, stretch: IntArray, *, start: IntArray, length: IntArray, k: int, beats: int) -> IntArray:
     """Return the first beats of stretches in which one beat in so many is of class k and the others are not ectopic.
 
     `start` and `length` are those of the runs of one code within one stretch.
     """
     single: IntArray = start[(code[start] == k) & (length == 1)]
-    # The next single beat of the class comes so many beats later, and all between are accepted and not ectopic.
+    # The next single beat of the class comes the given number of beats later; all between are accepted and not ectopic.
     plain = np.concatenate([[0], np.cumsum(code == 0)])
     here, after = single[:-1], single[1:]
     follows = (after - here == beats) & (stretch[after] == stretch[here])

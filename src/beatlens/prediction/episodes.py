@@ -1,10 +1,12 @@
 """Episodes as a Holter report names them: runs of ectopic beats with their rate, and pauses.
 
-A run is of three or more accepted beats of one ectopic class that follow each other, a pause an RR interval beyond
-`PAUSE_S` between accepted beats. Where beats in review take part, by the class they are called, the episode is
-"possible" and has a row of its own: it may hold a run of accepted beats, or be none. Nothing goes on over a gap, a
-stretch in which beats can't be told (`beatlens.signals.unreadable_stretches`) or the end of a record; a pause may be
-quiet or flat, but not exactly constant, as where an electrode is off.
+A run is three or more successive accepted beats of one ectopic class. A pause is an RR interval longer than `PAUSE_S`
+between accepted beats. Where beats in review take part, by their predicted class, the episode is called possible and
+has a row of its own. It may contain a run of accepted beats, or turn out to be none.
+
+No episode continues over a gap, the end of a record, or a stretch in which beats can't be told
+(`beatlens.signals.unreadable_stretches`). The signal in a pause may be quiet or flat, but not exactly constant, as it
+is where an electrode is off.
 """
 
 from __future__ import annotations
@@ -66,16 +68,16 @@ def _after(beats: pd.DataFrame, gap_s: float) -> BoolArray:
 
 
 def _over_stretch(beats: pd.DataFrame, stretches: pd.DataFrame) -> BoolArray:
-    """Tell which beats (n,) have part of a stretch between them and the beat before."""
+    """Tell for which beats (n,) part of a stretch lies between them and the beat before."""
     result = np.zeros(len(beats), dtype=bool)
-    own = stretches.groupby(["corpus", "record"], sort=False).indices
+    of_record = stretches.groupby(["corpus", "record"], sort=False).indices
     for key, rows in beats.groupby(["corpus", "record"], sort=False).indices.items():
-        if key in own:
+        if key in of_record:
             time = beats["r_time_s"].to_numpy(dtype=np.float64)[rows]
             start, end = (
-                np.sort(stretches[name].to_numpy(dtype=np.float64)[own[key]]) for name in ("start_s", "end_s")
+                np.sort(stretches[name].to_numpy(dtype=np.float64)[of_record[key]]) for name in ("start_s", "end_s")
             )
-            # A stretch from R to R begins and ends at beats, to the rounding of its times.
+            # A stretch from R to R begins and ends at beats, up to the rounding of its times.
             begun = np.searchsorted(start, time[1:] - 0.01)
             result[rows[1:]] = begun > np.searchsorted(end, time[:-1] + 0.01)
     return result
@@ -153,7 +155,7 @@ def _rows(
     return pd.DataFrame(columns)[list(EPISODE_COLUMNS)]
 
 
-def in_words(kind: str, name: str, start_s: float, end_s: float, n_beats: int, n_review: int, rate: float) -> str:
+def in_words(kind: str, name: str, *, start_s: float, end_s: float, n_beats: int, n_review: int, rate: float) -> str:
     """Say what an episode is, such as "run of 9 V at 200/min from 12.3 s"."""
     review = f", {n_review} in review" if n_review else ""
     if kind.endswith("pause"):

@@ -1,8 +1,9 @@
-"""What the records look like that a model learnt from, and what a record is that looks otherwise.
+"""What the records that a model learnt from look like, and which records are unlike them.
 
-A network says a class of anything. Of a record unlike all that it was taught (no lead that it knows, too low a rate,
-amplitudes far off, upside down, shapes far from every prototype) no beat is accepted, and the record has its remark.
-Limits rest on training patients alone: on the scales of their leads, and on what cross-fitting says of them.
+A network gives a class to anything. So no beat is accepted of a record that is unlike all that the network learnt from:
+no lead that it knows, too low a rate, amplitudes far off, upside down, or shapes far from every prototype. A remark
+says which. The limits rest on training patients alone: on the scales of their leads, and on what cross-fitting says of
+them.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ BoolArray = npt.NDArray[np.bool_]
 
 QUANTILES = (0.01, 0.99)
 FACTOR = 2.0
-"""An amplitude is far off beyond `FACTOR` times these quantiles of the training patients."""
+"""An amplitude is far off where it lies `FACTOR` times beyond these quantiles of the training patients."""
 MOST = 0.5
-"""Share of a record's beats that is most of them."""
+"""A larger share of a record's beats counts as most of them."""
 MUCH, LIKE = 0.5, 0.7
-"""An upside-down beat, turned over, is like prototypes of the usual class by `LIKE`, and more than as it is by `MUCH`.
-
-Of pieces of 10 s of MIT-BIH none is upside down as it is, neither of DS1 (3,957 pieces; the largest share of such beats
-is .18) nor of the paced records (.23); once turned over 2,545 of DS1 are, and 16 of its 22 records as a whole.
+"""A beat is upside down if, turned over, its similarity to prototypes of the usual class is at least `LIKE`, and higher
+by `MUCH` than as it is. Of MIT-BIH's pieces of 10 s none counts as upside down: in DS1 (3,957 pieces) the largest share
+of such beats is .18, in the paced records .23. Turned over, 2,545 pieces of DS1 count as such, and 16 of its 22 records
+as a whole.
 """
 COMPARED_BEATS = 301
-"""Beats, evenly spread over a record, that are turned over."""
+"""Beats, evenly spread over a record, that are examined."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ class Familiar:
     Attributes
     ----------
     scale_mv
-        Usual scale of each lead that some training record has, in mV: the median over patients.
+        Usual scale in mV of each lead that any training record has: the median over patients.
     amplitude
-        Least and largest amplitude, in units of the usual one, that isn't far off (`amplitude`).
+        Smallest and largest amplitude that aren't far off, in units of the usual one (`amplitude`).
     far_share
-        Share of beats far from prototypes above which a record's shapes are others.
+        Where a larger share of beats is far from prototypes, the record's shapes are unlike those of training.
     """
 
     scale_mv: Mapping[str, float]
@@ -77,9 +78,9 @@ class Familiar:
 
 
 def amplitude(leads: Sequence[str], scale: Sequence[float], usual: Mapping[str, float]) -> float:
-    """Return the sum of a record's lead scales over that of the usual ones; a gain that is wrong multiplies it.
+    """Return the sum of a record's lead scales over that of the usual ones. A wrong gain multiplies it.
 
-    One lead alone may be tiny, where it stands at right angles to the heart's axis; their sum isn't.
+    A single lead may be tiny where it is at right angles to the heart's axis. The sum isn't.
     """
     return float(sum(scale) / sum(usual[lead] for lead in leads))
 
@@ -110,10 +111,10 @@ def fit_familiar(
         Where no training record has one of the leads.
     """
     train = records.loc[records["split"] == "train", ["corpus", "record", "patient"]]
-    own = train.merge(scales[["corpus", "record", "leads", "lead_scale"]], on=["corpus", "record"], validate="1:1")
+    scaled = train.merge(scales[["corpus", "record", "leads", "lead_scale"]], on=["corpus", "record"], validate="1:1")
     found: dict[str, dict[str, list[float]]] = {lead: {} for lead in leads}
     listed = []
-    for row in own.itertuples(index=False):
+    for row in scaled.itertuples(index=False):
         values = dict(zip(row.leads.split(";"), map(float, row.lead_scale.split(";")), strict=True))
         listed.append({lead: value for lead, value in values.items() if lead in found})
         for lead, value in listed[-1].items():
@@ -153,14 +154,15 @@ def unlike(
         return []
     found: dict[str, str] = {}
     settings = SignalSettings(**signal)
-    cut, high_cut = highest_cut(inputs.fs_file, settings.fs), settings.band_hz[1]
+    record = inputs.record
+    cut, high_cut = highest_cut(record.fs_file, settings.fs), settings.band_hz[1]
     if cut < high_cut:
-        found["rate"] = f"{inputs.fs_file:g} Hz hold nothing above {cut:g} Hz; the model knows up to {high_cut:g} Hz"
-    known = familiar.known(inputs.leads)
+        found["rate"] = f"{record.fs_file:g} Hz hold nothing above {cut:g} Hz; the model knows up to {high_cut:g} Hz"
+    known = familiar.known(record.leads)
     if not known:
-        found["leads"] = f"{', '.join(inputs.leads)}; the model learnt from {', '.join(familiar.scale_mv)}"
+        found["leads"] = f"{', '.join(record.leads)}; the model learnt from {', '.join(familiar.scale_mv)}"
     else:
-        names, scale = [inputs.leads[k] for k in known], [float(inputs.lead_scale[k]) for k in known]
+        names, scale = [record.leads[k] for k in known], [float(record.lead_scale[k]) for k in known]
         ratio, (low, high) = amplitude(names, scale, familiar.scale_mv), familiar.amplitude
         if not low <= ratio <= high:
             found["amplitude"] = (
@@ -172,25 +174,25 @@ def unlike(
     share = float(far.mean())
     if share > familiar.far_share:
         found["shapes"] = f"{100 * share:.0f} % of the beats are far from every prototype"
-    return [Remark(inputs.corpus, inputs.record, f"unlike:{name}", detail) for name, detail in found.items()]
+    return [Remark(record.corpus, record.record, f"unlike:{name}", detail) for name, detail in found.items()]
 
 
 def turned(inputs: RecordInputs, spec: InputSpec) -> BoolArray:
     """Tell which of a record's beats are upside down, (m,) of up to `COMPARED_BEATS`.
 
-    Turned over such a beat is like prototypes of the usual class (the first), by `LIKE`, and more than as it is, by
-    `MUCH`, and more than it is like any prototype as it is. So are most of its leads, each by itself: an axis that no
-    training patient has turns some of them. Prototypes of the beat's own patient aren't looked at.
+    Turned over, such a beat resembles prototypes of the usual class (the first) by at least `LIKE`, by `MUCH` more than
+    as it is, and more than it resembles any prototype as it is. The same must hold for most of its leads, each by
+    itself, since an unusual axis of the heart turns single leads over. Prototypes of the beat's patient are left out.
     """
     from beatlens.inputs.network_inputs import record_products
 
     rows = np.unique(np.linspace(0, len(inputs) - 1, min(COMPARED_BEATS, len(inputs))).astype(np.int64))
-    dots, norm2, present, bank = record_products(inputs.waves[rows], inputs.leads, spec.bank)
-    usual = (bank.labels == spec.classes[0]) & (bank.patients != inputs.patient)
+    dots, norm2, present, bank = record_products(inputs.waves[rows], inputs.record.leads, spec.bank)
+    usual = (bank.labels == spec.classes[0]) & (bank.patients != inputs.record.patient)
 
     def nearest(sign: int, of: BoolArray, leads: BoolArray) -> FloatArray:
         """Return the similarity of each beat, turned over or not, to the nearest of some prototypes."""
-        result: FloatArray = combine(sign * dots, norm2, leads, bank, inputs.patient)[:, of].max(axis=1)
+        result: FloatArray = combine(sign * dots, norm2, leads, bank, inputs.record.patient)[:, of].max(axis=1)
         return result
 
     if not usual.any():

@@ -1,4 +1,4 @@
-"""What a model learnt from, in numbers and in words: a prediction is worth no more than what stands behind it."""
+"""What a model learnt from, in numbers and in words. A prediction is worth no more than that."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DRAWS, LEVEL = 1000, 0.95
 """Resamples of patients behind an interval of a score, and its coverage."""
 
 Counts = tuple[tuple[str, int], ...]
-"""Names with counts, in an order of their own, which JSON's objects wouldn't keep."""
+"""Names with counts in a given order, as pairs, since JSON's objects wouldn't keep the order."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,13 @@ class Origin:
     corpora
         Those that gave beats first, then those that gave noise.
     beats
-        Class ids, each with the beats of it that the network learnt from.
+        Class ids with the number of beats that the network learnt from.
     leads
-        Leads, each with the training records that have it; only those that some have.
+        Leads with the number of training records that have them; leads that none has are left out.
     rates_hz
-        Rates of record files in Hz, each with the training records that have it.
+        Rates of record files in Hz, with the number of training records that have them.
     scores
-        Of patients left out (`held_out_scores`): those of the beats found, so that missed ones don't count.
+        Scores in patients left out (`held_out_scores`), over detected beats; missed ones don't count.
     """
 
     corpora: tuple[CorpusOrigin, ...]
@@ -171,22 +171,22 @@ def origin_of(
     found = []
     for kind, rows in taken.items():
         for corpus in corpora:
-            own = rows[rows["corpus"] == corpus["name"]]
-            if len(own):
+            of_corpus = rows[rows["corpus"] == corpus["name"]]
+            if len(of_corpus):
                 found.append(
                     CorpusOrigin(
                         name=corpus["name"],
                         made=is_made(corpus),
                         noise=kind == "noise",
-                        records=len(own),
-                        patients=own["patient"].nunique(),
-                        hours=float(own["duration_s"].sum()) / 3600,
+                        records=len(of_corpus),
+                        patients=of_corpus["patient"].nunique(),
+                        hours=float(of_corpus["duration_s"].sum()) / 3600,
                         licence=corpus.get("licence") or "",
                         attribution=corpus.get("attribution") or "",
                     )
                 )
     listed = [set(text.split(";")) for text in taken["train"]["leads"]]
-    count = [(lead, sum(lead in own for own in listed)) for lead in leads]
+    count = [(lead, sum(lead in record_leads for record_leads in listed)) for lead in leads]
     rates = taken["train"]["fs"].value_counts().sort_index()
     return Origin(
         corpora=tuple(found),

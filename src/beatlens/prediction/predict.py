@@ -1,4 +1,4 @@
-"""Predictions of a shard: record by record, in chunks of a fixed size, so that no number depends on the shards."""
+"""Predictions of a shard: record by record, in chunks of a fixed size. So no result depends on the shards."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float32]
 
 CHUNK_BEATS = 512
-"""Targets in one pass of the network: larger batches drown in page faults with the default allocator."""
+"""Targets in one pass of the network. With larger batches the default allocator spends its time on page faults."""
 
 __all__ = [
     "CHUNK_BEATS", "NetworkOutputs", "network_outputs", "predict_beats", "predict_record", "prediction_columns",
@@ -62,7 +62,7 @@ class NetworkOutputs:
 
 
 def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, device: str = "cpu") -> NetworkOutputs:
-    """Run the network over a record; each chunk also encodes the neighbours that its targets' windows reach.
+    """Run the network over a record. Each chunk also encodes the neighbours in its targets' windows.
 
     Parameters
     ----------
@@ -86,30 +86,30 @@ def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, d
     half = spec.beats.context // 2
     logits = np.empty((len(inputs), len(spec.classes)), dtype=np.float32)
     gates = np.empty(len(inputs), dtype=np.float32)
-    lead_ids = torch.from_numpy(inputs.lead_ids).to(device)
-    typical = torch.from_numpy(inputs.typical).to(device)
+    lead_ids = torch.from_numpy(inputs.record.lead_ids).to(device)
+    typical = torch.from_numpy(inputs.record.typical).to(device)
     with torch.inference_mode():
         for start in range(0, len(inputs), CHUNK_BEATS):
             stop = min(start + CHUNK_BEATS, len(inputs))
             low, high = max(start - half, 0), min(stop + half, len(inputs))
-            n, n_leads = high - low, len(inputs.leads)
+            n, n_leads = high - low, len(inputs.record.leads)
             waves = torch.from_numpy(inputs.waves[low:high].reshape(n * n_leads, -1)).to(device)
             encoded = network.encode_leads(waves, typical.repeat(n, 1)).view(n, n_leads, -1)
             present = torch.ones((n, n_leads), dtype=torch.bool, device=device)
             # Slots beyond a window's length hold row 0 of the record, which may lie outside the chunk: never read.
-            windows = np.clip(inputs.windows[start:stop] - low, 0, n - 1)
+            windows = np.clip(inputs.record.windows[start:stop] - low, 0, n - 1)
             logit, gate = network.classify(
                 network.mix_leads(encoded, present, lead_ids),
-                torch.from_numpy(inputs.rr[low:high]).to(device),
+                torch.from_numpy(inputs.record.rr[low:high]).to(device),
                 torch.from_numpy(features[start:stop]).to(device),
                 torch.from_numpy(windows).to(device),
-                torch.from_numpy(inputs.lengths[start:stop]).to(device),
-                torch.from_numpy(inputs.positions[start:stop]).to(device),
+                torch.from_numpy(inputs.record.lengths[start:stop]).to(device),
+                torch.from_numpy(inputs.record.positions[start:stop]).to(device),
             )
             logits[start:stop] = logit.cpu().numpy()
             gates[start:stop] = gate.cpu().numpy()
     if not np.isfinite(logits).all():
-        raise ValueError(f"{inputs.corpus}/{inputs.record}: logits that are not finite; expected finite inputs")
+        raise ValueError(f"{inputs.record.name}: logits that are not finite; expected finite inputs")
     alike = look_alikes_of(logits, inputs.waves, spec.geometry, spec.classes, spec.look_alikes)
     if alike is not None:
         logits = logits + alike.shift(logits, alike.say(inputs.waves[:, :, alike.samples], np.arange(len(inputs))))
@@ -148,6 +148,7 @@ def predict_beats(
     splits: Mapping[tuple[str, str], str],
     bundle: Bundle,
     network: HybridNet,
+    *,
     device: str = "cpu",
     beside: Beside | None = None,
 ) -> pd.DataFrame:
@@ -168,7 +169,7 @@ def predict_beats(
     device
         ``cpu`` or ``cuda``; noted in the table's attributes.
     beside
-        Takes what later stages need beside the table; None where nothing does.
+        Collects what later stages need beside the table; None where it isn't needed.
 
     Returns
     -------
@@ -178,11 +179,9 @@ def predict_beats(
 
     parts = []
     for inputs in prepare(shard, beats, bundle.spec):
-        split = splits.get((inputs.corpus, inputs.record))
+        split = splits.get((inputs.record.corpus, inputs.record.record))
         if split is None:
-            raise ValueError(
-                f"{shard.path}: {inputs.corpus}/{inputs.record} is not in the record table; expected a split"
-            )
+            raise ValueError(f"{shard.path}: {inputs.record.name} is not in the record table; expected a split")
         table, found = predict_record(inputs, split, bundle, network, device)
         parts.append(table)
         if beside is not None:
@@ -207,7 +206,9 @@ def predict_record(
     far = bundle.thresholds.far(probability, found.distance)
     found = replace(found, remarks=tuple(unlike(inputs, bundle.spec, bundle.familiar, far, bundle.signal)))
     quality, codes = inputs.beats["reason"].tolist(), [remark.remark for remark in found.remarks]
-    reason = reasons(probability, noise, found.distance, quality, bundle.thresholds, codes)
+    reason = reasons(
+        probability, noise=noise, distance=found.distance, quality=quality, thresholds=bundle.thresholds, record=codes
+    )
     known = ["beat_id", "corpus", "record", "patient", "r_sample", "r_time_s", "label", "matched", "label_source"]
     table = inputs.beats[known].copy()
     table["split"] = split

@@ -1,4 +1,4 @@
-"""What is to be known of a record beside its beats, as columns of its row: stretches, episodes, remarks."""
+"""What a record's row says beside its beats: columns of stretches, episodes and remarks."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def with_notes(
         total = long[long["kind"] == kind].groupby(KEY)["length"].sum()
         columns[f"{kind}_s"] = total.reindex(index, fill_value=0.0).to_numpy()
     for name in ectopic:
-        own = episodes[(episodes["kind"] == "run") & (episodes["class"] == name)]
-        columns[f"fastest_run_{name}"] = own.groupby(KEY)["rate_per_min"].max().reindex(index).to_numpy()
+        class_runs = episodes[(episodes["kind"] == "run") & (episodes["class"] == name)]
+        columns[f"fastest_run_{name}"] = class_runs.groupby(KEY)["rate_per_min"].max().reindex(index).to_numpy()
     pauses = episodes[episodes["kind"] == "pause"]
     seconds = (pauses["end_s"] - pauses["start_s"]).groupby([pauses[name] for name in KEY])
     columns["n_pauses"] = seconds.size().reindex(index, fill_value=0).to_numpy()
     columns["longest_pause_s"] = seconds.max().reindex(index, fill_value=0.0).to_numpy()
-    codes = remarks.groupby(KEY)["remark"].agg(lambda own: ";".join(sorted(set(own))))
+    codes = remarks.groupby(KEY)["remark"].agg(lambda of_record: ";".join(sorted(set(of_record))))
     columns["remarks"] = [codes.get(key, "") for key in index]
     return records.assign(**columns)
 

@@ -1,10 +1,12 @@
 """From beats to strips and records, in a way that doesn't hide ectopy.
 
-A strip is present in a class if one of its accepted beats is; beats under review are counted apart, by predicted class.
-``p_<class>`` is 1 - prod(1 - p) over accepted beats: the probability that at least one is of the class if they erred
-independently. They don't, so that it is an upper bound for a long strip; it is 0 for a strip without accepted beats.
-What one false beat among thousands does to ``pred`` shows in the burden and patterns of ectopy
-(`beatlens.prediction.ectopy`).
+A class is present in a strip if one of its accepted beats is of the class. Beats in review are counted apart, by
+predicted class. ``p_<class>`` is 1 - prod(1 - p) over accepted beats: the probability that at least one is of the class
+if their errors were independent. They aren't, so it is too high for a long strip. It is 0 for a strip without accepted
+beats.
+
+One false beat among thousands is enough for a class in ``pred``. The burden and the patterns of ectopy
+(`beatlens.prediction.ectopy`) show how much there is.
 """
 
 from __future__ import annotations
@@ -96,6 +98,7 @@ def aggregate(
     beats: pd.DataFrame,
     annotated: pd.DataFrame,
     records: pd.DataFrame,
+    *,
     classes: Sequence[str],
     length_s: float | None,
     ectopic: Sequence[str],
@@ -170,7 +173,7 @@ def aggregate(
     result["reason"] = _joined(cell[review], beats["reason"].to_numpy()[review], n)
     own = [name for name in classes if name in ectopic]
     sequence = np.cumsum(sequence_starts(beats, stretches, gap_s), dtype=np.int64)
-    counted = ectopy(pred, review, sequence, cell, n, own)
+    counted = ectopy(pred, review, stretch=sequence, cell=cell, n_cells=n, ectopic=own)
     return result.assign(**counted)[stretch_columns(classes, ectopic)]
 
 

@@ -12,7 +12,7 @@ FloatArray = npt.NDArray[np.float32]
 
 EXAMPLES = 5
 LEAD_PROTOTYPES = 2
-"""Prototypes of a class that a lead has first claim to: two, so that a beat's own patient may be left out."""
+"""Prototypes of a class that each lead should have: two, so that one is left when the beat's patient is left out."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class PrototypeSettings:
     max_per_patient
         Of those, from one patient.
     min_members
-        Beats a cluster needs; less for classes that have fewer, down to one.
+        Beats that a cluster needs; in a class without so many, fewer, down to one.
     top_similar
         Similarities that the network's top mean of a class averages.
     max_members
-        Beats of one patient, class and set of leads that are clustered; a random sample of larger ones.
+        Most beats of one patient, class and set of leads that are clustered; of more, a random sample.
     """
 
     per_class: int
@@ -138,16 +138,16 @@ def clusters_of(
 def choose(clusters: Sequence[Cluster], quota: int, max_per_patient: int) -> list[Cluster]:
     """Choose clusters of one class: every patient's largest first, then the second ones, until the quota is full.
 
-    Clusters that a lead needs go before others, so that each lead the class is seen in has `LEAD_PROTOTYPES` as far as
-    the quota goes: in a lead without any, a beat would be compared with no prototype of its class, and long records of
-    two leads would leave no room for short ones of twelve.
+    Clusters that a lead needs go first, so that each lead in which the class is seen has `LEAD_PROTOTYPES`, as far as
+    the quota allows. Without this, long records of two leads would leave no room for short ones of twelve, and a beat
+    in a lead without prototypes would be compared with none of its class.
     """
     ranked: dict[tuple[str, str], list[Cluster]] = {}
     for cluster in sorted(clusters, key=lambda entry: (-entry.size, entry.beat_ids[0])):
         ranked.setdefault((cluster.corpus, cluster.patient), []).append(cluster)
     result: list[Cluster] = []
     for turn in range(max_per_patient):
-        candidates = [own[turn] for own in ranked.values() if len(own) > turn]
+        candidates = [of_patient[turn] for of_patient in ranked.values() if len(of_patient) > turn]
         result += sorted(candidates, key=lambda entry: (-entry.size, entry.beat_ids[0]))
     count: dict[str, int] = {}
     needed: list[int] = []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.seeds import derive_seed
 from beatlens.inputs.labelled_records import clean_beats, records_of_split, split_beats
 from beatlens.inputs.network_inputs import InputSpec, RecordInputs, prepare_record, record_similarities
@@ -28,6 +28,7 @@ __all__ = ["PrototypeSettings", "mine", "training_patients"]
 def mine(
     shards: Sequence[Shard],
     records: pd.DataFrame,
+    *,
     classes: tuple[str, ...],
     leads: tuple[str, ...],
     geometry: BeatGeometry,
@@ -96,14 +97,21 @@ def mine(
 def training_patients(shards: Sequence[Shard], records: pd.DataFrame, spec: InputSpec) -> Iterator[list[RecordInputs]]:
     """Yield the records of one patient of the split ``train`` after the other."""
     for _, listed in records[records["split"] == "train"].groupby(["corpus", "patient"]):
-        own = split_beats(shards, set(zip(listed["corpus"], listed["record"], strict=True)))
-        yield [prepare_record(shard, table, spec) for shard, table in own]
+        tables = split_beats(shards, set(zip(listed["corpus"], listed["record"], strict=True)))
+        yield [prepare_record(shard, table, spec) for shard, table in tables]
 
 
-def _gather(
-    loaded: Sequence[RecordInputs], classes: tuple[str, ...]
-) -> dict[tuple[str, str, str, tuple[str, ...]], Group]:
-    groups: dict[tuple[str, str, str, tuple[str, ...]], Group] = {}
+class GroupKey(NamedTuple):
+    """Whose beats are clustered together."""
+
+    label: str
+    corpus: str
+    patient: str
+    leads: tuple[str, ...]
+
+
+def _gather(loaded: Sequence[RecordInputs], classes: tuple[str, ...]) -> dict[GroupKey, Group]:
+    groups: dict[GroupKey, Group] = {}
     for inputs in loaded:
         beats = inputs.beats
         clean = clean_beats(beats)
@@ -114,12 +122,12 @@ def _gather(
             rows = np.flatnonzero(clean & (labels == name))
             if not len(rows):
                 continue
-            key = (name, inputs.corpus, str(beats["patient"].iloc[0]), inputs.leads)
+            key = GroupKey(name, inputs.record.corpus, str(beats["patient"].iloc[0]), inputs.record.leads)
             group = groups.setdefault(key, Group([], [], [], [], []))
             group.waves.append(inputs.waves[rows])
             group.beat_ids += [ids[k] for k in rows]
-            group.records += [inputs.record] * len(rows)
-            group.scales += [inputs.lead_scale] * len(rows)
+            group.records += [inputs.record.record] * len(rows)
+            group.scales += [inputs.record.lead_scale] * len(rows)
             group.rr.append(rr[rows])
     return groups
 
@@ -160,7 +168,7 @@ def _describe(
     nearest: list[list[str]] = [[] for _ in chosen]
     noise = np.zeros((len(chosen), 2), dtype=np.int64)  # noisy beats, all beats
     for inputs in loaded:
-        similarities = record_similarities(inputs.waves, inputs.leads, bank, inputs.patient)
+        similarities = record_similarities(inputs.waves, inputs.record.leads, bank, inputs.record.patient)
         labels = inputs.beats["label"].to_numpy()
         seen = np.isfinite(similarities).any(axis=1)
         noisy = ~clean_beats(inputs.beats)[seen]

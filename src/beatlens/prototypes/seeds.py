@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from beatlens.beats.rr_intervals import RR_COLUMNS, BeatSettings
+from beatlens.beats.rr_intervals import RR_COLUMNS
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.seeds import derive_seed
 from beatlens.core.text_tables import read_rows
 from beatlens.inputs.labelled_records import split_beats
@@ -69,8 +70,8 @@ def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> 
     shards
         All shards.
     seeds
-        beat_id and label. An id may be that of a detected beat, or of the annotated one that it matches; the bank holds
-        detected ones.
+        beat_id and label. An id is that of a detected beat or of the annotated beat that it matches; the bank holds the
+        detected beat.
     spec
         How inputs are made.
 
@@ -93,15 +94,16 @@ def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> 
     found: dict[str, str] = {}
     for shard, table in split_beats(shards, {(c[0], c[1]) for c in records if len(c) == 2}):
         inputs = prepare_record(shard, table, spec)
-        columns = [spec.leads.index(lead) for lead in inputs.leads]
+        columns = [spec.leads.index(lead) for lead in inputs.record.leads]
         annotated = table["corpus"] + "/" + table["record"] + "/" + table["matched_r_sample"].astype(str)
         for row, (beat, own) in enumerate(zip(annotated.where(table["matched"]), table["beat_id"], strict=True)):
-            # A detected beat's own id comes before that of an annotated beat which another detection matches.
+            # Where one id is that of a detected beat and of an annotated beat that another detection matches, the first
+            # counts.
             for name in {own, beat} & set(place):
                 if name == own or name not in found:
                     waves[place[name]], present[place[name]] = 0.0, False
                     waves[place[name], columns], present[place[name], columns] = inputs.waves[row], True
-                    patients[place[name]], found[name] = inputs.patient, own
+                    patients[place[name]], found[name] = inputs.record.patient, own
     lost = sorted(set(wanted) - set(found))
     if lost:
         raise ValueError(
@@ -144,7 +146,7 @@ def similar_beats(
     columns = list(FOUND_COLUMNS[4:])
     for shard, table in split_beats(shards, records):
         inputs = prepare_record(shard, table, spec)
-        similarity = record_similarities(inputs.waves, inputs.leads, bank, "")
+        similarity = record_similarities(inputs.waves, inputs.record.leads, bank, "")
         ids = table["beat_id"].to_numpy(dtype=np.str_)
         rows = table[columns]
         for k, seed in enumerate(bank.beat_ids):

@@ -1,6 +1,6 @@
 """The label-free view of the training beats: principal components of one lead with RR ratios, and global clusters.
 
-Nothing here looks at a label but to describe what was found: whether beats that look alike are called alike.
+Labels are used only to describe the clusters: whether beats that look alike have the same label.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CLUSTER_COLUMNS = {
     "beat_id": "the beat nearest to the centre",
 }
 MAP_BEATS = 3000
-"""Beats of the map at most."""
+"""Most beats on the map."""
 BLOCK_BEATS = 4096
 """Waves that are in memory in float64 at a time."""
 
@@ -58,9 +58,9 @@ class LibrarySettings:
     clusters
         Global clusters; fewer where there are fewer than ten beats for each.
     max_patient_beats
-        Beats of one patient that the space is fitted on; a random sample of more.
+        Most beats of one patient that the space is fitted on; of more, a random sample.
     min_size, min_purity, max_noise_ratio
-        A prototype beyond one of these is called suspicious.
+        Limits; a prototype beyond one of them is called suspicious.
     """
 
     components: int
@@ -97,8 +97,8 @@ class FeatureSpace:
     mean, axes
         (T,) and (C, T) of waves scaled to norm 1.
     rr_mean, scale
-        (2,) mean of the RR ratios, and (C + 2,) by which features are divided: the first component's deviation for all
-        components, so that they keep their weights, and each ratio's own.
+        (2,) mean of the RR ratios, and (C + 2,) by which features are divided: for all components the deviation of the
+        first, so that they keep their weights, and for each ratio its deviation.
     centres
         (K, C + 2).
     """
@@ -132,7 +132,7 @@ class FeatureSpace:
 
 
 def _units(waves: FloatArray) -> Iterator[Float64Array]:
-    """Yield waves (n, T) scaled to norm 1, in float64, a block at a time: at least one, if without rows."""
+    """Yield waves (n, T) scaled to norm 1, in float64, block by block; without rows, one empty block."""
     for start in range(0, max(len(waves), 1), BLOCK_BEATS):
         values = waves[start : start + BLOCK_BEATS].astype(np.float64)
         yield values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
@@ -152,20 +152,20 @@ def sample_beats(loaded: Iterable[RecordInputs], settings: LibrarySettings, seed
     """
     import pandas as pd
 
-    from beatlens.beats.beat_table import RR_FEATURES
+    from beatlens.beats.settings import feature_columns
 
-    columns = [RR_FEATURES.index(name) - len(RR_FEATURES) for name in RR_COLUMNS]  # what says the rate comes before
+    columns = feature_columns(RR_COLUMNS)
     waves, rr, tables = [], [], []
     taken: dict[str, int] = {}
     for inputs in loaded:
-        left = settings.max_patient_beats - taken.get(inputs.patient, 0)
+        left = settings.max_patient_beats - taken.get(inputs.record.patient, 0)
         rows = np.arange(len(inputs))
         if len(rows) > left:
-            rng = np.random.default_rng(derive_seed(seed, "space", inputs.corpus, inputs.record))
+            rng = np.random.default_rng(derive_seed(seed, "space", inputs.record.corpus, inputs.record.record))
             rows = np.sort(rng.choice(rows, max(left, 0), replace=False))
-        taken[inputs.patient] = taken.get(inputs.patient, 0) + len(rows)
+        taken[inputs.record.patient] = taken.get(inputs.record.patient, 0) + len(rows)
         waves.append(inputs.waves[rows, 0])
-        rr.append(inputs.rr[rows][:, columns])
+        rr.append(inputs.record.rr[rows][:, columns])
         names = ["beat_id", "corpus", "patient", "label", "reason", "annotated_noise", "rr_before_s"]
         tables.append(inputs.beats[names].iloc[rows])
     if not tables or not sum(map(len, tables)):
@@ -208,8 +208,8 @@ def cluster_table(space: FeatureSpace, sample: BeatSample) -> pd.DataFrame:
     rows = []
     for cluster, centre in enumerate(space.centres):
         members = np.flatnonzero(assigned == cluster)
-        own = sample.table.iloc[members]
-        known = own.loc[~own["label"].isin(["", "none"]), "label"].tolist()
+        members_table = sample.table.iloc[members]
+        known = members_table.loc[~members_table["label"].isin(["", "none"]), "label"].tolist()
         mix = label_mix(known)
         main = mix.partition(":")[0]
         hits = known.count(main)
@@ -218,15 +218,15 @@ def cluster_table(space: FeatureSpace, sample: BeatSample) -> pd.DataFrame:
         rows.append(
             {
                 "cluster": cluster,
-                "size": len(own),
-                "patients": len(own[["corpus", "patient"]].drop_duplicates()),
+                "size": len(members_table),
+                "patients": len(members_table[["corpus", "patient"]].drop_duplicates()),
                 "main_label": main,
                 "purity": hits / len(known) if known else float("nan"),
                 "purity_lo": low,
                 "purity_hi": high,
                 "label_mix": mix,
                 "noise_ratio": float(noisy.to_numpy()[members].mean()) if len(members) else float("nan"),
-                "mean_rr_before_s": float(own["rr_before_s"].mean()) if len(members) else float("nan"),
+                "mean_rr_before_s": float(members_table["rr_before_s"].mean()) if len(members) else float("nan"),
                 "beat_id": "" if nearest is None else sample.table["beat_id"].iloc[nearest],
             }
         )

@@ -1,4 +1,4 @@
-"""Class templates: the typical wave of each class in each lead, over training patients who count once each."""
+"""Class templates: the typical wave of each class in each lead. Each training patient counts once."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def class_templates(
     for records in patients:
         for k, name in enumerate(classes):
             for place, lead in enumerate(leads):
-                own = [_millivolts(inputs, name, lead) for inputs in records if lead in inputs.leads]
-                waves = np.concatenate([np.zeros((0, geometry.length), dtype=np.float32), *own])
+                waves_of_record = [_millivolts(inputs, name, lead) for inputs in records if lead in inputs.record.leads]
+                waves = np.concatenate([np.zeros((0, geometry.length), dtype=np.float32), *waves_of_record])
                 if len(waves):
                     medians[k][place].append(np.median(waves, axis=0).astype(np.float32))
                     beats[k, place] += len(waves)
@@ -108,7 +108,7 @@ def class_templates(
 
 
 def _millivolts(inputs: RecordInputs, name: str, lead: str) -> FloatArray:
-    place = inputs.leads.index(lead)
+    place = inputs.record.leads.index(lead)
     rows = np.flatnonzero(clean_beats(inputs.beats) & (inputs.beats["label"] == name).to_numpy())
-    waves: FloatArray = inputs.waves[rows, place] * inputs.lead_scale[place]
+    waves: FloatArray = inputs.waves[rows, place] * inputs.record.lead_scale[place]
     return waves

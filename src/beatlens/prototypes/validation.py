@@ -25,10 +25,15 @@ SUMMARY_COLUMNS = (
 def validate(library: pd.DataFrame, settings: LibrarySettings) -> pd.DataFrame:
     """Say of each prototype what makes it suspicious, "" where nothing does.
 
-    ``small``: fewer beats than ``library.min_size``; ``impure``: the beats of other patients that it is nearest to are
-    rather of other classes, surely so (the upper end of the purity's interval lies below ``library.min_purity``);
-    ``noisy``: too many of the beats that it is nearest to are noise; ``lonely``: it is nearest to no beat of another
-    patient.
+    The beats that a prototype is nearest to are called its neighbours.
+
+    ==========  ====================================================================================================
+    ``small``   its cluster has fewer beats than ``library.min_size``
+    ``impure``  neighbours in other patients are mostly of other classes: the upper end of the purity's interval is
+                below ``library.min_purity``
+    ``noisy``   too many neighbours are noise (``library.max_noise_ratio``)
+    ``lonely``  it has no neighbour in another patient
+    ==========  ====================================================================================================
 
     Parameters
     ----------
@@ -55,21 +60,21 @@ def summarise(library: pd.DataFrame, validation: pd.DataFrame, classes: Sequence
 
     rows = []
     for name in classes:
-        own = library[library["class"] == name]
-        weights = own["neighbours"].to_numpy(dtype=np.float64)
-        noise = own["noise_ratio"].to_numpy(dtype=np.float64)
+        of_class = library[library["class"] == name]
+        weights = of_class["neighbours"].to_numpy(dtype=np.float64)
+        noise = of_class["noise_ratio"].to_numpy(dtype=np.float64)
         known = np.isfinite(noise) & (weights > 0)
         rows.append(
             {
                 "class": name,
-                "prototypes": len(own),
-                "patients": len(own[["corpus", "patient"]].drop_duplicates()),
-                "beats": int(own["size"].sum()),
-                "median_size": float(own["size"].median()),
-                "median_purity": float(own["purity"].dropna().median()),
-                "least_purity": float(own["purity"].min()),
+                "prototypes": len(of_class),
+                "patients": len(of_class[["corpus", "patient"]].drop_duplicates()),
+                "beats": int(of_class["size"].sum()),
+                "median_size": float(of_class["size"].median()),
+                "median_purity": float(of_class["purity"].dropna().median()),
+                "least_purity": float(of_class["purity"].min()),
                 "noise_ratio": float(np.average(noise[known], weights=weights[known])) if known.any() else np.nan,
-                "suspicious": int((validation.loc[own.index, "suspicious"] != "").sum()),
+                "suspicious": int((validation.loc[of_class.index, "suspicious"] != "").sum()),
             }
         )
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))

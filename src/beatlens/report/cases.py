@@ -27,9 +27,9 @@ def case_sections(inputs: ReportInputs) -> list[dict[str, Any]]:
         return []
     groups = []
     for name in [*inputs.classes, *sorted(set(facts["class"]) - set(inputs.classes))]:
-        own = facts[facts["class"] == name].to_dict("records")
-        if own:
-            groups.append({"name": name, "cases": [_case(row, inputs) for row in own]})
+        of_class = facts[facts["class"] == name].to_dict("records")
+        if of_class:
+            groups.append({"name": name, "cases": [_case(row, inputs) for row in of_class]})
     return groups
 
 

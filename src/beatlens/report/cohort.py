@@ -22,10 +22,12 @@ def cohort_section(inputs: ReportInputs) -> dict[str, Any] | None:
         return None
     classes = []
     for name in inputs.classes:
-        own = parts[parts["class"] == name]
-        largest = own.reindex(own["correct"].abs().sort_values(ascending=False, kind="stable").index).head(LARGEST)
-        if len(own):
-            n = int(own["n_correct"].max())
+        of_class = parts[parts["class"] == name]
+        largest = of_class.reindex(of_class["correct"].abs().sort_values(ascending=False, kind="stable").index).head(
+            LARGEST
+        )
+        if len(of_class):
+            n = int(of_class["n_correct"].max())
             held = listing(f"{_place(row)} ({percent(row.correct)})" for row in largest.itertuples(index=False))
             classes.append(f"{name} ({plural(n, 'case')}): most is in {held}.")
     tested = parts[parts["p"].notna()]

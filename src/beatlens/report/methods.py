@@ -77,10 +77,10 @@ def _perturbations(explain: Mapping[str, Any]) -> list[str]:
     if result:
         fill, absent = BASELINE_WORDS[explain["baseline"]], explain["lead_off"] == "absent"
         text = f"What is off is filled with {fill}"
-        text += ", but a lead that is off altogether counts as one that the record hasn't got" if absent else ""
-        text += "; the rhythm is one part more" if explain["rhythm"] else ""
+        text += ", but a lead that is off altogether counts as one that the record lacks" if absent else ""
+        text += "; the rhythm is a further part" if explain["rhythm"] else ""
         result.append(f"{text}. A value is how the {explain['target']} of the predicted class changes")
-        result.append("A part's value is spread over its samples by how far the filling changes each")
+        result.append("A part's value is spread over its samples in proportion to how far the filling changes each")
     return result
 
 
@@ -119,7 +119,7 @@ def _explanations(config: Mapping[str, Any]) -> str:
             f"Fusion takes the {fusion['aggregate']} where the methods match; for differing signs its rule is "
             f"'{fusion['sign']}'"
         )
-    sentences.append("No knowledge of where a class should show enters any step")
+    sentences.append("No step uses knowledge of where a class should show")
     return "Explanations. " + ". ".join(sentences) + "."
 
 
@@ -127,11 +127,11 @@ def _look_alikes(settings: Mapping[str, Any] | None) -> str:
     if settings is None or not settings["weight"]:
         return ""
     together = listing(settings["rhythm_classes"])
-    own = f"; {together}, which rhythm tells apart, count as one there" if together else ""
+    as_one = f"; {together}, which rhythm tells apart, count as one class there" if together else ""
     return (
         f" Before that, beats of a record that have the same shape share {100 * settings['weight']:g} % of their log "
-        f"probabilities{own}. Under a perturbation a beat's look-alikes are looked for anew, among the other beats as "
-        "they are."
+        f"probabilities{as_one}. Under a perturbation a beat's look-alikes are looked for anew among the unperturbed "
+        "beats."
     )
 
 

@@ -25,14 +25,14 @@ def _stretches(inputs: ReportInputs) -> dict[str, Any] | None:
     table = inputs.record_predictions
     if table is None or "stretches" not in table:
         return None
-    own = table[table["stretches"] != ""]
-    if not len(own):
+    noted = table[table["stretches"] != ""]
+    if not len(noted):
         return None
-    seconds = own[[f"{kind}_s" for kind in KINDS]].sum(axis=1)
-    longest = own.loc[seconds.sort_values(ascending=False, kind="stable").index].head(MAX_ROWS)
+    seconds = noted[[f"{kind}_s" for kind in KINDS]].sum(axis=1)
+    longest = noted.loc[seconds.sort_values(ascending=False, kind="stable").index].head(MAX_ROWS)
     return {
-        "n": plural(len(own), "record"),
-        "n_hidden": len(own) - len(longest),
+        "n": plural(len(noted), "record"),
+        "n_hidden": len(noted) - len(longest),
         "total": duration(float(seconds.sum())),
         "rows": [{"record": f"{row.corpus}/{row.record}", "words": row.stretches} for row in longest.itertuples()],
     }
@@ -45,19 +45,22 @@ def _episodes(inputs: ReportInputs) -> dict[str, Any] | None:
     # Fast runs first, the longest of them; those that are only possible after those that are sure.
     shown = []
     for kind in ("run", "pause", "possible_run", "possible_pause"):
-        own = table[table["kind"] == kind]
+        of_kind = table[table["kind"] == kind]
         keys = {
-            "fast": own["rate_per_min"] >= FAST_PER_MIN,
-            "n": own["n_beats"],
-            "length": own["end_s"] - own["start_s"],
+            "fast": of_kind["rate_per_min"] >= FAST_PER_MIN,
+            "n": of_kind["n_beats"],
+            "length": of_kind["end_s"] - of_kind["start_s"],
         }
-        order = own.assign(**keys).sort_values(list(keys), ascending=False, kind="stable").index
-        shown.append(own.loc[order].head(MAX_ROWS // 2))
+        order = of_kind.assign(**keys).sort_values(list(keys), ascending=False, kind="stable").index
+        shown.append(of_kind.loc[order].head(MAX_ROWS // 2))
     rows = [
         {
             "record": f"{row['corpus']}/{row['record']}",
             "words": in_words(
-                *(row[name] for name in ("kind", "class", "start_s", "end_s", "n_beats", "n_review", "rate_per_min"))
+                row["kind"],
+                row["class"],
+                **{name: row[name] for name in ("start_s", "end_s", "n_beats", "n_review")},
+                rate=row["rate_per_min"],
             ),
         }
         for part in shown

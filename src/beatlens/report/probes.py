@@ -30,10 +30,10 @@ def probe_section(inputs: ReportInputs) -> dict[str, Any] | None:
     if not tables:
         return None
     table = pd.concat(tables, ignore_index=True)
-    own = table[table["bundle_sha256"] == inputs.bundle_sha256]
+    of_bundle = table[table["bundle_sha256"] == inputs.bundle_sha256]
     groups = []
     for (test, metric), question in QUESTIONS.items():
-        part = own[(own["test"] == test) & (own["metric"] == metric)]
+        part = of_bundle[(of_bundle["test"] == test) & (of_bundle["metric"] == metric)]
         rows = [
             {
                 "method": row.method,
@@ -47,4 +47,4 @@ def probe_section(inputs: ReportInputs) -> dict[str, Any] | None:
         ]
         if rows:
             groups.append({"test": test.replace("_", " "), "metric": metric, "question": question, "rows": rows})
-    return {"groups": groups, "n_stale": len(table) - len(own)}
+    return {"groups": groups, "n_stale": len(table) - len(of_bundle)}

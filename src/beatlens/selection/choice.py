@@ -50,8 +50,8 @@ def candidate_scores(tables: Tables, classes: Sequence[str], *, draws: int, leve
     Returns
     -------
     Table of `SCORE_COLUMNS`: macro-F1, accuracy and each class's F1 of every seed, and of their mean over the seeds
-    with an interval over patients; then `TO_BEST`. A standard error puts together that over patients, half the width of
-    the interval that covers `ONE_ERROR`, and with several seeds that of the mean over them.
+    with an interval over patients; then `TO_BEST`. A standard error combines that over patients (half the width of the
+    interval that covers `ONE_ERROR`) and, with several seeds, that of the mean over seeds.
 
     Raises
     ------
@@ -99,8 +99,8 @@ def candidate_scores(tables: Tables, classes: Sequence[str], *, draws: int, leve
 def _counts(tables: Tables, classes: Sequence[str]) -> Array:
     """Count beats by patient, candidate, seed, truth and prediction: (n_patients, C, S, K, K)."""
     first = next(iter(next(iter(tables.values())).values()))
-    seeds = [list(own) for own in tables.values()]
-    if any(own != seeds[0] for own in seeds):
+    seeds = [list(by_seed) for by_seed in tables.values()]
+    if any(listed != seeds[0] for listed in seeds):
         raise ValueError(
             f"candidates with the seeds {dict(zip(tables, seeds, strict=True))}; expected the same for all"
         )
@@ -132,11 +132,11 @@ def choose(scores: pd.DataFrame) -> Choice:
     """Return the first candidate that is not surely worse than the best.
 
     The rule of one standard error (Breiman, Friedman, Olshen & Stone 1984, section 3.4.3; Hastie, Tibshirani & Friedman
-    2009, section 7.10): of the candidates whose macro-F1 is at most one standard error below the highest, the first.
-    They are to be listed from the one to keep when in doubt, usually the simplest, on. The highest of several noisy
-    scores is too high by chance, the more so the more there are (Cawley & Talbot 2010), and with tens of patients most
-    differences are such chance. The standard error is that of the difference itself, over the same patients and
-    seeds: that of a score alone is mostly how much patients differ, which all candidates share.
+    2009, section 7.10): of the candidates whose macro-F1 is at most one standard error below the highest, the first. So
+    candidates should be listed in order of preference, usually the simplest first. The highest of several noisy scores
+    is too high by chance, the more so the more there are (Cawley & Talbot 2010); with tens of patients, most
+    differences are chance. The standard error is that of the difference over the same patients and seeds. That of a
+    single score mostly shows how much patients differ, which is the same for all candidates.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def choose(scores: pd.DataFrame) -> Choice:
 
 
 def overlay_text(choice: Choice, scores: pd.DataFrame, change: Mapping[str, Any], run: str, level: float) -> str:
-    """Return the choice as an overlay, which says above it what it rests on.
+    """Return the choice as an overlay, with a comment that says what it rests on.
 
     Parameters
     ----------

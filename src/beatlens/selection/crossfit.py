@@ -1,9 +1,9 @@
 """What networks of given settings say of training patients that they have not seen.
 
-Prototypes are mined and the network (with its scaler) is trained on the other folds' patients alone, as they would be
-in a run. The class calibration rests on the other folds' left-out outputs: the networks behind these have seen the
-fold's patients, but all that is fitted is a temperature and an offset a class. A score of the predictions is thus one
-of the whole procedure, not of a part of it (Stone 1974; Cawley & Talbot 2010).
+For each fold, prototypes are mined and the network (with its scaler) is trained on the patients of the other folds
+alone, as a run would do it. The class calibration rests on the left-out outputs of the other folds. The networks behind
+these have seen the fold's patients, but only a temperature and an offset for each class are fitted. So a score of the
+predictions is one of the whole procedure (Stone 1974; Cawley & Talbot 2010).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.decision.calibration import fit_class_calibration
 from beatlens.inputs.look_alikes import LookAlikeSettings
 from beatlens.inputs.network_inputs import InputSpec
 from beatlens.learning.held_out import HELD_OUT, fold_tables, labelled_outputs
-from beatlens.learning.train_and_bundle import fold_state, train_model, versions
+from beatlens.learning.train_and_bundle import TrainingJob, fold_state, train_model, versions
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards.learning_shards import SealedShard
 from beatlens.shards.record_table import records_digest, split_listing
@@ -51,7 +51,7 @@ def learning_records(
     classes
         Class ids.
     table
-        Split table to take in place of the run's own splits; its ``test`` records are as closed as the run's would be.
+        Split table to use instead of the run's splits; its ``test`` records are sealed as the run's would be.
     """
     splits = records["split"].tolist()
     if table is not None:
@@ -68,8 +68,8 @@ def cross_fitted(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Predict each fold of the training patients by what was fitted on the others.
 
-    As in training, beats are those detected that match an annotated one of a class: what the detector misses or adds is
-    the same for all settings.
+    As in training, only detected beats count that match an annotated beat of a class. What the detector misses or adds
+    is the same for all settings.
 
     Parameters
     ----------
@@ -104,10 +104,11 @@ def cross_fitted(
         spec = mined_spec(shards, table, settings)
         state = fold_state(state_path, fold) if state_path is not None else None
         logger.info("network without fold %d of %d", fold + 1, folds)
-        network, _, _, device = train_model(shards, table, spec, settings, state, f"{key} fold {fold}")
-        for beats, _, logits, _, _ in labelled_outputs(shards, table, spec, network, device):
-            columns = {f"logit_{name}": logits[:, k] for k, name in enumerate(classes)}
-            parts.append(beats[list(BEAT_COLUMNS)].assign(fold=fold, **columns))
+        trained = train_model(TrainingJob(shards, table, spec, settings, state, f"{key} fold {fold}"))
+        device = trained.device
+        for found in labelled_outputs(shards, table, spec, trained.network, device):
+            columns = {f"logit_{name}": found.logits[:, k] for k, name in enumerate(classes)}
+            parts.append(found.beats[list(BEAT_COLUMNS)].assign(fold=fold, **columns))
         patients.append(split_listing(table)[HELD_OUT])
     result = pd.concat(parts, ignore_index=True).sort_values("beat_id", ignore_index=True)
     logits = result[[f"logit_{name}" for name in classes]].to_numpy()
@@ -133,7 +134,9 @@ def mined_spec(shards: Sequence[SealedShard], records: pd.DataFrame, settings: M
     geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
     classes, leads = tuple(settings["classes"]), tuple(settings["leads"])
     prototypes, seed = PrototypeSettings(**settings["prototypes"]), settings["split"]["seed"]
-    bank = mine(shards, records, classes, leads, geometry, beats, prototypes, seed).bank
+    bank = mine(
+        shards, records, classes=classes, leads=leads, geometry=geometry, beats=beats, settings=prototypes, seed=seed
+    ).bank
     return InputSpec(classes, leads, geometry, beats, bank, LookAlikeSettings(**settings["look_alikes"]))
 
 
@@ -147,9 +150,9 @@ def calibrated_classes(
 ) -> npt.NDArray[np.int64]:
     """Return the class of each beat by calibrated probability, each fold calibrated on the others' patients.
 
-    A run's predictions go through class offsets fitted on left-out patients
-    (`beatlens.decision.calibration.fit_calibration`), which make up for most of what class weights do: to compare bare
-    logits would be to compare what no run predicts.
+    A run's predictions include class offsets that are fitted on left-out patients
+    (`beatlens.decision.calibration.fit_calibration`) and undo most of the class weights. Bare logits would compare what
+    no run predicts.
 
     Parameters
     ----------
@@ -164,8 +167,8 @@ def calibrated_classes(
     """
     result = np.empty(len(target), dtype=np.int64)
     groups = np.array(patients)
-    for own in np.unique(fold):
-        out = fold == own
+    for left_out in np.unique(fold):
+        out = fold == left_out
         temperature, offsets = fit_class_calibration(
             logits[~out], target[~out], groups[~out].tolist(), weighted=weighted
         )

@@ -1,7 +1,6 @@
-"""Shards for programs that learn: signals and beats of records that nothing may be learnt from are sealed.
+"""Shards for programs that learn: records that nothing may be learnt from are sealed and can't be read.
 
-Mining and training get these, so that a test record can't be opened by mistake: not for a scaler, not for a prototype,
-not to choose an epoch.
+Mining and training get these shards, so no scaler, prototype or epoch can rest on a test record by mistake.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The roster of a run, gathered from its shards: which records are used and what they hold, which are not and why."""
+"""The tables of a run's records, gathered from its shards: what the used ones hold, and why others aren't used."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RECORD_TABLE_COLUMNS = (
 )
 """Columns of records.tsv, followed by ``n_<class>``; ``fs`` is the record file's rate in Hz.
 
-``n_<class>`` counts annotated beats, and of a record with a label of its own the beats found.
+``n_<class>`` counts annotated beats. For a record that has one label as a whole, it counts the detected beats.
 """
 
 
@@ -83,9 +83,9 @@ def gather(shards: Sequence[Path], classes: Sequence[str]) -> pd.DataFrame:
             raise ValueError(f"{path}: records without {sorted(absent)}; expected a shard of this version's preprocess")
         for row in shard.records.itertuples(index=False):
             key = (row.corpus, row.record)
-            own = {name: getattr(row, name) for name in RECORD_TABLE_COLUMNS if name in shard.records}
-            own |= {"split": "", "n_beats": int(detected.get(key, 0)), "fs": row.fs_file}
-            rows.append(own | {f"n_{label}": int(counts.get((*key, label), 0)) for label in classes})
+            listed = {name: getattr(row, name) for name in RECORD_TABLE_COLUMNS if name in shard.records}
+            listed |= {"split": "", "n_beats": int(detected.get(key, 0)), "fs": row.fs_file}
+            rows.append(listed | {f"n_{label}": int(counts.get((*key, label), 0)) for label in classes})
     columns = [*RECORD_TABLE_COLUMNS, *(f"n_{label}" for label in classes)]
     records = pd.DataFrame(rows, columns=columns).sort_values(["corpus", "record"], ignore_index=True)
     twice = records[records.duplicated(["corpus", "record"])]
@@ -99,14 +99,14 @@ def split_listing(records: pd.DataFrame) -> dict[str, list[str]]:
     """Return the ``corpus/patient`` of each split, sorted."""
     return {
         str(split): sorted(
-            {f"{corpus}/{patient}" for corpus, patient in zip(own["corpus"], own["patient"], strict=True)}
+            {f"{corpus}/{patient}" for corpus, patient in zip(of_split["corpus"], of_split["patient"], strict=True)}
         )
-        for split, own in records[records["role"] != "noise"].groupby("split")
+        for split, of_split in records[records["role"] != "noise"].groupby("split")
     }
 
 
 def records_digest(records: pd.DataFrame) -> str:
-    """Return a sha256 of which records of which patients with how many beats were in which split."""
+    """Return a sha256 over records, patients, splits and numbers of beats."""
     columns = ["corpus", "record", "patient", "role", "split", "n_beats", "duration_s"]
     rows = records.sort_values(["corpus", "record"])[columns]
     return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
@@ -118,7 +118,8 @@ def check_complete(status: pd.DataFrame, sheet: Iterable[tuple[str, str]]) -> No
     Raises
     ------
     ValueError
-        Naming what is missing or too much: shards of another sheet or another number of shards.
+        Naming the records that are missing or too many. Then the shards are of another sheet or another number of
+        shards.
     """
     found, wanted = set(zip(status["corpus"], status["record"], strict=True)), set(sheet)
     missing, extra = sorted(wanted - found), sorted(found - wanted)

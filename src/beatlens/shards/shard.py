@@ -69,7 +69,7 @@ BEAT_COLUMNS = {
     "annotated_noise": "the beat lies in an annotated noise stretch",
     "reason": "quality rules, 'cut_by_edge' and 'stretch:<kind>', joined by ';', '' where clean",
 }
-"""Columns every beat table has; RR features (``rr_*``) and quality scores (``quality_*``) follow."""
+"""Columns that every beat table has. RR features (``rr_*``) and quality scores (``quality_*``) follow them."""
 BEAT_TABLES = {"detected": "beats.parquet", "annotated": "beats_annotated.parquet"}
 
 
@@ -172,12 +172,12 @@ class Shard:
         return read_table(self.path / BEAT_TABLES[peaks], columns)
 
     def beat_groups(self, peaks: str = "detected") -> Iterator[pd.DataFrame]:
-        """Yield the beat table in parts of whole records, as they were written: at least one, if without rows."""
+        """Yield the beat table in parts of whole records, as they were written; an empty table is one part."""
         for group in range(max(self._groups(peaks), 1)):
             yield self._group(peaks, group)
 
     def beats_of(self, corpus: str, record: str, peaks: str = "detected") -> pd.DataFrame:
-        """Return a record's rows of the beat table; cheap for records asked for in the table's order."""
+        """Return a record's rows of the beat table; fast where records are asked for in the table's order."""
         group = self._group_of(peaks).get((corpus, record))
         if group is None:
             return self._group(peaks, 0).iloc[:0]
@@ -264,7 +264,7 @@ class Shard:
 
         Returns
         -------
-        (n_beats, n_leads, geometry.length) float32 mV; NaN in the whole of a lead that the record hasn't got.
+        (n_beats, n_leads, geometry.length) float32 mV; NaN throughout a lead that the record lacks.
         """
         result = np.full((len(beats), len(leads), geometry.length), np.nan, dtype=np.float32)
         for key, positions in beats.groupby(["corpus", "record"], sort=False).indices.items():
@@ -272,9 +272,9 @@ class Shard:
             row = self.row(corpus, record)
             if row.fs != geometry.fs:
                 raise ValueError(f"{self.path}: {corpus}/{record} is at {row.fs} Hz; expected {geometry.fs} Hz")
-            own = self.leads(corpus, record)
-            wanted = [k for k, lead in enumerate(leads) if lead in own]
-            signal = self.signal(corpus, record)[[own.index(leads[k]) for k in wanted]]
+            record_leads = self.leads(corpus, record)
+            wanted = [k for k, lead in enumerate(leads) if lead in record_leads]
+            signal = self.signal(corpus, record)[[record_leads.index(leads[k]) for k in wanted]]
             r_index = beats["r_index"].to_numpy()[positions]
             result[np.ix_(positions, wanted)] = cut_beats(signal, r_index, geometry)
         return result

@@ -1,4 +1,4 @@
-"""Who is in which split: patients are dealt, never beats or records, so that no patient is on both sides.
+"""Who is in which split. Patients are dealt, never beats or records, so no patient is in two splits.
 
 ``table`` takes the splits from a CSV (MIT-BIH's DS1 and DS2); ``stratified`` deals the patients of labelled training
 records so that every class has patients in every split.
@@ -25,7 +25,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 DEALT_SPLITS = ("train", "select", "calibrate", "test")
-"""Splits that no two of may share a patient."""
+"""Splits of which no two may share a patient."""
 SPLITS = (*DEALT_SPLITS, "paced", "none")
 SCHEMES = ("stratified", "table")
 TABLE_COLUMNS = ("corpus", "record", "split")
@@ -45,7 +45,7 @@ class SplitSettings:
     fractions
         Share of patients of each of `DEALT_SPLITS`, for the scheme ``stratified``; summing to 1.
     seed
-        Of the dealing; not the run's, so that networks of different seeds see the same patients.
+        Seed of the dealing. It isn't the run's seed, so networks of different seeds see the same patients.
     """
 
     scheme: str
@@ -85,7 +85,8 @@ def assign_splits(
     Returns
     -------
     One of `SPLITS` a row. Records of role test are ``test``; of role predict or noise, and records without beat
-    annotations, ``none``; a declared overlap apart, no patient is in two of `DEALT_SPLITS` (`assert_disjoint`).
+    annotations, are ``none``. No patient is in two of `DEALT_SPLITS` (`assert_disjoint`), except where the table
+    declares the overlap.
 
     Raises
     ------
@@ -218,11 +219,12 @@ def _deal_records(
 def deal_patients(has: BoolArray, draws: npt.NDArray[np.float64], fractions: Sequence[float]) -> IntArray:
     """Deal patients to splits so that each split gets its share of the patients of each class.
 
-    Each patient first goes where its own draw falls on the line of the fractions; then, rarest class first, patients
-    are moved into splits that have too few of a class from splits that have more than their share, taking the one
-    whose leaving costs the least. Since a patient's draw depends on the seed and its own id alone, a new patient or
-    record moves others only where its presence changes what a repair needs; a new record of a known patient
-    with no class that is new for them moves nobody.
+    First, each patient goes to the split into whose share of [0, 1) its draw falls. Then repairs follow, rarest class
+    first: a split with too few patients of a class gets one from a split with more than its share, and of these the one
+    whose leaving costs the least.
+
+    A patient's draw depends on the seed and the patient's id alone. So a new patient or record moves others only where
+    it changes a repair. A new record of a known patient moves nobody, unless it brings the patient a new class.
 
     Parameters
     ----------
@@ -243,7 +245,7 @@ def deal_patients(has: BoolArray, draws: npt.NDArray[np.float64], fractions: Seq
     groups = np.concatenate([has, np.ones((len(draws), 1), dtype=bool)], axis=1)  # the last group: all patients
     sizes = groups.sum(axis=0)
     target = np.stack([_apportion(int(size), shares) for size in sizes], axis=1)
-    slack = target // 5  # a fifth, rounded down: fewer moves, and a small group still gets its exact share
+    slack = target // 5  # a fifth may lack: fewer moves, and a small group is exact
     least, most = target - slack, target + np.maximum(slack, 1)
     count = np.stack([np.bincount(split[member], minlength=len(shares)) for member in groups.T], axis=1)
     settled: list[int] = []
@@ -259,7 +261,8 @@ def deal_patients(has: BoolArray, draws: npt.NDArray[np.float64], fractions: Seq
                     break
                 of = split[candidates]
                 member = groups[candidates]
-                # What leaving breaks among groups already settled, then how far it takes all groups from their target.
+                # First, how many settled groups the leaving would break; then how far it takes all groups from their
+                # targets.
                 broken = (member & (count[of] <= least[of]))[:, settled[:-1]].sum(axis=1)
                 drift = (member * ((target - count)[of] - (target - count)[receiver]) / np.maximum(sizes, 1)).sum(
                     axis=1
@@ -274,7 +277,7 @@ def deal_patients(has: BoolArray, draws: npt.NDArray[np.float64], fractions: Seq
 
 
 def _apportion(size: int, shares: npt.NDArray[np.float64]) -> IntArray:
-    """Split a number of patients by shares: first one for each split, largest share first, then by largest deficit."""
+    """Split a number of patients by shares: one for each split, largest share first, then by largest deficit."""
     result = np.zeros(len(shares), dtype=np.int64)
     order = [int(k) for k in np.argsort(-shares, kind="stable") if shares[k] > 0]
     result[order[:size]] = 1

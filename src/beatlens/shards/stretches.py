@@ -1,4 +1,4 @@
-"""Stretches of a record in which beats can't be told, and how they are said in words.
+"""Stretches of a record in which beats can't be told, and their description in words.
 
 `beatlens.signals.unreadable_stretches` finds them.
 """
@@ -22,14 +22,18 @@ KINDS = {
 }
 """Kind of a stretch, in words.
 
-flat: nothing rises above noise in any lead, in asystole or with electrodes off. no signal: values are missing or at the
-converter's limit in all leads. disorganised: flutter or fibrillation. noise: loud without beats, be it that they were
-missed, or with beats that are doubted.
+============  ======================================================================================
+no_signal     values are missing, or at the converter's limit, in all leads
+flat          nothing rises above noise in any lead: asystole, or electrodes are off
+disorganised  flutter or fibrillation
+noise         a loud signal without beats, which may have been missed, or with beats that are doubted
+pause         a quiet signal without beats
+============  ======================================================================================
 """
 DOUBTED_KINDS = ("disorganised", "noise")
-"""In these beats may have been found all the same; they go to review."""
+"""Kinds in which beats may be found all the same; these go to review."""
 STRETCH_COLUMNS = ("corpus", "record", "patient", "kind", "start_s", "end_s", "n_beats", "constant_s", "detail")
-"""A row a stretch. constant_s: seconds in which all leads repeat one value exactly, as no living heart's do."""
+"""One row a stretch. constant_s: seconds in which all leads repeat one value exactly, which no heart does."""
 
 
 @dataclass(frozen=True)

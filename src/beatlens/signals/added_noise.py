@@ -1,8 +1,8 @@
 """Noise at a known signal-to-noise ratio, added to beats after conditioning.
 
 The ratio is that of the MIT-BIH Noise Stress Test Database (Moody et al. 1984): signal power is the squared
-peak-to-peak amplitude of the QRS complex over 8, noise power the mean square of what is added. It counts after
-conditioning, since the filter removes most of the baseline wander: noise sources come through the same filter.
+peak-to-peak amplitude of the QRS complex, divided by 8; noise power is the mean square of what is added. Both are taken
+after conditioning, since the filter removes most of the baseline wander. Noise sources go through the same filter.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PARTS = ("train", "test")
 BURST_BEATS = 6.0
 """Mean length of a stretch of added noise."""
 PARTIAL_SHARE = 0.25
-"""Share of noise bursts that leave some leads clean; the gate learns nothing from those."""
+"""Share of noise bursts that leave some leads clean. The gate learns nothing from these."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class NoiseSettings:
     snr_db
         Lowest and highest ratio.
     noisy_below_db, clean_above_db
-        Ratio of a beat below which the gate calls it noise and from which on it calls it clean; between them its label
-        is unknown.
+        A beat below the first ratio is noise for the gate, one from the second on is clean. Between them its label is
+        unknown.
     """
 
     fraction: float
@@ -202,7 +202,7 @@ def add_noise(
 
     Returns
     -------
-    noisy waves (n, L, T) and the ratio of each beat in dB (n,), from the mean of noise over signal power of its leads
+    noisy waves (n, L, T), and the ratio of each beat in dB (n,): noise power over signal power, averaged over its leads
     """
     signal_power = amplitude.astype(np.float64) ** 2 / 8.0
     noise_power = np.mean(noise.astype(np.float64) ** 2, axis=(0, 2))
@@ -220,6 +220,7 @@ def add_bursts(
     waves: FloatArray,
     r_index: IntArray,
     amplitude: FloatArray,
+    *,
     geometry: BeatGeometry,
     noise: Sequence[NoiseSource],
     settings: NoiseSettings,
@@ -238,12 +239,13 @@ def add_bursts(
 
     Returns
     -------
-    waves (n, L, T), ratio of each beat in dB, inf without noise (n,), and whether noise, if any, is in all leads (n,)
+    waves (n, L, T); ratio of each beat in dB (n,), infinite without noise; whether the noise, if any, is in all leads
+    (n,)
     """
     n, n_leads = len(waves), waves.shape[1]
     result = waves.copy()
     snr, whole = np.full(n, np.inf), np.ones(n, dtype=bool)
-    # A two-state chain: bursts of BURST_BEATS beats in the mean, the wanted share of beats in the long run.
+    # A two-state chain: bursts last BURST_BEATS beats on average, and the wanted share of all beats is in bursts.
     leave = 1.0 / BURST_BEATS
     enter = leave * settings.fraction / (1.0 - settings.fraction)
     draws = rng.random(n)

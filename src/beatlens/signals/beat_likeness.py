@@ -14,13 +14,13 @@ BoolArray = npt.NDArray[np.bool_]
 ALIKE_S, FOREIGN_S = 0.15, 0.12
 """Extent around R of the waves that are compared."""
 FAR_S, TEMPLATES = 20.0, 96
-"""Beats of the record that others are compared with: so many, evenly spaced, and no nearer than this."""
+"""A beat is compared with at most `TEMPLATES` others of the record, evenly spaced and at least `FAR_S` away."""
 NEAR_BEATS = 7
 CHUNK = 2048
 """Beats that are compared at a time."""
 MIN_LIKENESS, MIN_NEAR_LIKENESS, MIN_IRREGULARITY = 0.9, 0.92, 0.3
-"""Correlation with the second likest of them, and of the neighbours; change of log RR to the next interval: all
-as medians of five beats."""
+"""Limits for medians over five beats: correlation with the second most similar of these templates, correlation with
+the neighbours, and change of log RR from one interval to the next."""
 
 
 def likeness(signal: FloatArray, r_index: IntArray, fs: float) -> float:
@@ -31,7 +31,7 @@ def likeness(signal: FloatArray, r_index: IntArray, fs: float) -> float:
 
 
 def foreign_beats(signal: FloatArray, r_index: IntArray, fs: float) -> BoolArray:
-    """Tell which detections come irregularly, are like no beat elsewhere and little like their neighbours: artefact.
+    """Tell which detections are artefact: irregular in time, like no beat elsewhere, and little like their neighbours.
 
     An arrhythmia lacks one of these: a tachycardia is regular, atrial fibrillation looks as it does elsewhere, and the
     beats of a bigeminy look like each other.
@@ -52,7 +52,7 @@ def foreign_beats(signal: FloatArray, r_index: IntArray, fs: float) -> BoolArray
         return none
     step = np.abs(np.diff(np.log(np.diff(r_index))))
     irregular = _median_of_five(np.concatenate([step[:1], step, step[-1:]])) > MIN_IRREGULARITY
-    rows = np.flatnonzero(np.convolve(irregular, np.ones(5), mode="same") > 0)  # the medians of five reach so far
+    rows = np.flatnonzero(np.convolve(irregular, np.ones(5), mode="same") > 0)  # medians of five beats need so many
     if not len(rows):
         return none
     templates = _unit_waves(signal, r_index[chosen], fs, FOREIGN_S)
@@ -60,15 +60,15 @@ def foreign_beats(signal: FloatArray, r_index: IntArray, fs: float) -> BoolArray
     for part in np.split(rows, range(CHUNK, len(rows), CHUNK)):
         low, high = max(part[0] - NEAR_BEATS, 0), min(part[-1] + NEAR_BEATS + 1, n)
         waves = _unit_waves(signal, r_index[low:high], fs, FOREIGN_S)
-        own = waves[part - low]
-        alike = own @ templates.T
+        of_part = waves[part - low]
+        alike = of_part @ templates.T
         alike[np.abs(r_index[part, None] - r_index[chosen]) < FAR_S * fs] = -1
         far[part] = np.partition(alike, -2, axis=1)[:, -2]
         beside = np.full((2 * NEAR_BEATS, len(part)), -1, dtype=np.float32)
         for k, step_of in enumerate([*range(-NEAR_BEATS, 0), *range(1, NEAR_BEATS + 1)]):
             exists = (part + step_of >= 0) & (part + step_of < n)
             other = waves[part[exists] + step_of - low]
-            beside[k, exists] = np.einsum("bt,bt->b", own[exists], other)
+            beside[k, exists] = np.einsum("bt,bt->b", of_part[exists], other)
         near[part] = np.partition(beside, -2, axis=0)[-2]
     foreign: BoolArray = (_median_of_five(far) < MIN_LIKENESS) & (_median_of_five(near) < MIN_NEAR_LIKENESS)
     return foreign & irregular

@@ -18,7 +18,7 @@ Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 MIN_FS, MAX_FS = 100.0, 4000.0
-"""Rates of record files in Hz that are conditioned; below, a QRS can't be told from a T wave."""
+"""Rates of record files in Hz that are accepted. Below, a QRS can't be told from a T wave."""
 _NYQUIST_SHARE = 0.9  # of the lower Nyquist frequency that a cut may reach
 _NOTCH_QUALITY = 30.0
 _MAX_DENOMINATOR = 100_000  # of the resampling ratio: rates of up to five digits are exact
@@ -85,10 +85,10 @@ class Conditioned:
 def condition(signal: FloatArray, fs: float, settings: SignalSettings) -> Conditioned:
     """Fill gaps, resample to ``settings.fs`` and band-pass with zero phase; amplitudes stay in millivolts.
 
-    The polyphase resampling comes first, so that one and the same filter acts on every corpus whatever its rate, and
-    a filter of a few Hz is never designed at 4 kHz. Second-order sections keep it stable (a band-pass in b, a form
-    diverges at 2 kHz). The high cut stays under the Nyquist frequencies of both rates. Ends are continued by
-    reflection, which leaves no step where a record starts inside a QRS.
+    Polyphase resampling comes first. So one filter serves every corpus, whatever its rate, and no filter of a few Hz is
+    designed at 4 kHz. Second-order sections keep the filter stable (a band-pass in b, a form diverges at 2 kHz). The
+    high cut stays under the Nyquist frequencies of both rates. The ends are continued by reflection, so that there is
+    no step where a record starts inside a QRS.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def condition(signal: FloatArray, fs: float, settings: SignalSettings) -> Condit
 
 
 def fill_gaps(signal: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Interpolate missing samples linearly; ends hold the nearest value, a lead without any value becomes zero.
+    """Interpolate missing samples linearly. The ends hold the nearest value; a lead without any value becomes zero.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def resample(signal: FloatArray, fs: float, target_fs: float) -> FloatArray:
 
 
 def row_medians(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the median of each row of finite values (n, m): exactly np.median's, sooner where rows are long.
+    """Return the median of each row of finite values (n, m): exactly that of np.median, faster for long rows.
 
     Two quantiles of a sample bound a band around the median; only what lies in the band is partitioned.
     """
@@ -247,7 +247,7 @@ def _sections(fs: float, settings: SignalSettings, notes: list[str]) -> list[npt
 
 
 def _zero_phase(lead: FloatArray, sections: list[npt.NDArray[Any]], settings: SignalSettings) -> Float64Array:
-    # Long enough for the high-pass to settle, as far as a short record has samples to reflect.
+    # Long enough for the high-pass to settle. A short record has fewer samples to reflect.
     padding = min(len(lead) - 1, round(2 * settings.fs / settings.band_hz[0]))
     return filter_both_ways(lead, np.concatenate(sections), padding, level=float(lead.mean(dtype=np.float64)))
 

@@ -20,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.signals.local_period import FRAME_S, local_periods, parabolas, unexplained_frames
+from beatlens.signals.local_period import FRAME_S, crests_one_a_period, local_periods, parabolas, unexplained_frames
 from beatlens.signals.main_deflection import place_r_peaks, skewed_up
 from beatlens.signals.qrs_detector import QRS_HZ, band_pass, block_means
 
@@ -40,12 +40,6 @@ MARGIN_S = 1.5
 """Time around periodic frames in which a run may begin or end."""
 MAX_CHANGE, PERIOD_FRAMES = 1.25, 5
 """Ratio of a frame's period to the run's, and frames whose median it is."""
-LOWEST_CREST = 0.05
-"""Share of the usual crest."""
-STEP_WEIGHT, BREAK_COST = 10.0, 3.0
-"""Cost of a step by its squared log ratio to the period, and at most."""
-SHORTEST_STEP, LONGEST_STEP = 0.6, 3.0
-"""Periods between beats, and how far back the search looks."""
 LIKE_MEDIAN, LARGEST, SMALLEST = 0.6, 2.5, 0.3
 """Correlation with the run's median beat, and amplitude over its, that a beat at a run's end needs."""
 FEWEST_BEATS = 4
@@ -125,7 +119,7 @@ def fast_runs(signal: FloatArray, fs: float, reference: int, known: IntArray) ->
     centre, correlation, period_s = local_periods(series, rate, unexplained_frames(series, rate, known / step))
     runs: list[FastRun] = []
     for frames in _periodic_frames(correlation, period_s):
-        found = _find_run(series, plain, rate, centre[frames], period_s[frames], reference)
+        found = _find_run(series, plain, rate, centre=centre[frames], period_s=period_s[frames], reference=reference)
         if found is None:
             continue
         crests = np.rint((found.crests + 0.5) * step).astype(np.int64)
@@ -157,6 +151,7 @@ def _find_run(
     series: FloatArray,
     plain: FloatArray,
     rate: float,
+    *,
     centre: IntArray,
     period_s: Float64Array,
     reference: int,
@@ -176,12 +171,12 @@ def _find_run(
     lead = _clearest_lead(part[:, first:last], round(usual * rate), reference)
     half = round(usual * rate / 2)
     crests = part[lead] * (1 if skewed_up(part[lead, first:last]) else -1)
-    chosen = _one_a_period(crests, slice(first, last), period, rate)
+    chosen = crests_one_a_period(crests, slice(first, last), period, rate)
     for _ in range(REFINEMENTS):  # crests of noise and of notched complexes give way to the whole shape
         if len(chosen) < FEWEST_BEATS:
             return None
         crests = _matched(part, np.median(_windows(part, chosen, half), axis=0))
-        chosen = _one_a_period(crests, slice(first, last), period, rate)
+        chosen = crests_one_a_period(crests, slice(first, last), period, rate)
     if len(chosen) < FEWEST_BEATS:
         return None
     is_inner = (chosen >= first) & (chosen < last)
@@ -227,20 +222,6 @@ def _correlation(beats: FloatArray, template: FloatArray) -> Float64Array:
     return np.asarray((beats * template).sum(axis=(1, 2)) / np.maximum(norm, 1e-12), dtype=np.float64)
 
 
-def _one_a_period(wave: npt.NDArray[np.floating], inside: slice, period: Float64Array, rate: float) -> IntArray:
-    """Return crests of a wave, about one a period; what is usual of their height is that of the part `inside`."""
-    peaks = np.flatnonzero((wave[1:-1] >= wave[:-2]) & (wave[1:-1] > wave[2:]) & (wave[1:-1] > 0)) + 1
-    width = round(1.3 * float(np.median(period)) * rate)
-    highest = [
-        wave[k : k + width].max() for k in range(inside.start, max(inside.stop - width, inside.start) + 1, width)
-    ]
-    share = wave[peaks] / max(float(np.median(highest)), 1e-12)
-    peaks, share = peaks[share > LOWEST_CREST], share[share > LOWEST_CREST]
-    if not len(peaks):
-        return peaks
-    return peaks[_steady_sequence(peaks / rate, 1 + np.log(np.minimum(share, 1.0)), period[peaks])]
-
-
 def _matched(part: FloatArray, template: FloatArray) -> Float64Array:
     """Return how well a template (n_leads, odd) fits at each sample of a signal (n_leads, n), as a sum over leads."""
     from scipy.signal import correlate
@@ -253,30 +234,6 @@ def _clearest_lead(part: FloatArray, lag: int, reference: int) -> int:
     """Return the reference lead, or another one that repeats itself clearly better."""
     repeats = (part[:, lag:] * part[:, :-lag]).sum(axis=1) / np.maximum(np.square(part).sum(axis=1), 1e-12)
     return reference if repeats[reference] >= repeats.max() - 0.1 else int(repeats.argmax())
-
-
-def _steady_sequence(time_s: Float64Array, score: Float64Array, period_s: Float64Array) -> IntArray:
-    """Return the candidates with the largest sum of scores less the costs of steps that aren't a period."""
-    from math import log
-
-    time, period = time_s.tolist(), period_s.tolist()
-    best, back = [0.0] * len(time), [-1] * len(time)
-    for j, gain in enumerate(score.tolist()):
-        value, before = 0.0, -1
-        for i in range(j - 1, -1, -1):
-            step = (time[j] - time[i]) / period[j]
-            if step < SHORTEST_STEP:
-                continue
-            kept = best[i] - min(STEP_WEIGHT * log(step) ** 2, BREAK_COST)
-            if kept > value:
-                value, before = kept, i
-            if step > LONGEST_STEP:
-                break
-        best[j], back[j] = value + gain, before
-    chosen = [max(range(len(best)), key=best.__getitem__)]
-    while back[chosen[-1]] >= 0:
-        chosen.append(back[chosen[-1]])
-    return np.array(chosen[::-1], dtype=np.int64)
 
 
 def _from_inside(belongs: BoolArray, is_inner: BoolArray) -> slice:

@@ -1,4 +1,4 @@
-"""The period of a signal, stretch by stretch: the first high peak of its autocorrelation."""
+"""The period of a signal, the first high peak of its autocorrelation, frame by frame; and its crests, one a period."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ BoolArray = npt.NDArray[np.bool_]
 
 FRAME_S, HOP_S = 2.56, 0.64
 NEAR_BEAT_S, UNEXPLAINED, SOON_S = 0.12, 0.25, 0.45
-"""A frame is looked at where more than this share of its energy is farther from known beats, or two follow soon."""
+"""A frame is looked at where more than `UNEXPLAINED` of its energy lies farther than `NEAR_BEAT_S` from known beats, or
+where two beats follow each other within `SOON_S`."""
 LAG_S = (0.1, 0.9)
 """Lags that are compared, so that neither a hum nor the wave within a slower beat is taken for the period."""
 FIRST_SHARE = 0.85
-"""The period is the first peak of the autocorrelation of this share of the highest."""
+"""The period is the first peak of the autocorrelation that reaches this share of the highest."""
 LEAST_CORRELATION = 0.25
 FRAMES_AT_ONCE = 4096
+LOWEST_CREST = 0.05
+"""Share of the usual crest."""
+STEP_WEIGHT, BREAK_COST = 10.0, 3.0
+"""Cost of a step by its squared log ratio to the period, and at most."""
+SHORTEST_STEP, LONGEST_STEP = 0.6, 3.0
+"""Periods between beats, and how far back the search looks."""
 
 
 def unexplained_frames(series: FloatArray, rate: float, known: Float64Array) -> BoolArray:
-    """Tell which frames have energy that known beats (in samples) don't explain, or beats that follow fast."""
+    """Tell which frames have energy that known beats (in samples) don't explain, or beats in fast succession."""
     length, hop = round(FRAME_S * rate), max(round(HOP_S * rate), 1)
     n = series.shape[1]
     centre = np.arange(n // hop + 1) * hop
@@ -86,7 +93,8 @@ def _periods(leads: list[FloatArray], rate: float) -> tuple[Float64Array, Float6
         spectrum = rfft(frames, size, axis=1)
         power += spectrum.real**2 + spectrum.imag**2
     np.cumsum(energy, axis=1, out=energy)
-    # The larger of the two energies: one complex at a frame's edge isn't repeated by the T wave alone.
+    # The larger of both energies counts, so that a T wave doesn't pass for a repetition of the complex at a frame's
+    # edge.
     scale = np.maximum(energy[:, length - lags], energy[:, [length]] - energy[:, lags])
     lag, height = parabolas(irfft(power, size, axis=1)[:, lags] / np.maximum(scale, 1e-12))
     is_peak = height >= np.maximum(FIRST_SHARE * height.max(axis=1, keepdims=True), LEAST_CORRELATION)
@@ -103,3 +111,41 @@ def parabolas(rows: Float64Array) -> tuple[Float64Array, Float64Array]:
     offset = np.zeros(here.shape)
     np.divide(0.5 * (before - after), before - 2 * here + after, out=offset, where=is_peak)
     return np.arange(here.shape[1]) + offset, np.where(is_peak, here - 0.25 * (before - after) * offset, 0.0)
+
+
+def crests_one_a_period(wave: npt.NDArray[np.floating], inside: slice, period: Float64Array, rate: float) -> IntArray:
+    """Return crests of a wave, about one a period; what is usual of their height is that of the part `inside`."""
+    peaks = np.flatnonzero((wave[1:-1] >= wave[:-2]) & (wave[1:-1] > wave[2:]) & (wave[1:-1] > 0)) + 1
+    width = round(1.3 * float(np.median(period)) * rate)
+    highest = [
+        wave[k : k + width].max() for k in range(inside.start, max(inside.stop - width, inside.start) + 1, width)
+    ]
+    share = wave[peaks] / max(float(np.median(highest)), 1e-12)
+    peaks, share = peaks[share > LOWEST_CREST], share[share > LOWEST_CREST]
+    if not len(peaks):
+        return peaks
+    return peaks[_steady_sequence(peaks / rate, 1 + np.log(np.minimum(share, 1.0)), period[peaks])]
+
+
+def _steady_sequence(time_s: Float64Array, score: Float64Array, period_s: Float64Array) -> IntArray:
+    """Return the candidates with the largest sum of scores less the costs of steps that aren't a period."""
+    from math import log
+
+    time, period = time_s.tolist(), period_s.tolist()
+    best, back = [0.0] * len(time), [-1] * len(time)
+    for j, gain in enumerate(score.tolist()):
+        value, before = 0.0, -1
+        for i in range(j - 1, -1, -1):
+            step = (time[j] - time[i]) / period[j]
+            if step < SHORTEST_STEP:
+                continue
+            kept = best[i] - min(STEP_WEIGHT * log(step) ** 2, BREAK_COST)
+            if kept > value:
+                value, before = kept, i
+            if step > LONGEST_STEP:
+                break
+        best[j], back[j] = value + gain, before
+    chosen = [max(range(len(best)), key=best.__getitem__)]
+    while back[chosen[-1]] >= 0:
+        chosen.append(back[chosen[-1]])
+    return np.array(chosen[::-1], dtype=np.int64)

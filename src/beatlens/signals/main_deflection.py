@@ -1,4 +1,4 @@
-"""Where the R peaks are in a rhythm whose complexes follow each other without rest: at one deflection, the sharpest."""
+"""Where the R peaks are in a rhythm without a baseline between complexes: at the sharpest deflection of each."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 MIN_SKEWNESS, ALIKE, QRS_S = 0.05, 0.85, 0.1
-"""Skewness of a median beat from which on one side is the narrower; share from which on two deflections are alike;
-length of the moving average that finds the middle of the QRS energy."""
+"""Least skewness of a median beat at which one side counts as narrower; least ratio of two deflections at which they
+count as alike; length of the moving average that finds the middle of the QRS energy."""
 PLACE_S, CLIMB_S = 0.04, 0.015
 
 
@@ -38,24 +38,24 @@ def place_r_peaks(lead: FloatArray, fs: float, beats: IntArray, period_s: float)
     start = max(int(beats[0]) - round(fs), 0)
     part = lead[start : int(beats[-1]) + round(fs)]
     sharp = band_pass(part, QRS_HZ, fs)
-    own = beats - start
-    around = np.pad(sharp, (half, half), mode="edge")[own[:, None] + np.arange(2 * half + 1)]
+    place = beats - start
+    around = np.pad(sharp, (half, half), mode="edge")[place[:, None] + np.arange(2 * half + 1)]
     median_beat = np.median(around, axis=0)
     at, sign = main_deflection(median_beat, fs)
-    own = own + at - half
+    place = place + at - half
     for wave, reach in ((sharp, near), (part, climb)):
-        own = np.clip(own, 0, len(part) - 1)
+        place = np.clip(place, 0, len(part) - 1)
         offsets = np.arange(-reach, reach + 1)
-        own = own + offsets[(sign * wave[np.clip(own[:, None] + offsets, 0, len(part) - 1)]).argmax(axis=1)]
-    return np.asarray(np.unique(np.clip(own, 0, len(part) - 1)) + start, dtype=np.int64)
+        place = place + offsets[(sign * wave[np.clip(place[:, None] + offsets, 0, len(part) - 1)]).argmax(axis=1)]
+    return np.asarray(np.unique(np.clip(place, 0, len(part) - 1)) + start, dtype=np.int64)
 
 
 def main_deflection(beat: npt.NDArray[np.floating], fs: float) -> tuple[int, int]:
     """Return where in a period of a rhythm in the QRS band its R peak is, and 1 where it points up, -1 where down.
 
-    A complex without rest has no level to measure from: the main side is the narrower one. Where that isn't clear, it
-    is the larger deflection near the middle of the QRS energy, and of two that are alike the earlier, which annotators
-    mark.
+    Without a baseline there is no level to measure from, so the narrower side is taken for the main one. Where neither
+    side is clearly narrower, it is the larger deflection near the middle of the QRS energy. Of two alike, it is the
+    earlier, which annotators mark.
     """
     from scipy.ndimage import uniform_filter1d
 

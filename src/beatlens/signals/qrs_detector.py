@@ -1,9 +1,9 @@
 """The default R-peak detector: QRS energy of all leads, and the most plausible sequence of peaks.
 
 Candidates are the maxima of an envelope of the QRS band. Each has a score from its height over the local QRS level and
-from how it stands out of its surroundings; pairs of neighbours have penalties for intervals that are too short, as to
-a T wave, or long, as over a missed beat. A dynamic programme (Viterbi) picks the sequence of the largest sum, which
-replaces the running thresholds and the search-back of Pan and Tompkins (1985, doi:10.1109/TBME.1985.325532).
+from how far it stands out from its surroundings. Pairs of neighbours are penalised for an interval that is too short (a
+T wave was taken) or too long (a beat was missed). A dynamic programme (Viterbi) picks the sequence of the largest sum.
+It replaces the running thresholds and the search-back of Pan and Tompkins (1985, doi:10.1109/TBME.1985.325532).
 
 The constants were chosen on lead 0, lead 1 and lead 0 with added noise of MIT-BIH's DS1.
 """
@@ -16,42 +16,61 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.signals.conditioning import filter_both_ways
+from beatlens.signals.qrs_sequence import LEAST_SCORE, best_sequence
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-FILTER_HZ, ENVELOPE_HZ = 100.0, 50.0
-"""About the rates at which the QRS band is filtered and its envelope kept."""
+FILTER_HZ = 100.0
+"""About the rate at which the QRS band is filtered."""
+ENVELOPE_HZ = 50.0
+"""About the rate at which its envelope is kept."""
 QRS_HZ = (7.0, 25.0)
+"""The QRS band; Pan & Tompkins (1985) take 5 to 15 Hz, which lets more of T waves through."""
 SMOOTH_S = 0.18
-"""Length of the moving average of squared samples: about a wide QRS."""
-LEVEL_BLOCK_S, LEVEL_BLOCKS = 3.0, 41
-"""The QRS level is the running median of the maxima of blocks; one holds a beat down to 20 a minute."""
+"""Length of the moving average of squared samples: about a wide QRS (150 ms in Pan & Tompkins 1985)."""
+LEVEL_BLOCK_S = 3.0
+"""Length of a block: one holds a beat down to 20 a minute."""
+LEVEL_BLOCKS = 41
+"""Blocks over whose maxima the running median is the QRS level."""
 CONTRAST_BLOCKS = 7
+"""Blocks over which the ratio of peaks to background has its running median."""
 MIN_LEVEL = 0.02
 """Of the record's median level: in a silent stretch nothing is loud."""
-MIN_HEIGHT, MIN_DISTANCE_S = 0.05, 0.2
-"""Of candidates: share of the level, and distance."""
+MIN_HEIGHT = 0.05
+"""Share of the level that a candidate has at least."""
+MIN_DISTANCE_S = 0.2
+"""Distance of candidates, the refractory time of Pan & Tompkins (1985)."""
 PLACE_S = 0.1
-REFRACTORY_S = 0.2
-USUAL_HEIGHT, MAX_HEIGHT = 0.12, 1.0
-"""Share of the level at which a height speaks neither for nor against a beat, and above which it says no more."""
-CREST_S, USUAL_CREST, MAX_CREST, CREST_WEIGHT = 1.5, 1.5, 5.0, 1.5
-"""The height over the mean of the envelope around: noise and flutter fill the surroundings."""
-TROUGH_S, USUAL_TROUGH, TROUGH_WEIGHT = 0.8, 0.35, 10.0
-"""The lowest envelope around over the height, as it is between QRS complexes."""
-LEAST_SCORE = -3.0
-"""A candidate below is none of the best sequence: no gap of fewer than 30 RR intervals costs as much."""
+"""How far the reference lead moves a beat."""
+USUAL_HEIGHT = 0.12
+"""Share of the level at which a height speaks neither for nor against a beat."""
+MAX_HEIGHT = 1.0
+"""Share of the level above which a height says no more."""
+CREST_S = 1.5
+"""Length around a candidate over whose mean envelope its height is taken: noise and flutter fill the surroundings."""
+USUAL_CREST = 1.5
+"""Ratio of the two that speaks neither for nor against a beat."""
+MAX_CREST = 5.0
+"""Ratio above which it says no more."""
+CREST_WEIGHT = 1.5
+"""Weight of the logarithm of that ratio beside that of the height."""
+TROUGH_S = 0.8
+"""Length around a candidate whose lowest envelope is taken over its height, as it is between QRS complexes."""
+USUAL_TROUGH = 0.35
+"""Ratio of the two up to which nothing speaks against a beat."""
+TROUGH_WEIGHT = 10.0
+"""Weight of what the ratio is above."""
 SURE_HEIGHT = 0.6
 """Candidates above this share of the level give the local RR interval."""
-RR_BEATS, RR_LIMITS_S, DEFAULT_RR_S = 9, (0.3, 1.6), 0.8
-SHORT_S, SHORT_WEIGHT = 0.32, 2.0
-EARLY_WEIGHT = 0.3
-LONG_WEIGHT = 0.1
-LONGEST_STEP = 4.0
-"""Local RR intervals that the search looks back; beyond, it takes the last candidate there is."""
+RR_BEATS = 9
+"""Sure candidates over which that has its running median."""
+RR_LIMITS_S = (0.3, 1.6)
+"""Shortest and longest local RR interval: 200 and 38 beats a minute."""
+DEFAULT_RR_S = 0.8
+"""Local RR interval where there are too few sure candidates."""
 
 
 def detect_beats(signal: FloatArray, fs: float, missing: BoolArray, reference: int) -> IntArray:
@@ -124,7 +143,7 @@ def _sections(low: float, high: float, fs: float) -> Float64Array:
 
 
 def band_pass(signal: npt.NDArray[np.floating], band_hz: tuple[float, float], fs: float) -> npt.NDArray[np.floating]:
-    """Return a signal (..., n_samples) at `fs` Hz filtered with zero phase; the upper cut stays under its Nyquist's."""
+    """Return a signal (..., n_samples) at `fs` Hz filtered with zero phase; the upper cut stays below Nyquist's."""
     sections = _sections(band_hz[0], min(band_hz[1], 0.45 * fs), fs)
     filtered = np.empty_like(signal)
     for place in np.ndindex(signal.shape[:-1]):  # one by one: a day of a lead in float64 is large
@@ -133,7 +152,7 @@ def band_pass(signal: npt.NDArray[np.floating], band_hz: tuple[float, float], fs
 
 
 def block_means(rows: npt.NDArray[np.floating], length: int) -> npt.NDArray[np.floating]:
-    """Return the means of blocks of so many samples of rows (n, m), without what is beyond the last whole block."""
+    """Return the means of successive blocks of rows (n, m); samples after the last whole block are left out."""
     blocks = rows[:, : rows.shape[1] // length * length].reshape(len(rows), -1, length)
     total = blocks[..., 0].copy()
     for k in range(1, length):  # few and long sums: blocks are short
@@ -144,8 +163,8 @@ def block_means(rows: npt.NDArray[np.floating], length: int) -> npt.NDArray[np.f
 def envelope(energy: Float64Array, fs: float, missing: BoolArray) -> Float64Array:
     """Return the QRS energy of all leads as a share of the local QRS level.
 
-    Each lead counts with the square of its ratio of peaks to background over 20 s, so that a noisy or flat lead
-    loses its say while it is so.
+    Each lead is weighted by the square of its ratio of peaks to background over 20 s. A lead doesn't count while it is
+    noisy or flat.
 
     Parameters
     ----------
@@ -229,51 +248,3 @@ def find_beats(energy: Float64Array, fs: float) -> IntArray:
         rr = np.interp(peaks, sure[1:], median_filter(np.diff(sure) / fs, RR_BEATS, mode="nearest"))
     chosen = best_sequence((peaks / fs).tolist(), score.tolist(), np.clip(rr, *RR_LIMITS_S).tolist(), len(energy) / fs)
     return peaks[chosen].astype(np.int64)
-
-
-def best_sequence(time: list[float], score: list[float], rr: list[float], end_s: float) -> list[int]:
-    """Return the ascending indices of the candidates with the largest sum of scores less penalties.
-
-    Parameters
-    ----------
-    time
-        Candidates in seconds, ascending.
-    score
-        Of each, above 0 where it looks like a beat.
-    rr
-        Usual RR interval at each in seconds.
-    end_s
-        Length of the record in seconds.
-    """
-    from math import log
-
-    n = len(time)
-    best, back, highest = [0.0] * n, [-1] * n, [0.0] * n  # highest: of `best` up to here
-    for j in range(n):
-        now, usual = time[j], rr[j]
-        value, before = -LONG_WEIGHT * max(now / usual - 1, 0.0), -1  # j is the first beat
-        earliest = now - LONGEST_STEP * usual - 1
-        i = j - 1
-        while i >= 0 and (time[i] > earliest or before < 0):
-            step = now - time[i]
-            if step >= REFRACTORY_S:
-                ratio = step / usual
-                penalty = LONG_WEIGHT * (ratio - 1) if ratio > 1 else -EARLY_WEIGHT * log(ratio)
-                if step < SHORT_S:
-                    penalty += SHORT_WEIGHT * (SHORT_S - step) / (SHORT_S - REFRACTORY_S)
-                elif ratio > 1 and highest[i] - penalty <= value:
-                    break  # further back the penalty only grows
-                if best[i] - penalty > value:
-                    value, before = best[i] - penalty, i
-                elif time[i] <= earliest:
-                    break
-            i -= 1
-        best[j], back[j] = value + score[j], before
-        highest[j] = max(highest[j - 1], best[j]) if j else best[j]
-    time_s = np.array(time)
-    last = int(np.argmax(np.array(best) - LONG_WEIGHT * np.maximum((end_s - time_s) / np.array(rr) - 1, 0.0)))
-    chosen = []
-    while last >= 0:
-        chosen.append(last)
-        last = back[last]
-    return chosen[::-1]

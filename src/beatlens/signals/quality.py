@@ -1,18 +1,18 @@
-"""Quality rules: label-free, per beat and lead, each with a reason; they flag and never delete.
+"""Quality rules: without labels, for each beat and lead, each with a reason. They flag beats and never delete any.
 
-A rule looks at one record alone, never at labels and never at pooled data, so that no class or patient can be
-ruled out by being unlike the others (a PVC's slope, bradycardia's RR).
+A rule looks at one record alone, never at labels or pooled data. So no class or patient is flagged for being unlike the
+others, such as ventricular beats for their slope or bradycardia for its RR intervals.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.shards.shard import BeatGeometry, cut_beats
+from beatlens.signals.record_signals import RecordSignals
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -25,7 +25,7 @@ RULES = ("flat", "saturated", "baseline", "high_frequency", "template")
 SUM_BLOCK = 1 << 18
 """Samples that are summed at once."""
 MIN_SCALE_MV = 0.05
-"""Floor of a lead's amplitude, so that a flat lead doesn't blow up when it is divided by it."""
+"""Least amplitude of a lead, so that dividing a flat lead by it doesn't inflate its noise."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class QualitySettings:
     high_frequency_ratio
         RMS of what is above about 20 Hz outside QRS complexes, over the lead's amplitude.
     min_template_correlation
-        Correlation to the likest other beats of the record, the median over the beat and its two neighbours.
+        Correlation with the most similar other beats of the record: the median over the beat and its two neighbours.
     """
 
     flat_mv: float
@@ -98,7 +98,7 @@ class Quality:
     def reasons(self) -> list[str]:
         """Return each beat's reasons joined by ``;``, "" unless more than half of its leads fail some rule.
 
-        One bad lead of two is for the model to cope with; the beat still shows in the other.
+        With one bad lead of two the beat isn't flagged, since the other still shows it.
         """
         stacked = np.stack([self.failed[rule] for rule in RULES])
         n_beats, n_leads = stacked.shape[1:]
@@ -112,74 +112,6 @@ class Quality:
         """Return a column ``quality_<rule>`` each: the (n_beats,) score of the best lead."""
         best = {"flat": np.max, "template": np.max}
         return {f"quality_{rule}": best.get(rule, np.min)(self.scores[rule], axis=1) for rule in RULES}
-
-
-@dataclass(frozen=True)
-class RecordSignals:
-    """A record's signals as the rules see them; what doesn't depend on the beats is made once for all beat tables.
-
-    Attributes
-    ----------
-    raw
-        (n_leads, n) mV at the file's rate `fs_file`, gaps filled.
-    fs_file
-        Rate of `raw` in Hz.
-    signal, missing
-        (n_leads, n_samples) conditioned mV and gaps.
-    fs
-        Their rate in Hz.
-    """
-
-    raw: FloatArray
-    fs_file: float
-    signal: FloatArray
-    missing: BoolArray
-    fs: float
-
-    @cached_property
-    def holes(self) -> list[IntArray]:
-        """Samples of `missing` in each lead."""
-        return [np.flatnonzero(lead) for lead in self.missing]
-
-    @cached_property
-    def extremes(self) -> list[IntArray]:
-        """Samples of `raw` at each lead's lowest or highest value: a converter at its rail repeats it."""
-        return [np.flatnonzero((lead == lead.min()) | (lead == lead.max())) for lead in self.raw]
-
-    @cached_property
-    def block(self) -> int:
-        """Samples of `raw` that are averaged to one of the baseline: about 0.1 s."""
-        return max(round(self.fs_file / 10), 1)
-
-    @cached_property
-    def baseline(self) -> Float64Array:
-        """What is under about 0.7 Hz, (n_leads, n_blocks) mV."""
-        from scipy.signal import butter, sosfiltfilt
-
-        n_leads, n = self.raw.shape
-        whole = n // self.block
-        parts = [self.raw[:, : whole * self.block].reshape(n_leads, whole, self.block)]
-        if n > whole * self.block:
-            rest = self.raw[:, whole * self.block :]
-            parts.append(np.pad(rest, ((0, 0), (0, self.block - rest.shape[1])), mode="edge")[:, None])
-        coarse = np.concatenate([part.mean(axis=2, dtype=np.float64) for part in parts], axis=1)
-        level = coarse.mean(axis=1, keepdims=True)
-        sections = butter(2, 0.7, fs=self.fs_file / self.block, output="sos")
-        padding = min(coarse.shape[1] - 1, 50)
-        return np.asarray(
-            sosfiltfilt(sections, coarse - level, axis=1, padtype="even", padlen=padding), dtype=np.float64
-        )
-
-    def high_frequency_power(self, lead: int, first: int, last: int) -> Float64Array:
-        """Squared second differences over 5 ms, which see what is above about 20 Hz: mV^2 of samples first..last-1."""
-        lag = max(round(0.005 * self.fs), 1)
-        signal = self.signal[lead]
-        power = np.zeros(last - first, dtype=np.float64)
-        low, high = max(first, lag), min(last, len(signal) - lag)
-        if high > low:
-            before, here, after = (signal[low + step : high + step] for step in (-lag, 0, lag))
-            np.square(after - 2 * here + before, dtype=np.float64, out=power[low - first : high - first])
-        return power
 
 
 def assess(
@@ -282,24 +214,24 @@ def _high_frequency(signals: RecordSignals, r_index: IntArray, low: IntArray, hi
 def _template_correlation(waves: FloatArray, n_templates: int = 128) -> FloatArray:
     """Return how well each beat and its neighbours resemble other beats of the record, (n_beats, n_leads).
 
-    A beat's own figure is its highest correlation with the two beats before it, the two after it and evenly spaced
-    others. The score is the median over the beat and its two neighbours: a lone PVC is like no other beat, but stands
-    between beats that are; noise spoils several in a row.
+    A beat's resemblance is its highest correlation with the two beats before it, the two after it and evenly spaced
+    others. The score is the median resemblance of the beat and its two neighbours. So a lone PVC, which is like no
+    other beat, isn't doubted, while noise spoils several beats in a row.
     """
     n_beats, n_leads, _ = waves.shape
     if n_beats < 5:
         return np.ones((n_beats, n_leads), dtype=np.float32)
-    own = np.full((n_beats, n_leads), -1, dtype=np.float32)
+    likeness = np.full((n_beats, n_leads), -1, dtype=np.float32)
     chosen = np.unique(np.linspace(0, n_beats - 1, min(n_templates, n_beats)).astype(np.int64))
     for lead in range(n_leads):
         unit = waves[:, lead] - waves[:, lead].mean(axis=1, keepdims=True)
         unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-6)
         correlation = unit @ unit[chosen].T
         correlation[chosen, np.arange(len(chosen))] = -1
-        own[:, lead] = correlation.max(axis=1)
+        likeness[:, lead] = correlation.max(axis=1)
         for step in (1, 2):
             near = np.einsum("bt,bt->b", unit[step:], unit[:-step])
-            own[step:, lead] = np.maximum(own[step:, lead], near)
-            own[:-step, lead] = np.maximum(own[:-step, lead], near)
-    padded = np.pad(own, ((1, 1), (0, 0)), mode="reflect")
-    return np.median(np.stack([padded[:-2], own, padded[2:]]), axis=0).astype(np.float32)
+            likeness[step:, lead] = np.maximum(likeness[step:, lead], near)
+            likeness[:-step, lead] = np.maximum(likeness[:-step, lead], near)
+    padded = np.pad(likeness, ((1, 1), (0, 0)), mode="reflect")
+    return np.median(np.stack([padded[:-2], likeness, padded[2:]]), axis=0).astype(np.float32)

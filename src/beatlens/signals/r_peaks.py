@@ -43,12 +43,19 @@ class RPeakSettings:
 MIN_LENGTH_S = 0.5
 """A shorter record has no beats."""
 CLEAR_SHARE = 0.25
-LEAD_S, CLIMB_S = 0.01, 0.01
+"""Share of the best lead's contrast from which on a lead shows its complexes clearly."""
+LEAD_S = 0.01
+"""The search for the main deflection is centred so much before the peak of the energy."""
+CLIMB_S = 0.01
+"""How far a weighted maximum climbs to the top beside it."""
 RUN_MARGIN_S = 0.18
-"""Closer to a run of a fast rhythm there is no other beat."""
+"""No other beat lies closer to a run of a fast rhythm."""
 DISORGANISED_S = 3.0
 """A disorganised rhythm of this length is flutter or fibrillation."""
-MAJORITY_FACTOR, EARLY_FACTOR = 1.4, 1.7
+MAJORITY_FACTOR = 1.4
+"""How much more the sign counts that wins in most beats."""
+EARLY_FACTOR = 1.7
+"""How much more the earlier of an upward and a downward deflection counts."""
 DETECTORS = ("consensus", "sleepecg", "neurokit", "gqrs", "xqrs", "annotation")
 
 
@@ -77,8 +84,8 @@ def detect(
 
     Returns
     -------
-    (n_beats,) float64, strictly ascending; samples of `signal`, with the fraction that a parabola through the
-    extremum gives (the peaks of ``annotation`` come back as they are)
+    (n_beats,) float64, strictly ascending; samples of `signal`, with a fraction from a parabola through the extremum.
+    Those of ``annotation`` are returned as given.
 
     Raises
     ------
@@ -106,9 +113,9 @@ def detect(
 
 
 def _with_runs(peaks: Float64Array, runs: list[FastRun], is_present: BoolArray, fs: float) -> Float64Array:
-    """Return R peaks in which those of fast rhythms stand in for what was found where they are.
+    """Return R peaks with those of fast rhythms in place of what was found there.
 
-    Where a fast rhythm is long, rounded and disorganised, as flutter and fibrillation are, nothing that was found is a
+    Where a fast rhythm is long, rounded and disorganised, as flutter and fibrillation are, no detection in it is a
     beat.
     """
     for run in runs:
@@ -123,7 +130,7 @@ def _with_runs(peaks: Float64Array, runs: list[FastRun], is_present: BoolArray, 
 
 
 def clearest_lead(signal: FloatArray, fs: float) -> int:
-    """Return the first lead in which QRS complexes stand out: at least `CLEAR_SHARE` as much as in the best.
+    """Return the first lead in which QRS complexes stand out at least `CLEAR_SHARE` as much as in the best lead.
 
     Recorders put their main lead first, and annotators mark its R peak.
 
@@ -139,8 +146,8 @@ def clearest_lead(signal: FloatArray, fs: float) -> int:
     block = min(round(3 * fs), signal.shape[1])
     blocks = signal[:, : signal.shape[1] // block * block].reshape(len(signal), -1, block)
     highest = np.maximum(blocks.max(axis=2), -blocks.min(axis=2))
-    usual = np.median(np.abs(blocks[..., :: max(round(fs / 50), 1)]), axis=2)  # every 20 ms says it as well
-    # Block by block, so that a pause, whose blocks are few, doesn't change what stands out of the others.
+    usual = np.median(np.abs(blocks[..., :: max(round(fs / 50), 1)]), axis=2)  # one sample in 20 ms is enough
+    # Block by block: a pause fills few blocks and doesn't change how far QRS complexes stand out in the others.
     contrast = np.median(highest / np.maximum(usual, 1e-3), axis=1)
     return int(np.flatnonzero(contrast >= CLEAR_SHARE * contrast.max())[0])
 
@@ -148,10 +155,10 @@ def clearest_lead(signal: FloatArray, fs: float) -> int:
 def refine(lead: FloatArray, peaks: IntArray, fs: float, half_width_s: float) -> Float64Array:
     """Move peaks to the main deflection of the QRS nearby, up or down, with the fraction of a sample.
 
-    Deflections count less with their distance from a little before the peak (a Gaussian of half the half-width), so
-    that a T wave or the far end of a wide QRS doesn't win by height alone. Of an upward and a downward deflection the
-    earlier counts more, as annotators mark it, and so does the sign that wins in most beats, so that an RS complex
-    doesn't have its R peak now at the R, now at the S. Of peaks that meet at one place one stays.
+    A deflection is weighted by its distance from a point a little before the peak (a Gaussian of half the half-width),
+    so that a T wave or the far end of a wide QRS doesn't win by height alone. Of an upward and a downward deflection
+    the earlier counts more, since annotators mark it. The sign that wins in most beats counts more as well, so that the
+    peak of an RS complex isn't now at the R, now at the S. Where several peaks move to one place, one stays.
 
     Parameters
     ----------
@@ -179,7 +186,7 @@ def refine(lead: FloatArray, peaks: IntArray, fs: float, half_width_s: float) ->
     log_ratio = np.log(highest / lowest) + np.log(EARLY_FACTOR) * np.where(at_highest < at_lowest, 1, -1)
     upright = log_ratio + np.log(MAJORITY_FACTOR) * np.sign(np.median(log_ratio)) > 0
     best = start + offsets[np.where(upright, at_highest, at_lowest)]
-    # The weight pulls the maximum off the top, to which a short climb leads back.
+    # The weight moves the maximum off the top of the deflection. A short climb leads back to it.
     climb = np.arange(-round(CLIMB_S * fs), round(CLIMB_S * fs) + 1)
     best = best + climb[(_around(lead, best, climb) * np.where(upright, 1, -1)[:, None]).argmax(axis=1)]
     best = np.unique(np.clip(best, 0, len(lead) - 1))

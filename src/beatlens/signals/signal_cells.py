@@ -1,4 +1,4 @@
-"""A record in cells of a quarter of a second: how far the signal moves in each lead, and where there is none."""
+"""A record in cells of a quarter of a second: the range of the signal in each lead, and where there is no signal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.signals.quality import RecordSignals
+from beatlens.signals.record_signals import RecordSignals
 from beatlens.signals.wave_windows import WaveWindows, wave_windows
 
 FloatArray = npt.NDArray[np.float32]
@@ -16,13 +16,13 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 STEP_S, CELL_S = 0.02, 0.25
-"""Spacing of the samples looked at, and length of the cells that are told apart."""
+"""Spacing of the samples that are looked at, and length of a cell."""
 RAIL_S = 0.2
-"""Time at one extreme value from which a lead is saturated."""
+"""A lead that stays at one extreme value for so long is saturated."""
 AFTER_R_S, BEFORE_R_S = 0.45, 0.3
-"""T wave of the beat before a pause and P wave of the one after it: they say nothing of the time between."""
+"""Time after a beat (its T wave) and before the next (its P wave) that says nothing of the pause between them."""
 CONSTANT_S = 1.0
-"""Time from which on a lead that repeats one value is constant."""
+"""A lead that repeats one value for so long is constant."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SignalCells:
 
     @property
     def n(self) -> int:
-        """Cells."""
+        """Number of cells."""
         return int(self.unseen.shape[1])
 
     @property
@@ -89,11 +89,11 @@ def signal_cells(signals: RecordSignals, time: Float64Array, scale: FloatArray) 
     count = np.zeros(n, dtype=np.float32)
     for k in range(per):  # few and long passes: cells are short
         sample = signals.signal[:, k * step :: length]
-        own = slice(0, sample.shape[1])
-        np.minimum(lowest[:, own], sample, out=lowest[:, own])
-        np.maximum(highest[:, own], sample, out=highest[:, own])
-        size[:, own] += np.abs(sample)
-        count[own] += 1
+        filled = slice(0, sample.shape[1])
+        np.minimum(lowest[:, filled], sample, out=lowest[:, filled])
+        np.maximum(highest[:, filled], sample, out=highest[:, filled])
+        size[:, filled] += np.abs(sample)
+        count[filled] += 1
     size /= count
     unseen, constant = np.zeros((2, n_leads, n), dtype=bool)
     to_cells = signals.fs / (signals.fs_file * length)
@@ -109,7 +109,9 @@ def signal_cells(signals: RecordSignals, time: Float64Array, scale: FloatArray) 
     around = np.concatenate([[-np.inf], time, [np.inf]])
     after = np.searchsorted(time, middle)
     of_beat = (middle - around[after] < AFTER_R_S) | (around[after + 1] - middle < BEFORE_R_S)
-    windows = wave_windows(signals.signal, signals.fs, length, size, largest, unseen | constant, scale)
+    windows = wave_windows(
+        signals.signal, signals.fs, cell=length, size=size, largest=largest, unseen=unseen | constant, scale=scale
+    )
     return SignalCells(length / signals.fs, highest - lowest, unseen, constant, of_beat, windows)
 
 

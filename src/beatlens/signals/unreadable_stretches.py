@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from beatlens.shards.stretches import DOUBTED_KINDS, Stretch
 from beatlens.signals.beat_likeness import foreign_beats, likeness
-from beatlens.signals.quality import RecordSignals
+from beatlens.signals.record_signals import RecordSignals
 from beatlens.signals.signal_cells import SignalCells, long_runs, runs, signal_cells
 from beatlens.signals.wave_windows import MIN_PERIOD_S
 
@@ -28,30 +28,32 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 MIN_LENGTH_S = 1.0
-"""A shorter record may hold no beat and nothing be amiss."""
+"""A shorter record without a beat isn't suspicious."""
 GAP_S, USUAL_RRS = 2.0, 1.8
-"""A time without beats is listed beyond both: seconds, and the record's median RR interval."""
+"""A time without beats is listed where it exceeds both: seconds, and multiples of the record's median RR interval."""
 NO_SIGNAL_S, FLAT_S, NOISE_S, WAVES_S = 0.5, 1.0, 3.0, 4.0
-"""Shortest stretches of a kind, whatever beats were found in them; of waves, `EDGE_S` at both ends included."""
+"""Shortest stretch of each kind, with or without beats in it. That of waves includes `EDGE_S` at both ends."""
 SHORTEST_S = 0.75
-"""Shorter pieces of a time without beats aren't told apart."""
+"""Shorter pieces of a time without beats take the kind of the piece before them."""
 HOLE_S = 0.75
-"""Between waves, shorter times that show a baseline belong to the stretch."""
+"""Shorter times with a baseline between waves belong to the stretch of waves."""
 QUIET_MV, QUIET_SHARE, SILENT_MV = 0.1, 0.1, 0.02
-"""Peak-to-peak in a cell under which a lead is flat: mV, or share of its amplitude where that is less; the least."""
+"""A lead is flat in a cell whose peak-to-peak is under `QUIET_MV` or, where that is less, under `QUIET_SHARE` of its
+amplitude, but in any case under `SILENT_MV`."""
 LOUD_SHARE = 0.3
-"""Peak-to-peak of a cell over the lead's amplitude from which time without beats is no baseline but artefact."""
+"""Time without beats is artefact, and no baseline, where a cell's peak-to-peak is at least this share of the lead's
+amplitude."""
 FOUND_SHARE, REPEATING_SHARE = 0.6, 0.75
-"""Time that beats fill, one a period of the waves, and windows that repeat, from which on it is a tachycardia."""
+"""Waves are a tachycardia where beats, one a period, fill this share of the time and this share of windows repeats."""
 EDGE_S = 0.9
-"""By which waves may seem to reach over their ends, as windows go."""
+"""Waves may seem to reach so far over their ends, since a window is longer than a cell."""
 ALIKE = 0.88
-"""Or, instead of the windows: median correlation of its beats with their median beat."""
+"""Where windows don't repeat, beats of this median correlation with their median beat make a tachycardia as well."""
 FAST_RR_S, STEADY, RUN_BEATS = 0.43, 1.3, 4
-"""Of a tachycardia among waves: its RR intervals, the ratio of successive ones, and its beats at least."""
+"""A tachycardia among waves: longest RR interval, largest ratio of successive ones, and fewest beats."""
 DOUBTED_BEATS, BETWEEN_BEATS = 5, 3
-"""Beats that quality rules doubt or that are like no others, from which on the stretch is one of artefact; and
-successive beats between them that seem in order."""
+"""So many beats that quality rules doubt, or that are like no others, make a stretch of artefact. Between two of them
+lie at most so many successive beats that seem in order."""
 
 
 def find_stretches(
@@ -91,11 +93,11 @@ def find_stretches(
         low, high = int(start / cells.length_s), min(-int(-stop // cells.length_s), cells.n)
         _tell_gap_apart(kind, cells, scale, low, high)
         of_gap[low:high] = number
-    return _listed(kind, of_gap, cells, gaps, time, end_s)
+    return _listed(kind, of_gap=of_gap, cells=cells, gaps=gaps, time=time, end_s=end_s)
 
 
 def _gaps(time: Float64Array, end_s: float) -> list[tuple[float, float]]:
-    """Return start and end of the times without a beat that are longer than usual; all of a record without beats."""
+    """Return start and end of the times without a beat that are longer than usual: all of a record without beats."""
     if not len(time):
         return [(0.0, end_s)]
     usual = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
@@ -115,7 +117,7 @@ def _doubted_beats(cells: SignalCells, time: Float64Array, doubted: BoolArray) -
 
 
 def _filled_by_noise(cells: SignalCells, signals: RecordSignals, r_index: IntArray) -> BoolArray:
-    """Tell which cells something fills that is neither waves of one frequency nor beats that are alike."""
+    """Tell which cells are filled by something that is neither waves of one frequency nor beats that are alike."""
     result = long_runs(cells.windows.noisy, NOISE_S / cells.length_s)
     for low, high in zip(*(edge.tolist() for edge in runs(result)), strict=True):
         first, last = np.searchsorted(r_index / signals.fs, (low * cells.length_s, high * cells.length_s))
@@ -125,14 +127,14 @@ def _filled_by_noise(cells: SignalCells, signals: RecordSignals, r_index: IntArr
 
 
 def _disorganised(cells: SignalCells, signals: RecordSignals, r_index: IntArray) -> BoolArray:
-    """Tell which cells lie in flutter or fibrillation: waves fill them, and no tachycardia that was found."""
+    """Tell which cells lie in flutter or fibrillation: waves fill them, and no tachycardia was found in them."""
     windows = cells.windows
     filled = ~long_runs(~windows.filled, HOLE_S / cells.length_s, ends=True)
     waves = np.zeros(cells.n, dtype=bool)
     for low, high in zip(*(edge.tolist() for edge in runs(filled)), strict=True):
-        own = low + np.flatnonzero(windows.wavy[low:high])
-        if len(own):  # from the first wave to the last, whatever fills the time between
-            waves[own[0] : own[-1] + 1] = True
+        wave_cells = low + np.flatnonzero(windows.wavy[low:high])
+        if len(wave_cells):  # from the first wave to the last, whatever fills the time between
+            waves[wave_cells[0] : wave_cells[-1] + 1] = True
     waves &= ~_of_tachycardias(waves, cells, signals, r_index)
     starts, ends = runs(long_runs(waves, WAVES_S / cells.length_s))
     result = np.zeros(cells.n, dtype=bool)
@@ -173,24 +175,24 @@ def _found_share(time: Float64Array, bounds: tuple[float, float], period_s: floa
     if period_s < MIN_PERIOD_S:
         return 0.0
     rr = np.diff(time)
-    own = (rr > 0.7 * period_s) & (rr < 1.5 * period_s)
+    of_period = (rr > 0.7 * period_s) & (rr < 1.5 * period_s)
     filled = np.minimum(time[1:], bounds[1]) - np.maximum(time[:-1], bounds[0])
-    return float(np.maximum(filled[own], 0).sum()) / (bounds[1] - bounds[0])
+    return float(np.maximum(filled[of_period], 0).sum()) / (bounds[1] - bounds[0])
 
 
 def _tell_gap_apart(kind: npt.NDArray[np.object_], cells: SignalCells, scale: FloatArray, low: int, high: int) -> None:
-    """Give the cells low..high-1, of a time without beats, their kinds in place."""
-    own = slice(low, high)
-    unseen, constant, of_beat = cells.unseen[:, own], cells.constant[:, own], cells.of_beat[own]
-    share = np.where(unseen, 0, cells.range_mv[:, own]) / scale[:, None]
+    """Set the kinds of the cells low..high-1, a time without beats, in place."""
+    gap = slice(low, high)
+    unseen, constant, of_beat = cells.unseen[:, gap], cells.constant[:, gap], cells.of_beat[gap]
+    share = np.where(unseen, 0, cells.range_mv[:, gap]) / scale[:, None]
     quiet_mv = np.maximum(np.minimum(QUIET_MV, QUIET_SHARE * scale), SILENT_MV)[:, None]
-    flat = (unseen | constant | (cells.range_mv[:, own] < quiet_mv)).all(axis=0)
-    still = cells.still[own]
+    flat = (unseen | constant | (cells.range_mv[:, gap] < quiet_mv)).all(axis=0)
+    still = cells.still[gap]
     loud = (share >= LOUD_SHARE).any(axis=0) & ~of_beat & ~still
-    told = kind[own].copy()
-    told[cells.windows.wavy[own] & ~still] = "disorganised"
+    told = kind[gap].copy()
+    told[cells.windows.wavy[gap] & ~still] = "disorganised"
     told[(told == "") & loud] = "noise"
-    told[cells.no_signal[own]] = "no_signal"
+    told[cells.no_signal[gap]] = "no_signal"
     told[told == ""] = "quiet"
     _absorb(told, round(SHORTEST_S / cells.length_s))
     starts, ends = runs(told == "quiet")
@@ -198,11 +200,11 @@ def _tell_gap_apart(kind: npt.NDArray[np.object_], cells: SignalCells, scale: Fl
         inner = ~of_beat[first:last]
         is_flat = flat[first:last][inner].mean() >= 0.9 if inner.any() else False
         told[first:last] = "flat" if is_flat else "pause"
-    kind[own] = told
+    kind[gap] = told
 
 
 def _absorb(told: npt.NDArray[np.object_], least: int) -> None:
-    """Give pieces of fewer cells than `least` the kind before them, or after them at the start, in place."""
+    """Give short pieces (cells under `least`) the kind of the piece before, at the start that of the next, in place."""
     borders = np.flatnonzero(told[1:] != told[:-1]) + 1
     pieces = list(zip([0, *borders.tolist()], [*borders.tolist(), len(told)], strict=True))
     for low, high in pieces:
@@ -214,13 +216,14 @@ def _absorb(told: npt.NDArray[np.object_], least: int) -> None:
 
 def _listed(
     kind: npt.NDArray[np.object_],
+    *,
     of_gap: IntArray,
     cells: SignalCells,
     gaps: list[tuple[float, float]],
     time: Float64Array,
     end_s: float,
 ) -> tuple[Stretch, ...]:
-    # Beats part quiet stretches, but lie within disorganised ones and artefact.
+    # A beat ends a quiet stretch, but may lie within disorganised signal and artefact.
     gap = np.where(np.isin(kind, DOUBTED_KINDS), 0, of_gap)
     borders = np.flatnonzero((kind[1:] != kind[:-1]) | (gap[1:] != gap[:-1])) + 1
     result = []
@@ -243,8 +246,8 @@ def _listed(
 
 def _detail(kind: str, cells: SignalCells, low: int, high: int, constant_s: float) -> str:
     outside = ~cells.of_beat[low:high]  # of the beats at both ends
-    own = cells.range_mv[:, low:high]
-    largest = float((own[:, outside] if outside.any() else own).max())
+    range_mv_here = cells.range_mv[:, low:high]
+    largest = float((range_mv_here[:, outside] if outside.any() else range_mv_here).max())
     if kind == "disorganised":
         return f"waves at about {cells.windows.rate(low, high):.1f} Hz, no baseline between them"
     if kind == "noise":

@@ -14,22 +14,24 @@ BoolArray = npt.NDArray[np.bool_]
 
 WINDOW_CELLS, HOP_CELLS = 8, 2
 FILLED, FULL = 0.2, 0.3
-"""Mean over peak of the rectified signal from which a window is looked at closer, and is no baseline whatever it is."""
+"""Limits for the mean over the peak of the rectified signal: from the first on a window is looked at closer, from the
+second on it shows no clear baseline."""
 MIN_SHARE = 0.15
-"""Peak over the lead's amplitude under which a lead has no say: waves of atrial fibrillation are smaller."""
+"""A lead doesn't count where its peak is below this share of its amplitude, as waves of atrial fibrillation are."""
 MAX_LEAKAGE = 0.6
 WAVE_HZ = (2.0, 9.0)
 CLOSE_HZ = 100.0
 """Rate at which windows are looked at closer."""
 PERIOD_S = (0.15, 0.6)
 MIN_PERIOD_S = 0.207
-"""Waves that repeat sooner (290 a minute) are flutter, however regular."""
+"""Waves of a shorter period (faster than 290 a minute) are flutter, however regular they are."""
 REPEATS = 0.88
 """Correlation of a window with itself a period later, in a tachycardia."""
 VOTES = 4
-"""One in so many of the windows around a cell puts it among waves: those at the edge of a stretch see half of it."""
+"""A cell is among waves where one in so many windows around it holds waves. At the edge of a stretch, only half of the
+windows see it."""
 CHUNK = 256
-"""Windows that are looked at at a time."""
+"""Windows handled at a time."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class WaveWindows:
     Attributes
     ----------
     wavy, filled, noisy
-        (n_cells,) bool: windows around hold waves of one frequency; hold no clear baseline; hold none, nor such waves.
+        (n_cells,) bool: whether the windows around hold waves of one frequency; hold no clear baseline; hold neither a
+        clear baseline nor such waves.
     first_cell
         (n_close,) first cell of each window that was looked at closer.
     is_wave
@@ -47,7 +50,8 @@ class WaveWindows:
     hz
         (n_close,) their frequency.
     repeats, period_s
-        (n_close,) largest correlation with itself later, and the shortest delay that nearly reaches it.
+        (n_close,) largest correlation of the window with itself at a later time, and the shortest delay that nearly
+        reaches it.
     """
 
     wavy: BoolArray
@@ -66,26 +70,27 @@ class WaveWindows:
     def rate(self, low: int, high: int) -> float:
         """Return the usual frequency in Hz of the waves in cells low..high-1."""
         middle = self.first_cell + WINDOW_CELLS // 2
-        own = (middle >= low) & (middle < high)
-        chosen = own & self.is_wave if (own & self.is_wave).any() else own
+        inside = (middle >= low) & (middle < high)
+        chosen = inside & self.is_wave if (inside & self.is_wave).any() else inside
         return float(np.median(self.hz[chosen])) if chosen.any() else float("nan")
 
     def repeating_share(self, low: int, high: int) -> float:
-        """Return the share of the windows in cells low..high-1 that repeat themselves, no faster than beats can."""
-        own = self._inside(low, high)
-        if not own.any():
+        """Return the share of the windows in cells low..high-1 that repeat themselves at a rate that beats can have."""
+        inside = self._inside(low, high)
+        if not inside.any():
             return 0.0
-        return float(((self.repeats[own] >= REPEATS) & (self.period_s[own] >= MIN_PERIOD_S)).mean())
+        return float(((self.repeats[inside] >= REPEATS) & (self.period_s[inside] >= MIN_PERIOD_S)).mean())
 
     def period(self, low: int, high: int) -> float:
         """Return the period in s of the waves in cells low..high-1, where they repeat most; 0 without waves."""
-        own = np.flatnonzero(self._inside(low, high))
-        return float(self.period_s[own[self.repeats[own].argmax()]]) if len(own) else 0.0
+        inside = np.flatnonzero(self._inside(low, high))
+        return float(self.period_s[inside[self.repeats[inside].argmax()]]) if len(inside) else 0.0
 
 
 def wave_windows(
     signal: FloatArray,
     fs: float,
+    *,
     cell: int,
     size: FloatArray,
     largest: FloatArray,
@@ -118,14 +123,14 @@ def wave_windows(
         np.zeros((n_leads, len(firsts)), dtype=bool),
     )
     for k in range(width):
-        own = slice(k, k + HOP_CELLS * len(firsts) - 1, HOP_CELLS)
-        np.maximum(peak, largest[:, own], out=peak)
-        mean += size[:, own]
-        blind |= unseen[:, own]
+        cells_of_window = slice(k, k + HOP_CELLS * len(firsts) - 1, HOP_CELLS)
+        np.maximum(peak, largest[:, cells_of_window], out=peak)
+        mean += size[:, cells_of_window]
+        blind |= unseen[:, cells_of_window]
     mean /= width
     usable = ~blind & (peak >= MIN_SHARE * scale[:, None])
     fill = np.where(usable, mean / np.maximum(peak, 1e-9), np.inf)
-    # Beats can be told where a quarter of the leads shows them on a baseline.
+    # Beats can be told where a quarter of the leads show them on a baseline.
     n_usable = usable.sum(axis=0)
     lowest = np.take_along_axis(np.sort(fill, axis=0), np.maximum(n_usable - 1, 0)[None] // 4, axis=0)[0]
     lowest = np.where(n_usable > 0, lowest, 0.0)
@@ -165,14 +170,14 @@ def _cut(signal: FloatArray, fs: float, start: IntArray, length: int) -> tuple[F
 
 
 def _leakage(waves: Float64Array, rate: float, usable: BoolArray) -> tuple[Float64Array, Float64Array]:
-    """Return what is left of windows once half a period later is added, and their frequency in Hz: means of leads."""
+    """Return what is left of windows after adding them to themselves half a period later, and their frequency in Hz."""
     rise = np.abs(np.diff(waves, axis=2)).sum(axis=2)
     half = np.pi * np.abs(waves).sum(axis=2) / np.maximum(rise, 1e-12)  # samples of half a period
     delay = np.clip(np.rint(half), 1, waves.shape[2] - 1).astype(np.int64)
     leakage = np.ones(half.shape)
     for k in np.unique(delay):
-        own = waves[delay == k]
-        later, now = own[:, k:], own[:, :-k]
+        delayed = waves[delay == k]
+        later, now = delayed[:, k:], delayed[:, :-k]
         whole = (np.abs(later) + np.abs(now)).sum(axis=1)
         leakage[delay == k] = np.abs(later + now).sum(axis=1) / np.maximum(whole, 1e-12)
     count = np.maximum(usable.sum(axis=0), 1)
@@ -181,7 +186,7 @@ def _leakage(waves: Float64Array, rate: float, usable: BoolArray) -> tuple[Float
 
 
 def _repeats(waves: Float64Array, rate: float) -> tuple[Float64Array, Float64Array]:
-    """Return the largest correlation of windows with themselves later, and the first delay in s that nearly has it."""
+    """Return the largest correlation of windows with themselves later, and the first delay in s that nears it."""
     m = waves.shape[2]
     lags = np.arange(max(round(PERIOD_S[0] * rate), 1), max(min(round(PERIOD_S[1] * rate), m // 2), 2))
     spectrum = np.fft.rfft(waves, 2 * m, axis=2)

@@ -28,7 +28,9 @@ def _filter(kind: str, low: float, high: float, fs: float) -> Array:
     return np.asarray(dsp.butter(2, edges, kind, fs=fs, output="sos"))
 
 
-def _coloured(rng: np.random.Generator, shape: tuple[int, int], kind: str, low: float, high: float, fs: float) -> Array:
+def _coloured(
+    rng: np.random.Generator, shape: tuple[int, int], *, kind: str, low: float, high: float, fs: float
+) -> Array:
     """Gaussian noise of unit variance in a band; a second is made and dropped so that the filter has settled."""
     from scipy import signal as dsp
 
@@ -54,7 +56,7 @@ def background(rng: np.random.Generator, n_leads: int, n_samples: int, fs: float
     if 3 * mains_hz < fs / 2:
         hum += 0.2 * np.sin(2 * np.pi * 3 * mains_hz * time + rng.uniform(0, 6.28))
     mains = rng.uniform(0.001, 0.020) * rng.uniform(0.4, 1.0, (n_leads, 1)) * hum
-    muscle = rng.uniform(0.006, 0.025) * _coloured(rng, shape, "highpass", 20, 0, fs)
+    muscle = rng.uniform(0.006, 0.025) * _coloured(rng, shape, kind="highpass", low=20, high=0, fs=fs)
     return np.asarray(wander + mains + muscle)
 
 
@@ -81,11 +83,11 @@ def stretch_noise(rng: np.random.Generator, stretches: list[NoiseStretch], n_lea
         shape = (n_leads, stretch.end - stretch.start)
         if rng.random() < 0.4:
             bursts = 0.65 + 0.35 * np.sin(2 * np.pi * rng.uniform(0.3, 0.8) * np.arange(shape[1]) / fs)
-            noise = rng.uniform(0.25, 0.6) * bursts * _coloured(rng, shape, "bandpass", 15, 90, fs)
+            noise = rng.uniform(0.25, 0.6) * bursts * _coloured(rng, shape, kind="bandpass", low=15, high=90, fs=fs)
         else:
-            noise = 0.85 * _coloured(rng, shape, "bandpass", 0.6, 2.5, fs)
-            noise += 0.50 * _coloured(rng, shape, "bandpass", 2.5, 15, fs)
-            noise += 0.10 * _coloured(rng, shape, "highpass", 15, 0, fs)
+            noise = 0.85 * _coloured(rng, shape, kind="bandpass", low=0.6, high=2.5, fs=fs)
+            noise += 0.50 * _coloured(rng, shape, kind="bandpass", low=2.5, high=15, fs=fs)
+            noise += 0.10 * _coloured(rng, shape, kind="highpass", low=15, high=0, fs=fs)
             noise *= rng.uniform(0.5, 1.0)
         ramp = min(round(RAMP_S * fs), shape[1] // 2)
         fade = np.ones(shape[1])

@@ -121,7 +121,17 @@ def make_beats(plan: RecordPlan, habits: Habits, rng: np.random.Generator) -> li
         kind = kinds[position] if position < len(kinds) else kinds[-1]
         following = kinds[position + 1] if position + 1 < len(kinds) else kinds[-1]
         phase = 2 * np.pi * habits.breaths_hz * time + breath
-        beats.append(_beat(time, kind, 0.5 * previous + 0.5 * base, not fibrillating, phase, habits, rng))
+        beats.append(
+            _beat(
+                time,
+                kind,
+                rr_s=0.5 * previous + 0.5 * base,
+                with_p=not fibrillating,
+                phase=phase,
+                habits=habits,
+                rng=rng,
+            )
+        )
         if fibrillating:
             sinus = base * float(np.clip(np.exp(0.22 * rng.standard_normal()), 0.58, 1.9))
         else:
@@ -146,7 +156,7 @@ def make_beats(plan: RecordPlan, habits: Habits, rng: np.random.Generator) -> li
 
 
 def _beat(
-    time: float, kind: str, rr_s: float, with_p: bool, phase: float, habits: Habits, rng: np.random.Generator
+    time: float, kind: str, *, rr_s: float, with_p: bool, phase: float, habits: Habits, rng: np.random.Generator
 ) -> Beat:
     """Draw one beat's variation; breathing turns the heart and changes the amplitude."""
     spread = rng.standard_normal(7).clip(-2.5, 2.5)

@@ -12,6 +12,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,7 @@ def counterfactual(beat: Beat) -> Beat:
 
 
 def difference(
-    beat: Beat, heart: Heart, matrix: Table, fs: float, n_samples: int, settings: SignalSettings
+    beat: Beat, heart: Heart, matrix: Table, *, fs: float, n_samples: int, settings: SignalSettings
 ) -> tuple[int, npt.NDArray[np.float32]]:
     """Return the conditioned difference in mV that a beat's class makes, and the sample it begins at.
 
@@ -81,29 +82,40 @@ def spans(values: npt.NDArray[np.float32], threshold_mv: float) -> list[tuple[in
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
+class TruthRow(NamedTuple):
+    """A row of a truth file (`COLUMNS`)."""
+
+    lead: str
+    start_sample: int
+    end_sample: int
+    label: str
+    r_sample: int
+
+
 def truth_rows(
     beats: Sequence[tuple[Beat, int]],
     heart: Heart,
     matrix: Table,
+    *,
     leads: Sequence[str],
     fs: float,
     n_samples: int,
     settings: SignalSettings,
     threshold_mv: float,
-) -> list[tuple[str, int, int, str, int]]:
+) -> list[TruthRow]:
     """Return the rows of a truth file (`COLUMNS`) for beats, given with their R samples, of any class but N."""
     rows = []
     for beat, r_sample in beats:
         if beat.kind == "N":
             continue
-        begin, values = difference(beat, heart, matrix, fs, n_samples, settings)
+        begin, values = difference(beat, heart, matrix, fs=fs, n_samples=n_samples, settings=settings)
         for lead, row in zip(leads, values, strict=True):
             for start, end in spans(row, threshold_mv):
-                rows.append((lead, begin + start, begin + end, beat.kind, r_sample))
+                rows.append(TruthRow(lead, begin + start, begin + end, beat.kind, r_sample))
     return rows
 
 
-def write_truth(path: Path, rows: Sequence[tuple[str, int, int, str, int]]) -> None:
+def write_truth(path: Path, rows: Sequence[TruthRow]) -> None:
     """Write a truth file."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

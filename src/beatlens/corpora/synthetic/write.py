@@ -14,7 +14,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -125,20 +125,29 @@ def make_record(plan: RecordPlan, settings: SyntheticSettings) -> Made:
     return Made(plan, heart, matrix, beats, all_beats, clean, signal, stretches, comments)
 
 
-def annotation_rows(made: Made) -> list[tuple[int, str, int, str]]:
-    """Return ``(sample, symbol, subtype, note)`` of a record, ascending; see the module's text."""
+class AnnotationRow(NamedTuple):
+    """An annotation as the file has it."""
+
+    sample: int
+    symbol: str
+    subtype: int
+    note: str
+
+
+def annotation_rows(made: Made) -> list[AnnotationRow]:
+    """Return the annotations of a record, ascending; see the module's text."""
     n_leads = len(made.plan.leads)
-    rows = [(0, "+", 0, RHYTHM_NOTES[made.plan.rhythm])]
+    rows = [AnnotationRow(0, "+", 0, RHYTHM_NOTES[made.plan.rhythm])]
     for beat, r_sample in made.beats:
-        rows.append((r_sample, SYMBOLS[beat.kind], 0, "STE" if beat.kind == "STE" else ""))
+        rows.append(AnnotationRow(r_sample, SYMBOLS[beat.kind], 0, "STE" if beat.kind == "STE" else ""))
     for stretch in made.stretches:
-        rows.append((stretch.start, "~", (1 << min(n_leads, 4)) - 1, "n" * n_leads))
-        rows.append((stretch.end, "~", 0, "c" * n_leads))
-    rows.sort(key=lambda row: row[0])
+        rows.append(AnnotationRow(stretch.start, "~", (1 << min(n_leads, 4)) - 1, "n" * n_leads))
+        rows.append(AnnotationRow(stretch.end, "~", 0, "c" * n_leads))
+    rows.sort(key=lambda row: row.sample)
     # Two annotations can't share a sample of a WFDB file.
     for k in range(1, len(rows)):
-        if rows[k][0] <= rows[k - 1][0]:
-            rows[k] = (rows[k - 1][0] + 1, *rows[k][1:])
+        if rows[k].sample <= rows[k - 1].sample:
+            rows[k] = rows[k]._replace(sample=rows[k - 1].sample + 1)
     return rows
 
 
@@ -166,16 +175,23 @@ def _write_record(folder: Path, made: Made, settings: SyntheticSettings) -> None
     wfdb.wrann(
         plan.name,
         "atr",
-        sample=np.array([row[0] for row in rows]),
-        symbol=[row[1] for row in rows],
-        subtype=np.array([row[2] for row in rows]),
-        aux_note=[row[3] for row in rows],
+        sample=np.array([row.sample for row in rows]),
+        symbol=[row.symbol for row in rows],
+        subtype=np.array([row.subtype for row in rows]),
+        aux_note=[row.note for row in rows],
         fs=plan.fs,
         write_dir=str(folder),
     )
     conditioning = SignalSettings(plan.fs, list(settings.truth_band_hz), settings.truth_order, None)
     rows_of_truth = truth.truth_rows(
-        made.beats, made.heart, made.matrix, plan.leads, plan.fs, plan.n_samples, conditioning, settings.truth_mv
+        made.beats,
+        made.heart,
+        made.matrix,
+        leads=plan.leads,
+        fs=plan.fs,
+        n_samples=plan.n_samples,
+        settings=conditioning,
+        threshold_mv=settings.truth_mv,
     )
     truth.write_truth(folder / f"{plan.name}.truth.csv", rows_of_truth)
 

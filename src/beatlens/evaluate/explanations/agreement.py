@@ -42,12 +42,12 @@ def largest(values: Array, count: int) -> npt.NDArray[np.int64]:
 def jaccard(a: Array, b: Array, count: int) -> float:
     """Return the overlap of the `count` largest magnitudes: intersection over union, NaN where both have none."""
     _check(a, b)
-    own, other = set(largest(a, count).tolist()), set(largest(b, count).tolist())
-    return len(own & other) / len(own | other) if own | other else float("nan")
+    one, other = set(largest(a, count).tolist()), set(largest(b, count).tolist())
+    return len(one & other) / len(one | other) if one | other else float("nan")
 
 
 def weighted_jaccard(a: Array, b: Array) -> float:
-    """Return sum of minima over sum of maxima of the masses, each scaled to 1; mass of another sign is other mass."""
+    """Return sum of minima over sum of maxima of two masses, each scaled to 1; opposite signs don't overlap."""
     _check(a, b)
     parts = []
     for values in (a, b):

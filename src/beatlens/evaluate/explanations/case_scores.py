@@ -14,9 +14,7 @@ from beatlens.evaluate.explanations.model_scores import model_scores
 from beatlens.evaluate.explanations.table import CaseScores, Score
 from beatlens.evaluate.explanations.truths import Labels, NullMaps, case_truths, localisation_scores
 from beatlens.evaluate.settings import EvaluateSettings
-from beatlens.explain.case.choice import Case
-from beatlens.explain.case.target import Target
-from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.result.attribution import Attribution
 
 Array = npt.NDArray[np.float64]
@@ -24,18 +22,16 @@ logger = logging.getLogger(__name__)
 
 
 def rhythm_scores(attributions: Mapping[str, Attribution], n_cells: int) -> Iterator[Score]:
-    """Give the rhythm's share of the mass beside the share it has where all players are alike."""
+    """Give the rhythm's share of the mass, and the share that it would have if all players counted alike."""
     for method, attribution in attributions.items():
         if attribution.rhythm_share is not None:
             yield Score(method, "rhythm_share", "", attribution.rhythm_share, "uniform", 1 / (n_cells + 1))
 
 
 def score_case(
-    case: Case,
+    prepared: PreparedCase,
     attributions: Mapping[str, Attribution],
-    engine: PerturbationEngine,
-    target: Target,
-    edges: npt.NDArray[np.int64],
+    *,
     labels: Labels,
     wrong: Callable[[], Array] | None,
     settings: EvaluateSettings,
@@ -45,14 +41,12 @@ def score_case(
 
     Parameters
     ----------
-    case
-        The case.
+    prepared
+        The case, as it was explained.
     attributions
         Method -> attribution of this case.
-    engine, target, edges
-        As the case was explained with.
     labels
-        What is known of the record; only where a truth follows from it are there scores against it.
+        What is known of the record. There are scores against a truth only where one follows from this.
     wrong
         Returns the values of an explanation of another class, for a null; None for none.
     settings
@@ -60,22 +54,23 @@ def score_case(
     seed
         The run's seed; the case is mixed in.
     """
+    case, engine, edges = prepared.case, prepared.engine, prepared.edges
     scene = engine.scene
     for method, attribution in attributions.items():
-        expected = (scene.leads, (len(scene.leads), scene.stop - scene.start))
+        expected = (scene.record.leads, (len(scene.record.leads), scene.stop - scene.start))
         if (attribution.leads, attribution.values.shape) != expected:
             raise ValueError(
                 f"{method}/{case.case}: leads {attribution.leads}, values {attribution.values.shape}; "
                 f"expected {expected}"
             )
     own_seed = derive_seed(seed, "evaluate", case.corpus, case.record, case.beat_id)
-    scores = list(rhythm_scores(attributions, len(scene.leads) * (len(edges) - 1)))
+    scores = list(rhythm_scores(attributions, len(scene.record.leads) * (len(edges) - 1)))
     truths, lengths = case_truths(case, scene, labels), np.diff(edges)
     maps = NullMaps.of(engine, lengths, wrong() if wrong and truths else None, settings.random_draws, own_seed)
     beat = case.target == "beat"
-    scores += model_scores(attributions, maps, engine, target, edges, settings, own_seed, greedy=beat)
+    scores += model_scores(prepared, attributions, maps, settings=settings, seed=own_seed, greedy=beat)
     for name, truth in truths.items():
         scores += localisation_scores(attributions, name, truth, maps, lengths)
-    patient = f"{case.corpus}/{case.patient}"
     parts = case_parts(case, attributions, scene, edges) if beat else None
-    return CaseScores(case.case, f"{case.corpus}/{case.record}", patient, case.case_class, tuple(scores), parts)
+    record = f"{case.corpus}/{case.record}"
+    return CaseScores(case.case, record, prepared.patient, case.case_class, tuple(scores), parts)

@@ -27,17 +27,17 @@ COLUMNS = (
     "kind", "class", "method", "wave", "lead", "n_correct", "correct", "n_wrong", "wrong", "difference", "effect", "p",
     "p_holm",
 )  # fmt: skip
-"""``part``: mean share of the explanation's mass, signed, that a wave of the explained beat has in a lead; the other
-beats' and the rhythm's have no lead. ``agreement``: mean rank correlation of two methods, over the cells of a case;
-`wave` and `lead` are empty. ``difference`` is correct minus wrong, ``effect`` that in pooled standard deviations
-(Cohen's d), ``p`` from permuting right and wrong, both over patients' means (cases of one patient are no independent
-draws), ``p_holm`` corrected for the parts of a class (Holm
-1979)."""
+"""``part``: mean signed share of the explanation's mass that a wave of the explained beat has in a lead. The shares of
+the other beats and of the rhythm have no lead. ``agreement``: mean rank correlation of two methods over the cells of a
+case; `wave` and `lead` are empty. ``difference`` is correct minus wrong. ``effect`` is the difference in pooled
+standard deviations (Cohen's d), ``p`` comes from permuting right and wrong. Both use means of patients, since cases of
+one patient aren't independent. ``p_holm`` is corrected for the parts of a class (Holm 1979).
+"""
 
 WAVES = ("P", "QRS", "ST", "T")
 OTHER, RHYTHM = "other beats", "rhythm"
 MIN_GROUP = 2
-"""Patients with cases of either kind that a comparison needs."""
+"""Patients that a comparison needs with cases of each kind."""
 
 Part = tuple[str, str, str]
 """Method or pair of methods, wave, lead."""
@@ -80,13 +80,13 @@ def case_parts(
     scale = 1 / mass if mass > 0 else 0.0
     names = np.array([waves.names[k] for k in waves.cell_player[0]])
     parts: dict[Part, float] = {(method, RHYTHM, ""): rhythm * scale}
-    own = np.zeros(len(names), dtype=bool)
+    of_beat = np.zeros(len(names), dtype=bool)
     for wave in WAVES:
         chosen = names == f"{wave} {number}"
-        own |= chosen
-        for row, lead in enumerate(scene.leads):
+        of_beat |= chosen
+        for row, lead in enumerate(scene.record.leads):
             parts[method, wave, lead] = float(sums[row, chosen].sum()) * scale
-    parts[method, OTHER, ""] = float(sums[:, ~own].sum()) * scale
+    parts[method, OTHER, ""] = float(sums[:, ~of_beat].sum()) * scale
     single = sorted(name for name in attributions if name != "fused")
     cells = {name: cell_sums(attributions[name].values, np.diff(edges)).ravel() for name in single}
     pairs = {(f"{a} and {b}", "", ""): _rank_correlation(cells[a], cells[b]) for a, b in combinations(single, 2)}
@@ -125,9 +125,9 @@ def cohort_table(cases: Sequence[CaseParts], classes: Sequence[str], draws: int,
 
     rows: list[dict[str, Any]] = []
     for name in classes:
-        own = [case for case in cases if case.label == name and case.outcome in {"correct", "wrong"}]
+        of_class = [case for case in cases if case.label == name and case.outcome in {"correct", "wrong"}]
         for kind in (PART, AGREEMENT):
-            found = [_row(kind, name, key, own, draws, seed) for key in _keys(own, kind)]
+            found = [_row(kind, name, key=key, cases=of_class, draws=draws, seed=seed) for key in _keys(of_class, kind)]
             for row, p in zip(found, holm([row["p"] for row in found]), strict=True):
                 row["p_holm"] = p
             rows += sorted(found, key=lambda row: -abs(np.nan_to_num(row["correct"])))
@@ -142,7 +142,7 @@ def _keys(cases: Sequence[CaseParts], kind: str) -> list[Part]:
     return sorted({key for case in cases for key in _values(case, kind)})
 
 
-def _row(kind: str, name: str, key: Part, cases: Sequence[CaseParts], draws: int, seed: int) -> dict[str, Any]:
+def _row(kind: str, name: str, *, key: Part, cases: Sequence[CaseParts], draws: int, seed: int) -> dict[str, Any]:
     groups: tuple[dict[str, list[float]], dict[str, list[float]]] = {}, {}
     for case in cases:
         value = _values(case, kind).get(key, np.nan)

@@ -67,7 +67,7 @@ def deletion_insertion(value: CellValue, order: IntArray, shape: tuple[int, int]
 def random_area(value: CellValue, shape: tuple[int, int], steps: int, draws: int, rng: np.random.Generator) -> float:
     """Return the mean area over random orders.
 
-    Inserting in one order is deleting in the reverse one, read backwards: both curves have the same mean area.
+    Insertion in one order is deletion in the reverse order, read backwards. So both curves have the same mean area.
     """
     n_cells = shape[0] * shape[1]
     counts = step_counts(n_cells, steps)
@@ -80,7 +80,7 @@ def random_area(value: CellValue, shape: tuple[int, int], steps: int, draws: int
 
 
 def greedy_areas(value: CellValue, shape: tuple[int, int], steps: int) -> Areas:
-    """Return what a greedy search reaches that asks the model at every step.
+    """Return the areas that a greedy search reaches, which asks the model at every step.
 
     At each step all cells left are tried one by one, and as many as the step holds are changed: those that lower the
     target most (deletion) or raise it most (insertion).

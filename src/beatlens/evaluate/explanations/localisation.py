@@ -27,6 +27,25 @@ MASS_SHARE = 0.9
 
 
 @dataclass(frozen=True)
+class Grid:
+    """Where an attribution has its samples: leads, rate in Hz, time of the first sample in the record, and how many."""
+
+    leads: tuple[str, ...]
+    fs: float
+    start_s: float
+    n_samples: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_leads, n_samples)."""
+        return len(self.leads), self.n_samples
+
+    def sample(self, time_s: float) -> int:
+        """Return the sample nearest to a time in the record; it may lie off the grid."""
+        return round((time_s - self.start_s) * self.fs)
+
+
+@dataclass(frozen=True)
 class Truth:
     """Where the explanation should lie.
 
@@ -35,8 +54,8 @@ class Truth:
     inside
         (n_leads, n_samples) bool, samples that make the class.
     counted
-        (n_leads, n_samples) bool. Samples of other beats of the same class are left out: evidence there is neither
-        right nor wrong for a beat target.
+        (n_leads, n_samples) bool. Samples of other beats of the same class aren't counted, since evidence there is
+        neither right nor wrong for the target beat.
     """
 
     inside: BoolArray
@@ -48,15 +67,7 @@ class Truth:
         return Truth(inside, self.counted & samples) if inside.any() else None
 
 
-def planted_truth(
-    spans: pd.DataFrame,
-    r_sample: int,
-    label: str,
-    leads: tuple[str, ...],
-    fs: float,
-    start_s: float,
-    n_samples: int,
-) -> Truth:
+def planted_truth(spans: pd.DataFrame, r_sample: int, label: str, grid: Grid) -> Truth:
     """Put the planted spans of one record on the grid of an attribution.
 
     Parameters
@@ -67,14 +78,14 @@ def planted_truth(
         The target beat's annotated R, at the record file's rate.
     label
         The target beat's class.
-    leads, fs, start_s, n_samples
-        Grid of the attribution.
+    grid
+        Of the attribution.
     """
-    inside, other = np.zeros((2, len(leads), n_samples), dtype=bool)
-    for span in spans[(spans["label"] == label) & spans["lead"].isin(leads)].itertuples():
-        first, last = (round((time - start_s) * fs) for time in (span.start_s, span.end_s))
+    inside, other = np.zeros((2, *grid.shape), dtype=bool)
+    for span in spans[(spans["label"] == label) & spans["lead"].isin(grid.leads)].itertuples():
+        first, last = grid.sample(span.start_s), grid.sample(span.end_s)
         mask = inside if span.r_sample == r_sample else other
-        mask[leads.index(span.lead), max(0, first) : max(0, last)] = True
+        mask[grid.leads.index(span.lead), max(0, first) : max(0, last)] = True
     return Truth(inside, ~other | inside)
 
 

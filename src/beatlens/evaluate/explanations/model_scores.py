@@ -1,4 +1,4 @@
-"""Scores of one case's explanations against the model itself, each beside what knows nothing of it."""
+"""Scores of one case's explanations against the model itself, each beside maps that know nothing of it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.case.baselines import INTERPOLATION
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.result.attribution import Attribution
 
 Array = npt.NDArray[np.float64]
@@ -41,85 +42,88 @@ OTHER_FILLS = (INTERPOLATION, "zero")
 
 
 def model_scores(
+    prepared: PreparedCase,
     attributions: Mapping[str, Attribution],
     nulls: NullMaps,
-    engine: PerturbationEngine,
-    target: Target,
-    edges: npt.NDArray[np.int64],
+    *,
     settings: EvaluateSettings,
     seed: int,
-    *,
     greedy: bool,
 ) -> Iterator[Score]:
     """Change cells of the signal as the explanations say, and watch the target.
 
     ``deletion_auc``, ``insertion_auc``: areas under the curves of the target's probability, beside the mean area of
-    random orders, with the explanation's baseline and with `OTHER_FILLS` (named in the truth). ``deletion``,
-    ``insertion``: how far from random (0) to greedy (1) the area under the curve of what is explained comes, beside the
-    orders of the null maps; greedy is no bound, so that more than 1 is possible. That is in the units of the
-    explanation: where look-alikes hold a probability near 1, its curve is flat and a ratio of its areas says nothing.
-    ``span_deletion``: what the probability loses without the cells that the
-    explanation shows, beside random cells of equal duration. ``sensitivity_n``, ``infidelity``: whether sums of values
-    are what the target loses (`beatlens.evaluate.explanations.sensitivity`), in the units of the explanation.
+    random orders. They are taken with the explanation's baseline and with `OTHER_FILLS` (named in the truth).
+
+    ``deletion``, ``insertion``: where the area lies between that of random orders (0) and that of a greedy search (1),
+    beside the orders of the null maps. Greedy isn't optimal, so more than 1 is possible. These use the units of the
+    explanation: where look-alikes hold a probability near 1, its curve is flat and a ratio of areas says nothing.
+
+    ``span_deletion``: what the probability loses without the cells that the explanation shows, beside random cells of
+    equal duration.
+
+    ``sensitivity_n``, ``infidelity``: whether sums of values equal what the target loses
+    (`beatlens.evaluate.explanations.sensitivity`), in the units of the explanation.
 
     Parameters
     ----------
+    prepared
+        The case, as it was explained.
     attributions
         Method -> attribution.
     nulls
         Maps that know nothing of the model.
-    engine, target, edges
-        As the case was explained with.
     settings
         Section ``evaluate``.
     seed
         Of the case.
     greedy
-        Whether a greedy search is made and the other fills are tried, which windows of many cells are too dear for:
-        without it there is no ``deletion`` and ``insertion``.
+        Whether to make a greedy search and to try the other fills. Both are too costly for windows of many cells.
+        Without them there is no ``deletion`` and no ``insertion``.
     """
+    engine, target, edges = prepared.engine, prepared.target, prepared.edges
     lengths = np.diff(edges)
-    own = {method: cell_sums(attribution.values, lengths) for method, attribution in attributions.items()}
+    cells = {method: cell_sums(attribution.values, lengths) for method, attribution in attributions.items()}
     blind = {name: cell_sums(maps[0], lengths) for name, maps in nulls.maps.items() if name not in {"empty", "random"}}
     value = _probability(engine, target, edges)
-    yield from _areas(own, value, settings, seed, "model")
+    yield from _areas(cells, value, settings, seed, "model")
     if greedy:
-        yield from _between(own, blind, _values(engine, target, edges), settings, seed)
+        yield from _between(cells, blind, _values(engine, target, edges), settings, seed)
     for fill in OTHER_FILLS if greedy else ():
         if fill != engine.baseline:
             other = _probability(engine.of(baseline=fill), target, edges)
-            yield from _areas(own, other, settings, seed, f"model, {fill.replace('_', ' ')}")
+            yield from _areas(cells, other, settings, seed, f"model, {fill.replace('_', ' ')}")
     rng = np.random.default_rng(derive_seed(seed, "random spans"))
     losses = span_losses(
-        value, [shown_cells(sums, lengths) for sums in own.values()], lengths, settings.random_draws, rng
+        value, [shown_cells(sums, lengths) for sums in cells.values()], lengths, settings.random_draws, rng
     )
-    for method, (loss, chance) in zip(own, losses, strict=True):
+    for method, (loss, chance) in zip(cells, losses, strict=True):
         yield Score(method, "span_deletion", "model", loss, "random", chance)
-    yield from _subset_scores(own, blind, _values(engine, target, edges), seed)
+    yield from _subset_scores(cells, blind, _values(engine, target, edges), seed)
 
 
 def _areas(
-    own: Mapping[str, Array], value: CellValue, settings: EvaluateSettings, seed: int, truth: str
+    cells: Mapping[str, Array], value: CellValue, settings: EvaluateSettings, seed: int, truth: str
 ) -> Iterator[Score]:
-    if not own:
+    if not cells:
         return
-    chance = _chance(next(iter(own.values())), value, settings, seed)
-    for method, sums in own.items():
+    chance = _chance(next(iter(cells.values())), value, settings, seed)
+    for method, sums in cells.items():
         area = _area(sums, value, settings, seed)
         yield Score(method, "deletion_auc", truth, area.deletion, "random", chance)
         yield Score(method, "insertion_auc", truth, area.insertion, "random", chance)
 
 
 def _between(
-    own: Mapping[str, Array], blind: Mapping[str, Array], value: CellValue, settings: EvaluateSettings, seed: int
+    cells: Mapping[str, Array], blind: Mapping[str, Array], value: CellValue, settings: EvaluateSettings, seed: int
 ) -> Iterator[Score]:
-    if not own:
+    if not cells:
         return
-    first = next(iter(own.values()))
+    first = next(iter(cells.values()))
     chance = _chance(first, value, settings, seed)
     best = greedy_areas(value, (first.shape[0], first.shape[1]), settings.deletion_steps)
     known = {name: _area(sums, value, settings, seed) for name, sums in blind.items()}
-    for method, sums in own.items():
+    for method, sums in cells.items():
         area = _area(sums, value, settings, seed)
         for name, null in {"random": Areas(chance, chance), **known}.items():
             yield Score(
@@ -143,16 +147,16 @@ def _chance(sums: Array, value: CellValue, settings: EvaluateSettings, seed: int
 
 
 def _subset_scores(
-    own: Mapping[str, Array], blind: Mapping[str, Array], value: CellValue, seed: int
+    cells: Mapping[str, Array], blind: Mapping[str, Array], value: CellValue, seed: int
 ) -> Iterator[Score]:
-    if not own:
+    if not cells:
         return
-    shape = next(iter(own.values())).shape
+    shape = next(iter(cells.values())).shape
     rng = np.random.default_rng(derive_seed(seed, "subsets"))
     subsets = random_subsets(value, (shape[0], shape[1]), SUBSETS, rng)
     for metric, score in (("sensitivity_n", sensitivity_n), ("infidelity", infidelity)):
         known = {name: score(sums, subsets) for name, sums in blind.items()}
-        for method, sums in own.items():
+        for method, sums in cells.items():
             for name, null in known.items():
                 yield Score(method, metric, "model", score(sums, subsets), name, null)
 

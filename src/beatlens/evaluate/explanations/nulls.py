@@ -20,7 +20,7 @@ def fixed_nulls(
     beats: Sequence[tuple[int, int]],
     fs: float,
 ) -> dict[str, Array]:
-    """Return the nulls that nothing is random in, by name.
+    """Return the nulls without randomness, by name.
 
     Parameters
     ----------
@@ -39,23 +39,23 @@ def fixed_nulls(
     -------
     ``empty``: all zero. ``uniform``: all equal. ``signal``: distance of the signal from the lead's median. ``r_peak``:
     within `R_PEAK_S` of any R peak. ``target_beat``: the target beats, all leads alike. ``change``: how far the signal
-    is from the baseline. ``target_change``: the same within the target beats: it knows the beat and the baseline, and
-    of the model nothing.
+    is from the baseline. ``target_change``: the same within the target beats. It knows the beat and the baseline, but
+    nothing of the model.
     """
     shape = signal.shape
     place = np.arange(shape[1])
     near = (np.abs(place[:, None] - r_places[None, :]) <= R_PEAK_S * fs).any(axis=1)
-    own = np.zeros(shape[1], dtype=bool)
+    of_target = np.zeros(shape[1], dtype=bool)
     for first, stop in beats:
-        own |= (place >= first) & (place < stop)
+        of_target |= (place >= first) & (place < stop)
     return {
         "empty": np.zeros(shape),
         "uniform": np.ones(shape),
         "signal": np.abs(signal - np.median(signal, axis=1, keepdims=True)).astype(np.float64),
         "r_peak": np.broadcast_to(near.astype(np.float64), shape),
-        "target_beat": np.broadcast_to(own.astype(np.float64), shape),
+        "target_beat": np.broadcast_to(of_target.astype(np.float64), shape),
         "change": change,
-        "target_change": np.where(own, change, 0.0),
+        "target_change": np.where(of_target, change, 0.0),
     }
 
 

@@ -1,7 +1,7 @@
 """Diagnostic regions: where textbooks say that a class shows, from the local RR intervals.
 
-They are a second, coarse truth for records without planted spans, and the expectation that a cohort's mean attribution
-is compared with. They never enter sampling, fusion or an explanation.
+They are a second, coarser truth for records without planted spans. A cohort's mean attribution is compared with them as
+well. No explanation, sampling or fusion uses them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from beatlens.core.leads import canonical_lead
 from beatlens.core.text_tables import read_rows
-from beatlens.evaluate.explanations.localisation import Truth
+from beatlens.evaluate.explanations.localisation import Grid, Truth
 
 Array = npt.NDArray[np.float64]
 
@@ -160,13 +160,10 @@ def _t_end(rr_s: float) -> float:
 def region_truth(
     region: Region,
     r_times_s: npt.ArrayLike,
+    grid: Grid,
+    *,
     beats: Sequence[int],
     others: Sequence[int],
-    leads: tuple[str, ...],
-    fs: float,
-    start_s: float,
-    n_samples: int,
-    *,
     strict: bool,
 ) -> Truth | None:
     """Put a class's regions on the grid of an attribution.
@@ -177,12 +174,12 @@ def region_truth(
         Of the class.
     r_times_s
         (n,) R times of the record.
+    grid
+        Of the attribution.
     beats
         The beats of that class that are explained.
     others
         Beats that have the class too, or may have it: their regions count neither way.
-    leads, fs, start_s, n_samples
-        Grid of the attribution.
     strict
         Strict leads only, or the lenient ones too.
 
@@ -190,11 +187,11 @@ def region_truth(
     -------
     The truth, or None where the record has none of the leads or no stretch lies on the grid.
     """
-    rows = [k for k, lead in enumerate(leads) if canonical_lead(lead) in region.leads(strict=strict)]
-    inside, other = np.zeros((2, len(leads), n_samples), dtype=bool)
+    rows = [k for k, lead in enumerate(grid.leads) if canonical_lead(lead) in region.leads(strict=strict)]
+    inside, other = np.zeros((2, *grid.shape), dtype=bool)
     for mask, chosen in ((inside, beats), (other, others)):
         for beat in chosen:
             for start, end in beat_windows(region, r_times_s, beat):
-                first, last = (min(max(round((time - start_s) * fs), 0), n_samples) for time in (start, end))
+                first, last = (min(max(grid.sample(time), 0), grid.n_samples) for time in (start, end))
                 mask[rows, first:last] = True
     return Truth(inside, ~other | inside) if inside.any() else None

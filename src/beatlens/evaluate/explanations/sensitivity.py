@@ -1,4 +1,4 @@
-"""Do values add up to what the model does? Subsets of cells are removed, and what the model loses is compared.
+"""Do values add up to what the model does? Its loss without subsets of cells is compared with their sums.
 
 Deletion and insertion judge the order of cells alone; these scores judge how much a value is worth. Values are compared
 up to a factor, since fused and class-activation values have no units.
@@ -72,31 +72,31 @@ def sensitivity_n(sums: Array, subsets: Subsets) -> float:
         Of the same cells.
     """
     found = []
-    for own, loss in zip(_subset_sums(sums, subsets), subsets.loss, strict=True):
-        spread = own.std() * loss.std()
+    for summed, loss in zip(_subset_sums(sums, subsets), subsets.loss, strict=True):
+        spread = summed.std() * loss.std()
         if loss.std() > 0:
-            alike = own.std() <= 1e-12 * np.abs(own).max(initial=0.0)
-            found.append(0.0 if alike else float(((own - own.mean()) * (loss - loss.mean())).mean() / spread))
+            alike = summed.std() <= 1e-12 * np.abs(summed).max(initial=0.0)
+            found.append(0.0 if alike else float(((summed - summed.mean()) * (loss - loss.mean())).mean() / spread))
     return float(np.mean(found)) if found else float("nan")
 
 
 def infidelity(sums: Array, subsets: Subsets) -> float:
     """Return the mean squared difference of values and loss (Yeh et al. 2019), in shares of the mean squared loss.
 
-    With the factor between values and loss, not below 0, that suits the values best: 0 where the loss is a multiple of
-    the values' sum in every subset, 1 where the values say nothing of it, or the contrary. NaN where the target never
-    changes.
+    The values are first multiplied by the factor of at least 0 that fits the loss best. The result is 0 where the loss
+    is a multiple of the values' sum in every subset, and 1 where the values say nothing of the loss or the contrary.
+    NaN where the target never changes.
 
     Parameters
     ----------
     sums, subsets
         As for `sensitivity_n`.
     """
-    own, loss = _subset_sums(sums, subsets).ravel(), subsets.loss.ravel()
+    summed, loss = _subset_sums(sums, subsets).ravel(), subsets.loss.ravel()
     total = float(loss @ loss)
     if not total > 0:
         return float("nan")
-    size, together = float(own @ own), max(0.0, float(own @ loss))
+    size, together = float(summed @ summed), max(0.0, float(summed @ loss))
     return 1.0 - (together**2 / (size * total) if size > 0 else 0.0)
 
 

@@ -99,7 +99,9 @@ def scores_table(
             for score in case.scores:
                 key = (score.method, score.metric, score.truth, score.null_name)
                 groups.setdefault(key, []).append((case.patient, score))
-        rows += [_wide_row(scope, name, key, pairs, settings, seed) for key, pairs in groups.items()]
+        rows += [
+            _wide_row(scope, name, key=key, pairs=pairs, settings=settings, seed=seed) for key, pairs in groups.items()
+        ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -131,6 +133,7 @@ def _case_row(case: CaseScores, score: Score) -> dict[str, Any]:
 def _wide_row(
     scope: str,
     name: str,
+    *,
     key: tuple[str, ...],
     pairs: list[tuple[str, Score]],
     settings: EvaluateSettings,

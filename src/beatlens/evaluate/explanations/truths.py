@@ -1,4 +1,4 @@
-"""The truths that a case's explanation is held against, and the nulls that stand beside each score."""
+"""The truths that a case's explanation is compared with, and the nulls beside each score."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.seeds import derive_seed
-from beatlens.evaluate.explanations.localisation import METRICS, Truth, beat_truth, localisation, planted_truth
+from beatlens.evaluate.explanations.localisation import METRICS, Grid, Truth, beat_truth, localisation, planted_truth
 from beatlens.evaluate.explanations.nulls import fixed_nulls, random_maps
 from beatlens.evaluate.explanations.regions import Region, region_of, region_truth
 from beatlens.evaluate.explanations.table import Score
@@ -56,15 +56,15 @@ def seen_samples(scene: Scene) -> npt.NDArray[np.bool_]:
     """Return (n_samples,) of the case window: whether any beat in play shows the sample to the model."""
     seen = np.zeros(scene.stop - scene.start, dtype=bool)
     for r in scene.r_index - scene.start:
-        seen[max(0, r - scene.geometry.before) : r + scene.geometry.after] = True
+        seen[max(0, r - scene.record.geometry.before) : r + scene.record.geometry.after] = True
     return seen
 
 
 def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
     """Return every truth that a case has, by name.
 
-    A truth says what makes a class: it is the truth of an explanation of that class only. Samples that the model
-    doesn't see for the target count neither way.
+    A truth says what makes a class, so it serves only explanations of that class. Samples that the model doesn't see
+    for the target aren't counted.
 
     Parameters
     ----------
@@ -87,37 +87,36 @@ def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
         return {}
     if case.label != case.case_class and not by_record:
         return {}
-    shape = (len(scene.leads), scene.stop - scene.start)
-    grid = (scene.leads, scene.geometry.fs, scene.start_s, shape[1])
+    grid = Grid(scene.record.leads, scene.record.geometry.fs, scene.start_s, scene.stop - scene.start)
     seen = seen_samples(scene)
     beats = labels.beats
     found: dict[str, Truth | None] = {}
     if case.target == "window":
-        reach = (scene.geometry.before, scene.geometry.after)
+        reach = (scene.record.geometry.before, scene.record.geometry.after)
         places = beats["r_index"].to_numpy(dtype=np.int64) - scene.start
-        times = scene.start_s + np.arange(shape[1]) / scene.geometry.fs
+        times = scene.start_s + np.arange(grid.n_samples) / scene.record.geometry.fs
         seen &= (times >= case.window_start_s) & (times < case.window_end_s)
-        found[ANNOTATED] = beat_truth(places, (beats["label"] == case.case_class).to_numpy(), reach, shape)
+        found[ANNOTATED] = beat_truth(places, (beats["label"] == case.case_class).to_numpy(), reach, grid.shape)
     else:
         row = int(np.flatnonzero((beats["beat_id"] == case.beat_id).to_numpy())[0])
         beat = beats.iloc[row]
         if not by_record:
             if not beat["matched"]:
                 return {}
-            found[PLANTED] = planted_truth(labels.spans, int(beat["matched_r_sample"]), case.label, *grid)
+            found[PLANTED] = planted_truth(labels.spans, int(beat["matched_r_sample"]), case.label, grid)
         if region is not None and len(beats) > 1:
             # The regions of a beat lie between its neighbours, which two beats before and one after decide.
             r_index = beats["r_index"].to_numpy(dtype=np.float64)
             low, high = np.searchsorted(r_index, (scene.start, scene.stop)) + np.array([-4, 4])
             low, high = max(int(low), 0), min(int(high), len(beats))
-            r_times = r_index[low:high] / scene.geometry.fs
+            r_times = r_index[low:high] / scene.record.geometry.fs
             alike = np.full(high - low, by_record) | (beats["label"].to_numpy()[low:high] == case.case_class)
             alike[row - low] = False
             alike[: 2 if low else 0] = False
             others = np.flatnonzero(alike).tolist()
             names = (RECORD_STRICT, RECORD_LENIENT) if by_record else (STRICT, LENIENT)
             for name, strict in zip(names, (True, False), strict=True):
-                found[name] = region_truth(region, r_times, [row - low], others, *grid, strict=strict)
+                found[name] = region_truth(region, r_times, grid, beats=[row - low], others=others, strict=strict)
     kept = {name: truth.within(seen) for name, truth in found.items() if truth is not None}
     return {name: truth for name, truth in kept.items() if truth is not None}
 
@@ -148,13 +147,13 @@ class NullMaps:
         scene = engine.scene
         signal = scene.window
         targets = scene.r_index[scene.target_rows] - scene.start
-        beats = [(int(r) - scene.geometry.before, int(r) + scene.geometry.after) for r in targets]
+        beats = [(int(r) - scene.record.geometry.before, int(r) + scene.record.geometry.after) for r in targets]
         change = np.abs(signal.astype(np.float64) - fill_signal(scene, engine.baseline))
         places = scene.r_index - scene.start
-        fixed = fixed_nulls(signal / scene.lead_scale[:, None], change, places, beats, scene.geometry.fs)
+        fixed = fixed_nulls(signal / scene.record.lead_scale[:, None], change, places, beats, scene.record.geometry.fs)
         maps: dict[str, Sequence[Array]] = {name: [values] for name, values in fixed.items()}
         rng = np.random.default_rng(derive_seed(seed, "random_maps"))
-        maps["random"] = random_maps(len(scene.leads), lengths, draws, rng)
+        maps["random"] = random_maps(len(scene.record.leads), lengths, draws, rng)
         if wrong is not None:
             maps["wrong_class"] = [wrong]
         return cls(maps)

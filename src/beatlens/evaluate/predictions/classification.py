@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.core.bootstrap import patient_bootstrap_many
+from beatlens.core.bootstrap import Interval, patient_bootstrap_many
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.predictions.conformal import conformal_scores
 from beatlens.evaluate.predictions.confusion import (
@@ -23,6 +23,7 @@ from beatlens.evaluate.predictions.confusion import (
     patient_confusion,
     patient_review,
 )
+from beatlens.evaluate.predictions.metric_score import MetricScore
 from beatlens.evaluate.predictions.outcomes import MISSED, Outcomes, check_predictions, join_missed, outcomes
 from beatlens.evaluate.predictions.probabilities import probability_scores
 from beatlens.evaluate.settings import EvaluateSettings
@@ -86,7 +87,7 @@ def evaluate_classification(
                 sets = conformal_scores(
                     part[keep], classes, draws=settings.bootstrap, level=settings.level, seed=scope_seed
                 )
-                scores += [_score(label, metric, *interval, n) for label, metric, interval, n in sets]
+                scores += [score.row() for score in sets]
                 metrics.extend({"split": split, "scope": name, **score} for score in scores)
                 confusion.extend({"split": split, "scope": name, **cell} for cell in _cells(kept))
             if not prefix:
@@ -145,10 +146,10 @@ def _scope_scores(rows: Outcomes, settings: EvaluateSettings, seed: int) -> list
     names += [("all", metric) for metric in OVERALL_METRICS]
     scores = []
     for index, (name, metric) in enumerate(names):
-        value, lo, hi = intervals.at(index)
+        interval = intervals.at(index)
         if metric == "support":  # a count of this data set, not an estimate
-            lo = hi = np.nan
-        scores.append(_score(name, metric, value, lo, hi, n[index]))
+            interval = without_bounds(interval.value)
+        scores.append(MetricScore(name, metric, interval, n[index]).row())
     accepted = patient_accepted(rows)
     silent = patient_bootstrap_many(
         accepted,
@@ -159,10 +160,10 @@ def _scope_scores(rows: Outcomes, settings: EvaluateSettings, seed: int) -> list
         contributes=accepted[:, :, 0] > 0,
     )
     detected = accepted[:, :, 0].sum(axis=0)
-    scores += [_score(c, "accepted_wrong", *silent.at(k), detected[k]) for k, c in enumerate(rows.classes)]
+    scores += [MetricScore(c, "accepted_wrong", silent.at(k), detected[k]).row() for k, c in enumerate(rows.classes)]
     scores += [
-        _score(name, metric, *interval, size)
-        for name, metric, interval, size in probability_scores(
+        score.row()
+        for score in probability_scores(
             rows, bins=settings.calibration_bins, draws=settings.bootstrap, level=settings.level, seed=seed
         )
     ]
@@ -180,14 +181,17 @@ def patient_scores(rows: Outcomes) -> list[dict[str, Any]]:
         scope = {"scope": f"patient:{patient}"}
         for c, name in enumerate(rows.classes):
             for m, metric in enumerate(CLASS_METRICS):
-                scores.append({**scope, **_score(name, metric, by_class[p, c, m], np.nan, np.nan, n_class[p, c, m])})
+                interval = without_bounds(by_class[p, c, m])
+                scores.append({**scope, **MetricScore(name, metric, interval, n_class[p, c, m]).row()})
         for m, metric in enumerate(OVERALL_METRICS):
-            scores.append({**scope, **_score("all", metric, overall[p, m], np.nan, np.nan, n_overall[p, m])})
+            interval = without_bounds(overall[p, m])
+            scores.append({**scope, **MetricScore("all", metric, interval, n_overall[p, m]).row()})
     return scores
 
 
-def _score(name: str, metric: str, value: float, lo: float, hi: float, n: float) -> dict[str, Any]:
-    return {"class": name, "metric": metric, "value": float(value), "lo": float(lo), "hi": float(hi), "n": int(n)}
+def without_bounds(value: float) -> Interval:
+    """Return a value that has no interval."""
+    return Interval(value, np.nan, np.nan)
 
 
 def _cells(rows: Outcomes) -> list[dict[str, Any]]:

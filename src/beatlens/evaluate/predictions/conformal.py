@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from beatlens.core.bootstrap import Array, Interval, divide, patient_bootstrap_many, sum_by_patient
+from beatlens.core.bootstrap import Array, divide, patient_bootstrap_many, sum_by_patient
+from beatlens.evaluate.predictions.metric_score import MetricScore
 from beatlens.evaluate.predictions.outcomes import MISSED
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ COLUMN = "conformal_set"
 
 def conformal_scores(
     table: pd.DataFrame, classes: Sequence[str], *, draws: int, level: float, seed: int
-) -> list[tuple[str, str, Interval, int]]:
+) -> list[MetricScore]:
     """Score the sets of detected beats whose label is a class.
 
     Parameters
@@ -32,7 +33,7 @@ def conformal_scores(
 
     Returns
     -------
-    ``(class, metric, interval, n)``: ``conformal_coverage`` of each class and over all, ``conformal_set_size`` (mean
+    ``conformal_coverage`` of each class and over all, ``conformal_set_size`` (mean
     classes in a set) and ``conformal_single`` (share of sets of one class); empty without the column or without beats.
     """
     if COLUMN not in table:
@@ -61,4 +62,4 @@ def conformal_scores(
     names = [(name, "conformal_coverage") for name in classes]
     names += [("all", metric) for metric in ("conformal_coverage", "conformal_set_size", "conformal_single")]
     n = [*one_hot.sum(axis=0).astype(int).tolist(), *[len(kept)] * 3]
-    return [(name, metric, found.at(i), n[i]) for i, (name, metric) in enumerate(names)]
+    return [MetricScore(name, metric, found.at(i), n[i]) for i, (name, metric) in enumerate(names)]

@@ -80,7 +80,7 @@ def overall_scores(confusion: Array, review: Array, n_classes: int) -> Array:
     """Scores over all classes, in the order of `OVERALL_METRICS`.
 
     Accuracy is over beats whose truth is a class, missed ones included as errors; macro F1 is the mean over classes
-    that occur; the baseline always answers with the most frequent class, whatever the beat.
+    that occur; the baseline always predicts the most frequent class.
 
     Parameters
     ----------

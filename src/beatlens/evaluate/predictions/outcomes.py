@@ -1,4 +1,4 @@
-"""Predictions beside their truth: one row a beat, with what the detector missed or made up."""
+"""Predictions beside their truth: one row a beat, with missed beats and false detections."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def join_missed(beats: pd.DataFrame, annotated: pd.DataFrame) -> pd.DataFrame:
 def outcomes(table: pd.DataFrame, classes: Sequence[str]) -> Outcomes:
     """Turn a table of predictions (`join_missed`, or those at annotated beats) into index arrays.
 
-    Labels outside `classes` keep a row of their own in the confusion and stay out of every score: a model can't
-    predict what it wasn't taught.
+    Labels outside `classes` have a row in the confusion but enter no score, since a model can't predict a class that it
+    wasn't taught.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def check_predictions(table: pd.DataFrame, what: str) -> None:
 
 
 def check_splits(records: pd.DataFrame, *tables: pd.DataFrame) -> None:
-    """Raise where predictions name a patient or split of a record otherwise than the table of records does.
+    """Raise where the predictions' patient or split of a record differs from that in the table of records.
 
     Raises
     ------

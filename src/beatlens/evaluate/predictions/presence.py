@@ -1,9 +1,9 @@
-"""Scores of strips and records: whether a class that is there is found, and only there.
+"""Scores of strips and records: whether a class is found where it is present, and nowhere else.
 
-A strip's label and prediction are sets of classes, so each class is a question of its own. Beats under review count as
-not found. Every strip that is called a class counts for its sensitivity. All other scores are of the strips whose
-classes are all known: those with annotated beats (a record called V as a whole has normal beats too), each of a class
-of the run (what others should be called isn't known). The null finds the class in every strip; a chance AUROC is .5.
+A strip's label and prediction are sets of classes, so each class is scored by itself. Beats in review count as not
+found. Every strip that is labelled with a class counts for its sensitivity. All other scores use only strips whose
+classes are all known: those with annotated beats, each of a class of the run. (A record that is labelled V as a whole
+has normal beats too.) The null finds the class in every strip; the AUROC of chance is .5.
 """
 
 from __future__ import annotations
@@ -107,16 +107,16 @@ def _area(
 ) -> Interval:
     if not len(scores):
         return Interval(np.nan, np.nan, np.nan)
-    _, own = np.unique(patient, return_inverse=True)
+    _, number = np.unique(patient, return_inverse=True)
     return histogram_interval(
         scores.to_numpy(dtype=np.float64),
         there.astype(np.int64),
-        2,
-        own.astype(np.int64),
-        auroc,
-        settings.bootstrap,
-        settings.level,
-        seed,
+        n_groups=2,
+        patient=number.astype(np.int64),
+        statistic=auroc,
+        draws=settings.bootstrap,
+        level=settings.level,
+        seed=seed,
         of_class=True,
     )
 

@@ -1,7 +1,7 @@
 """What follows from probabilities: AUROC, calibration error, risk against coverage.
 
-Each is a function of histograms that add up over patients, so the patient bootstrap needs no beat again. Values use
-one bin for each distinct score and are exact; intervals use at most `MAX_BINS` quantile bins.
+Each is a function of histograms that add up over patients, so the bootstrap over patients needs no single beats. Values
+use one bin for each distinct score and are exact; intervals use at most `MAX_BINS` quantile bins.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.bootstrap import Array, Interval, Statistic, divide, patient_bootstrap
+from beatlens.evaluate.predictions.metric_score import MetricScore
 from beatlens.evaluate.predictions.outcomes import Outcomes
 
 MAX_BINS = 256
@@ -18,6 +19,7 @@ MAX_BINS = 256
 def rank_histogram(
     scores: Array,
     groups: npt.NDArray[np.int64],
+    *,
     n_groups: int,
     patient: npt.NDArray[np.int64],
     n_patients: int,
@@ -87,7 +89,7 @@ def risk_coverage(histogram: Array) -> tuple[Array, Array]:
 
 
 def aurc(histogram: Array) -> Array:
-    """Area under the risk-coverage curve: the mean risk over beats, each at the coverage that just accepts it; (n,)."""
+    """Area under the risk-coverage curve: the mean over beats of the risk where a beat is just accepted; (n,)."""
     _, risk = risk_coverage(histogram)
     sizes = histogram.sum(axis=1)[:, ::-1]
     return divide((np.nan_to_num(risk) * sizes).sum(axis=1), sizes.sum(axis=1))
@@ -164,13 +166,13 @@ def confidences(rows: Outcomes) -> tuple[Array, Array]:
 def histogram_interval(
     scores: Array,
     groups: npt.NDArray[np.int64],
+    *,
     n_groups: int,
     patient: npt.NDArray[np.int64],
     statistic: Statistic,
     draws: int,
     level: float,
     seed: int,
-    *,
     of_class: bool,
 ) -> Interval:
     """Return a statistic of `rank_histogram` with its interval over patients.
@@ -184,19 +186,28 @@ def histogram_interval(
     draws, level, seed
         Of the bootstrap.
     of_class
-        Whether only patients with a beat in a group other than the first have a say.
+        Whether only patients with a beat in a group other than the first count.
     """
-    exact = statistic(rank_histogram(scores, groups, n_groups, np.zeros(len(scores), dtype=np.int64), 1, None))
-    coarse = rank_histogram(scores, groups, n_groups, patient, int(patient.max()) + 1, MAX_BINS)
+    exact = statistic(
+        rank_histogram(
+            scores,
+            groups,
+            n_groups=n_groups,
+            patient=np.zeros(len(scores), dtype=np.int64),
+            n_patients=1,
+            max_bins=None,
+        )
+    )
+    coarse = rank_histogram(
+        scores, groups, n_groups=n_groups, patient=patient, n_patients=int(patient.max()) + 1, max_bins=MAX_BINS
+    )
     contributes = coarse[:, 1:].sum(axis=(1, 2)) > 0 if of_class else None
     bounds = patient_bootstrap(coarse, statistic, draws=draws, level=level, seed=seed, contributes=contributes)
     return Interval(float(exact[0]), bounds.lo, bounds.hi)
 
 
-def probability_scores(
-    rows: Outcomes, *, bins: int, draws: int, level: float, seed: int
-) -> list[tuple[str, str, Interval, int]]:
-    """Return ``(class, metric, interval, n)`` of AUROC, AURC, errors among the surest 90 % and calibration error.
+def probability_scores(rows: Outcomes, *, bins: int, draws: int, level: float, seed: int) -> list[MetricScore]:
+    """Return AUROC, AURC, errors among the surest 90 % and calibration error.
 
     Only detections whose truth is a class are scored; without any, the list is empty.
     """
@@ -211,27 +222,35 @@ def probability_scores(
         scores: Array, groups: npt.NDArray[np.int64], statistic: Statistic, of_class: bool, n_groups: int = 2
     ) -> Interval:
         return histogram_interval(
-            scores, groups, n_groups, kept.patient, statistic, draws, level, seed, of_class=of_class
+            scores,
+            groups,
+            n_groups=n_groups,
+            patient=kept.patient,
+            statistic=statistic,
+            draws=draws,
+            level=level,
+            seed=seed,
+            of_class=of_class,
         )
 
     scores = [
-        (name, "auroc", interval(kept.probability[:, k], (kept.truth == k).astype(np.int64), auroc, True), n)
+        MetricScore(name, "auroc", interval(kept.probability[:, k], (kept.truth == k).astype(np.int64), auroc, True), n)
         for k, name in enumerate(kept.classes)
     ]
     scores += [
-        (
+        MetricScore(
             name,
             "accepted_wrong_at_90_coverage",
-            interval(confidence, own + own * wrong, class_accepted_wrong_at_coverage, True, 3),
-            int(own.sum()),
+            interval(confidence, is_class + is_class * wrong, class_accepted_wrong_at_coverage, True, 3),
+            int(is_class.sum()),
         )
-        for name, own in ((name, (kept.truth == k).astype(np.int64)) for k, name in enumerate(kept.classes))
+        for name, is_class in ((name, (kept.truth == k).astype(np.int64)) for k, name in enumerate(kept.classes))
     ]
     table = calibration_table(kept, bins)
     error = patient_bootstrap(table, calibration_error, draws=draws, level=level, seed=seed)
     return [
         *scores,
-        ("all", "aurc", interval(confidence, wrong, aurc, False), n),
-        ("all", "error_at_90_coverage", interval(confidence, wrong, error_at_coverage, False), n),
-        ("all", "ece", error, n),
+        MetricScore("all", "aurc", interval(confidence, wrong, aurc, False), n),
+        MetricScore("all", "error_at_90_coverage", interval(confidence, wrong, error_at_coverage, False), n),
+        MetricScore("all", "ece", error, n),
     ]

@@ -1,7 +1,7 @@
 """The injected artefact: a network learns a leak that was planted, and the explainer must point to it.
 
-Half of the beats get a spike in one lead at one place, and a fresh network of the run's sizes learns to tell them from
-the others; nothing else distinguishes the two. What explains its predictions must lie on the spike (Adebayo et al.
+Half of the beats get a spike at one place in one lead. A fresh network of the run's sizes learns to tell them from the
+others. Nothing else distinguishes the two, so an explanation of its predictions must lie on the spike (Adebayo et al.
 2020, spurious correlation).
 """
 
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 SPIKE_S = (0.18, 0.20)
 """Where the spike stands, in seconds after R: on the ST segment, where nothing steep is."""
 RECORD_BEATS = 64
-"""Beats of a record that take part, so that many records do."""
+"""Most beats of a record that are used, so that many records are."""
 RECORD_CASES = 3
 """Predictions of a record that are explained."""
 LEARNING_RATE = 0.003
@@ -68,19 +68,20 @@ class LeakyRecord:
 
 
 def plant(
-    shard: Shard, table: pd.DataFrame, bundle: Bundle, lead: str, height_mv: float, rng: np.random.Generator
+    shard: Shard, table: pd.DataFrame, bundle: Bundle, *, lead: str, height_mv: float, rng: np.random.Generator
 ) -> LeakyRecord:
     """Put a spike into half of a record's beats, chosen at random, in one lead."""
     inputs = prepare_record(shard, table, bundle.spec)
-    signal = np.array(inputs.signal)
+    record = inputs.record
+    signal = np.array(record.signal)
     r_index = table["r_index"].to_numpy(dtype=np.int64)
     spiked = np.zeros(len(table), dtype=bool)
     spiked[rng.permutation(len(table))[: len(table) // 2]] = True
     first, last = (round(second * bundle.geometry.fs) for second in SPIKE_S)
     for r in r_index[spiked]:
-        signal[inputs.leads.index(lead), r + first : r + last] += height_mv
-    waves = cut_beats(signal, r_index, bundle.geometry) / inputs.lead_scale[:, None]
-    return LeakyRecord(inputs.waves, table, replace(inputs, signal=signal, waves=waves), spiked)
+        signal[record.leads.index(lead), r + first : r + last] += height_mv
+    waves = cut_beats(signal, r_index, bundle.geometry) / record.lead_scale[:, None]
+    return LeakyRecord(inputs.waves, table, replace(inputs, record=record.with_signal(signal), waves=waves), spiked)
 
 
 def learn(records: Sequence[LeakyRecord], bundle: Bundle, epochs: int, seed: int) -> HybridNet:
@@ -90,7 +91,7 @@ def learn(records: Sequence[LeakyRecord], bundle: Bundle, epochs: int, seed: int
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "artefact") % 2**63)
         network = HybridNet(config)
-        rr = np.concatenate([record.inputs.rr for record in records])
+        rr = np.concatenate([record.inputs.record.rr for record in records])
         network.set_scaler(torch.from_numpy(rr.mean(axis=0)), torch.from_numpy(rr.std(axis=0)))
         optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, foreach=False)
         rng = np.random.default_rng(derive_seed(seed, "artefact order"))
@@ -108,12 +109,18 @@ def learn(records: Sequence[LeakyRecord], bundle: Bundle, epochs: int, seed: int
 
 
 def _logits(network: HybridNet, inputs: RecordInputs) -> torch.Tensor:
-    n, n_leads, length = inputs.waves.shape
-    waves, typical = torch.from_numpy(inputs.waves), torch.from_numpy(inputs.typical).repeat(n, 1)
+    (n, n_leads, length), record = inputs.waves.shape, inputs.record
+    waves, typical = torch.from_numpy(inputs.waves), torch.from_numpy(record.typical).repeat(n, 1)
     features = network.encode_leads(waves.reshape(n * n_leads, length), typical).view(n, n_leads, -1)
     present = torch.ones((n, n_leads), dtype=torch.bool)
-    embeddings = network.mix_leads(features, present, torch.from_numpy(inputs.lead_ids))
-    arrays = (inputs.rr, np.zeros((n, 0), np.float32), inputs.windows, inputs.lengths, inputs.positions)
+    embeddings = network.mix_leads(features, present, torch.from_numpy(record.lead_ids))
+    arrays = (
+        inputs.record.rr,
+        np.zeros((n, 0), np.float32),
+        inputs.record.windows,
+        inputs.record.lengths,
+        inputs.record.positions,
+    )
     logits, _ = network.classify(embeddings, *(torch.from_numpy(array) for array in arrays))
     return logits
 
@@ -121,10 +128,10 @@ def _logits(network: HybridNet, inputs: RecordInputs) -> torch.Tensor:
 def artefact_test(
     shards: Sequence[Shard], bundle: Bundle, settings: ExplainSettings, probes: ProbeSettings, seed: int
 ) -> Iterator[Probe]:
-    """Plant, learn, explain: whether the largest cell and the strongest lead of each explanation are the spike's.
+    """Plant, learn, explain: whether the largest cell and the strongest lead of explanations are the spike's.
 
-    Records of some patients teach the network, those of others are explained: predictions of a spike that are right.
-    ``pointing`` stands beside the chance that a random cell meets the spike, ``lead`` beside that of a random lead.
+    Records of some patients teach the network. In those of others, right predictions of a spike are explained.
+    ``pointing`` is beside the chance that a random cell meets the spike, ``lead`` beside that of a random lead.
 
     Raises
     ------
@@ -137,11 +144,11 @@ def artefact_test(
     for record in explained:
         with torch.inference_mode():
             right = _logits(network, record.inputs).argmax(1).numpy() == record.spiked
-        logger.info("%s: %d of %d beats right", record.inputs.record, int(right.sum()), len(right))
+        logger.info("%s: %d of %d beats right", record.inputs.record.record, int(right.sum()), len(right))
         found = np.flatnonzero(right & record.spiked)
         for row in found[:: max(1, len(found) // RECORD_CASES)][:RECORD_CASES]:
             if done < probes.cases:
-                yield from _explain(record, int(row), network, bundle, settings, seed)
+                yield from _explain(record, int(row), network, bundle=bundle, settings=settings, seed=seed)
                 done += 1
 
 
@@ -171,7 +178,7 @@ def _deal(
         own = own.iloc[:RECORD_BEATS].reset_index(drop=True)
         if len(own) < 4:
             continue
-        record = plant(shards[int(row["shard"])], own, bundle, lead, probes.artefact_mv, rng)
+        record = plant(shards[int(row["shard"])], own, bundle, lead=lead, height_mv=probes.artefact_mv, rng=rng)
         if k % 3 == 2:
             explained.append(record)
         elif taught < probes.artefact_beats:
@@ -184,18 +191,26 @@ def _deal(
 
 
 def _explain(
-    record: LeakyRecord, row: int, network: HybridNet, bundle: Bundle, settings: ExplainSettings, seed: int
+    record: LeakyRecord, row: int, network: HybridNet, *, bundle: Bundle, settings: ExplainSettings, seed: int
 ) -> Iterator[Probe]:
     beat = str(record.table["beat_id"].iloc[row])
-    scene = make_scene(record.inputs, [row], bundle.spec.beats)
+    scene = make_scene(record.inputs.record, [row], bundle.spec.beats)
     if settings.baseline == CONTRAST:
         scene = replace(scene, contrast=median_beat(scene, ~record.spiked), contrast_name="without a spike (record)")
-    engine = PerturbationEngine(scene, network, bundle.bank, CALIBRATION, settings.baseline, lead_off=settings.lead_off)
+    engine = PerturbationEngine(
+        scene,
+        network,
+        bank=bundle.bank,
+        calibration=CALIBRATION,
+        baseline=settings.baseline,
+        lead_off=settings.lead_off,
+    )
     target = Target("beat", 1, settings.target)
     edges = case_edges(scene, settings)
     lead = int(np.abs(record.inputs.waves[row] - record.clean[row]).sum(axis=1).argmax())
-    first, last = (int(scene.all_r_index[row]) + round(second * scene.geometry.fs) for second in SPIKE_S)
-    inside = np.zeros((len(scene.leads), len(edges) - 1), dtype=bool)
+    first, last = (int(scene.record.r_index[row]) + round(second * scene.record.geometry.fs) for second in SPIKE_S)
+    patient, n_leads = scene.record.patient, len(scene.record.leads)
+    inside = np.zeros((n_leads, len(edges) - 1), dtype=bool)
     inside[lead, (edges[:-1] < last) & (edges[1:] > first)] = True
     for method in settings.methods:
         found = explain(engine, target, method, settings, derive_seed(seed, beat))
@@ -203,7 +218,5 @@ def _explain(
         best = np.unravel_index(int(cells.argmax()), cells.shape)
         hit = float(inside[best] and cells[best] > 0)
         strongest = int(np.maximum(found.values, 0).sum(axis=1).argmax())
-        yield Probe("artefact", "", method, "pointing", scene.patient, hit, "random cell", float(inside.mean()))
-        yield Probe(
-            "artefact", "", method, "lead", scene.patient, float(strongest == lead), "random lead", 1 / len(scene.leads)
-        )
+        yield Probe("artefact", "", method, "pointing", patient, hit, "random cell", float(inside.mean()))
+        yield Probe("artefact", "", method, "lead", patient, float(strongest == lead), "random lead", 1 / n_leads)

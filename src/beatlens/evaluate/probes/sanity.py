@@ -17,8 +17,8 @@ import torch
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.agreement import spearman
 from beatlens.evaluate.explanations.faithfulness import cell_sums
-from beatlens.evaluate.probes.shared import Array, Probe, ProbeCase, ProbeSettings, cell_values
-from beatlens.explain.settings import ExplainSettings
+from beatlens.evaluate.probes.shared import Array, Probe, ProbeSettings, cell_values
+from beatlens.explain.explainer import PreparedCase
 
 if TYPE_CHECKING:
     from beatlens.models.hybrid import HybridNet
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CASCADE = ("head", "rhythm", "mixer", "encoder")
 """Parts of the network in the order in which they are randomised, from the output down."""
 STEP_SHARE = 5
-"""Full randomisation has this many times the random networks that each step towards it has."""
+"""Full randomisation uses this many times as many random networks as each step towards it."""
 
 
 def randomised(network: HybridNet, parts: Sequence[str], seed: int) -> HybridNet:
@@ -57,18 +57,24 @@ def randomised(network: HybridNet, parts: Sequence[str], seed: int) -> HybridNet
     return result.eval()
 
 
-def randomisation(probe: ProbeCase, settings: ExplainSettings, probes: ProbeSettings) -> Iterator[Probe]:
+def with_network(prepared: PreparedCase, network: HybridNet) -> PreparedCase:
+    """Return a case of the same scene and baseline with another network, which look-alikes tell nothing."""
+    scene = replace(prepared.scene, look_alikes=None)
+    return replace(prepared, engine=prepared.engine.of(network=network, scene=scene))
+
+
+def randomisation(probe: PreparedCase, probes: ProbeSettings) -> Iterator[Probe]:
     """Compare the explanation of the trained network with those of networks randomised from the output down.
 
-    Signal, baseline, players and the explainer's seed stay. The values of all cells and of the rhythm are compared:
-    with their sign, and their magnitude beside what the magnitude of the signal itself would score.
+    Signal, baseline, players and the explainer's seed stay the same. The values of all cells and of the rhythm are
+    compared with their sign, and by magnitude, beside what the magnitude of the signal itself would score.
     """
     scene, network = probe.engine.scene, probe.engine.network
-    signal = scene.window / scene.lead_scale[:, None]
+    signal = scene.window / scene.record.lead_scale[:, None]
     size = np.abs(signal - np.median(signal, axis=1, keepdims=True)).astype(np.float32)
     null_cells = cell_sums(size, np.diff(probe.edges)).ravel()
-    for method in settings.methods:
-        trained = cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed)
+    for method in probe.settings.methods:
+        trained = cell_values(probe, method)
         for last in range(len(CASCADE)):
             parts = CASCADE[: last + 1]
             count = probes.reinitialisations
@@ -77,7 +83,7 @@ def randomisation(probe: ProbeCase, settings: ExplainSettings, probes: ProbeSett
             signed, magnitude = [], []
             for draw in range(count):
                 other = randomised(network, parts, derive_seed(probe.seed, "randomised", *parts, draw))
-                random = cell_values(probe.with_network(other), probe.target, probe.edges, method, settings, probe.seed)
+                random = cell_values(with_network(probe, other), method)
                 signed.append(spearman(trained, random))
                 magnitude.append(spearman(np.abs(trained), np.abs(random)))
             detail = "all" if last + 1 == len(CASCADE) else "+".join(parts)
@@ -95,21 +101,21 @@ def randomisation(probe: ProbeCase, settings: ExplainSettings, probes: ProbeSett
             )
 
 
-def class_sensitivity(probe: ProbeCase, settings: ExplainSettings, n_classes: int) -> Iterator[Probe]:
+def class_sensitivity(probe: PreparedCase, n_classes: int) -> Iterator[Probe]:
     """Compare the explanation of the class with that of each other class: what speaks for one must not for the other.
 
-    With the same seed; beside it the agreement of the class with itself under another seed.
+    Both use the same seed. Beside them stands the agreement of the class with itself under another seed.
     """
-    own = probe.target.class_index
-    if own is None:
+    explained = probe.target.class_index
+    if explained is None:
         return
-    for method in settings.methods:
-        first = cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed)
-        again = cell_values(probe.engine, probe.target, probe.edges, method, settings, derive_seed(probe.seed, "again"))
+    for method in probe.settings.methods:
+        first = cell_values(probe, method)
+        again = cell_values(replace(probe, seed=derive_seed(probe.seed, "again")), method)
         others = [
-            cell_values(probe.engine, replace(probe.target, class_index=k), probe.edges, method, settings, probe.seed)
+            cell_values(replace(probe, target=replace(probe.target, class_index=k)), method)
             for k in range(n_classes)
-            if k != own
+            if k != explained
         ]
         value = _mean([spearman(first, other) for other in others])
         yield Probe(

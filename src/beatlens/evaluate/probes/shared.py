@@ -16,10 +16,8 @@ from beatlens.core.files import read_table, sha256_of
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.faithfulness import cell_sums
 from beatlens.evaluate.settings import EvaluateSettings
-from beatlens.explain.case.choice import Case, CaseSettings, WindowSettings, record_by_record, select_cases
-from beatlens.explain.case.target import Target
-from beatlens.explain.engine.perturbation import PerturbationEngine
-from beatlens.explain.explainer import case_edges, case_engine
+from beatlens.explain.case.choice import CaseSettings, WindowSettings, record_by_record, select_cases
+from beatlens.explain.explainer import Explainer, PreparedCase
 from beatlens.explain.methods.registry import explain
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.record_view import RecordViews
@@ -29,8 +27,6 @@ from beatlens.shards.shard import Shard
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from beatlens.models.hybrid import HybridNet
 
 Array = npt.NDArray[np.float64]
 
@@ -93,55 +89,10 @@ class Probe:
     null_value: float = float("nan")
 
 
-@dataclass(frozen=True)
-class ProbeCase:
-    """A case with what explains it; `beats` are the record's."""
-
-    case: Case
-    engine: PerturbationEngine
-    target: Target
-    edges: npt.NDArray[np.int64]
-    beats: pd.DataFrame
-    seed: int
-
-    @property
-    def patient(self) -> str:
-        """``corpus/patient``."""
-        return self.engine.scene.patient
-
-    def with_network(self, network: HybridNet) -> PerturbationEngine:
-        """Return an engine of the same scene and baseline with another network, which look-alikes tell nothing."""
-        return self.engine.of(network=network, scene=replace(self.engine.scene, look_alikes=None))
-
-
-def probe_case(
-    case: Case,
-    views: RecordViews,
-    bundle: Bundle,
-    network: HybridNet,
-    settings: ExplainSettings,
-    *,
-    seed: int,
-    device: str = "cpu",
-) -> ProbeCase:
-    """Return a case with its engine; arguments as for `beatlens.explain.explainer.case_engine`."""
-    engine, target = case_engine(case, views, bundle, network, settings, device)
-    own_seed = derive_seed(seed, case.corpus, case.record, case.beat_id, case.target)
-    beats = views.of(case.corpus, case.record).record.beats
-    return ProbeCase(case, engine, target, case_edges(engine.scene, settings), beats, own_seed)
-
-
-def cell_values(
-    engine: PerturbationEngine,
-    target: Target,
-    edges: npt.NDArray[np.int64],
-    method: str,
-    settings: ExplainSettings,
-    seed: int,
-) -> Array:
+def cell_values(prepared: PreparedCase, method: str) -> Array:
     """Explain and return the value of every cell (lead x segment), flat, and of the rhythm where it is a player."""
-    found = explain(engine, target, method, settings, seed)
-    cells = cell_sums(found.values.astype(np.float32), np.diff(edges)).ravel()
+    found = explain(prepared.engine, prepared.target, method, prepared.settings, prepared.seed)
+    cells = cell_sums(found.values.astype(np.float32), np.diff(prepared.edges)).ravel()
     return cells if found.rhythm is None else np.append(cells, found.rhythm)
 
 
@@ -192,24 +143,14 @@ class ProbeInputs:
 
     cases: pd.DataFrame
     shards: list[Shard]
-    views: RecordViews
-    bundle: Bundle
+    explainer: Explainer
     bundle_sha256: str
-    explain: ExplainSettings
     evaluate: EvaluateSettings
     probes: ProbeSettings
-    seed: int
-    device: str
 
-    def each(self, do: Callable[[ProbeCase], Sequence[Probe]]) -> Iterator[Sequence[Probe]]:
+    def each(self, do: Callable[[PreparedCase], Sequence[Probe]]) -> Iterator[Sequence[Probe]]:
         """Yield what a test finds of each case, in the order of the case table."""
-        network = self.bundle.network(self.device)
-        return record_by_record(
-            self.cases,
-            lambda case: do(
-                probe_case(case, self.views, self.bundle, network, self.explain, seed=self.seed, device=self.device)
-            ),
-        )
+        return record_by_record(self.cases, lambda case: do(self.explainer.prepare(case)))
 
 
 def probe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -233,20 +174,26 @@ def read_probe_arguments(arguments: argparse.Namespace) -> ProbeInputs:
         read_table(arguments.beats),
         read_table(arguments.records),
         settings["classes"],
-        replace(CaseSettings(**settings["cases"]), per_class=probes.cases, max_cases=probes.cases, max_windows=0),
-        WindowSettings(**{name: beats[name] for name in ("before_s", "after_s", "context", "gap_s")}),
-        seed,
+        settings=replace(
+            CaseSettings(**settings["cases"]), per_class=probes.cases, max_cases=probes.cases, max_windows=0
+        ),
+        window=WindowSettings(**{name: beats[name] for name in ("before_s", "after_s", "context", "gap_s")}),
+        seed=seed,
     )
     bundle, shards = Bundle.load(arguments.bundle), [Shard(path) for path in arguments.shards]
+    device = choose_device(settings["device"])
     return ProbeInputs(
-        cases,
-        shards,
-        RecordViews(shards, arguments.predictions, bundle.spec),
-        bundle,
-        sha256_of(arguments.bundle / "bundle.json"),
-        ExplainSettings(**settings["explain"]),
-        EvaluateSettings(**settings["evaluate"]),
-        probes,
-        seed,
-        choose_device(settings["device"]),
+        cases=cases,
+        shards=shards,
+        explainer=Explainer(
+            RecordViews(shards, arguments.predictions, bundle.spec),
+            bundle,
+            bundle.network(device),
+            ExplainSettings(**settings["explain"]),
+            seed,
+            device,
+        ),
+        bundle_sha256=sha256_of(arguments.bundle / "bundle.json"),
+        evaluate=EvaluateSettings(**settings["evaluate"]),
+        probes=probes,
     )

@@ -1,4 +1,4 @@
-"""Whether an explanation holds still: under another seed, under noise, with one more beat in the window."""
+"""Whether an explanation stays the same with another seed, with noise, and with one more beat in the window."""
 
 from __future__ import annotations
 
@@ -14,48 +14,45 @@ from beatlens.beats.context_windows import context_windows
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.agreement import agreement
 from beatlens.evaluate.explanations.faithfulness import cell_sums
-from beatlens.evaluate.probes.shared import Probe, ProbeCase, ProbeSettings, cell_values
+from beatlens.evaluate.probes.shared import Probe, ProbeSettings, cell_values
 from beatlens.explain.case.scene import Scene
+from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.methods.registry import explain
-from beatlens.explain.settings import ExplainSettings
-from beatlens.inputs.network_inputs import lead_means
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]
 
 
-def seed_to_seed(probe: ProbeCase, settings: ExplainSettings, probes: ProbeSettings) -> Iterator[Probe]:
+def seed_to_seed(probe: PreparedCase, probes: ProbeSettings) -> Iterator[Probe]:
     """Explain again with other seeds of the explainer."""
-    for method in settings.methods:
-        first = cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed)
+    for method in probe.settings.methods:
+        first = cell_values(probe, method)
         for draw in range(probes.explainer_seeds):
             seed = derive_seed(probe.seed, "another seed", draw)
-            again = cell_values(probe.engine, probe.target, probe.edges, method, settings, seed)
+            again = cell_values(replace(probe, seed=seed), method)
             yield from _rows("seed", "", method, probe.patient, agreement(first, again, probes.top_share))
 
 
-def under_noise(
-    probe: ProbeCase, settings: ExplainSettings, probes: ProbeSettings, signal: Mapping[str, Any]
-) -> Iterator[Probe]:
+def under_noise(probe: PreparedCase, probes: ProbeSettings, signal: Mapping[str, Any]) -> Iterator[Probe]:
     """Explain again with noise of the conditioned band added to each lead at a fixed ratio.
 
     Parameters
     ----------
-    probe, settings, probes
+    probe, probes
         Case and settings.
     signal
         Section ``signal`` of the bundle: ``band_hz`` and ``order`` of the conditioning.
     """
     scene = probe.engine.scene
     noise = _band_noise(scene, signal, np.random.default_rng(derive_seed(probe.seed, "noise")))
-    gain = scene.signal.std(axis=1, keepdims=True) * 10 ** (-probes.noise_snr_db / 20)
-    changed = (scene.signal + gain * noise).astype(np.float32)
-    noisy = replace(scene, signal=changed, lead_mean=lead_means(changed))
+    gain = scene.record.signal.std(axis=1, keepdims=True) * 10 ** (-probes.noise_snr_db / 20)
+    changed = (scene.record.signal + gain * noise).astype(np.float32)
+    noisy = replace(scene, record=scene.record.with_signal(changed))
     engine = probe.engine.of(scene=noisy)
-    for method in settings.methods:
-        first = cell_values(probe.engine, probe.target, probe.edges, method, settings, probe.seed)
-        again = cell_values(engine, probe.target, probe.edges, method, settings, probe.seed)
+    for method in probe.settings.methods:
+        first = cell_values(probe, method)
+        again = cell_values(replace(probe, engine=engine), method)
         detail = f"{probes.noise_snr_db:g} dB"
         yield from _rows("noise", detail, method, probe.patient, agreement(first, again, probes.top_share))
 
@@ -64,16 +61,14 @@ def _band_noise(scene: Scene, signal: Mapping[str, Any], rng: np.random.Generato
     """Return noise in the shape of the record, of unit standard deviation in each lead."""
     from scipy.signal import butter, sosfiltfilt
 
-    sos = butter(signal["order"], signal["band_hz"], "bandpass", fs=scene.geometry.fs, output="sos")
-    padded = rng.normal(size=(scene.signal.shape[0], scene.signal.shape[1] + 400))
+    sos = butter(signal["order"], signal["band_hz"], "bandpass", fs=scene.record.geometry.fs, output="sos")
+    padded = rng.normal(size=(scene.record.signal.shape[0], scene.record.signal.shape[1] + 400))
     noise: Array = sosfiltfilt(sos, padded, axis=1)[:, 200:-200]
     noise /= noise.std(axis=1, keepdims=True)
     return noise
 
 
-def inserted_beat(
-    probe: ProbeCase, settings: ExplainSettings, probes: ProbeSettings, beats: BeatSettings
-) -> Iterator[Probe]:
+def inserted_beat(probe: PreparedCase, probes: ProbeSettings, beats: BeatSettings) -> Iterator[Probe]:
     """Explain again with the beat before the target there twice; cells are matched by the insertion's index map.
 
     Only cells that both windows show are compared, and the rhythm. Nothing is yielded where no beat precedes the target
@@ -81,7 +76,7 @@ def inserted_beat(
     """
     if len(probe.engine.scene.positions) != 1:
         return
-    found = insert_beat(probe.engine.scene, probe.beats["stretch"].to_numpy(dtype=np.int64), beats)
+    found = insert_beat(probe.engine.scene, probe.view.beats["stretch"].to_numpy(dtype=np.int64), beats)
     if found is None:
         return
     scene, moved = found
@@ -91,9 +86,9 @@ def inserted_beat(
     seen = (place >= 0) & (place < scene.stop - scene.start)
     lengths = np.diff(probe.edges)
     whole = np.logical_and.reduceat(seen, np.concatenate([[0], np.cumsum(lengths)[:-1]]))
-    for method in settings.methods:
-        first = explain(probe.engine, probe.target, method, settings, probe.seed)
-        again = explain(engine, probe.target, method, settings, probe.seed)
+    for method in probe.settings.methods:
+        first = explain(probe.engine, probe.target, method, probe.settings, probe.seed)
+        again = explain(engine, probe.target, method, probe.settings, probe.seed)
         mapped = np.where(seen, again.values[:, np.clip(place, 0, again.values.shape[1] - 1)], 0.0)
         pair = [
             np.append(cell_sums(values.astype(np.float32), lengths)[:, whole].ravel(), rhythm or 0.0)
@@ -122,7 +117,8 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
     The scene, and the (n_samples,) place that each sample of the record has moved to; None where the target has no beat
     before it in its stretch.
     """
-    peaks, fs = scene.all_r_index, scene.geometry.fs
+    record, whole = scene.record, scene.record.signal
+    peaks, fs = record.r_index, record.geometry.fs
     target = int(np.searchsorted(peaks, scene.r_index[scene.target_rows[0]]))
     copied = target - 1
     if copied < 0 or stretch[copied] != stretch[target]:
@@ -131,37 +127,43 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
     if copied and stretch[copied - 1] == stretch[copied]:
         first = int(peaks[copied - 1] + peaks[copied] + 1) // 2
     else:
-        first = max(0, int(peaks[copied]) - scene.geometry.before)
+        first = max(0, int(peaks[copied]) - record.geometry.before)
     length = last - first
-    signal = np.concatenate([scene.signal[:, :last], scene.signal[:, first:last], scene.signal[:, last:]], axis=1)
-    samples = np.arange(scene.signal.shape[1])
+    signal = np.concatenate(
+        [scene.record.signal[:, :last], scene.record.signal[:, first:last], scene.record.signal[:, last:]], axis=1
+    )
+    samples = np.arange(whole.shape[1])
     moved = np.where(samples < last, samples, samples + length)
     r_index = np.concatenate([peaks[:target], [peaks[copied] + length], peaks[target:] + length]).astype(np.int64)
     stretches = np.insert(stretch, target, stretch[copied])
-    rr = rr_features(rr_columns(r_index / fs, stretches, settings), settings)
+    columns = rr_columns(r_index / fs, stretches, settings)
     windows, lengths, positions = context_windows(stretches, settings.context)
     row = target + 1
-    own = windows[row, : lengths[row]]
+    in_play = windows[row, : lengths[row]]
     alike = scene.look_alikes
     if alike is not None:
         alike = replace(alike, rows=alike.rows + (alike.rows >= target))
     local = np.zeros((1, windows.shape[1]), dtype=np.int64)
-    local[0, : len(own)] = np.arange(len(own))
-    return (
-        replace(
-            scene,
-            signal=np.ascontiguousarray(signal),
-            lead_mean=lead_means(signal),
-            r_index=r_index[own],
-            rr=rr[own],
-            windows=local,
-            lengths=lengths[[row]],
-            positions=positions[[row]],
-            all_r_index=r_index,
-            look_alikes=alike,
-        ),
-        moved,
+    local[0, : len(in_play)] = np.arange(len(in_play))
+    longer = replace(
+        record.with_signal(np.ascontiguousarray(signal)),
+        r_index=r_index,
+        rr=rr_features(columns, settings),
+        usual_rr_s=columns["rr_usual_long_s"],
+        windows=windows,
+        lengths=lengths,
+        positions=positions,
     )
+    changed = replace(
+        scene,
+        record=longer,
+        record_rows=in_play,
+        windows=local,
+        lengths=lengths[[row]],
+        positions=positions[[row]],
+        look_alikes=alike,
+    )
+    return changed, moved
 
 
 def _rows(test: str, detail: str, method: str, patient: str, values: Mapping[str, float]) -> Iterator[Probe]:

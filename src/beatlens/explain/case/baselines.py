@@ -16,43 +16,48 @@ CONTRAST = "contrast_beat"
 BASELINES = (INTERPOLATION, "lead_mean", "zero", "median_beat", CONTRAST)
 ABSENT = "absent"
 FIT_S = 0.02
-"""Seconds by which a contrast beat may be moved: where R sits in a beat depends on its class by about as much."""
+"""Seconds by which a contrast beat may be moved. The place of R in a beat depends on the class by about as much."""
 LEAD_OFF = ("baseline", ABSENT)
-"""What a lead becomes whose every cell is off: filled with the baseline, or taken out of the mix over leads."""
+"""What becomes of a lead whose every cell is off: it is filled with the baseline, or left out of the mix over leads."""
 
 
 def fill_signal(scene: Scene, baseline: str) -> FloatArray:
     """Return what replaces the case window, (L, stop - start) mV, for a baseline that needs no anchors.
 
-    ``lead_mean``: the lead's mean over the record. ``zero``: 0 mV. ``median_beat``: the record's median beat at each R
-    peak, the lead's mean between beats; where two beats overlap, the nearer R decides. ``contrast_beat``: the same with
-    the beat of `beatlens.explain.case.contrast`, fitted to level and place: what a beat of another class would look
-    like there. For ``interpolation`` this is the lead's mean, which stands in where a whole lead is off.
+    =================  ============================================================================================
+    ``lead_mean``      the lead's mean over the record
+    ``zero``           0 mV
+    ``median_beat``    the record's median beat at each R peak and the lead's mean between beats; where two beats
+                       overlap, the nearer R decides
+    ``contrast_beat``  the same with the beat of `beatlens.explain.case.contrast`, fitted to level and place: what a
+                       beat of another class would look like there
+    ``interpolation``  the lead's mean, which is used where a whole lead is off
+    =================  ============================================================================================
     """
-    mean = scene.lead_mean[:, None].astype(np.float32)
+    mean = scene.record.lead_mean[:, None].astype(np.float32)
     length = scene.stop - scene.start
     if baseline in {INTERPOLATION, "lead_mean"}:
         return np.repeat(mean, length, axis=1)
     if baseline == "zero":
-        return np.zeros((len(scene.leads), length), dtype=np.float32)
+        return np.zeros((len(scene.record.leads), length), dtype=np.float32)
     if baseline not in {"median_beat", CONTRAST}:
         raise ValueError(f"explain.baseline: {baseline!r}; expected one of {BASELINES}")
     if baseline == "median_beat":
-        usual = median_beat(scene, np.ones(len(scene.all_r_index), dtype=bool))
+        usual = median_beat(scene, np.ones(len(scene.record.r_index), dtype=bool))
     elif scene.contrast is not None:
         usual = scene.contrast
     else:
-        raise ValueError(f"{scene.corpus}/{scene.record}: baseline {baseline!r} without a beat to contrast with")
+        raise ValueError(f"{scene.record.name}: baseline {baseline!r} without a beat to contrast with")
     samples = np.arange(scene.start, scene.stop)
-    after = np.searchsorted(scene.all_r_index, samples).clip(1, None)
-    right = scene.all_r_index[np.minimum(after, len(scene.all_r_index) - 1)]
-    left = scene.all_r_index[after - 1]
+    after = np.searchsorted(scene.record.r_index, samples).clip(1, None)
+    right = scene.record.r_index[np.minimum(after, len(scene.record.r_index) - 1)]
+    left = scene.record.r_index[after - 1]
     nearest = np.where(np.abs(samples - left) <= np.abs(right - samples), left, right)
-    offset = samples - nearest + scene.geometry.before
-    inside = (offset >= 0) & (offset < scene.geometry.length)
-    fill = np.where(inside, usual[:, np.clip(offset, 0, scene.geometry.length - 1)], mean).astype(np.float32)
+    offset = samples - nearest + scene.record.geometry.before
+    inside = (offset >= 0) & (offset < scene.record.geometry.length)
+    fill = np.where(inside, usual[:, np.clip(offset, 0, scene.record.geometry.length - 1)], mean).astype(np.float32)
     if baseline == CONTRAST:
-        _fit_contrast(fill, usual, scene, nearest, offset, inside)
+        _fit_contrast(fill, usual, scene, nearest=nearest, offset=offset, inside=inside)
     return fill
 
 
@@ -60,16 +65,18 @@ def _fit_contrast(
     fill: FloatArray,
     wave: FloatArray,
     scene: Scene,
+    *,
     nearest: IntArray,
     offset: IntArray,
     inside: npt.NDArray[np.bool_],
 ) -> None:
     """Bring the contrast beats in `fill` to the level of the signal, and each to the place where it fits best.
 
-    A stretch of wide or elevated beats shifts what the high-pass filter takes for 0 mV, and R is not at the same point
-    of beats of two classes: both would show as a change that says nothing about the class. The level is one a lead for
-    the whole window, the median distance; the shift one a beat for all leads, at most `FIT_S`, with the least absolute
-    distance in units of the leads' scales.
+    A stretch of wide or elevated beats shifts what the high-pass filter takes for 0 mV, and in beats of two classes R
+    isn't at the same point. Both would appear as changes that say nothing about the class.
+
+    Each lead has one level for the whole window: the median distance. Each beat has one shift for all leads: the one of
+    least absolute distance in units of the leads' scales, at most `FIT_S`.
 
     Parameters
     ----------
@@ -86,13 +93,13 @@ def _fit_contrast(
         return
     signal = scene.window
     level = np.median((signal - fill)[:, inside], axis=1, keepdims=True)
-    most = round(FIT_S * scene.geometry.fs)
+    most = round(FIT_S * scene.record.geometry.fs)
     shifts = sorted(range(-most, most + 1), key=abs)  # of equal fits the one that is moved least
     for r in np.unique(nearest[inside]):
-        own = inside & (nearest == r)
-        moved = [wave[:, np.clip(offset[own] - shift, 0, wave.shape[1] - 1)] + level for shift in shifts]
-        distance = [(np.abs(signal[:, own] - one).mean(axis=1) / scene.lead_scale).sum() for one in moved]
-        fill[:, own] = moved[int(np.argmin(distance))]
+        of_beat = inside & (nearest == r)
+        moved = [wave[:, np.clip(offset[of_beat] - shift, 0, wave.shape[1] - 1)] + level for shift in shifts]
+        distance = [(np.abs(signal[:, of_beat] - one).mean(axis=1) / scene.record.lead_scale).sum() for one in moved]
+        fill[:, of_beat] = moved[int(np.argmin(distance))]
 
 
 def fill_of_players(scene: Scene, baseline: str, cell_player: IntArray, edges: IntArray) -> FloatArray:
@@ -113,10 +120,13 @@ def fill_of_players(scene: Scene, baseline: str, cell_player: IntArray, edges: I
         return fill
     n_segments, samples = len(edges) - 1, np.arange(edges[0], edges[-1])
     segment = np.repeat(np.arange(n_segments), np.diff(edges))
-    for lead, signal in enumerate(scene.signal):
+    for lead, signal in enumerate(scene.record.signal):
         names, owner = np.unique(cell_player[lead], return_inverse=True)
         on = owner != np.arange(len(names))[:, None]
-        waves = interpolated_waves(signal, float(fill[lead, 0]), on, *anchors(on), edges, samples, segment)
+        left, right = anchors(on)
+        waves = interpolated_waves(
+            signal, float(fill[lead, 0]), on, left=left, right=right, edges=edges, samples=samples, segment=segment
+        )
         fill[lead] = waves[owner[segment], np.arange(len(samples))]
     return fill
 
@@ -132,7 +142,7 @@ def anchors(on: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
 
 def median_beat(scene: Scene, chosen: npt.NDArray[np.bool_]) -> FloatArray:
     """Return the (L, T) median, in mV, of those of the record's beats that are chosen, (n,) of `all_r_index`."""
-    waves = cut_beats(scene.signal, scene.all_r_index[chosen], scene.geometry)
+    waves = cut_beats(scene.record.signal, scene.record.r_index[chosen], scene.record.geometry)
     return np.asarray(np.median(waves, axis=0), dtype=np.float32)
 
 
@@ -140,6 +150,7 @@ def interpolated_waves(
     signal: FloatArray,
     mean: float,
     on: npt.NDArray[np.bool_],
+    *,
     left: IntArray,
     right: IntArray,
     edges: IntArray,

@@ -1,4 +1,4 @@
-"""Which predictions are explained: a few of each class and outcome, seeded, of patients the model has never seen."""
+"""Which predictions are explained: a few of each class and outcome, in patients that the model has never seen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from beatlens.core.seeds import derive_seed
-from beatlens.explain.case.windows import window_table
+from beatlens.explain.case.windows import seen_windows, window_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ CASE_COLUMNS = (
     "window_start_s",
     "window_end_s",
 )
-"""A beat's window is its R time, start and end alike; a window's beat is the one that most likely has the class."""
+"""For a beat, the window starts and ends at its R. For a window, the beat is the one most likely to have the class."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class CaseSettings:
     outcomes
         Some of `OUTCOMES`: accepted and right, accepted and wrong, sent to review, accepted without a label.
     min_probability
-        Least probability of the predicted class; where too few beats reach it, the best others are taken and marked
-        relaxed.
+        Least probability of the predicted class. Where too few beats reach it, the most probable others are taken and
+        marked as relaxed.
     max_duration_s
         Longest stretch in seconds that the model may see for a beat; windows are longer by their beats' contexts.
     max_cases
@@ -143,14 +143,15 @@ def select_cases(
     beats: pd.DataFrame,
     records: pd.DataFrame,
     classes: Sequence[str],
+    *,
     settings: CaseSettings,
     window: WindowSettings,
     seed: int,
 ) -> pd.DataFrame:
     """Choose cases of the test split, of corpora to predict, with labels or without, and of unlabelled records.
 
-    First every class and outcome gets its first case, then its second, and so on up to `per_class` and `max_cases`;
-    within a class and outcome patients chosen least often (there, then overall) come first, then chance.
+    Every class and outcome gets its first case, then its second, and so on up to `per_class` and `max_cases`. Patients
+    chosen least often (in the class and outcome, then overall) come first; chance decides among equals.
 
     Parameters
     ----------
@@ -171,14 +172,17 @@ def select_cases(
     """
     import pandas as pd
 
-    table = _with_windows(beats, records, window)
+    table = seen_windows(beats, records, window)
+    # Not by a beat's label: a corpus to predict may have some, and records set aside by a split table have them too.
+    free = (table["role"] == "predict") | ~table["labelled"].astype(bool)
+    table = table[(table["split"] == "test") | ((table["split"] == "none") & free)].copy()
     windows = window_table(table, classes, settings.window_s)
     table["probability"] = _probability(table, classes)
-    table["outcome"] = _outcome(table)
+    table["outcome"] = outcomes(table)
     table = table[table["end_s"] - table["start_s"] <= settings.max_duration_s]
     used: dict[str, int] = {}
-    chosen = _choose("beat", table, classes, settings, used, seed)
-    chosen += _choose("window", windows, classes[1:], settings, used, seed)
+    chosen = _choose("beat", table, classes=classes, settings=settings, used=used, seed=seed)
+    chosen += _choose("window", windows, classes=classes[1:], settings=settings, used=used, seed=seed)
     result = pd.DataFrame(chosen, columns=list(CASE_COLUMNS))
     if result["case"].duplicated().any():
         raise ValueError(
@@ -193,12 +197,7 @@ def select_cases(
 
 
 def _choose(
-    target: str,
-    table: pd.DataFrame,
-    classes: Sequence[str],
-    settings: CaseSettings,
-    used: dict[str, int],
-    seed: int,
+    target: str, table: pd.DataFrame, *, classes: Sequence[str], settings: CaseSettings, used: dict[str, int], seed: int
 ) -> list[dict[str, object]]:
     """Choose targets of one kind in turn over classes and outcomes; `used`, cases a patient, is updated."""
     rng = np.random.default_rng(derive_seed(seed, "cases") if target == "beat" else derive_seed(seed, "cases", target))
@@ -237,31 +236,6 @@ def _choose(
     return chosen
 
 
-def _with_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSettings) -> pd.DataFrame:
-    """Keep the beats that may be explained, with the window that the model sees: start_s and end_s."""
-    table = beats.sort_values(["corpus", "record", "r_time_s"], kind="stable", ignore_index=True)
-    own = ["corpus", "record", "duration_s", "role", "labelled"]
-    merged = table.merge(records[own], on=["corpus", "record"], how="left")
-    if len(merged) != len(table) or merged["duration_s"].isna().any():
-        raise ValueError("predictions of records that the record table hasn't got exactly once")
-    time = table["r_time_s"].to_numpy(dtype=np.float64)
-    new = np.ones(len(table), dtype=bool)
-    if len(table):
-        same = (table["corpus"] == table["corpus"].shift()) & (table["record"] == table["record"].shift())
-        new = ~same.to_numpy() | (np.diff(time, prepend=time[:1]) > window.gap_s)
-    first = np.flatnonzero(new)
-    sizes = np.diff(np.append(first, len(table)))
-    start, end = np.repeat(first, sizes), np.repeat(first + sizes, sizes)
-    row = np.arange(len(table))
-    low, high = np.maximum(start, row - window.context // 2), np.minimum(end - 1, row + window.context // 2)
-    merged["start_s"] = np.maximum(time[low] - window.before_s, 0.0)
-    merged["end_s"] = np.minimum(time[high] + window.after_s, merged["duration_s"].to_numpy(dtype=np.float64))
-    merged["window_start_s"] = merged["window_end_s"] = time
-    # Not by a beat's label: a corpus to predict may have some, and records set aside by a split table have them too.
-    free = (merged["role"] == "predict") | ~merged["labelled"].astype(bool)
-    return merged[(merged["split"] == "test") | ((merged["split"] == "none") & free)].copy()
-
-
 def _probability(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     values = table[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
     index = np.array([list(classes).index(name) for name in table["pred"]], dtype=np.int64)
@@ -269,7 +243,7 @@ def _probability(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray[tupl
     return result
 
 
-def _outcome(table: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+def outcomes(table: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
     """Name each beat's outcome; a detection that matches no beat (label ``none``) is wrong."""
     known = np.where(table["label"] == table["pred"], "correct", "wrong")
     accepted = np.where(table["label"] == "", "unlabelled", known)

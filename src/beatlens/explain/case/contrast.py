@@ -1,10 +1,10 @@
-"""What a class is contrasted with: the same patient's usual beat of another class, as far as the model can tell.
+"""What a class is contrasted with: the patient's usual beat of another class, by the model's predictions.
 
-A record without such a beat is compared with the patient's other records, as a reader compares with the last ECG.
+A record without such a beat is compared with the patient's other records, as a reader compares with an earlier ECG.
 
-An explanation answers "why this class rather than another?". Filling a hole with what a beat of the other class looks
-like there asks the question without leaving the signals that the model knows. Predictions decide, labels don't, and
-nothing says where in the beat to look.
+An explanation answers "why this class rather than another?". A hole is filled with what a beat of the other class looks
+like there, so the model sees only signals of a kind that it knows. The choice rests on predictions, never on labels,
+and gives no hint where in the beat to look.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.inputs.network_inputs import PreparedRecord
+from beatlens.inputs.prepared_record import PreparedRecord
 from beatlens.inputs.prototype_bank import PrototypeBank
 from beatlens.inputs.record_view import RecordView, RecordViews
 
 FloatArray = npt.NDArray[np.float32]
 
 MIN_BEATS = 3
-"""Beats of one other class that a record needs, so that their median is one."""
+"""Beats of another class that a record needs for a reliable median."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,20 @@ def find_contrast(
 ) -> Contrast | None:
     """Choose what a case is contrasted with.
 
-    A class is contrasted with the first one, the reference: with the record's own accepted beats of it, if there are
-    `MIN_BEATS`, else with those of the patient's other records, else with its prototypes of other patients, or where a
-    lead of the record has none with the record's accepted beats of the most frequent other class (the first by name
-    where two are). The reference itself is contrasted with the latter, else with prototypes of the class that the model
-    holds for the next likely at the target. None where there is nothing of all this.
+    The first class is the reference. The first of these that there is gets chosen; None where there is none:
+
+    ====  ============================================================  ==============================================
+    turn  to explain another class                                      to explain the reference
+    ====  ============================================================  ==============================================
+    1     accepted reference beats of the record, at least `MIN_BEATS`  accepted beats of the record's most frequent
+                                                                        other class
+    2     those of the patient's other records                          prototypes, in other patients, of the class
+                                                                        that is next likely at the target
+    3     reference prototypes of other patients, in all its leads
+    4     accepted beats of the record's most frequent other class
+    ====  ============================================================  ==============================================
+
+    Of two equally frequent classes the first by name is taken.
 
     Parameters
     ----------
@@ -69,14 +78,14 @@ def find_contrast(
         Prototypes.
     """
     usable = ~view.review & (view.pred != explained)
-    own, classes = bank.for_leads(view.record.leads), bank.classes
+    in_leads, classes = bank.for_leads(view.record.leads), bank.classes
     reference = classes[0]
     if explained != reference:
         if view.accepted(reference).sum() >= MIN_BEATS:
             return Contrast(reference, "record", view.median_beat(reference))
         if (wave := views.median_elsewhere(view, reference, MIN_BEATS)) is not None:
             return Contrast(reference, "patient", wave)
-        if found := _prototypes(view.record, own, reference):
+        if found := _prototypes(view.record, in_leads, reference):
             return found
     names, counts = np.unique(view.pred[usable].astype(str), return_counts=True)
     if len(names) and counts.max() >= MIN_BEATS:
@@ -86,13 +95,13 @@ def find_contrast(
     if not others or explained != reference:
         return None
     likely = max(others, key=lambda name: view.probability[row, classes.index(name)])
-    return _prototypes(view.record, own, likely)
+    return _prototypes(view.record, in_leads, likely)
 
 
-def _prototypes(record: PreparedRecord, own: PrototypeBank, label: str) -> Contrast | None:
+def _prototypes(record: PreparedRecord, bank: PrototypeBank, label: str) -> Contrast | None:
     """Return the median of other patients' prototypes of a class, or None where a lead has none."""
-    rows = (own.labels == label) & (own.patients != record.patient)
-    if not own.present[rows].any(axis=0).all():
+    rows = (bank.labels == label) & (bank.patients != record.patient)
+    if not bank.present[rows].any(axis=0).all():
         return None
-    waves = [np.median(own.waves[rows & own.present[:, lead], lead], axis=0) for lead in range(len(record.leads))]
+    waves = [np.median(bank.waves[rows & bank.present[:, lead], lead], axis=0) for lead in range(len(record.leads))]
     return Contrast(label, "prototypes", (np.stack(waves) * record.lead_scale[:, None]).astype(np.float32))

@@ -74,7 +74,7 @@ class Target:
         if not 0 <= self.class_index < n_classes:
             raise ValueError(f"target class index {self.class_index}; expected 0 to {n_classes - 1}")
         probability = calibration.probabilities(logits.reshape(-1, n_classes)).reshape(logits.shape)
-        # The other classes' sum is 1 - p without the rounding of a difference.
+        # The sum over the other classes is 1 - p, without the rounding error of a difference.
         other = np.delete(probability, self.class_index, axis=2).sum(axis=2)
         if n_classes == 1:
             other = 1 - probability[:, :, 0]

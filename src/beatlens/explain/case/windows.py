@@ -1,7 +1,7 @@
 """Windows of a record as cases: which stretches hold a class, whatever beat it is in.
 
-The model is centred on a beat, so that a map confined to the target beat localises by construction. A window of several
-seconds has no such free lunch: where in it the class lies is for the explanation to find.
+The model is centred on a beat, so a map that is confined to the target beat localises by construction. In a window of
+several seconds the explanation must find where the class lies.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from beatlens.explain.case.choice import Case
+    from beatlens.explain.case.choice import Case, WindowSettings
 
 MIN_BEATS = 3
 """Beats that a window needs."""
@@ -24,9 +24,9 @@ MIN_BEATS = 3
 def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -> pd.DataFrame:
     """Cut records into windows and say what is found in each.
 
-    Windows follow one another from the record's start; what is left at its end is no window. A class is found in a
-    window where some of the beats, and not all of them, are predicted so: else it is everywhere. Its probability is
-    1 - prod(1 - p) over the window's beats. The first class, the reference, isn't looked for.
+    Windows follow one another from the record's start; a remainder at its end is no window. A class is found in a
+    window where some of the beats are predicted so, but not all of them, since then it would be everywhere. Its
+    probability is 1 - prod(1 - p) over the window's beats. The first class, the reference, isn't looked for.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
     it, ``window_start_s`` and ``window_end_s``. The outcome is ``review`` where every beat predicted so went to review,
     ``correct`` where a beat is labelled so, ``unlabelled`` where none has a label, else ``wrong``.
     """
-    # Plain arrays, and a row of the table for what is found alone: a day has ten thousand windows.
+    # Plain arrays, and table rows only for what is found: a day has ten thousand windows.
     time = beats["r_time_s"].to_numpy(dtype=np.float64)
     window = np.floor(time / window_s).astype(np.int64)
     pred, label, review = (beats[name].to_numpy() for name in ("pred", "label", "review"))
@@ -84,6 +84,44 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
     columns = ["outcome", "probability", "window_start_s", "window_end_s", "start_s", "end_s", "label"]
     table = beats.iloc[found].reset_index(drop=True)
     return table.assign(**{name: [one[name] for one in said] for name in columns})
+
+
+def seen_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSettings) -> pd.DataFrame:
+    """Return beats in time order with the stretch that the model sees for each: start_s and end_s.
+
+    Parameters
+    ----------
+    beats
+        Predictions at detected beats.
+    records
+        Record table with corpus, record, duration_s, role and labelled, which the result has too.
+    window
+        What of section ``beats`` decides it.
+
+    Raises
+    ------
+    ValueError
+        Where a record of the beats isn't in the record table exactly once.
+    """
+    table = beats.sort_values(["corpus", "record", "r_time_s"], kind="stable", ignore_index=True)
+    own = ["corpus", "record", "duration_s", "role", "labelled"]
+    merged = table.merge(records[own], on=["corpus", "record"], how="left")
+    if len(merged) != len(table) or merged["duration_s"].isna().any():
+        raise ValueError("predictions of records that the record table hasn't got exactly once")
+    time = table["r_time_s"].to_numpy(dtype=np.float64)
+    new = np.ones(len(table), dtype=bool)
+    if len(table):
+        same = (table["corpus"] == table["corpus"].shift()) & (table["record"] == table["record"].shift())
+        new = ~same.to_numpy() | (np.diff(time, prepend=time[:1]) > window.gap_s)
+    first = np.flatnonzero(new)
+    sizes = np.diff(np.append(first, len(table)))
+    start, end = np.repeat(first, sizes), np.repeat(first + sizes, sizes)
+    row = np.arange(len(table))
+    low, high = np.maximum(start, row - window.context // 2), np.minimum(end - 1, row + window.context // 2)
+    merged["start_s"] = np.maximum(time[low] - window.before_s, 0.0)
+    merged["end_s"] = np.minimum(time[high] + window.after_s, merged["duration_s"].to_numpy(dtype=np.float64))
+    merged["window_start_s"] = merged["window_end_s"] = time
+    return merged
 
 
 def target_rows(case: Case, beats: pd.DataFrame) -> list[int]:

@@ -1,7 +1,7 @@
-"""Which states of a beat in a lead the masks of a case lead to, each made and encoded once for all calls on the case.
+"""The states of beats in leads that masks of a case lead to; each is made and encoded once for all calls on the case.
 
-The state: on or off of the segments that overlap the beat and, for interpolation, the anchors of a hole that crosses
-the beat's edge.
+A state says which of the segments that overlap the beat are on and, for interpolation, where the anchors of a hole are
+that crosses the beat's edge.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
 MAX_STATES = 200_000
-"""States that are kept; with more than these a call starts afresh. Bounds memory to some hundreds of megabytes."""
+"""States that are kept, some hundreds of megabytes. A call that would need more starts afresh."""
 
 
 class StateStore:
@@ -50,7 +50,7 @@ class StateStore:
         self.scene, self.network, self.bank, self.baseline = scene, network, bank, baseline
         self.n_encoded = 0
         self._fill = fill_signal(scene, baseline)
-        self._mean = scene.lead_mean
+        self._mean = scene.record.lead_mean
         self._targets = scene.target_rows
         self._compared = slice(0) if scene.look_alikes is None else scene.look_alikes.samples
         self._clear()
@@ -75,20 +75,17 @@ class StateStore:
         grid = edges.tobytes()
         if anchored:
             left, right = anchors(cells_on)
-        index = np.empty((len(cells_on), len(scene.r_index), len(scene.leads)), dtype=np.int64)
+        index = np.empty((len(cells_on), len(scene.r_index), len(scene.record.leads)), dtype=np.int64)
         waves, owners, count = [], [], self.count
         for beat in range(len(scene.r_index)):
             samples = scene.beat_samples(beat)
             segment = np.searchsorted(edges, samples, side="right") - 1
             low, high = int(segment[0]), int(segment[-1])
             span = 2 ** (high - low + 1) * ((n_segments + 1) ** 2 if anchored else 1)
-            codes = np.zeros(index[:, beat].shape, dtype=np.int64)
             if span <= LARGEST_CODE:
-                for k in range(low, high + 1):
-                    codes = codes * 2 + cells_on[:, :, k]
-                if anchored:
-                    codes = (codes * (n_segments + 1) + left[:, :, low] + 1) * (n_segments + 1) + right[:, :, high]
-            for lead in range(len(scene.leads)):
+                ends = (left[:, :, low], right[:, :, high]) if anchored else None
+                codes = encode_state(cells_on[:, :, low : high + 1], ends, n_segments)
+            for lead in range(len(scene.record.leads)):
                 if span <= LARGEST_CODE:
                     known = self._known.setdefault((grid, beat, lead), KnownCodes(span))
                     index[:, beat, lead], first = known.numbers(codes[:, lead], count)
@@ -96,22 +93,28 @@ class StateStore:
                     columns: list[tuple[npt.NDArray[Any], int]]
                     columns = [(cells_on[:, lead, k], 2) for k in range(low, high + 1)]
                     if anchored:
-                        ends = left[:, lead, low] + 1, right[:, lead, high]
-                        columns += [(end, n_segments + 1) for end in ends]
+                        columns += [(left[:, lead, low] + 1, n_segments + 1), (right[:, lead, high], n_segments + 1)]
                     first, inverse = distinct_rows(columns)
                     index[:, beat, lead] = inverse + count
                 if not len(first):
                     continue
                 on = cells_on[first, lead]
                 if anchored:
-                    ends = left[first, lead], right[first, lead]
-                    mean = float(self._mean[lead])
-                    wave = interpolated_waves(scene.signal[lead], mean, on, *ends, edges, samples, segment)
+                    wave = interpolated_waves(
+                        scene.record.signal[lead],
+                        float(self._mean[lead]),
+                        on,
+                        left=left[first, lead],
+                        right=right[first, lead],
+                        edges=edges,
+                        samples=samples,
+                        segment=segment,
+                    )
                 else:
                     fill = self._fill[lead, samples - scene.start]
-                    wave = np.where(on[:, segment], scene.signal[lead, samples], fill)
+                    wave = np.where(on[:, segment], scene.record.signal[lead, samples], fill)
                 count += len(first)
-                waves.append(wave / scene.lead_scale[lead])
+                waves.append(wave / scene.record.lead_scale[lead])
                 owners.append(np.broadcast_to([beat, lead], (len(first), 2)))
         if waves:
             self._encode(np.concatenate(waves), np.concatenate(owners))
@@ -120,8 +123,8 @@ class StateStore:
     def _encode(self, waves: FloatArray, owners: IntArray) -> None:
         """Append states: waves (m, T), scaled, of (beat, lead) owners (m, 2)."""
         first, last = self.count, self.count + len(waves)
-        ids = self.tensor(self.scene.lead_ids[owners[:, 1]])
-        typical = self.tensor(self.scene.typical[owners[:, 1]])
+        ids = self.tensor(self.scene.record.lead_ids[owners[:, 1]])
+        typical = self.tensor(self.scene.record.typical[owners[:, 1]])
         terms = self.network.terms(self.tensor(waves), typical, ids)
         if last > len(self.norm2):
             self._grow(max(last, 2 * len(self.norm2)), terms)
@@ -129,17 +132,17 @@ class StateStore:
         wanted = np.isin(owners[:, 0], self._targets)
         self.parts[first:last][wanted] = waves[wanted, self._compared]
         if self.network.network.uses_prototypes:
-            for lead in range(len(self.scene.leads)):
-                own = np.flatnonzero(wanted & (owners[:, 1] == lead))
-                if len(own):
-                    self.dots[first + own], self.norm2[first + own] = lead_products(waves[own], lead, self.bank)
+            for lead in range(len(self.scene.record.leads)):
+                rows = np.flatnonzero(wanted & (owners[:, 1] == lead))
+                if len(rows):
+                    self.dots[first + rows], self.norm2[first + rows] = lead_products(waves[rows], lead, self.bank)
         self.count = last
         self.n_encoded += len(waves)
 
     def _grow(self, capacity: int, like: torch.Tensor) -> None:
         terms = like.new_empty(capacity, like.shape[1])
         dots, norm2 = np.zeros((capacity, len(self.bank)), np.float32), np.zeros(capacity, np.float32)
-        n_compared = len(range(*self._compared.indices(self.scene.geometry.length)))
+        n_compared = len(range(*self._compared.indices(self.scene.record.geometry.length)))
         parts = np.zeros((capacity, n_compared), np.float32)
         if self.count:
             terms[: self.count] = self.terms[: self.count]
@@ -174,13 +177,13 @@ def distinct_runs(index: IntArray, windows: IntArray) -> tuple[IntArray, IntArra
     for target, window in enumerate(windows):
         beats = window[window >= 0]
         sizes = (highest - lowest)[beats] + 1
-        first, own = distinct_rows(
+        first, number = distinct_rows(
             [(index[:, beat] - lowest[beat], int(size)) for beat, size in zip(beats, sizes, strict=True)]
         )
         rows = np.full((len(first), len(window)), -1, dtype=np.int64)
         rows[:, window >= 0] = index[np.ix_(first, beats)]
         runs.append(rows)
-        inverse[:, target] = own + count
+        inverse[:, target] = number + count
         count += len(first)
     return np.concatenate(runs), inverse
 
@@ -190,3 +193,29 @@ def distinct_pairs(before: IntArray, after: IntArray) -> tuple[IntArray, IntArra
     size = int(after.max()) + 1
     first, inverse = distinct_codes((before * size + after).ravel(), (int(before.max()) + 1) * size)
     return first, inverse
+
+
+def encode_state(cells_on: BoolArray, ends: tuple[IntArray, IntArray] | None, n_segments: int) -> IntArray:
+    """Return the number of each state, the same for the same state and no other.
+
+    A state is one integer, so that those of thousands of masks are told apart by looking numbers up, not by sorting
+    rows of flags: a bit a segment that overlaps the beat, then, where holes are filled between anchors, the two anchors
+    as digits of base ``n_segments + 1``.
+
+    Parameters
+    ----------
+    cells_on
+        (M, n_leads, s) which of the segments that overlap the beat are on.
+    ends
+        (M, n_leads) each: the nearest segment that is on at or before the first of them, -1 for none, and at or after
+        the last, `n_segments` for none; None where nothing outside the beat has a part in what it shows.
+    n_segments
+        Segments of the case.
+    """
+    codes = np.zeros(cells_on.shape[:2], dtype=np.int64)
+    for k in range(cells_on.shape[2]):
+        codes = codes * 2 + cells_on[:, :, k]
+    if ends is not None:
+        base = n_segments + 1
+        codes = (codes * base + ends[0] + 1) * base + ends[1]
+    return codes

@@ -37,6 +37,7 @@ class SignalModel:
         self,
         scene: Scene,
         network: HybridNet,
+        *,
         bank: PrototypeBank,
         calibration: Calibration,
         target: Target,
@@ -48,12 +49,12 @@ class SignalModel:
             scene, network, calibration, target, device,
         )  # fmt: skip
         samples = np.stack([scene.beat_samples(row) for row in range(len(scene.r_index))]) - scene.start
-        self._samples, self._scale = self.tensor(samples), self.tensor(scene.lead_scale)
-        self._lead_ids, self._targets = self.tensor(scene.lead_ids), self.tensor(scene.target_rows)
+        self._samples, self._scale = self.tensor(samples), self.tensor(scene.record.lead_scale)
+        self._lead_ids, self._targets = self.tensor(scene.record.lead_ids), self.tensor(scene.target_rows)
         self._windows, self._lengths = self.tensor(scene.windows), self.tensor(scene.lengths)
         self._positions = self.tensor(scene.positions)
-        self._typical = self.tensor(scene.typical)
-        usable = bank.patients != scene.patient
+        self._typical = self.tensor(scene.record.typical)
+        usable = bank.patients != scene.record.patient
         self._prototypes = self.tensor(bank.waves[usable] * bank.present[usable, :, None])
         self._present = self.tensor(bank.present[usable].astype(np.float32))
         self._norm2 = self.tensor(bank.norm2[usable])
@@ -102,7 +103,7 @@ class SignalModel:
     def _with_look_alikes(self, logits: Tensor, waves: Tensor) -> Tensor:
         """Add to logits (m, n_targets, K) what `LookAlikes.shift` does, for target waves (m, n_targets, L, T).
 
-        Which beats look alike, and so what they say, changes by leaps, which no gradient sees.
+        Which beats are look-alikes changes in steps, which no gradient sees.
         """
         alike = self.scene.look_alikes
         if alike is None:
@@ -111,8 +112,8 @@ class SignalModel:
         rows = np.tile(self.scene.record_rows[self.scene.target_rows], len(waves))
         said = self.tensor(alike.say(parts, rows)).view(*logits.shape[:2], -1)
         group, logs = self.tensor(alike.group), torch.log_softmax(logits, dim=2)
-        own = [torch.logsumexp(logs[:, :, group == g], dim=2) for g in range(int(alike.group.max()) + 1)]
-        change = alike.settings.weight * (said - torch.stack(own, dim=2))
+        log_p = [torch.logsumexp(logs[:, :, group == g], dim=2) for g in range(int(alike.group.max()) + 1)]
+        change = alike.settings.weight * (said - torch.stack(log_p, dim=2))
         return logits + torch.where(said.isnan(), 0.0, change)[:, :, group]
 
     def _typical_of(self, waves: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which rows of integers are the same: the states that an encoding is made for once."""
+"""Which rows of integers are the same, so that each distinct state is encoded once."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ def distinct_beats(index: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     rows, beats, inverse, count = [], [], np.empty(index.shape[:2], dtype=np.int64), 0
     for beat in range(index.shape[1]):
         columns = index[:, beat] - index[:, beat].min(axis=0)
-        first, own = distinct_rows([(column, int(column.max()) + 1) for column in columns.T])
+        first, number = distinct_rows([(column, int(column.max()) + 1) for column in columns.T])
         rows.append(index[first, beat])
         beats.append(np.full(len(first), beat))
-        inverse[:, beat] = own + count
+        inverse[:, beat] = number + count
         count += len(first)
     return np.concatenate(rows), np.concatenate(beats), inverse
 

@@ -1,4 +1,4 @@
-"""The network as the perturbation engine runs it: the same numbers within rounding, several times as many a second.
+"""The network as the perturbation engine runs it: equal numbers up to rounding, several times as fast.
 
 Batch normalisation is folded into the convolutions, which run in channels-last layout, and waves go through in chunks
 whose feature maps stay in the processor's cache. The rhythm branch runs one direction at a time, so that each distinct
@@ -88,8 +88,8 @@ class EngineNetwork:
         """Mix terms over leads, for rows (n, L) of them, -1 for a lead that is absent: embeddings (n, D)."""
         parts = []
         for chunk in _chunks(len(rows), 4 * self.chunk):
-            present, own = rows[chunk] >= 0, rows[chunk].clamp(min=0)
-            parts.append(self.network.mix_terms(terms[own], present))
+            present, states = rows[chunk] >= 0, rows[chunk].clamp(min=0)
+            parts.append(self.network.mix_terms(terms[states], present))
         return torch.cat(parts)
 
     def sides(self, beats: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,8 +113,8 @@ class EngineNetwork:
         gates = branch.input(beats)
         parts = []
         for chunk in _chunks(len(runs), 4 * self.chunk):
-            own = runs[chunk]
-            parts.append(branch.follow(gates, own.clamp(min=0), own >= 0))
+            part = runs[chunk]
+            parts.append(branch.follow(gates, part.clamp(min=0), part >= 0))
         return torch.cat(parts)
 
 

@@ -1,9 +1,9 @@
-"""The perturbation engine: what the target becomes when players are switched off, every encoding made once.
+"""The perturbation engine: the target when players are switched off, with each encoding made once.
 
-A mask changes one lead of one beat only through a small local state: which of the segments that overlap the beat are
-on and, for interpolation, the anchors of a hole that crosses the beat's edge. Each distinct (beat, lead, state) is
-encoded once; a mask then costs the mixing over leads, the recurrent branch and the heads. The result equals a naive
-re-run of the whole chain on the perturbed record, in which what its beats are compared with stays: their typical beat,
+A mask changes one lead of one beat only through a small local state: which of the segments that overlap the beat are on
+and, for interpolation, the anchors of a hole that crosses the beat's edge. Each distinct (beat, lead, state) is encoded
+once; a mask then costs the mixing over leads, the recurrent branch and the heads. The result equals a naive re-run of
+the whole chain on the perturbed record. What the beats are compared with stays as it is: the typical beat, the
 prototypes, and the record's beats among which look-alikes are looked for.
 """
 
@@ -55,13 +55,14 @@ class PerturbationEngine:
     device
         ``cpu`` or ``cuda``.
     lead_off
-        One of `LEAD_OFF`. A lead that is absent is as one that the record hasn't got: in no mix and no similarity.
+        One of `LEAD_OFF`. An absent lead takes part in no mix and no similarity, as if the record lacked it.
     """
 
     def __init__(
         self,
         scene: Scene,
         network: HybridNet,
+        *,
         bank: PrototypeBank,
         calibration: Calibration,
         baseline: str,
@@ -75,7 +76,7 @@ class PerturbationEngine:
         self.scene, self.network, self.calibration = scene, network, calibration
         self.baseline, self.device, self.lead_off = baseline, device, lead_off
         self.n_evaluations = 0
-        self.bank = bank.for_leads(scene.leads)
+        self.bank = bank.for_leads(scene.record.leads)
         self._fast = EngineNetwork(network, device)
         self._store = StateStore(scene, self._fast, self.bank, baseline)
         self._before, self._after = _runs(scene, network.rhythm.side)
@@ -85,9 +86,14 @@ class PerturbationEngine:
     ) -> PerturbationEngine:
         """Return a fresh engine with another scene, network or baseline, and all else the same."""
         return PerturbationEngine(
-            scene or self.scene, network or self.network, self.bank, self.calibration, baseline or self.baseline,
-            self.device, self.lead_off,
-        )  # fmt: skip
+            scene or self.scene,
+            network or self.network,
+            bank=self.bank,
+            calibration=self.calibration,
+            baseline=baseline or self.baseline,
+            device=self.device,
+            lead_off=self.lead_off,
+        )
 
     @property
     def n_encoded(self) -> int:
@@ -118,12 +124,12 @@ class PerturbationEngine:
             (n_segments + 1,) samples of the record; the segments cover the case window exactly.
         """
         scene = self.scene
-        shape = (len(rhythm_on), len(scene.leads), len(edges) - 1)
+        shape = (len(rhythm_on), len(scene.record.leads), len(edges) - 1)
         if cells_on.shape != shape:
-            raise ValueError(f"{scene.corpus}/{scene.record}: cells {cells_on.shape}; expected {shape}")
+            raise ValueError(f"{scene.record.name}: cells {cells_on.shape}; expected {shape}")
         if edges[0] != scene.start or edges[-1] != scene.stop:
             raise ValueError(
-                f"{scene.corpus}/{scene.record}: segments cover samples {edges[0]} to {edges[-1]}; "
+                f"{scene.record.name}: segments cover samples {edges[0]} to {edges[-1]}; "
                 f"expected {scene.start} to {scene.stop}"
             )
         parts = []
@@ -134,7 +140,7 @@ class PerturbationEngine:
         self.n_evaluations += len(rhythm_on)
         logits = np.concatenate([part[0] for part in parts])
         if not np.isfinite(logits).all():
-            raise ValueError(f"{scene.corpus}/{scene.record}: logits that are not finite under a perturbation")
+            raise ValueError(f"{scene.record.name}: logits that are not finite under a perturbation")
         return logits, np.concatenate([part[1] for part in parts])
 
     def _block(self, cells_on: BoolArray, rhythm_on: BoolArray, edges: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -175,15 +181,17 @@ class PerturbationEngine:
     def _prototypes(self, rows: IntArray, beats: IntArray) -> FloatArray:
         """Return prototype features of the distinct beats that are targets, 0 for the others.
 
-        Dot products and squared norms are made a state, summed over leads, then divided.
+        Dot products and squared norms are made for each state, summed over leads, then divided.
         """
         features = np.zeros((len(rows), self.bank.n_features), dtype=np.float32)
         if not self.network.uses_prototypes:
             return features
         wanted = np.flatnonzero(np.isin(beats, self.scene.target_rows))
-        own = rows[wanted]
-        present, own = own >= 0, np.maximum(own, 0)
-        similarity = combine(self._store.dots[own], self._store.norm2[own], present, self.bank, self.scene.patient)
+        states = rows[wanted]
+        present, states = states >= 0, np.maximum(states, 0)
+        similarity = combine(
+            self._store.dots[states], self._store.norm2[states], present, self.bank, self.scene.record.patient
+        )
         features[wanted] = class_features(similarity, self.bank)
         return features
 

@@ -34,10 +34,10 @@ class Gradients:
     full, empty
         The target of the signal, and of the baseline with the rhythm off where the rhythm is attributed.
     completeness_error
-        What the attributed sum lacks of full minus empty. For class-activation maps, which are relative, it is what
-        the sum of weights times maps lacks: how far the linear picture that the weights draw is off.
+        What the attributed sum lacks of full minus empty. For class-activation maps, which are relative, it is what the
+        sum of weights times maps lacks: the error of that linear approximation.
     n_evaluations
-        Passes through the network, each with its gradient but for that of the baseline.
+        Passes through the network; each but that of the baseline includes its gradient.
     """
 
     values: Array
@@ -51,9 +51,10 @@ class Gradients:
 def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: bool, at_end: bool) -> Gradients:
     """Integrate gradients along the straight line from the baseline to the signal (Sundararajan et al. 2017).
 
-    Midpoints of `steps` equal parts; ``at_end`` takes the gradient at the signal alone, which is gradient x input with
-    the input counted from the baseline. The path of the RR features goes from a constant rhythm to their own. Where the
-    beat's look-alikes change along the path the target leaps: no gradient sees it, it is in the completeness error.
+    Gradients are taken at the midpoints of `steps` equal parts. With ``at_end`` the gradient at the signal alone is
+    taken: gradient x input, with the input counted from the baseline. The path of the RR features starts at a constant
+    rhythm. Where the look-alikes of the beat change along the path, the target jumps. No gradient sees a jump; it is
+    part of the completeness error.
 
     Parameters
     ----------
@@ -82,10 +83,10 @@ def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: boo
         total += gradient.double().sum(0)
         total_rr += gradient_rr.double().sum(0)
     values = (total / len(places) * (signal - start)).cpu().numpy()
-    own = float((total_rr / len(places) * (rr - rr_start)).sum())
+    rhythm_value = float((total_rr / len(places) * (rr - rr_start)).sum())
     full, empty = _ends(model, signal, rr, start, rr_start)
-    missing = full - empty - float(values.sum()) - (own if rhythm else 0.0)
-    return Gradients(values, own if rhythm else None, full, empty, missing, len(places) + 2)
+    missing = full - empty - float(values.sum()) - (rhythm_value if rhythm else 0.0)
+    return Gradients(values, rhythm_value if rhythm else None, full, empty, missing, len(places) + 2)
 
 
 def _ends(model: SignalModel, signal: Tensor, rr: Tensor, start: Tensor, rr_start: Tensor) -> tuple[float, float]:
@@ -98,10 +99,12 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Grad
     """Grad-CAM (Selvaraju et al. 2017) of each lead of each beat, guided by backpropagation through positives or not.
 
     The last feature map of a beat's lead is weighted by the target's gradient, averaged over positions, and
-    interpolated to samples; where beats overlap, their maps are averaged. It keeps its sign: what a rectified map of
-    two networks shares is that something is there. Guided: times the size of what guided backpropagation (Springenberg
-    et al. 2015) gives each sample; with the sign of that, which random weights hardly change, the rectified product of
-    the paper fails the test of randomised weights. The prototype branch, which sees no feature map, is held.
+    interpolated to samples; where beats overlap, their maps are averaged. The map keeps its sign, since rectified maps
+    of any two networks agree wherever there is a signal.
+
+    The guided map is multiplied by the magnitude of what guided backpropagation (Springenberg et al. 2015) gives each
+    sample. The paper's rectified product with the sign fails the test of randomised weights, since random weights
+    hardly change that sign. The prototype branch, which has no feature map, is held constant.
 
     Parameters
     ----------
@@ -138,7 +141,7 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Grad
 def _overlay(model: SignalModel, beats: Tensor) -> Tensor:
     """Place maps of beats (B, L, T) on the window, (L, window); the mean where they overlap."""
     scene = model.scene
-    total = torch.zeros(len(scene.leads), scene.stop - scene.start, dtype=torch.float64, device=beats.device)
+    total = torch.zeros(len(scene.record.leads), scene.stop - scene.start, dtype=torch.float64, device=beats.device)
     count = torch.zeros(scene.stop - scene.start, dtype=torch.float64, device=beats.device)
     for row in range(len(scene.r_index)):
         samples = model.tensor(scene.beat_samples(row) - scene.start)

@@ -46,5 +46,12 @@ def solve_kernelshap(coalitions: Coalitions, targets: npt.ArrayLike) -> Solution
         return Solution(values, np.zeros(n_players), full, empty, len(masks))
     project = np.concatenate([inverse, -inverse.sum(axis=0, keepdims=True)])
     residuals = outcome - design @ head
-    error = clustered_error(project, design, scaled, residuals, coalitions.draws[inner], coalitions.groups[inner])
+    error = clustered_error(
+        project,
+        design=design,
+        weights=scaled,
+        residuals=residuals,
+        draws=coalitions.draws[inner],
+        groups=coalitions.groups[inner],
+    )
     return Solution(values, error, full, empty, len(masks))

@@ -33,7 +33,7 @@ def lime_weights(masks: npt.NDArray[np.bool_], kernel_width: float) -> Array:
 def solve_lime(coalitions: Coalitions, targets: npt.ArrayLike, *, kernel_width: float, ridge: float) -> Solution:
     """Fit a weighted ridge regression with a free intercept; a player's value is its coefficient.
 
-    Minimises sum_i w_i (y_i - b - z_i x)^2 + ridge |x|^2, w the kernel times the coalitions' own weights. The
+    Minimises sum_i w_i (y_i - b - z_i x)^2 + ridge |x|^2, w the kernel times the weights of the coalitions. The
     completeness error is what the coefficients lack of full minus empty: a local surrogate need not add up. The
     standard error is the sandwich of the penalised fit over the draws, pairs as clusters.
 
@@ -65,5 +65,12 @@ def solve_lime(coalitions: Coalitions, targets: npt.ArrayLike, *, kernel_width: 
         error = np.zeros(len(values))
     else:
         residuals = y - mean_y - design @ values
-        error = clustered_error(inverse, design, weights, residuals, coalitions.draws, coalitions.groups)
+        error = clustered_error(
+            inverse,
+            design=design,
+            weights=weights,
+            residuals=residuals,
+            draws=coalitions.draws,
+            groups=coalitions.groups,
+        )
     return Solution(values, error, float(y[0]), float(y[1]), len(masks))

@@ -1,4 +1,4 @@
-"""Fitting one set of players, and choosing the events that become players: all are screened, the strongest stay."""
+"""Fitting one set of players, and choosing which events become players: all are screened, and the strongest stay."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def solve(value: Value, players: Players, method: str, settings: ExplainSettings
 def screen(value: Value, events: Players) -> Solution:
     """Return each event's mean contribution as the last to join all others and as the first to join none.
 
-    The two ends of the Shapley value's mean over coalitions: what is needed shows in the one, what suffices in the
-    other. Nothing is drawn, so that the same events are chosen whatever the seed and the method.
+    These are the two ends of the Shapley value's mean over coalitions. The one shows what is needed, the other what
+    suffices. Nothing is drawn, so the same events are chosen whatever the seed and the method.
 
     Parameters
     ----------
@@ -77,8 +77,7 @@ def strongest_players(events: Players, values: npt.NDArray[np.float64], count: i
     events
         Players.
     values
-        (n_players,) of the events (`screen`): those of largest magnitude are the strongest, equal ones in time order.
-        Nothing else enters the choice.
+        (n_players,) of the events (`screen`). The strongest are those of largest magnitude; of equal ones, the earlier.
     count
         Events that stay players, not counting the rhythm.
     """

@@ -1,11 +1,10 @@
-"""The explanation methods, each from an engine and a target to values with the error that it knows of itself."""
+"""The explanation methods: each takes an engine and a target, and gives values with an estimate of their error."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +22,13 @@ from beatlens.explain.players.coalition import Players, cell_players, lead_playe
 from beatlens.explain.players.multiscale import SPREAD as SPREAD_BY_CHANGE
 from beatlens.explain.players.multiscale import join, spread_by_change, unassigned
 from beatlens.explain.players.waves import EVENT_SETS, event_players
-from beatlens.explain.result.attribution import SPREAD
+from beatlens.explain.result.metadata import SPREAD, EarlierStages, PlayerValues
 from beatlens.explain.settings import ExplainSettings
 
 Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Explained:
     """What a method finds.
 
@@ -44,11 +43,13 @@ class Explained:
     full, empty, completeness_error, n_evaluations
         As in `beatlens.explain.methods.solution.Solution`.
     players
-        Kind, names and values of the players; no names where each sample is its own.
+        Players and their values; no names where each sample is its own.
     standard_error
         Of each player, or None where the method has none or there were too few evaluations.
-    more
-        Further metadata, such as the players of earlier stages.
+    unassigned
+        Value of players that have no place, None where each has one.
+    earlier
+        What earlier stages found.
     spread
         In words, how players' values went to samples.
     """
@@ -60,9 +61,10 @@ class Explained:
     empty: float
     completeness_error: float
     n_evaluations: int
-    players: Mapping[str, Any]
-    standard_error: list[float] | None
-    more: Mapping[str, Any] = field(default_factory=dict)
+    players: PlayerValues
+    standard_error: list[float] | None = None
+    unassigned: float | None = None
+    earlier: EarlierStages = EarlierStages()
     spread: str = SPREAD
 
 
@@ -73,18 +75,18 @@ def _sampled(
     engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, method: str
 ) -> Explained:
     """LIME and KernelSHAP: whole beats, whole beats in their leads, and the strongest events (leads, cells: alone)."""
-    value, spent, more = partial(_value, engine, target), 0, {}
+    value, spent, earlier = partial(_value, engine, target), 0, EarlierStages()
     if settings.players in EVENT_SETS:
         events = event_players(engine.scene, settings.players, settings.segment_s, settings.rhythm)
         screening = screen(value, events)
-        spent, more = screening.n_evaluations, {"events": described(events, screening.values)}
+        spent, earlier = screening.n_evaluations, EarlierStages(described(events, screening.values))
         beats = event_players(engine.scene, "beats", settings.segment_s, settings.rhythm)
         in_leads = split_leads(beats, range(len(beats) - (beats.rhythm is not None)))
         sets = [beats, in_leads, strongest_players(events, screening.values, settings.top_segments)]
     else:
         sets = [_direct_players(engine, settings)]
     scales = [(players, solve(value, players, method, settings, seed)) for players in sets]
-    return _from_players(engine, scales, target, spent, more)
+    return _from_players(engine, scales, target, spent, earlier)
 
 
 def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
@@ -98,13 +100,13 @@ def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSetti
         top_events=settings.timeshap.top_segments,
         top_leads=settings.timeshap.top_leads,
     )
-    more = {
-        "events": described(found.events[0], found.events[1].values),
-        "leads": described(found.leads[0], found.leads[1].values),
-        "kept": list(found.kept),
-    }
+    earlier = EarlierStages(
+        described(found.events[0], found.events[1].values),
+        described(found.leads[0], found.leads[1].values),
+        found.kept,
+    )
     spent = found.n_evaluations - found.cells[1].n_evaluations
-    return _from_players(engine, [found.cells], target, spent, more)
+    return _from_players(engine, [found.cells], target, spent, earlier)
 
 
 def _occlusion(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
@@ -115,7 +117,7 @@ def _occlusion(engine: PerturbationEngine, target: Target, settings: ExplainSett
     else:
         players = _direct_players(engine, settings)
     solution = solve_occlusion(_value(engine, target, occlusion_masks(len(players)), players), len(players))
-    return _from_players(engine, [(players, solution)], target, 0, {})
+    return _from_players(engine, [(players, solution)], target, 0, EarlierStages())
 
 
 def _path(
@@ -163,9 +165,9 @@ def explain(engine: PerturbationEngine, target: Target, method: str, settings: E
     return TABLE[method](engine, target, settings, seed)
 
 
-def described(players: Players, values: Array) -> dict[str, Any]:
+def described(players: Players, values: Array) -> PlayerValues:
     """Return players with their values, as metadata."""
-    return {"kind": players.kind, "names": list(players.names), "values": values.tolist()}
+    return PlayerValues(players.kind, tuple(players.names), tuple(values.tolist()))
 
 
 def _value(engine: PerturbationEngine, target: Target, masks: npt.NDArray[np.bool_], players: Players) -> Array:
@@ -173,13 +175,20 @@ def _value(engine: PerturbationEngine, target: Target, masks: npt.NDArray[np.boo
 
 
 def _model(engine: PerturbationEngine, target: Target) -> SignalModel:
-    return SignalModel(engine.scene, engine.network, engine.bank, engine.calibration, target, engine.device)
+    return SignalModel(
+        engine.scene,
+        engine.network,
+        bank=engine.bank,
+        calibration=engine.calibration,
+        target=target,
+        device=engine.device,
+    )
 
 
 def _direct_players(engine: PerturbationEngine, settings: ExplainSettings) -> Players:
     edges = event_players(engine.scene, "segments", settings.segment_s, settings.rhythm).edges
     make = lead_players if settings.players == "leads" else cell_players
-    return make(engine.scene.leads, edges, settings.rhythm)
+    return make(engine.scene.record.leads, edges, settings.rhythm)
 
 
 def _from_players(
@@ -187,7 +196,7 @@ def _from_players(
     scales: Sequence[tuple[Players, Solution]],
     target: Target,
     spent: int,
-    more: Mapping[str, Any],
+    earlier: EarlierStages,
 ) -> Explained:
     """Join the scales; `spent` evaluations went into choosing players."""
     scene = engine.scene
@@ -205,29 +214,31 @@ def _from_players(
     rhythms = [solution.values[players.rhythm] for players, solution in scales if players.rhythm is not None]
     error = joined.standard_error
     return Explained(
-        np.mean(spread, axis=0),
-        target.units,
-        float(sum(rhythms)) / n if rhythms else None,
-        joined.full,
-        joined.empty,
-        joined.completeness_error,
-        spent + joined.n_evaluations,
-        {"kind": "+".join(players.kind for players, _ in scales), "names": names, "values": joined.values.tolist()},
-        error.tolist() if np.isfinite(error).all() else None,
-        {"unassigned": sum(unassigned(players, solution.values) / n for players, solution in scales), **more},
-        SPREAD_BY_CHANGE,
+        values=np.mean(spread, axis=0),
+        units=target.units,
+        rhythm=float(sum(rhythms)) / n if rhythms else None,
+        full=joined.full,
+        empty=joined.empty,
+        completeness_error=joined.completeness_error,
+        n_evaluations=spent + joined.n_evaluations,
+        players=PlayerValues(
+            "+".join(players.kind for players, _ in scales), tuple(names), tuple(joined.values.tolist())
+        ),
+        standard_error=error.tolist() if np.isfinite(error).all() else None,
+        unassigned=sum(unassigned(players, solution.values) / n for players, solution in scales),
+        earlier=earlier,
+        spread=SPREAD_BY_CHANGE,
     )
 
 
 def _from_gradients(found: Gradients, units: str) -> Explained:
     return Explained(
-        found.values,
-        units,
-        found.rhythm,
-        found.full,
-        found.empty,
-        found.completeness_error,
-        found.n_evaluations,
-        {"kind": "samples", "names": [], "values": []},
-        None,
+        values=found.values,
+        units=units,
+        rhythm=found.rhythm,
+        full=found.full,
+        empty=found.empty,
+        completeness_error=found.completeness_error,
+        n_evaluations=found.n_evaluations,
+        players=PlayerValues("samples"),
     )

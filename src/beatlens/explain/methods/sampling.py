@@ -12,11 +12,11 @@ BoolArray = npt.NDArray[np.bool_]
 Array = npt.NDArray[np.float64]
 
 EXACT_PLAYERS = 12
-"""Up to this many players every coalition is evaluated, be it more than the budget: 4,096 at most."""
+"""Up to this many players every coalition is evaluated (at most 4,096), even where the budget is smaller."""
 
 
 def is_exact(n_players: int, budget: int) -> bool:
-    """Tell whether all coalitions are evaluated: few players (whatever the budget), or a budget for half of them."""
+    """Tell whether all coalitions are evaluated: for few players in any case, or with a budget for half of them."""
     return n_players <= EXACT_PLAYERS or budget >= 2 ** (n_players - 1)
 
 
@@ -31,10 +31,10 @@ class Coalitions:
     weights
         (M,) float64. For the Shapley kernel those of the first two rows are 0: they enter as constraints.
     draws
-        (M,) int64, how often a mask was drawn; 0 where it is there whatever the draws, and has no sampling error.
+        (M,) int64, how often a mask was drawn; 0 for an enumerated mask, which has no sampling error.
     groups
-        (M,) int64, masks with one number were drawn as a pair (a coalition and its complement): standard errors
-        take pairs, not masks, as independent.
+        (M,) int64, the pair that a mask was drawn in (a coalition and its complement). Standard errors take pairs, not
+        masks, as independent.
     exact
         Whether all coalitions are there, so that nothing was left to chance.
     """
@@ -59,10 +59,10 @@ def all_masks(n_players: int) -> BoolArray:
 def shapley_coalitions(n_players: int, budget: int, rng: np.random.Generator) -> Coalitions:
     """Coalitions weighted by the Shapley kernel (Lundberg & Lee 2017), sampled in pairs (Covert & Lee 2021).
 
-    Coalition sizes whose every member the budget can hold are enumerated from the outside in (sizes 1 and n - 1,
-    then 2 and n - 2, ...); the rest of the kernel's mass is sampled: a size by its kernel mass, a coalition of that
-    size, and its complement. A coalition drawn again counts again and costs nothing, so the budget buys distinct
-    coalitions.
+    Coalition sizes whose every member the budget can hold are enumerated from the outside in (sizes 1 and n - 1, then 2
+    and n - 2, ...); the rest of the kernel's mass is sampled: a size by its kernel mass, a coalition of that size, and
+    its complement. A coalition that is drawn again gets more weight and costs nothing, so the budget is the number of
+    distinct ones.
 
     Parameters
     ----------
@@ -113,9 +113,10 @@ def shapley_coalitions(n_players: int, budget: int, rng: np.random.Generator) ->
 def uniform_coalitions(n_players: int, budget: int, rng: np.random.Generator) -> Coalitions:
     """Coalitions for a local linear fit (LIME): how many players are off is uniform, which ones is uniform.
 
-    Each number of players that are off, from none to all, has the same weight, shared by the masks of that number: all
-    of them, or those that were drawn, each as often as it was. So all coalitions are the limit of samples. Drawn in
-    pairs, a coalition and its complement, as the Shapley samples are. The weights add up to the number of masks.
+    Each number of players that are off, from none to all, has the same weight. The masks of that number share it: all
+    of them, or those that were drawn, by how often they were. So with a growing budget samples approach all coalitions.
+    Coalitions are drawn in pairs with their complements, as the Shapley samples are. The weights add up to the number
+    of masks.
 
     Parameters
     ----------

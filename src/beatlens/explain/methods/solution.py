@@ -1,4 +1,4 @@
-"""What a coalition method returns for its players, and the error it knows of itself."""
+"""What a coalition method returns for its players, with an estimate of its error."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def check_targets(values: npt.ArrayLike, n_masks: int, method: str) -> Array:
 
 def clustered_error(
     project: Array,
+    *,
     design: Array,
     weights: Array,
     residuals: Array,
@@ -60,9 +61,9 @@ def clustered_error(
     """Return standard errors of weighted least squares by the sandwich estimator, pairs of masks as clusters.
 
     sqrt(diag(P (sum_g c_g (u_g / c_g - m)(u_g / c_g - m)') P') * G / (G - K)), u_g = sum over the pair of w x e, c_g
-    its draws, m the mean of u over all draws (Liang & Zeger 1986). Masks that weren't drawn would be there in any
-    sample: they are in the fit and in P, and add nothing to the error. So the drawn ones' u don't add up to 0, and
-    their spread is that around their mean.
+    its draws, m the mean of u over all draws (Liang & Zeger 1986). Enumerated masks are part of any sample. They enter
+    the fit and P, and add nothing to the error. So the u of drawn masks don't add up to 0, and their spread is taken
+    around their mean.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """TimeSHAP: which stretch, which events, which leads, which cells (Bento et al. 2021), pruned from both ends.
 
-The original prunes the past only. A beat's class depends on what comes after it as well as on what came before, so
-here both ends of the window are pruned.
+The original prunes the past only. Here both ends of the window are pruned, since a beat's class also depends on what
+comes after it.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class TimeShap:
     n_pruning
         Evaluations that pruning took.
     events, leads, cells
-        Players and values of each level: events of the kept stretch; leads within it; leads of the strongest events.
-        Everything else is pooled as one player, at each level; the rhythm is a player where it is one of the events.
+        Players and values of each level: events of the kept stretch; leads within it; leads of the strongest events. At
+        each level everything else is pooled as one player. The rhythm is a player where the events include it.
     """
 
     kept: tuple[int, int]
@@ -62,7 +62,7 @@ def explain_timeshap(
     events
         Players over all leads, in time order.
     tolerance
-        An end is pruned as far as its Shapley value against all else stays within this share of full minus empty.
+        An end is pruned as long as its Shapley value against all else is at most this share of full minus empty.
     top_events, top_leads
         How many of the strongest events and leads make cells.
     """
@@ -89,8 +89,8 @@ def explain_timeshap(
 def prune(value: Value, events: Players, tolerance: float) -> tuple[int, int, int]:
     """Find the stretch of events that matters: its first event, one past its last, and the evaluations this took.
 
-    A stretch at an end and all else are two players (the rhythm is with all else). The longest stretch is pruned whose
-    Shapley value, and that of every shorter one, stays within the tolerance. At least one event is left.
+    A stretch at an end is one player, all else (with the rhythm) the other. The longest stretch is pruned for which its
+    Shapley value and those of all shorter ones are within the tolerance. At least one event is left.
     """
     n_events = len(events) - (events.rhythm is not None)
     before = np.tri(n_events - 1, len(events), 0, dtype=bool)  # row k: events 0 .. k
@@ -124,9 +124,9 @@ def _cell_players(events: Players, strongest: list[int], leads: list[int]) -> Pl
     """Each chosen lead of each chosen event is a player; all else is one."""
     split = split_leads(events, strongest)
     size = len(strongest)
-    own = [lead * size + k for lead in leads for k in range(size)]
+    cells = [lead * size + k for lead in leads for k in range(size)]
     n_cells = len(split) - (split.rhythm is not None)
-    rest = [k for k in range(n_cells) if k not in set(own)]
-    names = [split.names[k] for k in own]
-    pools = [[k] for k in own] + ([rest] if rest else [])
+    rest = [k for k in range(n_cells) if k not in set(cells)]
+    names = [split.names[k] for k in cells]
+    pools = [[k] for k in cells] + ([rest] if rest else [])
     return pooled_players(split, pools, [*names, *([REST] if rest else [])], "timeshap_cells")

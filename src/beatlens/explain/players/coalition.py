@@ -98,7 +98,7 @@ class Players:
 
 
 def beat_bounds(start: int, stop: int, peaks: IntArray) -> IntArray:
-    """Return where beats meet, half way between R peaks: the start, (n - 1) places between n beats, the end."""
+    """Return where beats meet: the start, the (n - 1) places half way between n R peaks, and the end."""
     between = (peaks[:-1] + peaks[1:] + 1) // 2
     return np.concatenate([[start], between, [stop]]).astype(np.int64)
 
@@ -106,10 +106,10 @@ def beat_bounds(start: int, stop: int, peaks: IntArray) -> IntArray:
 def segment_edges(start: int, stop: int, length: int, peaks: IntArray | None = None) -> IntArray:
     """Cut samples ``start .. stop`` into segments of `length` samples.
 
-    With `peaks`, segments lie alike in every beat: one is centred on R, the others follow on both sides up to where the
-    beats meet. So a segment shows the same part of a beat wherever the window begins: with a grid that counts from the
-    window's start, one beat more in the record would cut all beats anew. A remainder shorter than half a segment is
-    part of its neighbour.
+    With `peaks`, segments lie alike in every beat: one is centred on R, and the others follow on both sides up to where
+    the beats meet. So a segment shows the same part of a beat wherever the window begins. A grid that counts from the
+    window's start would cut all beats differently after one beat more in the record. A remainder shorter than half a
+    segment belongs to its neighbour.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def segment_edges(start: int, stop: int, length: int, peaks: IntArray | None = N
 
 
 def _build(
-    kind: str, leads: Sequence[str], edges: IntArray, cell_player: IntArray, names: list[str], rhythm: bool
+    kind: str, *, leads: Sequence[str], edges: IntArray, cell_player: IntArray, names: list[str], rhythm: bool
 ) -> Players:
     names = [*names, RHYTHM] if rhythm else names
     return Players(kind, tuple(leads), edges, cell_player, tuple(names), len(names) - 1 if rhythm else None)
@@ -149,13 +149,20 @@ def segment_players(leads: Sequence[str], edges: IntArray, rhythm: bool) -> Play
     """Each segment over all leads is a player."""
     n_segments = len(edges) - 1
     cells = np.tile(np.arange(n_segments), (len(leads), 1))
-    return _build("segments", leads, edges, cells, [_span(edges, k) for k in range(n_segments)], rhythm)
+    return _build(
+        "segments",
+        leads=leads,
+        edges=edges,
+        cell_player=cells,
+        names=[_span(edges, k) for k in range(n_segments)],
+        rhythm=rhythm,
+    )
 
 
 def lead_players(leads: Sequence[str], edges: IntArray, rhythm: bool) -> Players:
     """Each lead over the whole window is a player."""
     cells = np.tile(np.arange(len(leads))[:, None], (1, len(edges) - 1))
-    return _build("leads", leads, edges, cells, list(leads), rhythm)
+    return _build("leads", leads=leads, edges=edges, cell_player=cells, names=list(leads), rhythm=rhythm)
 
 
 def cell_players(leads: Sequence[str], edges: IntArray, rhythm: bool) -> Players:
@@ -163,7 +170,7 @@ def cell_players(leads: Sequence[str], edges: IntArray, rhythm: bool) -> Players
     n_segments = len(edges) - 1
     cells = np.arange(len(leads) * n_segments).reshape(len(leads), n_segments)
     names = [f"{lead}@{_span(edges, k)}" for lead in leads for k in range(n_segments)]
-    return _build("cells", leads, edges, cells, names, rhythm)
+    return _build("cells", leads=leads, edges=edges, cell_player=cells, names=names, rhythm=rhythm)
 
 
 def split_leads(events: Players, chosen: Sequence[int]) -> Players:
@@ -191,7 +198,14 @@ def split_leads(events: Players, chosen: Sequence[int]) -> Players:
     names = [f"{lead}@{events.names[k]}" for lead in events.leads for k in places]
     if len(places) < n_events:
         names.append(REST)
-    return _build("refined", events.leads, events.edges, cells, names, events.rhythm is not None)
+    return _build(
+        "refined",
+        leads=events.leads,
+        edges=events.edges,
+        cell_player=cells,
+        names=names,
+        rhythm=events.rhythm is not None,
+    )
 
 
 def refined_players(leads: Sequence[str], edges: IntArray, segments: Sequence[int], rhythm: bool) -> Players:
@@ -214,4 +228,11 @@ def pooled_players(events: Players, pools: Sequence[Sequence[int]], names: Seque
     for number, pool in enumerate(pools):
         pool_of[list(pool)] = number
     cells = np.where(events.cell_player < 0, -1, pool_of[events.cell_player])
-    return _build(kind, events.leads, events.edges, cells, list(names), events.rhythm is not None)
+    return _build(
+        kind,
+        leads=events.leads,
+        edges=events.edges,
+        cell_player=cells,
+        names=list(names),
+        rhythm=events.rhythm is not None,
+    )

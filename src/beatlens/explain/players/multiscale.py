@@ -1,14 +1,16 @@
 """Three scales in one explanation: whole beats, whole beats in their leads, and the strongest short segments.
 
-Small cells of single leads see detail and shatter what belongs together: half of a ventricular beat in half of a sinus
-beat is neither, and the parts of one deflection come to speak for and against the class. So no player is small in both
-ways. Whole beats say which beat counts, whole beats in their leads say which lead, short segments of all leads say
-when. The mean of the three keeps the sum of the values, and on made records follows the model about as well as cells do
+Small cells of single leads show detail but break up what belongs together. Half a ventricular beat inside half a sinus
+beat is neither, and parts of one deflection may get opposite signs. So no player is short in time and confined to one
+lead.
+
+Whole beats show which beat counts, whole beats in single leads show which lead, and short segments of all leads show
+when. The mean of the three keeps the sum of the values. On made records it follows the model about as well as cells do,
 and the planted truth better.
 
-Within a player the value goes to samples in proportion to how far the baseline changes them: a sample that stays as it
-is when the player is switched off has no part in what follows. What the pooled rest of the segments holds belongs to
-no place and is reported as unassigned.
+A player's value is spread over its samples in proportion to how far the baseline changes each. A sample that stays as
+it is when the player is switched off can't have caused anything. The value of the pooled rest of the segments has no
+place and is reported as unassigned.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def spread_by_change(players: Players, values: Array, change: Array) -> Array:
     players
         With cells over the case window.
     values
-        (n_players,) values; that of the rhythm has no samples, that of the pooled rest no place: both are left out.
+        (n_players,) values. Those of the rhythm and of the pooled rest have no place and are left out.
     change
         (n_leads, n_samples) how far each sample is from what it becomes when its player alone is off, >= 0.
 
@@ -49,14 +51,14 @@ def spread_by_change(players: Players, values: Array, change: Array) -> Array:
     if owner.shape != change.shape:
         raise ValueError(f"change of shape {change.shape}; expected {owner.shape}")
     placed = np.array([name != REST for name in players.names])
-    own = (owner >= 0) & np.append(placed, False)[owner]
+    has_place = (owner >= 0) & np.append(placed, False)[owner]
     n = len(players)
-    weight = np.where(own, change, 0.0)
-    total = np.bincount(owner[own], weights=weight[own], minlength=n)
-    samples = np.bincount(owner[own], minlength=n)
+    weight = np.where(has_place, change, 0.0)
+    total = np.bincount(owner[has_place], weights=weight[has_place], minlength=n)
+    samples = np.bincount(owner[has_place], minlength=n)
     even = total <= 0
     density = np.divide(values, np.where(even, samples, total), out=np.zeros(n), where=samples > 0)
-    return np.where(own, density[owner] * np.where(even[owner], 1.0, weight), 0.0)
+    return np.where(has_place, density[owner] * np.where(even[owner], 1.0, weight), 0.0)
 
 
 def unassigned(players: Players, values: Array) -> float:
@@ -76,7 +78,7 @@ def join(scales: Sequence[tuple[Players, Solution]]) -> tuple[list[str], Solutio
     return names, Solution(
         np.concatenate([solution.values for _, solution in scales]) / n,
         np.concatenate([solution.standard_error for _, solution in scales]) / n,
-        sum(solution.full for _, solution in scales) / n,  # the same but for rounding
+        sum(solution.full for _, solution in scales) / n,  # the same up to rounding
         sum(solution.empty for _, solution in scales) / n,
         sum(solution.n_evaluations for _, solution in scales),
     )

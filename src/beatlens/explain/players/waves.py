@@ -1,7 +1,7 @@
 """Beats and P, QRS, ST and T waves of a case window as players.
 
-Where a wave lies follows from the R peaks alone, by the windows of usual rates; nothing measures the waves, and nothing
-says which of them should matter: they are players like segments, only of other edges.
+Where a wave lies follows from the R peaks alone, by windows for usual rates. Nothing measures the waves or says which
+should matter. They are players like segments, with other edges.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BETWEEN = "TQ"
 def event_players(scene: Scene, kind: str, segment_s: float, rhythm: bool) -> Players:
     """Return the players of a set of `EVENT_SETS` over a case window."""
     if kind == "segments":
-        return segment_players(scene.leads, scene_edges(scene, segment_s), rhythm)
+        return segment_players(scene.record.leads, scene_edges(scene, segment_s), rhythm)
     if kind == "waves":
         return wave_players(scene, rhythm)
     if kind == "beats":
@@ -29,7 +29,7 @@ def event_players(scene: Scene, kind: str, segment_s: float, rhythm: bool) -> Pl
 
 def scene_edges(scene: Scene, segment_s: float) -> IntArray:
     """Return the segment edges of a case window, which follow its R peaks (`segment_edges`)."""
-    return segment_edges(scene.start, scene.stop, max(1, round(segment_s * scene.geometry.fs)), scene.r_index)
+    return segment_edges(scene.start, scene.stop, max(1, round(segment_s * scene.record.geometry.fs)), scene.r_index)
 
 
 def beat_players(scene: Scene, rhythm: bool) -> Players:
@@ -41,12 +41,12 @@ def beat_players(scene: Scene, rhythm: bool) -> Players:
 def wave_players(scene: Scene, rhythm: bool) -> Players:
     """Each P wave, QRS complex, ST stretch and T wave is a player; what lies between beats is one player together.
 
-    With R in seconds and RR the interval before: QRS is R - .05 to R + .08; the T wave ends at R - .04 + QT with
-    QT = .40 sqrt(RR) (Bazett 1920); the first half of what lies between is ST, the second T; P is from the end of the
-    last T wave, at most R - .28, to R - .05. Nothing reaches beyond half the distance to the next R peak, or to the
-    last, but for P, which may begin at the end of the last T wave.
+    With R in seconds and RR the interval before: QRS is R - .05 to R + .08; the T wave ends at R - .04 + QT with QT =
+    .40 sqrt(RR) (Bazett 1920); the first half of what lies between is ST, the second T; P is from the end of the last T
+    wave, at most R - .28, to R - .05. Nothing reaches beyond half the distance to the next or the previous R peak,
+    except P, which may begin at the end of the previous T wave.
     """
-    fs, peaks = scene.geometry.fs, scene.all_r_index
+    fs, peaks = scene.record.geometry.fs, scene.record.r_index
     spans: list[tuple[int, str]] = []
     end = scene.start
     for number, r in enumerate(scene.r_index):
@@ -54,7 +54,7 @@ def wave_players(scene: Scene, rhythm: bool) -> Players:
         before = int(peaks[place] - peaks[place - 1]) if place > 0 else None
         after = int(peaks[place + 1] - peaks[place]) if place + 1 < len(peaks) else None
         rr_s = (before or after or fs) / fs
-        low = int(r) - before // 2 if before else int(r) - scene.geometry.before
+        low = int(r) - before // 2 if before else int(r) - scene.record.geometry.before
         high = int(r) + after // 2 if after else scene.stop
         onset = max(low, int(r) - round(0.28 * fs))
         qrs = max(low, int(r) - round(0.05 * fs))
@@ -78,7 +78,7 @@ def _players(scene: Scene, kind: str, spans: list[tuple[int, str]], rhythm: bool
     """Build players from where spans begin and what they are; spans of one name are one player."""
     edges = np.array([first for first, _ in spans] + [scene.stop], dtype=np.int64)
     names = list(dict.fromkeys(name for _, name in spans))
-    cells = np.tile([names.index(name) for _, name in spans], (len(scene.leads), 1))
+    cells = np.tile([names.index(name) for _, name in spans], (len(scene.record.leads), 1))
     if rhythm:
         names.append(RHYTHM)
-    return Players(kind, scene.leads, edges, cells, tuple(names), len(names) - 1 if rhythm else None)
+    return Players(kind, scene.record.leads, edges, cells, tuple(names), len(names) - 1 if rhythm else None)

@@ -1,6 +1,7 @@
 """One archive a method and shard, and how the archives of all shards become one file a case.
 
-Cases are known only when predictions exist, so a shard's job can't declare a file a case: it declares one archive.
+Cases are known only once there are predictions. So a shard's job can't declare one file a case; it declares one
+archive.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def write_archive(path: str | Path, attributions: Iterable[Attribution]) -> list
     cases: list[str] = []
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for attribution in attributions:
-            case = str(attribution.meta["case"])
+            case = attribution.meta.case
             if case in cases:
                 raise ValueError(f"{path}: case {case!r} twice; expected each case once")
             cases.append(case)
@@ -57,6 +58,6 @@ def gather_archives(archives: Sequence[str | Path], cases: Sequence[str], output
 def load_case(directory: str | Path, case: str) -> Attribution:
     """Read one case of a gathered directory, and check that it is that case."""
     attribution = Attribution.load(Path(directory) / f"{case}.npz")
-    if attribution.meta["case"] != case:
-        raise ValueError(f"{directory}/{case}.npz holds case {attribution.meta['case']!r}")
+    if attribution.meta.case != case:
+        raise ValueError(f"{directory}/{case}.npz holds case {attribution.meta.case!r}")
     return attribution

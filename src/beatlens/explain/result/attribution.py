@@ -5,43 +5,16 @@ from __future__ import annotations
 import io
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.files import atomic_path
+from beatlens.explain.result.metadata import AttributionMeta
 
 FloatArray = npt.NDArray[np.float32]
-
-UNITS = ("probability", "logit", "relative")
-META_KEYS = (
-    "case",
-    "corpus",
-    "record",
-    "beat_id",
-    "target",
-    "class",
-    "method",
-    "units",
-    "spread",
-    "players",
-    "baseline",
-    "seed",
-    "n_evaluations",
-    "standard_error",
-    "completeness_error",
-    "rhythm",
-    "rhythm_share",
-)
-"""Keys that the metadata of every attribution has; a value that a method hasn't got is None."""
-
-CASE_KEYS = ("case", "corpus", "record", "beat_id", "target", "class")
-"""Keys that all attributions of a case have in common, whatever the method."""
-
-SPREAD = "a player's value is spread evenly over its samples, so a sum over samples gives the players' values back"
 
 
 @dataclass(frozen=True)
@@ -51,8 +24,8 @@ class Attribution:
     Attributes
     ----------
     values
-        (n_leads, n_samples) float32. What a sample adds to the target, in ``meta["units"]``; summed over the samples
-        of a player it gives the player's value (``meta["spread"]``).
+        (n_leads, n_samples) float32. What a sample adds to the target, in ``meta.units``; summed over the samples
+        of a player it gives the player's value (``meta.spread``).
     leads
         Lead names, in the record's order.
     fs
@@ -60,23 +33,17 @@ class Attribution:
     start_s
         Time of the first sample in the record, in seconds.
     meta
-        `META_KEYS`: identity, target, players (kind, names, values), baseline, seed, evaluations, the standard error
-        of each player, the completeness error (what the players' values lack of full minus empty), the rhythm
-        player's value (None where it wasn't a player) and its share of the absolute mass; where players were pooled
-        that have no place, ``unassigned`` is their value. Empty, one-sided and all-zero attributions are legal.
+        How it came about. Empty, one-sided and all-zero attributions are legal.
     """
 
     values: FloatArray
     leads: tuple[str, ...]
     fs: float
     start_s: float
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: AttributionMeta
 
     def __post_init__(self) -> None:
-        name = f"attribution {self.meta.get('case', '?')}/{self.meta.get('method', '?')}"
-        missing = [key for key in META_KEYS if key not in self.meta]
-        if missing:
-            raise ValueError(f"{name}: no metadata {missing}; expected all of {META_KEYS}")
+        name = self.meta.name
         if self.values.ndim != 2 or self.values.shape[0] != len(self.leads):
             raise ValueError(f"{name}: values {self.values.shape}; expected ({len(self.leads)} leads, samples)")
         if len(set(self.leads)) != len(self.leads):
@@ -84,29 +51,23 @@ class Attribution:
         if not np.isfinite(self.values).all():
             count = int((~np.isfinite(self.values)).sum())
             raise ValueError(f"{name}: {count} values that are not finite; expected finite numbers")
-        if self.meta["rhythm"] is not None and not math.isfinite(self.meta["rhythm"]):
-            raise ValueError(f"{name}: rhythm {self.meta['rhythm']}; expected a finite number or None")
         if not (self.fs > 0 and math.isfinite(self.start_s)):
             raise ValueError(f"{name}: fs {self.fs} Hz, start {self.start_s} s; expected fs > 0 and a finite start")
-        if self.meta["units"] not in UNITS:
-            raise ValueError(f"{name}: units {self.meta['units']!r}; expected one of {UNITS}")
 
     @property
     def rhythm(self) -> float | None:
         """Value of the rhythm player, or None."""
-        value: float | None = self.meta["rhythm"]
-        return value
+        return self.meta.rhythm
 
     @property
     def rhythm_share(self) -> float | None:
         """Share of the rhythm player in the absolute mass (0 to 1), or None where rhythm was no player."""
-        value: float | None = self.meta["rhythm_share"]
-        return value
+        return self.meta.rhythm_share
 
     @property
     def unassigned(self) -> float:
         """Value of the players that were pooled and have no place, 0 where there are none."""
-        return float(self.meta.get("unassigned", 0.0))
+        return self.meta.unassigned or 0.0
 
     @property
     def times_s(self) -> npt.NDArray[np.float64]:
@@ -127,7 +88,7 @@ class Attribution:
             leads=np.array(self.leads, dtype=np.str_),
             fs=np.float64(self.fs),
             start_s=np.float64(self.start_s),
-            metadata=np.array(json.dumps(self.meta, sort_keys=True, allow_nan=False)),
+            metadata=np.array(json.dumps(self.meta.to_json(), sort_keys=True, allow_nan=False)),
         )
         return buffer.getvalue()
 
@@ -144,7 +105,7 @@ class Attribution:
                     tuple(str(name) for name in archive["leads"]),
                     float(archive["fs"]),
                     float(archive["start_s"]),
-                    json.loads(str(archive["metadata"])),
+                    AttributionMeta.from_json(json.loads(str(archive["metadata"]))),
                 )
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.explain.result.attribution import CASE_KEYS, META_KEYS, SPREAD, Attribution, rhythm_share
+from beatlens.explain.result.attribution import Attribution, rhythm_share
+from beatlens.explain.result.metadata import CASE, SPREAD, AttributionMeta, FusionMetadata, PlayerValues
 
 Array = npt.NDArray[np.float64]
 
@@ -28,8 +28,8 @@ class FusionSettings:
     beta
         Share (0 to 1) of the magnitude that is kept where only some of the methods have mass.
     tau
-        Values below this share of a method's largest magnitude are pruned before fusion; the values of the rhythm and
-        of what has no place, which aren't spread over samples, are neither pruned nor what others are compared with.
+        Values below this share of a method's largest magnitude are pruned before fusion. The values of the rhythm and
+        of what has no place aren't spread over samples; they are neither pruned nor counted as that magnitude.
     sign
         Where signs differ: ``penalise`` scales the magnitude by ``|sum of signs| / n`` (weighted) and takes the sign
         of the majority, ``drop`` sets 0, ``abs`` ignores signs throughout (the result is unsigned).
@@ -57,11 +57,12 @@ class FusionSettings:
 def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> Attribution:
     """Fuse attributions of one case on their common grid.
 
-    Each method (its rhythm is one more cell, its unassigned value another) is scaled to unit absolute mass and pruned
-    at tau. A cell's magnitude is the weighted aggregate of the methods that have mass there, times beta where some have
-    none; then the sign policy; then the whole is scaled to unit absolute mass again. An attribution fused with itself
-    at tau 0 is itself, up to that scale. A method that had no rhythm player has no say about the rhythm: it is no
-    partner there, and its own mass is scaled to what the others leave for the signal, on average.
+    1. Each method is scaled to unit absolute mass, with its rhythm and its unassigned value as two more cells. 2.
+    Values below tau are pruned. 3. A cell's magnitude is the weighted aggregate of the methods that have mass there,
+    times beta where some have none. 4. The sign policy is applied. 5. The whole is scaled to unit absolute mass again.
+
+    An attribution fused with itself at tau 0 is itself, up to that scale. A method without a rhythm player isn't asked
+    about the rhythm. Its mass is scaled to the mean share that the others leave for the signal.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> A
     Returns
     -------
     Attribution
-        In relative units. ``meta["fusion"]`` has the settings, the share of the mass lost to conflict of signs and to
+        In relative units. ``meta.fusion`` has the settings, the share of the mass lost to conflict of signs and to
         missing partners, and each method's share that pruning left.
     """
     if not attributions:
@@ -91,31 +92,34 @@ def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> A
     fused = _unit_mass(fused)
     rhythm = float(fused[-1]) if asked.any() else None
     values, unassigned = fused[:-2].reshape(first.values.shape).astype(np.float32), float(fused[-2])
-    meta: dict[str, Any] = dict.fromkeys(META_KEYS) | {key: first.meta[key] for key in CASE_KEYS}
-    for key in {"baseline", "contrast", "lead_off"} & set(first.meta):
-        same = all(attribution.meta.get(key) == first.meta[key] for attribution in attributions.values())
-        meta[key] = first.meta[key] if same else None
-    meta |= {
-        "method": "fused",
-        "units": "relative",
-        "spread": SPREAD,
-        "players": {"kind": "fused", "names": [], "values": []},
-        "n_evaluations": sum(int(attributions[name].meta["n_evaluations"] or 0) for name in names),
-        "rhythm": rhythm,
-        "rhythm_share": rhythm_share(values, rhythm, unassigned),
-        "unassigned": unassigned,
-        "fusion": {
-            "methods": names,
-            "aggregate": settings.aggregate,
-            "beta": settings.beta,
-            "tau": settings.tau,
-            "sign": settings.sign,
-            "weights": dict(zip(names, weights.tolist(), strict=True)),
-            "lost_to_conflict": lost["conflict"],
-            "lost_unmatched": lost["unmatched"],
-            "kept_after_pruning": dict(zip(names, kept, strict=True)),
-        },
+    same = {
+        name: getattr(first.meta, name)
+        for name in ("baseline", "contrast", "lead_off")
+        if len({getattr(attribution.meta, name) for attribution in attributions.values()}) == 1
     }
+    meta = AttributionMeta(
+        **{name: getattr(first.meta, name) for name in CASE},
+        **same,
+        method="fused",
+        units="relative",
+        spread=SPREAD,
+        players=PlayerValues("fused"),
+        n_evaluations=sum(attributions[name].meta.n_evaluations or 0 for name in names),
+        rhythm=rhythm,
+        rhythm_share=rhythm_share(values, rhythm, unassigned),
+        unassigned=unassigned,
+        fusion=FusionMetadata(
+            methods=tuple(names),
+            aggregate=settings.aggregate,
+            beta=settings.beta,
+            tau=settings.tau,
+            sign=settings.sign,
+            weights=dict(zip(names, weights.tolist(), strict=True)),
+            lost_to_conflict=lost["conflict"],
+            lost_unmatched=lost["unmatched"],
+            kept_after_pruning=dict(zip(names, kept, strict=True)),
+        ),
+    )
     return Attribution(values, first.leads, first.fs, first.start_s, meta)
 
 
@@ -128,12 +132,15 @@ def _check_grid(attributions: Mapping[str, Attribution]) -> None:
             and first.values.shape == attribution.values.shape
             and first.fs == attribution.fs
             and first.start_s == attribution.start_s
-            and all(first.meta[key] == attribution.meta[key] for key in ("case", "beat_id", "class", "target"))
+            and all(
+                getattr(first.meta, key) == getattr(attribution.meta, key)
+                for key in ("case", "beat_id", "case_class", "target")
+            )
         )
         if not same:
             raise ValueError(
-                f"fusion of {name} ({first.meta['case']}, {first.values.shape}, {first.fs} Hz, {first.start_s} s) with "
-                f"{other} ({attribution.meta['case']}, {attribution.values.shape}, {attribution.fs} Hz, "
+                f"fusion of {name} ({first.meta.case}, {first.values.shape}, {first.fs} Hz, {first.start_s} s) with "
+                f"{other} ({attribution.meta.case}, {attribution.values.shape}, {attribution.fs} Hz, "
                 f"{attribution.start_s} s); expected one case on one grid"
             )
 
@@ -153,7 +160,7 @@ def _unit_mass(values: Array) -> Array:
 def _prune(values: Array, tau: float) -> tuple[Array, float]:
     """Zero samples below tau times the largest magnitude; return them with the share of the mass that is left.
 
-    The last two values are those of no sample and stay.
+    The last two values belong to no sample and stay as they are.
     """
     magnitude = np.abs(values)
     keep = np.append(magnitude[:-2] >= tau * magnitude[:-2].max(initial=0.0), [True, True])
@@ -167,7 +174,7 @@ def _join(
 ) -> tuple[Array, dict[str, float]]:
     """Join (n_methods, n_cells) to (n_cells,), with the share of the joined mass that each rule took away.
 
-    The last cell is the rhythm's, and only the methods that were `asked` about it, (n_methods,), are partners there.
+    The last cell is the rhythm's. Only the methods that were `asked` about it, (n_methods,), count there.
     """
     magnitude = np.abs(values)
     has = magnitude > 0

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from beatlens.explain.result.attribution import CASE_KEYS, META_KEYS, SPREAD, Attribution
+from beatlens.explain.result.attribution import Attribution
+from beatlens.explain.result.metadata import CASE, SPREAD, AttributionMeta, PlayerValues
 
 SPAN_SHARE = 0.1
 """A span is a run of samples above this share of the largest positive value."""
@@ -79,8 +80,8 @@ def to_payload(attribution: Attribution, mat_path: str) -> dict[str, Any]:
     meta = attribution.meta
     return {
         "mat_path": mat_path,
-        "target_label": meta["class"],
-        "method_label": meta["method"],
+        "target_label": meta.case_class,
+        "method_label": meta.method,
         "page_seconds": attribution.values.shape[1] / attribution.fs,
         "perlead_spans": {lead: [list(span) for span in spans] for lead, spans in lead_spans(attribution).items()},
         "lead_scores": lead_scores(attribution),
@@ -108,10 +109,10 @@ def from_payload(payload: Mapping[str, Any], like: Attribution, mat_path: str) -
     missing = [key for key in PAYLOAD_KEYS if key not in payload]
     if missing:
         raise ValueError(f"payload without {missing}; expected the keys {PAYLOAD_KEYS}")
-    if payload["mat_path"] != mat_path or payload["target_label"] != like.meta["class"]:
+    if payload["mat_path"] != mat_path or payload["target_label"] != like.meta.case_class:
         raise ValueError(
             f"payload for {payload['mat_path']!r}, class {payload['target_label']!r}; "
-            f"expected {mat_path!r}, class {like.meta['class']!r}"
+            f"expected {mat_path!r}, class {like.meta.case_class!r}"
         )
     n_samples = like.values.shape[1]
     values = np.zeros((len(like.leads), n_samples), dtype=np.float64)
@@ -123,11 +124,11 @@ def from_payload(payload: Mapping[str, Any], like: Attribution, mat_path: str) -
             if not 0 <= first < last <= n_samples:
                 raise ValueError(f"payload of {mat_path!r}: span {start_s}-{end_s} s of {lead} is outside the window")
             values[like.leads.index(lead), first:last] += weight / (last - first)
-    meta = dict.fromkeys(META_KEYS) | {key: like.meta[key] for key in CASE_KEYS}
-    meta |= {
-        "method": payload["method_label"],
-        "units": "relative",
-        "spread": SPREAD,
-        "players": {"kind": "spans", "names": [], "values": []},
-    }
+    meta = AttributionMeta(
+        **{name: getattr(like.meta, name) for name in CASE},
+        method=payload["method_label"],
+        units="relative",
+        spread=SPREAD,
+        players=PlayerValues("spans"),
+    )
     return Attribution(values.astype(np.float32), like.leads, like.fs, like.start_s, meta)

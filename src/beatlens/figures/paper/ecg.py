@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from beatlens.figures.paper.layout import AS_NAMED, LeadsMap, Panel, RhythmStrip, plan
 from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
+from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import ACCENT, INK, MUTED, POINTS_PER_MM, TRUTH
 
 FloatArray = npt.NDArray[np.float32]
@@ -27,40 +27,7 @@ MIN_WIDTH_MM = 112.0
 PAGE_MM = 320.0
 """Width of the report on a screen of 1400 px: many leads over a longer stretch lie in one column, not in two."""
 LIMIT_MV = 4.0
-"""A trace is cut beyond this, so that one artefact doesn't make a page of it; the figure says so."""
-
-
-@dataclass(frozen=True)
-class Strip:
-    """A stretch of a record to draw.
-
-    Attributes
-    ----------
-    signal
-        (n_leads, n_samples) mV; NaN leaves a gap.
-    leads
-        Lead names.
-    fs
-        Rate in Hz.
-    start_s
-        Record time of the first sample, in seconds.
-    """
-
-    signal: FloatArray
-    leads: tuple[str, ...]
-    fs: float
-    start_s: float
-
-    def __post_init__(self) -> None:
-        if self.signal.ndim != 2 or self.signal.shape[0] != len(self.leads) or self.signal.shape[1] < 2:
-            raise ValueError(
-                f"strip of shape {self.signal.shape} with leads {self.leads}; expected (leads, samples >= 2)"
-            )
-
-    @property
-    def end_s(self) -> float:
-        """Record time at which the last sample ends."""
-        return float(self.start_s + self.signal.shape[1] / self.fs)
+"""A trace is cut beyond this, so that one artefact doesn't fill a page. The figure says so."""
 
 
 class EcgFigure:
@@ -109,7 +76,9 @@ class EcgFigure:
         two_mm = 2 * (end_s - start_s) * scale.speed_mm_s + PULSE_LANE_MM + COLUMN_GAP_MM + 2 * MARGIN_MM
         if layout == "auto" and two_mm > PAGE_MM:
             layout = "stack"
-        self.panels = plan(strip.leads, start_s, end_s, layout, simultaneous, rhythm, leads)
+        self.panels = plan(
+            strip.leads, start_s, end_s, name=layout, simultaneous=simultaneous, rhythm=rhythm, leads_map=leads
+        )
         n_rows = 1 + max(panel.row for panel in self.panels)
         n_columns = 1 + max(panel.column for panel in self.panels)
         self._gap = COLUMN_GAP_MM if simultaneous or layout == "auto" else 0.0
@@ -200,8 +169,10 @@ class EcgFigure:
             if panel.column == 0:
                 self._pulse(panel)
         self._time_axis()
-        own = any(panel.rhythm and self.speed(panel) != self.scale.speed_mm_s for panel in self.panels)
-        scale = str(self.scale) + (f"   rhythm strip {self.rhythm.speed_mm_s:g} mm/s" if own and self.rhythm else "")
+        other_speed = any(panel.rhythm and self.speed(panel) != self.scale.speed_mm_s for panel in self.panels)
+        scale = str(self.scale) + (
+            f"   rhythm strip {self.rhythm.speed_mm_s:g} mm/s" if other_speed and self.rhythm else ""
+        )
         self.text(MARGIN_MM, FOOTER_MM - 5.4, scale, size=7, color=MUTED, va="top")
         self._notes: list[str] = []
         if cut:

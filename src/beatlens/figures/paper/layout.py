@@ -101,6 +101,7 @@ def plan(
     leads: Sequence[str],
     start_s: float,
     end_s: float,
+    *,
     name: str,
     simultaneous: bool = False,
     rhythm: RhythmStrip | None = None,

@@ -26,7 +26,7 @@ Array = npt.NDArray[np.float64]
 
 STYLES = ("band", "background", "line")
 UNIT_S = 0.05
-"""Values are shown per this many seconds of one lead: what a sample carries depends on its rate, this doesn't."""
+"""Values are shown per this many seconds of one lead, which doesn't depend on the sampling rate."""
 _OPACITY = {"band": 0.85, "background": 0.55, "line": 1.0}
 _HALF_MM = {"band": 1.6, "line": 0.35}
 
@@ -64,7 +64,7 @@ def shared_limit(attributions: Iterable[Attribution], quantile: float = 0.995) -
 
 def unit_label(attribution: Attribution) -> str:
     """Return what the numbers of the legend mean."""
-    units = attribution.meta["units"]
+    units = attribution.meta.units
     per = f"per {UNIT_S * 1000:.0f} ms of a lead"
     return f"share of the explanation, {per}" if units == "relative" else f"change of {units}, {per}"
 
@@ -108,10 +108,10 @@ def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, styl
         first, stop = _overlap(panel, attribution)
         if stop > first:
             seen[row, first:stop] = True
-            _draw_row(figure, panel, attribution, values[row], first, stop, limit, style)
+            _draw_row(figure, panel, attribution, values[row], first=first, stop=stop, limit=limit, style=style)
     mass = np.abs(values).sum()
     outside = float(np.abs(values[~seen]).sum() / mass) if mass > 0 else 0.0
-    percent = attribution.meta["units"] == "relative"
+    percent = attribution.meta.units == "relative"
     _legend(figure, unit_label(attribution), limit, style, percent)
     if mass == 0:
         figure.note("nothing to show: the signal's attribution is zero")
@@ -140,6 +140,7 @@ def _draw_row(
     panel: Panel,
     attribution: Attribution,
     values: Array,
+    *,
     first: int,
     stop: int,
     limit: float,

@@ -86,8 +86,8 @@ def new_figure(width_mm: float, height_mm: float, **options: Any) -> Figure:
 def save_figure(figure: Figure, path: str | Path, dpi: float = 150) -> None:
     """Write a figure as SVG, PNG or PDF by the ending of the name, without dates and under a temporary name.
 
-    In SVG, path coordinates keep two decimals of a point (3.5 micrometres); in PNG, colours come from a palette of
-    256. Either makes the file a half to a third as large and is not to be seen.
+    In SVG, path coordinates keep two decimals of a point (3.5 micrometres); in PNG, colours come from a palette of 256.
+    Either makes the file a half to a third as large, without a visible difference.
     """
     path = Path(path)
     kind = path.suffix.lstrip(".")
