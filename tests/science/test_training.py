@@ -174,7 +174,7 @@ def test_a_planted_leak_of_own_patient_prototypes_changes_no_training_input(plan
         bank.leads,
         bank.classes,
         np.concatenate([bank.labels, np.array(bank.classes)[leaked.target[:20]]]),
-        np.concatenate([bank.patients, np.full(20, leaked.patient)]),
+        np.concatenate([bank.patients, np.full(20, leaked.record.patient)]),
         np.concatenate([bank.beat_ids, [f"leak{k}" for k in range(20)]]),
         bank.top_similar,
     )
