@@ -167,7 +167,7 @@ def test_a_planted_leak_of_own_patient_prototypes_changes_no_training_input(plan
     leaked = own.records[0]
     bank = spec.bank
     waves = np.zeros((20, *bank.waves.shape[1:]), dtype=np.float32)
-    waves[:, leaked.lead_index] = leaked.waves(0, 20, spec)
+    waves[:, leaked.lead_index] = leaked.waves(0, 20)
     more = bank.__class__(
         np.concatenate([bank.waves, waves]),
         np.concatenate([bank.present, np.isin(np.arange(3), leaked.lead_index)[None].repeat(20, 0)]),
