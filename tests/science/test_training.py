@@ -168,14 +168,14 @@ def test_a_planted_leak_of_own_patient_prototypes_changes_no_training_input(plan
     leaked = own.records[0]
     bank = spec.bank
     waves = np.zeros((20, *bank.waves.shape[1:]), dtype=np.float32)
-    waves[:, leaked.lead_index] = leaked.waves(0, 20, spec)
+    waves[:, leaked.lead_index] = leaked.waves(0, 20)
     more = bank.__class__(
         np.concatenate([bank.waves, waves]),
         np.concatenate([bank.present, np.isin(np.arange(3), leaked.lead_index)[None].repeat(20, 0)]),
         bank.leads,
         bank.classes,
         np.concatenate([bank.labels, np.array(bank.classes)[leaked.target[:20]]]),
-        np.concatenate([bank.patients, np.full(20, leaked.patient)]),
+        np.concatenate([bank.patients, np.full(20, leaked.record.patient)]),
         np.concatenate([bank.beat_ids, [f"leak{k}" for k in range(20)]]),
         bank.top_similar,
     )
