@@ -58,7 +58,7 @@ def test_the_next_job_removes_what_killed_ones_left_of_its_files_and_nothing_els
 
 
 def test_every_process_has_temporary_names_of_its_own(tmp_path):
-    code = "import pathlib; from beatlens import claims; print(claims.temporary_of(pathlib.Path('x.npy')))"
+    code = "import pathlib; from beatlens.core import claims; print(claims.temporary_of(pathlib.Path('x.npy')))"
     names = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout for _ in range(2)}
     assert len(names) == 2
     with atomic_path(tmp_path / "x.npy") as temporary:
@@ -77,10 +77,10 @@ def test_a_folder_that_fails_leaves_the_earlier_one(tmp_path):
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>&1 | true"])
 def test_a_program_needs_no_standard_streams(tmp_path, closed):
-    script = "import sys, logging, argparse, pathlib; from beatlens import programs, artefacts;"
+    script = "import sys, logging, argparse, pathlib; from beatlens.core import files; from beatlens.run import programs;"
     script += "programs.start(argparse.Namespace(log=pathlib.Path(sys.argv[1], 'log')));"
     script += "list(programs.progress(range(3), 3, 'items'));"
-    script += "artefacts.write_text(pathlib.Path(sys.argv[1], 'file'), 'text'); sys.stderr.write('said');"
+    script += "files.write_text(pathlib.Path(sys.argv[1], 'file'), 'text'); sys.stderr.write('said');"
     script += "pathlib.Path(sys.argv[1], 'end').touch()"
     command = f'"$0" -c "$1" "$2" {closed}'
     subprocess.run(["sh", "-c", command, sys.executable, script, str(tmp_path)], check=True)

@@ -248,10 +248,10 @@ def test_what_is_no_number_is_never_accepted():
     sure, nan = [0.95, 0.05], float("nan")
     found = reasons(
         np.array([sure, [nan, nan], sure, sure, sure, [np.inf, 0.0]]),
-        np.array([0.1, 0.1, nan, 0.1, 0.1, 0.1]),
-        np.array([0.2, 0.2, 0.2, nan, np.inf, 0.2]),
-        [""] * 6,
-        Thresholds(0.6, 0.5, (0.3, 0.3)),
+        noise=np.array([0.1, 0.1, nan, 0.1, 0.1, 0.1]),
+        distance=np.array([0.2, 0.2, 0.2, nan, np.inf, 0.2]),
+        quality=[""] * 6,
+        thresholds=Thresholds(0.6, 0.5, (0.3, 0.3)),
     )
     assert found.tolist() == [
         "",

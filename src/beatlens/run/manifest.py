@@ -46,7 +46,7 @@ GIVEN = "given_bundle"
 """Stands for the rule of files that the configuration names and no rule makes."""
 
 PYTHON = Path(sys.executable)
-SOURCES = Path(__file__).parents[1]
+SOURCES = Path(__file__).parents[2]
 VERIFY = SOURCES.with_name("scripts") / "verify.py"
 
 READ_COLUMNS = ("rule", "path", "sha256", "commit")

@@ -156,8 +156,11 @@ def find_records(
     from beatlens.corpora.scan import CorpusEntry, scan_folder
 
     entry = CorpusEntry(corpus or run_name(file.resolve()), "predict", "wfdb", "atr")
-    found = [FoundRecord(file, row) for row in scan_folder(file, entry, {})]
-    for table in sorted(one for one in file.iterdir() if one.suffix.lower() in ENDINGS) if not found else []:
+    rows = scan_folder(file, entry, {})
+    if any(row.reason != "not_a_record" for row in rows):
+        return [FoundRecord(file, row) for row in rows]
+    found = []
+    for table in sorted(one for one in file.iterdir() if one.suffix.lower() in ENDINGS):
         found += _strips(table, corpus, strips)
     if not found:
         raise ValueError(f"{file}: no recording; expected WFDB records (.hea) or tables of strips (.csv, .xlsx)")
