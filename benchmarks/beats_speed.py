@@ -30,8 +30,10 @@ import yaml
 
 import beatlens.beats.beat_table
 import beatlens.beats.preprocess
+import beatlens.beats.preprocess_shard
 from beatlens.beats.beat_table import DEFAULT_RR_S, BeatSettings, rr_columns, rr_features, stretches
-from beatlens.beats.preprocess import PreprocessSettings, preprocess_shard
+from beatlens.beats.preprocess import PreprocessSettings
+from beatlens.beats.preprocess_shard import CorpusSource, preprocess_shard
 from beatlens.beats.rr_intervals import SPREAD_FLOOR
 from beatlens.config.load import load_config
 from beatlens.core.files import read_table
@@ -44,7 +46,7 @@ CONFIG = load_config(yaml.safe_load((ROOT / "config/mitdb.yaml").read_text(encod
 SETTINGS = PreprocessSettings.from_config(CONFIG)
 RR = SETTINGS.beats
 STAGES: Stages = {
-    "read": [(beatlens.beats.preprocess, "read_record"), (beatlens.beats.preprocess, "label_beats")],
+    "read": [(beatlens.beats.preprocess_shard, "read_record"), (beatlens.beats.preprocess_shard, "label_beats")],
     "conditioning": [(beatlens.beats.preprocess, "condition")],
     "R peaks": [(beatlens.beats.preprocess, "detect")],
     "quality": [(beatlens.beats.preprocess, "assess"), (beatlens.beats.preprocess, "lead_scale")],
@@ -64,7 +66,7 @@ def sheet_rows(folder: Path) -> list[SheetRow]:
 def preprocess(rows: list[SheetRow], folder: Path, output: Path) -> None:
     labels = LabelTable.read(ROOT / "config/labels/mitdb.csv")
     patients = read_patients(ROOT / "config/patients/mitdb.csv")
-    preprocess_shard(rows, {"mitdb": folder}, {"mitdb": labels}, {"mitdb": patients}, SETTINGS, output)
+    preprocess_shard(rows, {"mitdb": CorpusSource(folder, labels, patients)}, SETTINGS, output)
 
 
 def warm(folder: Path, output: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from beatlens.beats.preprocess import PreprocessSettings, preprocess_shard
+from beatlens.beats.preprocess import PreprocessSettings
+from beatlens.beats.preprocess_shard import CorpusSource, preprocess_shard
 from beatlens.corpora.downloads.download import Remote
 from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.record_sheet import read_sheet, shard_rows
@@ -29,16 +30,18 @@ def main() -> None:
     programs.start(arguments)
 
     rows = shard_rows(read_sheet(arguments.sheet), arguments.shard, arguments.shards)
-    preprocess_shard(
-        programs.progress(rows, len(rows), "records"),
-        dict(arguments.data_root),
-        {corpus: LabelTable.read(path) for corpus, path in arguments.labels},
-        {corpus: read_patients(path) for corpus, path in arguments.patients},
-        PreprocessSettings.from_config(arguments.settings),
-        arguments.output,
-        {corpus: StripSettings(**entry) for corpus, entry in arguments.strips.items()},
-        {corpus: Remote(**entry) for corpus, entry in arguments.remotes.items()},
-    )
+    labels = {corpus: LabelTable.read(path) for corpus, path in arguments.labels}
+    patients = {corpus: read_patients(path) for corpus, path in arguments.patients}
+    strips = {corpus: StripSettings(**entry) for corpus, entry in arguments.strips.items()}
+    remotes = {corpus: Remote(**entry) for corpus, entry in arguments.remotes.items()}
+    sources = {
+        corpus: CorpusSource(
+            folder, labels.get(corpus), patients.get(corpus, {}), strips.get(corpus), remotes.get(corpus)
+        )
+        for corpus, folder in arguments.data_root
+    }
+    settings = PreprocessSettings.from_config(arguments.settings)
+    preprocess_shard(programs.progress(rows, len(rows), "records"), sources, settings, arguments.output)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from beatlens.beats.preprocess import PreprocessSettings, preprocess_shard
+from beatlens.beats.preprocess import PreprocessSettings
+from beatlens.beats.preprocess_shard import CorpusSource, preprocess_shard
 from beatlens.config.load import ConfigError, load_config
 from beatlens.core.record_faults import RecordFault
 from beatlens.corpora.index import update_sheet
@@ -164,10 +165,8 @@ def test_strips_train_a_bundle_with_weak_labels(tmp_path, sheet, config):
     settings["model"] |= {"channels": [8, 8], "kernels": [7, 5], "embedding": 16, "lstm_hidden": 8, "head_hidden": 16}
     settings["training"] |= {"epochs": 12, "batch_beats": 16, "learning_rate": 0.01, "noise_fraction": 0.1}
     listed = sheet()
-    preprocess_shard(
-        listed, {"mine": tmp_path / "mine"}, {"mine": LabelTable.read(TABLE)}, {},
-        PreprocessSettings.from_config(settings), tmp_path / "0of1", {"mine": StripSettings(fs=FS)},
-    )  # fmt: skip
+    source = CorpusSource(tmp_path / "mine", LabelTable.read(TABLE), strips=StripSettings(fs=FS))
+    preprocess_shard(listed, {"mine": source}, PreprocessSettings.from_config(settings), tmp_path / "0of1")
     shard = Shard(tmp_path / "0of1")
     beats = shard.beats()
     assert set(beats["label_source"]) == {"record"}

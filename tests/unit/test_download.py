@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from beatlens.beats.preprocess import PreprocessSettings, preprocess_shard
+from beatlens.beats.preprocess import PreprocessSettings
+from beatlens.beats.preprocess_shard import CorpusSource, preprocess_shard
 from beatlens.core.record_faults import RecordFault
 from beatlens.corpora.downloads import download, https
 from beatlens.corpora.downloads.download import Remote, fetch_file, fetch_record
@@ -427,7 +428,7 @@ def test_a_shard_whose_download_was_interrupted_runs_again(
 
     def run() -> tuple[dict[str, str], int]:
         """Run the shard; return the reason of each record, and what the next run finds in the rule's params."""
-        preprocess_shard(rows, {"own": folder}, {}, {}, settings, shard, remotes={"own": remote(server)})
+        preprocess_shard(rows, {"own": CorpusSource(folder, remote=remote(server))}, settings, shard)
         status = Shard(shard).status
         return dict(zip(status["record"], status["reason"], strict=True)), interruptions(shard)
 

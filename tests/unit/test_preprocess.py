@@ -13,8 +13,10 @@ import pytest
 import yaml
 
 from beatlens.beats import preprocess
+from beatlens.beats import preprocess_shard as shard_job
 from beatlens.beats.lead_choice import choose_leads
-from beatlens.beats.preprocess import PreprocessSettings, preprocess_record, preprocess_shard
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
+from beatlens.beats.preprocess_shard import CorpusSource, preprocess_shard
 from beatlens.core.record import Annotations, Finding, Record, RecordFault, TruthSpan
 from beatlens.corpora.beat_labels import BeatLabels, label_beats
 from beatlens.corpora.label_table import LabelTable
@@ -211,13 +213,13 @@ def rows_and_reader(monkeypatch: pytest.MonkeyPatch, records: dict[str, Record |
             raise found
         return found
 
-    monkeypatch.setattr(preprocess, "read_record", read)
+    monkeypatch.setattr(shard_job, "read_record", read)
     return [SheetRow("c", name, "train", "wfdb", name, "", 0, "", "0", "") for name in records]
 
 
 def write_shard(path: Path, rows: list[SheetRow]) -> Shard:
     table = LabelTable.read(ROOT / "config" / "labels" / "mitdb.csv")
-    preprocess_shard(rows, {"c": path}, {"c": table}, {}, SETTINGS, path)
+    preprocess_shard(rows, {"c": CorpusSource(path, table)}, SETTINGS, path)
     return Shard(path)
 
 

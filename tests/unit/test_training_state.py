@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from beatlens.learning.training import EpochState, load_state, save_state
+from beatlens.learning.checkpoint import EpochState, load_state, save_state
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
 

@@ -1,12 +1,11 @@
-"""From one record to its rows of a shard, and the loop over the records of a shard."""
+"""From one record to its rows of a shard."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import compress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,18 +16,10 @@ from beatlens.beats.beat_table import BeatSettings, beat_table, match_beats, r_i
 from beatlens.beats.lead_choice import choose_leads, plausible_leads
 from beatlens.beats.record_edges import cut_by_edge, unseen_before, with_reasons
 from beatlens.core.leads import canonical_lead
-from beatlens.core.record import Finding, Record, RecordFault
-from beatlens.corpora.beat_labels import NOISE, BeatLabels, label_beats, record_class
-from beatlens.corpora.downloads.download import Remote
-from beatlens.corpora.downloads.https import Interrupted
-from beatlens.corpora.downloads.interrupted import note_interrupted
-from beatlens.corpora.label_table import LabelTable
-from beatlens.corpora.record_sheet import SheetRow
-from beatlens.corpora.registry import read_record
-from beatlens.corpora.strips import StripSettings
+from beatlens.core.record import Finding, Record
+from beatlens.corpora.beat_labels import NOISE, BeatLabels
 from beatlens.shards.shard import BeatGeometry
 from beatlens.shards.stretches import Stretch, in_stretches, told_in_words
-from beatlens.shards.writer import ShardWriter
 from beatlens.signals.conditioning import Conditioned, SignalSettings, condition, fill_gaps
 from beatlens.signals.quality import QualitySettings, assess, lead_scale
 from beatlens.signals.r_peaks import RPeakSettings, detect
@@ -241,68 +232,3 @@ def _partner_sample(samples: IntArray, partner: IntArray) -> IntArray:
     if not len(samples):
         return np.full(len(partner), -1, dtype=np.int64)
     return np.where(partner >= 0, samples[partner], -1)
-
-
-def preprocess_shard(
-    rows: Iterable[SheetRow],
-    folders: Mapping[str, Path],
-    tables: Mapping[str, LabelTable],
-    patients: Mapping[str, Mapping[str, str]],
-    settings: PreprocessSettings,
-    output: Path,
-    strips: Mapping[str, StripSettings] | None = None,
-    remotes: Mapping[str, Remote] | None = None,
-) -> None:
-    """Write a shard from its records, one in memory at a time; a bad record becomes a row of the status table.
-
-    Parameters
-    ----------
-    rows
-        Rows of the record sheet that belong to the shard.
-    folders
-        Corpus folder by corpus.
-    tables
-        Label table by corpus; a corpus without one has no labels.
-    patients
-        Patient ids by record, by corpus, where they aren't in the headers.
-    settings
-        Sections of the configuration.
-    output
-        Shard directory.
-    strips
-        What corpora of strips don't say of themselves, by corpus.
-    remotes
-        Where corpora are downloaded from, by corpus; the others' files are here.
-    """
-    interrupted = 0
-    with ShardWriter(output) as writer:
-        for row in rows:
-            if row.corpus not in folders:
-                raise ValueError(f"no folder for corpus {row.corpus!r}; expected one of {sorted(folders)}")
-            try:
-                record = read_record(
-                    row,
-                    folders[row.corpus],
-                    patients.get(row.corpus),
-                    (strips or {}).get(row.corpus),
-                    remote=(remotes or {}).get(row.corpus),
-                )
-                table = tables.get(row.corpus)
-                labels, weak = label_beats(record, table), record_class(record, table)
-                result = preprocess_record(record, row.role, labels, settings, weak)
-                del record  # its raw signal is large
-            except RecordFault as fault:
-                logger.warning("%s/%s left out: %s", row.corpus, row.record, fault)
-                writer.set_status(row.corpus, row.record, row.role, fault.reason, fault.detail)
-                interrupted += isinstance(fault, Interrupted)
-                continue
-            except Exception as error:
-                logger.exception("%s/%s left out", row.corpus, row.record)
-                detail = f"{type(error).__name__}: {error}"
-                writer.set_status(row.corpus, row.record, row.role, "unreadable", detail)
-                continue
-            writer.add(result.row, result.signal, result.beats, result.annotated, result.truth)
-            writer.note(result.stretches, result.remarks)
-            writer.set_status(row.corpus, row.record, row.role, detail="; ".join(result.notes))
-    if interrupted:
-        note_interrupted(output, interrupted)

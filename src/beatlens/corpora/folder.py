@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from beatlens.core.record_faults import RecordFault, resolve_inside
-from beatlens.corpora.wfdb.header import MAX_HEADER_BYTES, folded
+from beatlens.corpora.wfdb.header import MAX_HEADER_BYTES
+from beatlens.corpora.wfdb.names import folded
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from beatlens.corpora.scan import wrong_sums
 from beatlens.corpora.strays import TRUTH, would_read
 from beatlens.corpora.strips import StripSettings
 from beatlens.corpora.strips import read_record as read_strip
-from beatlens.corpora.wfdb.header import beside, folded, parse_header
+from beatlens.corpora.wfdb.header import parse_header
+from beatlens.corpora.wfdb.names import beside, folded
 from beatlens.corpora.wfdb.places import read_header_bytes
 from beatlens.corpora.wfdb.record import read_record as read_wfdb
 

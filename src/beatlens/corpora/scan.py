@@ -19,7 +19,8 @@ from beatlens.core.record_faults import RecordFault, resolve_inside, safe_name
 from beatlens.corpora.folder import Folder
 from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.strays import TRUTH, find_strays, in_words
-from beatlens.corpora.wfdb.header import NULL_SEGMENT, beside, folded, parse_header, same_name, segments_of
+from beatlens.corpora.wfdb.header import NULL_SEGMENT, parse_header, segments_of
+from beatlens.corpora.wfdb.names import beside, folded, same_name
 from beatlens.corpora.wfdb.places import record_name
 
 logger = logging.getLogger(__name__)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from beatlens.prediction.bundle import Bundle
+
+
+class Check(NamedTuple):
+    """One thing that must hold: of which key, its value, whether it does, and what was expected."""
+
+    key: str
+    value: object
+    holds: bool
+    expected: str
 
 
 def check_bundle(bundle: Bundle) -> None:
@@ -21,13 +30,13 @@ def check_bundle(bundle: Bundle) -> None:
     ValueError
         With the first key whose value can't be used, the value and what was expected.
     """
-    for key, value, holds, expected in (*_sizes(bundle), *_limits(bundle), *_arrays(bundle)):
-        if not holds:
-            raise ValueError(f"{key}: {value}; expected {expected}")
+    for check in (*_sizes(bundle), *_limits(bundle), *_arrays(bundle)):
+        if not check.holds:
+            raise ValueError(f"{check.key}: {check.value}; expected {check.expected}")
 
 
-def _sizes(bundle: Bundle) -> Iterator[tuple[str, object, bool, str]]:
-    """Yield key, value, whether it holds and what was expected, for what counts classes, samples or features."""
+def _sizes(bundle: Bundle) -> Iterator[Check]:
+    """Yield the checks of what counts classes, samples or features."""
     spec, network, n = bundle.spec, bundle.network_config, len(bundle.classes)
     wanted = {
         "network.n_classes": (network.n_classes, n),
@@ -39,44 +48,52 @@ def _sizes(bundle: Bundle) -> Iterator[tuple[str, object, bool, str]]:
         "thresholds.distance": (len(bundle.thresholds.distance), n),
         "conformal.minimum": (len(bundle.conformal.minimum), n),
     }
-    yield "classes", list(bundle.classes), n >= 1 and len(set(bundle.classes)) == n, "one class or more, each once"
+    yield Check(
+        "classes", list(bundle.classes), n >= 1 and len(set(bundle.classes)) == n, "one class or more, each once"
+    )
     for key, (found, expected) in wanted.items():
-        yield key, found, found == expected, f"{expected}, by the bundle's classes, beats and prototypes"
+        yield Check(key, found, found == expected, f"{expected}, by the bundle's classes, beats and prototypes")
 
 
-def _limits(bundle: Bundle) -> Iterator[tuple[str, object, bool, str]]:
-    """Yield the same for numbers of the calibration and of the limits."""
+def _limits(bundle: Bundle) -> Iterator[Check]:
+    """Yield the checks of numbers of the calibration and of the limits."""
     calibration, thresholds, conformal = bundle.calibration, bundle.thresholds, bundle.conformal
     scales = (calibration.temperature, calibration.gate_slope, calibration.gate_offset, *calibration.bias)
-    yield "calibration", scales, bool(np.isfinite(scales).all()), "finite numbers"
+    yield Check("calibration", scales, bool(np.isfinite(scales).all()), "finite numbers")
     for key, value in (("confidence", thresholds.confidence), ("noise", thresholds.noise)):
-        yield f"thresholds.{key}", value, 0 <= value <= 1, "a probability"
+        yield Check(f"thresholds.{key}", value, 0 <= value <= 1, "a probability")
     distance = thresholds.distance
-    yield "thresholds.distance", distance, all(0 <= value < np.inf for value in distance), "finite limits of 0 or more"
+    yield Check(
+        "thresholds.distance", distance, all(0 <= value < np.inf for value in distance), "finite limits of 0 or more"
+    )
     minimum = conformal.minimum
-    yield "conformal.minimum", minimum, all(0 <= value <= 1 for value in minimum), "probabilities"
+    yield Check("conformal.minimum", minimum, all(0 <= value <= 1 for value in minimum), "probabilities")
     if bundle.familiar is not None:
         low, high = bundle.familiar.amplitude
         scale_mv, share = dict(bundle.familiar.scale_mv), bundle.familiar.far_share
         usable = bool(scale_mv) and all(0 < value < np.inf for value in scale_mv.values())
-        yield "familiar.scale_mv", scale_mv, usable, "scales above 0 mV"
-        yield "familiar.amplitude", (low, high), 0 <= low < high < np.inf, "a least and a largest amplitude"
-        yield "familiar.far_share", share, 0 <= share <= 1, "a share"
+        yield Check("familiar.scale_mv", scale_mv, usable, "scales above 0 mV")
+        yield Check("familiar.amplitude", (low, high), 0 <= low < high < np.inf, "a least and a largest amplitude")
+        yield Check("familiar.far_share", share, 0 <= share <= 1, "a share")
 
 
-def _arrays(bundle: Bundle) -> Iterator[tuple[str, object, bool, str]]:
-    """Yield the same for weights and prototypes."""
+def _arrays(bundle: Bundle) -> Iterator[Check]:
+    """Yield the checks of weights and prototypes."""
     for name, array in bundle.weights.items():
         known = array.dtype in (np.dtype(np.float32), np.dtype(np.int64))
-        yield f"weights.npz {name}", array.dtype, known, "float32 or int64"
-        yield f"weights.npz {name}", "values that aren't finite", bool(np.isfinite(array).all()), "finite ones alone"
+        yield Check(f"weights.npz {name}", array.dtype, known, "float32 or int64")
+        yield Check(
+            f"weights.npz {name}", "values that aren't finite", bool(np.isfinite(array).all()), "finite ones alone"
+        )
     std = bundle.weights.get("rr_std")
-    yield "weights.npz rr_std", std, std is not None and bool((std > 0).all()), "scales above 0"
+    yield Check("weights.npz rr_std", std, std is not None and bool((std > 0).all()), "scales above 0")
     bank, n_samples = bundle.bank, bundle.geometry.length
     shape = (len(bank), len(bundle.leads), n_samples)
-    yield "prototypes.npz waves", bank.waves.shape, len(bank) > 0 and bank.waves.shape == shape, str(shape)
-    yield "prototypes.npz waves", "values that aren't finite", bool(np.isfinite(bank.waves).all()), "finite ones alone"
+    yield Check("prototypes.npz waves", bank.waves.shape, len(bank) > 0 and bank.waves.shape == shape, str(shape))
+    yield Check(
+        "prototypes.npz waves", "values that aren't finite", bool(np.isfinite(bank.waves).all()), "finite ones alone"
+    )
     for name in ("labels", "patients", "beat_ids"):
         found = getattr(bank, name).shape
-        yield f"prototypes.npz {name}", found, found == (len(bank),), str((len(bank),))
-    yield "prototypes.npz top_similar", bank.top_similar, bank.top_similar >= 1, "1 or more"
+        yield Check(f"prototypes.npz {name}", found, found == (len(bank),), str((len(bank),)))
+    yield Check("prototypes.npz top_similar", bank.top_similar, bank.top_similar >= 1, "1 or more")

@@ -10,7 +10,6 @@ The WFDB library's own downloader neither resumes by content nor checks, so this
 from __future__ import annotations
 
 import logging
-import os
 import posixpath
 import re
 import urllib.error
@@ -18,13 +17,14 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BufferedRandom
 from pathlib import Path
 
 from beatlens.core.record_faults import RecordFault
 from beatlens.corpora.downloads import https
-from beatlens.corpora.downloads.download_folder import DownloadFolder, check_member, digest_of
-from beatlens.corpora.wfdb.header import MAX_HEADER_BYTES, Header, beside, parse_header
+from beatlens.corpora.downloads.download_folder import DownloadFolder, check_member
+from beatlens.corpora.downloads.partial_file import PartialFile, fill
+from beatlens.corpora.wfdb.header import MAX_HEADER_BYTES, Header, parse_header
+from beatlens.corpora.wfdb.names import beside
 
 logger = logging.getLogger(__name__)
 
@@ -230,75 +230,5 @@ def fetch_file(remote: Remote, name: str, home: DownloadFolder, sha256: str | No
         return
     with home.partial(name) as file:
         if not home.holds(name, sha256):
-            _fill(_Partial(file, remote.url(name), sha256, limit))
+            fill(PartialFile(file, remote.url(name), sha256, limit))
             home.keep(name)
-
-
-class _Partial:
-    """A file that grows by what the server still has to send.
-
-    What an earlier process left is gone on from only where the sha256 will tell whether both parts are of one file.
-    Within this process a validator of the server tells that (RFC 9110, If-Range).
-    """
-
-    def __init__(self, file: BufferedRandom, url: str, sha256: str | None, limit: int) -> None:
-        self.file, self.url, self.sha256, self.limit = file, url, sha256, limit
-        self._validator: str | None = None
-
-    def append(self) -> None:
-        """Append what the file lacks; OSError where the connection ends early."""
-        have = os.fstat(self.file.fileno()).st_size
-        if have > self.limit or (self.sha256 is None and self._validator is None):
-            have = self.restart()
-        headers = {"Range": f"bytes={have}-"} if have else {}
-        if have and self._validator is not None:
-            headers["If-Range"] = self._validator
-        try:
-            answer = https.request(self.url, headers)
-        except urllib.error.HTTPError as error:
-            if error.code == 416:  # the partial file is no beginning of this one
-                error.close()
-                self.restart()
-                raise OSError("what is here is no beginning of the server's file") from None
-            raise
-        with answer:
-            if answer.status == 200:  # the server sends the whole file
-                have = self.restart()
-            elif not _is_rest(answer.headers.get("Content-Range", ""), have):
-                self.restart()
-                raise OSError(f"range {answer.headers.get('Content-Range')!r}; expected all from byte {have} on")
-            tag = answer.headers.get("ETag", "")
-            self._validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified")
-            try:
-                https.receive(answer, self.file.write, self.limit - have, whole=self.sha256 is None)
-            finally:
-                self.file.flush()
-
-    def restart(self) -> int:
-        """Drop what is here; return its new size, 0."""
-        self.file.truncate(0)
-        return 0
-
-
-def _is_rest(content_range: str, start: int) -> bool:
-    """Tell whether a Content-Range header is that of a file from byte `start` to its end."""
-    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", content_range)
-    return match is not None and int(match[1]) == start and int(match[2]) + 1 == int(match[3])
-
-
-def _fill(part: _Partial) -> None:
-    """Append to a partial file until it is whole, and on disk."""
-    for _ in range(2):  # what was there may have come from another version: once more, from the start
-        try:
-            https.persistently(part.url, part.append)
-        except https.Interrupted:
-            raise
-        except RecordFault:
-            part.restart()  # no part of what can be had
-            raise
-        if part.sha256 is None or digest_of(part.file) == part.sha256:
-            os.fsync(part.file.fileno())
-            return
-        part.restart()
-    detail = f"{part.url}: content differs from SHA256SUMS; expected sha256 {part.sha256}"
-    raise https.Interrupted("checksum_mismatch", detail)

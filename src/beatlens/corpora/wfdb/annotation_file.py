@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.record_faults import RecordFault
-from beatlens.corpora.wfdb.header import plain_text
+from beatlens.corpora.wfdb.names import plain_text
 
 MAX_BYTES = 1 << 26
 """Two bytes an annotation: a week at 50 annotations a second."""
@@ -67,24 +68,33 @@ def parse_annotations(content: bytes, where: str) -> AnnotationFile:
     RecordFault
         ``bad_annotations`` with what was found: a cut file, a code without meaning, a definition that can't be read.
     """
-    sample, code, notes, subtype = _decode(content, where)
-    rate, own, definitions = _definitions(sample, code, notes, where)
-    symbols = SYMBOLS | own
-    kept = [k for k, one in enumerate(code) if one != 0 and k not in definitions]
+    found = _decode(content, where)
+    rate, defined, definitions = _definitions(found, where)
+    symbols = SYMBOLS | defined
+    kept = [k for k, one in enumerate(found.code) if one != 0 and k not in definitions]
     for k in kept:
-        if code[k] not in symbols:
-            raise RecordFault("bad_annotations", f"{where}: code {code[k]} at {sample[k]}; expected one of annot(5)")
+        if found.code[k] not in symbols:
+            at = f"code {found.code[k]} at {found.sample[k]}"
+            raise RecordFault("bad_annotations", f"{where}: {at}; expected one of annot(5)")
     return AnnotationFile(
-        sample=np.array([sample[k] for k in kept], dtype=np.int64),
-        symbol=tuple(symbols[code[k]] for k in kept),
-        aux=tuple(plain_text(notes[k]) for k in kept),
-        subtype=tuple(subtype[k] for k in kept),
+        sample=np.array([found.sample[k] for k in kept], dtype=np.int64),
+        symbol=tuple(symbols[found.code[k]] for k in kept),
+        aux=tuple(plain_text(found.notes[k]) for k in kept),
+        subtype=tuple(found.subtype[k] for k in kept),
         rate=rate,
     )
 
 
-def _decode(content: bytes, where: str) -> tuple[list[int], list[int], list[str], list[int]]:
-    """Return times, codes, notes and subtypes of all annotations, those that define something too."""
+class _Decoded(NamedTuple):
+    """All annotations of a file as they stand there, those that define something too."""
+
+    sample: list[int]
+    code: list[int]
+    notes: list[str]
+    subtype: list[int]
+
+
+def _decode(content: bytes, where: str) -> _Decoded:
     sample: list[int] = []
     code: list[int] = []
     notes: list[str] = []
@@ -118,27 +128,27 @@ def _decode(content: bytes, where: str) -> tuple[list[int], list[int], list[str]
                 raise RecordFault("bad_annotations", f"{where}: ends within a note; a cut file?")
             notes[-1] = content[2 * at : 2 * at + length].decode("latin-1")
             at += (length + 1) // 2
-    return sample, code, notes, subtype
+    return _Decoded(sample, code, notes, subtype)
 
 
-def _definitions(
-    sample: list[int], code: list[int], notes: list[str], where: str
-) -> tuple[float | None, dict[int, str], set[int]]:
+def _definitions(found: _Decoded, where: str) -> tuple[float | None, dict[int, str], set[int]]:
     """Return the time resolution, symbols that the file defines, and which annotations at time 0 say so."""
-    definitions = {k for k, (time, kind) in enumerate(zip(sample, code, strict=True)) if time == 0 and kind == _NOTE}
+    definitions = {
+        k for k, (time, kind) in enumerate(zip(found.sample, found.code, strict=True)) if time == 0 and kind == _NOTE
+    }
     rate: float | None = None
-    own: dict[int, str] = {}
+    defined: dict[int, str] = {}
     defining = False
     for k in sorted(definitions):
-        note = notes[k].rstrip("\0")
+        note = found.notes[k].rstrip("\0")
         resolution, symbol = _RESOLUTION.fullmatch(note), _DEFINITION.fullmatch(note)
         if note in {_FIRST_DEFINITION, _LAST_DEFINITION}:
             defining = note == _FIRST_DEFINITION
         elif defining and symbol:
-            own[int(symbol[1])] = symbol[2]
+            defined[int(symbol[1])] = symbol[2]
         elif resolution and float(resolution[1]) > 0:
             rate = rate or float(resolution[1])
         elif defining or note.startswith("##"):
             expected = "expected a time resolution or an annotation type"
             raise RecordFault("bad_annotations", f"{where}: definition {plain_text(note)[:100]!r}; {expected}")
-    return rate, own, definitions
+    return rate, defined, definitions

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from beatlens.core.record_faults import RecordFault
+from beatlens.corpora.wfdb.names import plain_text, same_name
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_SIGNALS = 1024
@@ -134,21 +134,6 @@ class Header:
         """Codes of the ``#Dx:`` comment, sorted; none where it is empty or says Unknown."""
         codes = {code.strip() for code in self.notes.get("dx", "").split(",")}
         return tuple(sorted(code for code in codes if code and code.lower() != "unknown"))
-
-
-def plain_text(text: str) -> str:
-    """Return text on one line: what can't be printed is a blank, and blanks are single."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
-
-
-def same_name(one: str, other: str) -> bool:
-    """Whether two names are the same but for case and for how their accents are stored."""
-    return folded(one) == folded(other)
-
-
-def folded(name: str) -> str:
-    """Return a name in the form in which names are compared: composed characters, without case."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def parse_header(content: bytes, where: str) -> Header:
@@ -286,24 +271,3 @@ def _parse_signal(line: str, where: str) -> SignalLine:
         checksum=checksum,
         name=plain_text(" ".join(fields[1 + len(numbers) :])),
     )
-
-
-def beside(path: str, file: str) -> str:
-    """Return a file that a header names, relative to the corpus folder.
-
-    Parameters
-    ----------
-    path
-        The header's place in the corpus folder, with or without ending.
-    file
-        File name in the header.
-
-    Raises
-    ------
-    RecordFault
-        ``unsafe_path`` where the name is absolute or climbs out of the corpus folder.
-    """
-    joined = posixpath.normpath(posixpath.join(posixpath.dirname(path), file))
-    if file.startswith("/") or joined.startswith(("../", "/")) or joined in {"..", "."} or "\\" in file:
-        raise RecordFault("unsafe_path", f"{path}: signal file {file!r}; expected a file of this corpus")
-    return joined

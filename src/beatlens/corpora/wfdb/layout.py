@@ -14,7 +14,8 @@ import numpy as np
 
 from beatlens.core.record import FloatArray
 from beatlens.core.record_faults import RecordFault
-from beatlens.corpora.wfdb.header import NULL_SEGMENT, Header, SegmentLine, SignalLine, beside, parse_header, same_name
+from beatlens.corpora.wfdb.header import NULL_SEGMENT, Header, SegmentLine, SignalLine, parse_header
+from beatlens.corpora.wfdb.names import beside, same_name
 from beatlens.corpora.wfdb.places import read_header_bytes
 from beatlens.corpora.wfdb.samples import MAX_SAMPLES, MILLIVOLTS, count_frames, read_samples
 

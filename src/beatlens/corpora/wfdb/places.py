@@ -13,7 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from beatlens.core.record_faults import RecordFault, resolve_inside, safe_name
-from beatlens.corpora.wfdb.header import MAX_HEADER_BYTES, folded
+from beatlens.corpora.wfdb.header import MAX_HEADER_BYTES
+from beatlens.corpora.wfdb.names import folded
 
 
 def find_file(root: Path, relative: str, what: str) -> str | None:

@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from beatlens.core.record import FloatArray
 from beatlens.core.record_faults import RecordFault, resolve_inside
-from beatlens.corpora.wfdb.header import Header, SignalLine, beside
+from beatlens.corpora.wfdb.header import Header, SignalLine
+from beatlens.corpora.wfdb.names import beside
 from beatlens.corpora.wfdb.places import find_file
 
 MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}

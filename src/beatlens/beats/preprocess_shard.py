@@ -1,0 +1,91 @@
+"""The records of a shard, one by one: read, preprocessed and written, or listed with what is wrong with them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
+from beatlens.core.record import RecordFault
+from beatlens.corpora.beat_labels import label_beats, record_class
+from beatlens.corpora.downloads.download import Remote
+from beatlens.corpora.downloads.https import Interrupted
+from beatlens.corpora.downloads.interrupted import note_interrupted
+from beatlens.corpora.label_table import LabelTable
+from beatlens.corpora.record_sheet import SheetRow
+from beatlens.corpora.registry import read_record
+from beatlens.corpora.strips import StripSettings
+from beatlens.shards.writer import ShardWriter
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CorpusSource:
+    """Where a corpus's records come from, and what isn't in their files.
+
+    Attributes
+    ----------
+    folder
+        Holds the records, or will once they are downloaded.
+    labels
+        Which class an annotation stands for; None where the corpus has no labels.
+    patients
+        Patient ids by record, where they aren't in the headers.
+    strips
+        What a corpus of strips doesn't say of itself.
+    remote
+        Where it is downloaded from; None where its files are here.
+    """
+
+    folder: Path
+    labels: LabelTable | None = None
+    patients: Mapping[str, str] = field(default_factory=dict)
+    strips: StripSettings | None = None
+    remote: Remote | None = None
+
+
+def preprocess_shard(
+    rows: Iterable[SheetRow], sources: Mapping[str, CorpusSource], settings: PreprocessSettings, output: Path
+) -> None:
+    """Write a shard from its records, one in memory at a time; a bad record becomes a row of the status table.
+
+    Parameters
+    ----------
+    rows
+        Rows of the record sheet that belong to the shard.
+    sources
+        By corpus.
+    settings
+        Sections of the configuration.
+    output
+        Shard directory.
+    """
+    interrupted = 0
+    with ShardWriter(output) as writer:
+        for row in rows:
+            if row.corpus not in sources:
+                raise ValueError(f"no folder for corpus {row.corpus!r}; expected one of {sorted(sources)}")
+            source = sources[row.corpus]
+            try:
+                record = read_record(row, source.folder, source.patients, source.strips, remote=source.remote)
+                labels, weak = label_beats(record, source.labels), record_class(record, source.labels)
+                result = preprocess_record(record, row.role, labels, settings, weak)
+                del record  # its raw signal is large
+            except RecordFault as fault:
+                logger.warning("%s/%s left out: %s", row.corpus, row.record, fault)
+                writer.set_status(row.corpus, row.record, row.role, fault.reason, fault.detail)
+                interrupted += isinstance(fault, Interrupted)
+                continue
+            except Exception as error:
+                logger.exception("%s/%s left out", row.corpus, row.record)
+                detail = f"{type(error).__name__}: {error}"
+                writer.set_status(row.corpus, row.record, row.role, "unreadable", detail)
+                continue
+            writer.add(result.row, result.signal, result.beats, result.annotated, result.truth)
+            writer.note(result.stretches, result.remarks)
+            writer.set_status(row.corpus, row.record, row.role, detail="; ".join(result.notes))
+    if interrupted:
+        note_interrupted(output, interrupted)
