@@ -57,7 +57,7 @@ def test_an_edit_of_figures_redraws_and_no_more(finished):
 
 
 def test_an_edit_of_the_conditioning_reruns_from_preprocessing_on(finished):
-    append(finished.folder / "src" / "beatlens" / "signal.py", "\nEDITED = 1\n")
+    append(finished.folder / "src" / "beatlens" / "signals" / "conditioning.py", "\nEDITED = 1\n")
     planned = finished.planned()
     assert planned["preprocess_shard"] == 2
     assert set(planned) >= GLOBAL_RULES
