@@ -51,7 +51,10 @@ rule everything:
 
 
 def no_sheet(project):
-    return not list((project.folder / "results").rglob("record_sheet*")) and not (project.folder / "results" / "corpora").exists()
+    return (
+        not list((project.folder / "results").rglob("record_sheet*"))
+        and not (project.folder / "results" / "corpora").exists()
+    )
 
 
 @pytest.mark.parametrize(

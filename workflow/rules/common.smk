@@ -74,6 +74,14 @@ def option(flag, path):
     return lambda wildcards, input: text
 
 
+def seed_table(wildcards):
+    """Return the table of beats to look for, which the target seeds can't do without."""
+    table = CONFIG["seed_mining"]["table"]
+    if table is None:
+        raise WorkflowError("seed_mining.table is null; expected a CSV of beat_id,label whose beats are looked for")
+    return str(find_file(table, PLACES))
+
+
 def by_method(name):
     """Return a params function: ``--methods NAME=FOLDER ...`` from a named input's folders."""
     pairs = lambda folders: " ".join(shlex.quote(f"{Path(folder).name}={folder}") for folder in as_list(folders))

@@ -1,14 +1,6 @@
 # What other programs read of a run: its summary, and the beats most similar to given ones.
 
 
-def seed_table(wildcards):
-    """Return the table of beats to look for, which the target seeds can't do without."""
-    table = CONFIG["seed_mining"]["table"]
-    if table is None:
-        raise WorkflowError("seed_mining.table is null; expected a CSV of beat_id,label whose beats are looked for")
-    return str(find_file(table, PLACES))
-
-
 rule summarise:
     """Count records, strips, beats, reviews and alerts of the run, with its main scores, as JSON."""
     input:
