@@ -337,6 +337,16 @@ def test_what_was_found_in_reading_becomes_a_remark() -> None:
     assert result.remarks == [{"corpus": "c", "record": "r1", "remark": "too_few_beats", "detail": "words"}]
 
 
+def test_a_baseline_beyond_what_a_converter_gives_is_refused() -> None:
+    record = make_record()
+    run(dataclasses.replace(record, signal=record.signal + np.float32(300)))  # electrodes
+    far = record.signal - np.array([[0], [5e6]], dtype=np.float32)  # V1 in steps of half a millivolt
+    with pytest.raises(
+        RecordFault, match=r"implausible_amplitude.*V1 lies between -5e\+06 and .*baseline in the header"
+    ):
+        run(dataclasses.replace(record, signal=far))
+
+
 @pytest.mark.parametrize(("factor", "told"), [(200, "II 185 mV"), (1e-3, "V1 0.00")])
 def test_amplitudes_that_no_body_gives_are_a_fault_and_the_gain_is_suspected(factor: float, told: str) -> None:
     record = make_record(signal=make_record().signal * np.float32(factor), annotations=None)

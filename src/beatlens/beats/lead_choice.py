@@ -25,6 +25,9 @@ by 100 and more."""
 LOWEST_MV = 0.02
 """Of the lead with the largest QRS complexes, .2 mV at least in those records: volts taken for mV are off by 1000. One
 lead alone may be off, or at right angles to the heart's axis."""
+MOST_OFFSET_MV = 1e4
+"""How far a whole lead may lie from 0. Electrodes give up to 300 mV and converters a few volts; at 10 V single precision
+still tells 1 µV."""
 CLEAR = 8.0
 """QRS complexes over the median |mV| from which on it is a heart that is so small: noise gives 4.7 at most."""
 
@@ -51,7 +54,7 @@ def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> 
     Raises
     ------
     RecordFault
-        ``zero_length``, ``unknown_leads``, ``all_nan`` or ``flat``.
+        ``zero_length``, ``unknown_leads``, ``all_nan``, ``flat`` or ``implausible_amplitude``.
     """
     where = f"{record.corpus}/{record.name}"
     if record.signal.shape[1] == 0:
@@ -68,6 +71,10 @@ def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> 
     lowest = signal.min(axis=1, where=finite, initial=np.inf)
     if not (highest > lowest).any():
         raise RecordFault("flat", f"{where}: leads {[names[k] for k in kept]} are constant")
+    for k, low, high in zip(kept, lowest, highest, strict=True):
+        if low <= high and (low > MOST_OFFSET_MV or high < -MOST_OFFSET_MV):
+            expected = f"expected within {MOST_OFFSET_MV:g} mV of 0; the baseline in the header is probably wrong"
+            raise RecordFault(IMPLAUSIBLE, f"{where}: {names[k]} lies between {low:g} and {high:g} mV; {expected}")
     return signal, tuple(names[k] for k in kept)
 
 
