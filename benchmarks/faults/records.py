@@ -76,7 +76,8 @@ def _faulty(ground: Ground, kind: str, ending: str, number: int) -> FaultyRecord
         return FaultyRecord(kind, f"cut to {size} bytes", source, {**files, ending: content[:size]})
     places = _checked_bytes(content) if ending == ".hea" else range(len(content))
     changed = bytearray(content)
-    bits = [(rng.choice(places), rng.randrange(8)) for _ in range(1 + number % 3)]
+    # Bits of different weight, since others can cancel in the 16-bit sum, which is all that a header knows of samples.
+    bits = [(rng.choice(places), bit) for bit in rng.sample(range(8), 1 + number % 3)]
     for place, bit in bits:
         changed[place] ^= 1 << bit
     return FaultyRecord(kind, f"bits {bits} flipped", source, {**files, ending: bytes(changed)})

@@ -326,3 +326,25 @@ def test_challenge_records_are_readable(real_corpus) -> None:
         assert 0.05 < np.nanmax(np.abs(record.signal)) < 50
     assert len(rows) == 302
     assert faults == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("r.dat 212 200(0)/mV 12 0 71 1\x1498 0 MLII", "whole numbers"),
+        ("r.dat 212 200(0)/mV 12 0 7( 1898 0 MLII", "whole numbers"),
+        ("r.dat 212 1e-300(0)/mV 12 0 71 1898 0 MLII", "steps a unit"),
+    ],
+)
+def test_a_damaged_number_of_a_signal_line_is_no_part_of_its_name(line: str, words: str) -> None:
+    with pytest.raises(RecordFault, match=f"malformed_header: .*{words}"):
+        parse_header(f"r 1 250 100\n{line}\n".encode("latin-1"), "r.hea")
+
+
+@pytest.mark.parametrize(
+    "line", ["r.dat 16 200 MLII", "r.dat 16 200 12 0 0 lead II left", "r.dat 16 0 12 0 0 0 0 V1 2 3"]
+)
+def test_a_signal_line_may_leave_out_numbers_before_its_name(line: str) -> None:
+    signal = parse_header(f"r 1 250 100\n{line}\n".encode(), "r.hea").signals[0]
+    assert signal.name in {"MLII", "lead II left", "V1 2 3"}
+    assert signal.gain == 200

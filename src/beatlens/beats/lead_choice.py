@@ -26,7 +26,7 @@ LOWEST_MV = 0.02
 """Of the lead with the largest QRS complexes, .2 mV at least in those records: volts taken for mV are off by 1000. One
 lead alone may be off, or at right angles to the heart's axis."""
 MOST_OFFSET_MV = 1e4
-"""How far a whole lead may lie from 0. Electrodes give up to 300 mV and converters a few volts; at 10 V single precision
+"""How far a whole lead may lie from 0. Electrodes give up to 300 mV, converters a few volts; at 10 V single precision
 still tells 1 µV."""
 CLEAR = 8.0
 """QRS complexes over the median |mV| from which on it is a heart that is so small: noise gives 4.7 at most."""

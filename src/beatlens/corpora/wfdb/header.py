@@ -36,6 +36,8 @@ _GAIN = re.compile(
 _SEGMENT = re.compile(r"(?P<name>\S(?:.*?\S)??)\s+(?P<length>\d{1,18})", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 _NOTE = re.compile(r"#\s*(?P<key>[A-Za-z]+)\s*:\s*(?P<value>.*)", re.DOTALL)
+LEAST_GAIN = 1e-9
+"""Steps of a converter a unit, and units a step: no converter and no unit of volts is beyond."""
 _UNCALIBRATED = 200.0
 """Units a millivolt where the header gives none, as WFDB defines."""
 
@@ -251,6 +253,14 @@ def _parse_signal(line: str, where: str) -> SignalLine:
     gain = _GAIN.fullmatch(fields[0]) if fields else None
     if match is None or (fields and gain is None):
         raise RecordFault("malformed_header", f"{where}: signal line {line[:100]!r}; expected file, format, gain, ...")
+    whole = [_INTEGER.fullmatch(text) is not None for text in fields[1:6]]
+    if sum(whole) >= 3 and whole != sorted(whole, reverse=True):  # no name yet, but one of these numbers is damaged
+        expected = "expected resolution, zero, first value, checksum and block size as whole numbers"
+        raise RecordFault("malformed_header", f"{where}: signal line {line[:100]!r}; {expected}")
+    per_unit = float(gain["gain"]) if gain is not None else 0.0
+    if per_unit and not LEAST_GAIN <= abs(per_unit) <= 1 / LEAST_GAIN:
+        expected = f"expected {LEAST_GAIN:g} to {1 / LEAST_GAIN:g} steps a unit"
+        raise RecordFault("malformed_header", f"{where}: signal line {line[:100]!r}; {expected}")
     numbers: list[int] = []  # resolution, zero, first value, checksum and block size may stand before the name
     for text in fields[1:6]:
         if not _INTEGER.fullmatch(text):
@@ -264,7 +274,7 @@ def _parse_signal(line: str, where: str) -> SignalLine:
         samples_per_frame=int(match["frame"] or 1),
         skew=int(match["skew"] or 0),
         offset=int(match["offset"] or 0),
-        gain=float(gain["gain"] if gain is not None else 0) or _UNCALIBRATED,
+        gain=per_unit or _UNCALIBRATED,
         baseline=int(baseline) if baseline is not None else zero or 0,
         units=plain_text((gain["units"] if gain is not None else None) or "mV"),
         first=first,
