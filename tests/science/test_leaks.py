@@ -299,7 +299,8 @@ def test_an_epoch_that_was_chosen(chain, monkeypatch, tmp_path):
             if epoch == 1:
                 kept.update({name: value.clone() for name, value in network.state_dict().items()})
 
-        network, history = original(*arguments, **options, callbacks=[keep])
+        options["callbacks"] = [*options.get("callbacks", ()), keep]
+        network, history = original(*arguments, **options)
         network.load_state_dict(kept)
         return network, history
 
