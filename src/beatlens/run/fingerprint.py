@@ -134,7 +134,7 @@ def _parsed(file: Path) -> tuple[str, tuple[tuple[int, str], ...]]:
 
 
 def _statements(node: ast.AST, parts: list[str]) -> list[str]:
-    """Append a text of the syntax tree to `parts`, without docstrings, places and empty fields: so for each Python 3.11+.
+    """Append a text of the syntax tree to `parts`: no docstrings, places or empty fields, alike for every Python 3.11+.
 
     A list, not a generator, since one in another costs as much at each level as the tree is deep.
     """
