@@ -130,7 +130,7 @@ def test_what_cannot_be_followed_is_refused(project, line, words):
         of(project)
 
 
-def test_all_programs_take_few_seconds_and_import_nothing_heavy():
+def test_all_programs_take_less_than_two_seconds_and_import_nothing_heavy():
     code = f"""
         import sys, time
         from pathlib import Path
@@ -138,7 +138,7 @@ def test_all_programs_take_few_seconds_and_import_nothing_heavy():
         began = time.process_time()
         for program in Path({str(ROOT / "scripts")!r}).glob("*.py"):
             fingerprint(program, Path({str(PACKAGE)!r}))
-        assert time.process_time() - began < 5, time.process_time() - began
+        assert time.process_time() - began < 2, time.process_time() - began
         assert not {{"numpy", "pandas", "torch"}} & set(sys.modules)
         """
     subprocess.run(

@@ -45,13 +45,15 @@ def fingerprint(program: Path, package: Path) -> str:
 def import_closure(program: Path, package: Path) -> dict[str, Path]:
     """Return the modules of the package that a program can reach: dotted name to file."""
     found: dict[str, Path] = {}
+    resolved: set[str] = set()
     waiting = [("__main__", program)]
     while waiting:
         name, file = waiting.pop()
         for target in _parsed(file)[1]:
             absolute = _absolute(target, name, file)
-            if absolute.split(".")[0] != package.name:
+            if absolute in resolved or absolute.split(".")[0] != package.name:
                 continue
+            resolved.add(absolute)
             for reached, path in _resolve(absolute, package, file):
                 if reached not in found:
                     found[reached] = path
