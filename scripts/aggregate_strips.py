@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_table, write_table
 from beatlens.prediction.episodes import find_episodes
 from beatlens.prediction.record_notes import with_notes
@@ -12,17 +10,18 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected peaks")
-    parser.add_argument("--annotated", type=Path, required=True, help="predictions at annotated peaks")
-    parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
-    parser.add_argument("--stretches", type=Path, required=True, help="stretches in which beats can't be told")
-    parser.add_argument("--remarks", type=Path, required=True, help="remarks on records")
-    parser.add_argument("--strips", type=Path, required=True, help="table of strips to write")
-    parser.add_argument("--record-table", type=Path, required=True, help="table of records to write")
-    parser.add_argument("--episodes", type=Path, required=True, help="table of runs and pauses to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        beats="predictions at detected peaks",
+        annotated="predictions at annotated peaks",
+        records="record table with the splits",
+        stretches="stretches in which beats can't be told",
+        remarks="remarks on records",
+        strips="table of strips to write",
+        record_table="table of records to write",
+        episodes="table of runs and pauses to write",
+    )
+    arguments = programs.start(parser)
     settings = arguments.settings
 
     strips = StripSettings(**settings["strips"])

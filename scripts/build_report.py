@@ -11,9 +11,14 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    for name in ("records", "status", "bundle-json", "config", "output"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser = programs.parser(
+        __doc__,
+        records="records.tsv",
+        status="status.tsv",
+        bundle_json="bundle.json of the run's bundle",
+        config="run_config.yaml",
+        output="page to write",
+    )
     for name, text in {
         **{name: text for name, (_, text) in TABLES.items()},
         "cases": "directory of the drawn cases, with facts.csv",
@@ -21,8 +26,7 @@ def main() -> None:
     }.items():
         parser.add_argument(f"--{name}", type=Path, help=text + "; left out where the run has none")
     parser.add_argument("--probes", type=Path, nargs="*", default=[], help="metrics/sanity.csv, metrics/stability.csv")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     settings, given = arguments.settings, vars(arguments)
     tables = {field: read_table(path) for name, (field, _) in TABLES.items() if (path := given[name.replace("-", "_")])}
     facts = read_table(arguments.cases / "facts.csv") if arguments.cases else None

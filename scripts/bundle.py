@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_arrays, read_json, read_table
 from beatlens.learning.held_out import HeldOut
 from beatlens.learning.make_bundle import bundle_model
@@ -13,19 +11,18 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
-    parser.add_argument(
-        "--shards", type=Path, nargs="+", required=True, help="shard directories, for the leads' scales"
+    parser = programs.parser(
+        __doc__,
+        records="record table with the splits",
+        shards=programs.Several("shard directories, for the leads' scales"),
+        library="prototype library",
+        waves="arrays of the prototype library",
+        weights="trained weights",
+        model="description of the trained model",
+        held_out="outputs for patients not seen in training",
+        output="bundle directory to write",
     )
-    parser.add_argument("--library", type=Path, required=True, help="prototype library")
-    parser.add_argument("--waves", type=Path, required=True, help="arrays of the prototype library")
-    parser.add_argument("--weights", type=Path, required=True, help="trained weights")
-    parser.add_argument("--model", type=Path, required=True, help="description of the trained model")
-    parser.add_argument("--held-out", type=Path, required=True, help="outputs for patients not seen in training")
-    parser.add_argument("--output", type=Path, required=True, help="bundle directory to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
 
     model = read_json(arguments.model)
     bundle = bundle_model(

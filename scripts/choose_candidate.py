@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_table, write_table, write_text
 from beatlens.figures.paper.style import save_figure
 from beatlens.figures.selection import selection_figure
@@ -12,15 +10,14 @@ from beatlens.selection.choice import MEAN, TO_BEST, candidate_scores, choose, o
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--predictions", type=programs.named_path, nargs="+", required=True, help="CANDIDATE/SEED=FILE")
-    parser.add_argument("--scores", type=Path, required=True, help="table to write")
-    parser.add_argument("--choice", type=Path, required=True, help="overlay to write")
-    parser.add_argument(
-        "--figures", type=Path, nargs="+", required=True, help="the same figure in several formats, to write"
+    parser = programs.parser(
+        __doc__,
+        scores="table to write",
+        choice="overlay to write",
+        figures=programs.Several("the same figure in several formats, to write"),
     )
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser.add_argument("--predictions", type=programs.named_path, nargs="+", required=True, help="CANDIDATE/SEED=FILE")
+    arguments = programs.start(parser)
     settings = arguments.settings
 
     changes = {candidate["name"]: candidate["change"] for candidate in settings["select"]["candidates"]}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import yaml
 
 from beatlens.config.documentation import document
@@ -12,11 +10,12 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--schema", type=Path, required=True, help="schema of the configuration")
-    parser.add_argument("--output", type=Path, required=True, help="page whose tables are made anew")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        schema="schema of the configuration",
+        output="page whose tables are made anew",
+    )
+    arguments = programs.start(parser)
     schema = yaml.safe_load(arguments.schema.read_text(encoding="utf-8"))
     write_text(arguments.output, document(arguments.output.read_text(encoding="utf-8"), schema))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_arrays, read_table
 from beatlens.figures.alerts import alert_figure
 from beatlens.figures.paper.scale import PaperScale
@@ -12,13 +10,14 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--alerts", type=Path, required=True, help="alerts/alerts.csv")
-    parser.add_argument("--members", type=Path, required=True, help="alerts/beats.csv")
-    parser.add_argument("--centroids", type=Path, required=True, help="alerts/centroids.npz")
-    parser.add_argument("--output", type=Path, required=True, help="figure to write (.svg, .png or .pdf)")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        alerts="alerts/alerts.csv",
+        members="alerts/beats.csv",
+        centroids="alerts/centroids.npz",
+        output="figure to write (.svg, .png or .pdf)",
+    )
+    arguments = programs.start(parser)
     scale = PaperScale(**arguments.settings["report"])
     tables = read_table(arguments.alerts), read_table(arguments.members)
     save_figure(alert_figure(*tables, read_arrays(arguments.centroids), scale), arguments.output)

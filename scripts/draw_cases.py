@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import atomic_directory, read_table, write_table
 from beatlens.explain.result.archive import load_case
 from beatlens.figures.cases import FACT_COLUMNS, case_facts, case_figure
@@ -17,15 +15,16 @@ from beatlens.shards.shard import BeatGeometry, Shard
 def main() -> None:
     import pandas as pd
 
-    parser = programs.parser(__doc__)
-    parser.add_argument("--cases", type=Path, required=True, help="table of cases")
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="preprocessed shards")
-    parser.add_argument("--fused", type=Path, required=True, help="directory of fused attributions")
+    parser = programs.parser(
+        __doc__,
+        cases="table of cases",
+        shards=programs.Several("preprocessed shards"),
+        fused="directory of fused attributions",
+        beats="predictions at detected beats",
+        output="directory to write",
+    )
     parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
-    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected beats")
-    parser.add_argument("--output", type=Path, required=True, help="directory to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     settings = arguments.settings
     scale = PaperScale(settings["report"]["speed_mm_s"], settings["report"]["gain_mm_mv"])
     section = settings["beats"]

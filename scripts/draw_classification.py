@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_table
 from beatlens.evaluate.predictions.outcomes import outcomes
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
@@ -12,15 +10,16 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected beats")
-    parser.add_argument("--metrics", type=Path, required=True, help="metrics/classification.csv")
-    parser.add_argument("--confusion", type=Path, required=True, help="metrics/confusion.csv")
-    parser.add_argument("--confusion-figure", type=Path, required=True, help="figure to write")
-    parser.add_argument("--reliability", type=Path, required=True, help="figure to write")
-    parser.add_argument("--patients", type=Path, required=True, help="figure to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        beats="predictions at detected beats",
+        metrics="metrics/classification.csv",
+        confusion="metrics/confusion.csv",
+        confusion_figure="figure to write",
+        reliability="figure to write",
+        patients="figure to write",
+    )
+    arguments = programs.start(parser)
     classes, bins = arguments.settings["classes"], arguments.settings["evaluate"]["calibration_bins"]
     metrics, confusion = read_table(arguments.metrics), read_table(arguments.confusion)
     split = headline_split(metrics)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_table
 from beatlens.figures.cohort import cohort_figure
 from beatlens.figures.paper.style import save_figure
@@ -12,13 +10,14 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--metrics", type=Path, required=True, help="metrics/explanations.csv")
-    parser.add_argument("--cohort", type=Path, required=True, help="metrics/cohort.csv")
-    parser.add_argument("--output", type=Path, required=True, help="figure of scores to write (.svg, .png or .pdf)")
-    parser.add_argument("--cohort-figure", type=Path, required=True, help="figure of parts by class to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        metrics="metrics/explanations.csv",
+        cohort="metrics/cohort.csv",
+        output="figure of scores to write (.svg, .png or .pdf)",
+        cohort_figure="figure of parts by class to write",
+    )
+    arguments = programs.start(parser)
     save_figure(scores_figure(read_table(arguments.metrics)), arguments.output)
     cohort = cohort_figure(read_table(arguments.cohort), arguments.settings["classes"])
     save_figure(cohort, arguments.cohort_figure)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_arrays, read_table
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.style import save_figure
@@ -18,19 +16,20 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--library", type=Path, required=True, help="prototypes/library.csv")
-    parser.add_argument("--waves", type=Path, required=True, help="prototypes/waves.npz")
-    parser.add_argument("--space", type=Path, required=True, help="prototypes/space.npz")
-    parser.add_argument("--history", type=Path, required=True, help="model/history.csv")
-    parser.add_argument("--gallery", type=Path, required=True, help="figure to write (.svg, .png or .pdf)")
-    parser.add_argument("--galleries", type=Path, nargs="+", required=True, help="figures to write, one a class")
-    parser.add_argument("--templates", type=Path, required=True, help="prototypes/templates.npz")
-    parser.add_argument("--template-figure", type=Path, required=True, help="figure to write")
-    parser.add_argument("--map", type=Path, required=True, help="figure to write")
-    parser.add_argument("--training", type=Path, required=True, help="figure to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        library="prototypes/library.csv",
+        waves="prototypes/waves.npz",
+        space="prototypes/space.npz",
+        history="model/history.csv",
+        gallery="figure to write (.svg, .png or .pdf)",
+        galleries=programs.Several("figures to write, one a class"),
+        templates="prototypes/templates.npz",
+        template_figure="figure to write",
+        map="figure to write",
+        training="figure to write",
+    )
+    arguments = programs.start(parser)
     scale = PaperScale(**arguments.settings["report"])
     library = PrototypeLibrary.load(arguments.library, arguments.waves)
     classes = arguments.settings["classes"]

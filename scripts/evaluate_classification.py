@@ -17,20 +17,21 @@ from beatlens.shards.splits import declared_overlaps
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected beats")
-    parser.add_argument("--annotated", type=Path, required=True, help="predictions at annotated beats")
-    parser.add_argument("--records", type=Path, required=True, help="records.tsv, which says who is in which split")
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
-    parser.add_argument("--bundle", type=Path, required=True, help="bundle directory")
+    parser = programs.parser(
+        __doc__,
+        beats="predictions at detected beats",
+        annotated="predictions at annotated beats",
+        records="records.tsv, which says who is in which split",
+        shards=programs.Several("shard directories"),
+        bundle="bundle directory",
+        metrics="table of scores to write",
+        confusion="table of counts to write",
+        leaks="table of the checks for leaks to write",
+    )
     parser.add_argument("--history", type=Path, help="history of the training; left out where a bundle was given")
     parser.add_argument("--held-out", type=Path, help="outputs that calibration rests on; left out likewise")
     parser.add_argument("--table", type=Path, help="split table, which declares overlaps")
-    parser.add_argument("--metrics", type=Path, required=True, help="table of scores to write")
-    parser.add_argument("--confusion", type=Path, required=True, help="table of counts to write")
-    parser.add_argument("--leaks", type=Path, required=True, help="table of the checks for leaks to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     settings = arguments.settings
     beats, annotated = read_table(arguments.beats), read_table(arguments.annotated)
     records = read_table(arguments.records)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_table, write_table
 from beatlens.evaluate.explanations.cases import score_cases
 from beatlens.evaluate.explanations.cohort import cohort_table
@@ -21,17 +19,18 @@ from beatlens.shards.shard import Shard
 def main() -> None:
     import torch
 
-    parser = programs.parser(__doc__)
-    parser.add_argument("--cases", type=Path, required=True, help="table of cases")
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="preprocessed shards")
-    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="folder of each one's predictions")
-    parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
+    parser = programs.parser(
+        __doc__,
+        cases="table of cases",
+        shards=programs.Several("preprocessed shards"),
+        predictions=programs.Several("folder of each one's predictions"),
+        bundle="trained bundle",
+        regions="table of diagnostic regions",
+        output="table of scores to write",
+        cohort="table of parts by class to write",
+    )
     parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
-    parser.add_argument("--regions", type=Path, required=True, help="table of diagnostic regions")
-    parser.add_argument("--output", type=Path, required=True, help="table of scores to write")
-    parser.add_argument("--cohort", type=Path, required=True, help="table of parts by class to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     settings = arguments.settings
     torch.set_num_threads(settings["compute_threads"])
     cases, bundle = read_table(arguments.cases), Bundle.load(arguments.bundle)

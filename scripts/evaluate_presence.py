@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_table, write_table
 from beatlens.evaluate.predictions.presence import evaluate_presence
 from beatlens.evaluate.settings import EvaluateSettings
@@ -11,12 +9,13 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--strips", type=Path, required=True, help="predictions of strips")
-    parser.add_argument("--record-table", type=Path, required=True, help="predictions of records")
-    parser.add_argument("--presence", type=Path, required=True, help="table of scores to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        strips="predictions of strips",
+        record_table="predictions of records",
+        presence="table of scores to write",
+    )
+    arguments = programs.start(parser)
     settings = arguments.settings
     tables = {"strip": read_table(arguments.strips), "record": read_table(arguments.record_table)}
     scoring = EvaluateSettings(**settings["evaluate"])

@@ -13,8 +13,7 @@ from beatlens.run import programs
 def main() -> None:
     parser = programs.parser(__doc__)
     probe_arguments(parser)
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     given = read_probe_arguments(arguments)
     explainer, probes = given.explainer, given.probes
     n_classes, seed = len(explainer.bundle.classes), explainer.seed

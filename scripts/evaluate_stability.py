@@ -12,8 +12,7 @@ from beatlens.run import programs
 def main() -> None:
     parser = programs.parser(__doc__)
     probe_arguments(parser)
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     given = read_probe_arguments(arguments)
     probes, bundle = given.probes, given.explainer.bundle
     rows: list[Probe] = []

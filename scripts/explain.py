@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_table
 from beatlens.explain.explainer import Explainer, explain_shard
 from beatlens.explain.result.archive import write_archive
@@ -18,18 +16,17 @@ from beatlens.shards.shard import Shard
 def main() -> None:
     import torch
 
-    parser = programs.parser(__doc__)
-    parser.add_argument("--method", choices=METHODS, required=True)
-    parser.add_argument("--cases", type=Path, required=True, help="table of cases")
-    parser.add_argument("--shard", type=Path, required=True, help="preprocessed shard")
-    parser.add_argument(
-        "--shards", type=Path, nargs="+", required=True, help="all shards, for a patient's other records"
+    parser = programs.parser(
+        __doc__,
+        cases="table of cases",
+        shard="preprocessed shard",
+        shards=programs.Several("all shards, for a patient's other records"),
+        predictions=programs.Several("folder of each one's predictions"),
+        bundle="trained bundle",
+        output="zip file to write",
     )
-    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="folder of each one's predictions")
-    parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
-    parser.add_argument("--output", type=Path, required=True, help="zip file to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser.add_argument("--method", choices=METHODS, required=True, help="explainer")
+    arguments = programs.start(parser)
     settings = arguments.settings
     torch.set_num_threads(settings["compute_threads"])
     cases, shard = read_table(arguments.cases), Shard(arguments.shard)

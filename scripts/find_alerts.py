@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.alerts.clusters import AlertSettings
 from beatlens.alerts.find import find_alerts, take_sample
 from beatlens.alerts.registry import remember
@@ -16,18 +14,19 @@ from beatlens.shards.shard import Shard
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected peaks")
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
-    parser.add_argument("--bundle", type=Path, required=True, help="bundle directory")
+    parser = programs.parser(
+        __doc__,
+        beats="predictions at detected peaks",
+        shards=programs.Several("shard directories"),
+        bundle="bundle directory",
+        registry="folder of the registry, shared by runs",
+        alerts="table of alerts to write",
+        clusters="table of clusters to write",
+        members="table of clustered beats to write",
+        centroids="arrays to write",
+    )
     parser.add_argument("--run", required=True, help="name of the run, for the registry")
-    parser.add_argument("--registry", type=Path, required=True, help="folder of the registry, shared by runs")
-    parser.add_argument("--alerts", type=Path, required=True, help="table of alerts to write")
-    parser.add_argument("--clusters", type=Path, required=True, help="table of clusters to write")
-    parser.add_argument("--members", type=Path, required=True, help="table of clustered beats to write")
-    parser.add_argument("--centroids", type=Path, required=True, help="arrays to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     settings = arguments.settings
 
     device = choose_device(settings["device"])

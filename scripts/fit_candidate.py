@@ -12,18 +12,17 @@ from beatlens.shards.learning_shards import sealed
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
-    parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
-    parser.add_argument("--table", type=Path, help="split table to take in place of these splits")
-    parser.add_argument("--predictions", type=Path, required=True, help="predictions of left-out patients to write")
-    parser.add_argument("--provenance", type=Path, required=True, help="what they come from, to write")
-    parser.add_argument(
-        "--state", type=Path, required=True, help="where states are kept between epochs; removed at the end"
+    parser = programs.parser(
+        __doc__,
+        shards=programs.Several("shard directories"),
+        records="record table with the splits",
+        predictions="predictions of left-out patients to write",
+        provenance="what they come from, to write",
+        state="where states are kept between epochs; removed at the end",
     )
+    parser.add_argument("--table", type=Path, help="split table to take in place of these splits")
     parser.add_argument("--key", required=True, help="code, configuration and data that the states must be of")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     programs.forget_primitives()
     settings = arguments.settings
 

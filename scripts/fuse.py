@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import atomic_directory, read_table
 from beatlens.explain.result.archive import load_case
 from beatlens.explain.result.fusion import FusionSettings, fuse
@@ -11,12 +9,13 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--cases", type=Path, required=True, help="table of cases")
+    parser = programs.parser(
+        __doc__,
+        cases="table of cases",
+        output="directory to write",
+    )
     parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
-    parser.add_argument("--output", type=Path, required=True, help="directory to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     settings = FusionSettings(**arguments.settings["fusion"])
     cases = read_table(arguments.cases)["case"].tolist()
     with atomic_directory(arguments.output) as directory:

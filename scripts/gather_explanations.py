@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_table
 from beatlens.explain.result.archive import gather_archives
 from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--archives", type=Path, nargs="+", required=True, help="one archive a shard")
-    parser.add_argument("--cases", type=Path, required=True, help="table of cases")
-    parser.add_argument("--output", type=Path, required=True, help="directory to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        archives=programs.Several("one archive a shard"),
+        cases="table of cases",
+        output="directory to write",
+    )
+    arguments = programs.start(parser)
     gather_archives(arguments.archives, read_table(arguments.cases)["case"].tolist(), arguments.output)
 
 

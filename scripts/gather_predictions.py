@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_table, write_table
 from beatlens.prediction.record_notes import gather
 from beatlens.run import programs
@@ -11,17 +9,18 @@ from beatlens.shards.joined_predictions import join
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--beats", type=Path, nargs="+", required=True, help="predictions at detected peaks")
-    parser.add_argument("--annotated", type=Path, nargs="+", required=True, help="predictions at annotated peaks")
-    parser.add_argument("--stretches", type=Path, nargs="+", required=True, help="stretches of each shard")
-    parser.add_argument("--remarks", type=Path, nargs="+", required=True, help="remarks of each shard and stage")
-    parser.add_argument("--output-beats", type=Path, required=True, help="table to write")
-    parser.add_argument("--output-annotated", type=Path, required=True, help="table to write")
-    parser.add_argument("--output-stretches", type=Path, required=True, help="table to write")
-    parser.add_argument("--output-remarks", type=Path, required=True, help="table to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        beats=programs.Several("predictions at detected peaks"),
+        annotated=programs.Several("predictions at annotated peaks"),
+        stretches=programs.Several("stretches of each shard"),
+        remarks=programs.Several("remarks of each shard and stage"),
+        output_beats="table to write",
+        output_annotated="table to write",
+        output_stretches="table to write",
+        output_remarks="table to write",
+    )
+    arguments = programs.start(parser)
 
     for paths, output in (
         (arguments.beats, arguments.output_beats),

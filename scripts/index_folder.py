@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.run import programs
 from beatlens.run.manifest import write_index
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="folder to index")
-    parser.add_argument("--output", type=Path, required=True, help="table to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        folder="folder to index",
+        output="table to write",
+    )
+    arguments = programs.start(parser)
     write_index(arguments.folder, arguments.output)
 
 

@@ -17,15 +17,14 @@ logger = logging.getLogger("index_records")
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
+    parser = programs.parser(
+        __doc__,
+        output="record sheet, such as results/<run>/record_sheet.tsv",
+    )
     parser.add_argument(
         "--config", type=Path, nargs="*", default=[], help="configuration files over config/config.yaml, the last wins"
     )
-    parser.add_argument(
-        "--output", type=Path, required=True, help="record sheet, such as results/<run>/record_sheet.tsv"
-    )
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
 
     overlays = [read_yaml(path) or {} for path in arguments.config]
     config = load_config(reduce(merge, overlays, {}), ROOT, Path.cwd())

@@ -12,13 +12,14 @@ from beatlens.status.page import render_status
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
+    parser = programs.parser(
+        __doc__,
+        sheet="record sheet",
+        status="status table to write",
+        page="page to write",
+    )
     parser.add_argument("--shards", type=Path, nargs="*", default=[], help="shard directories")
-    parser.add_argument("--sheet", type=Path, required=True, help="record sheet")
-    parser.add_argument("--status", type=Path, required=True, help="status table to write")
-    parser.add_argument("--page", type=Path, required=True, help="page to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
 
     status = record_table.gather_status(arguments.shards)
     files = {(row.corpus, row.record): row.path for row in read_sheet(arguments.sheet)}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.corpora.synthetic import SyntheticSettings, make_corpus
 from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="folder of the corpus")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        output="folder of the corpus",
+    )
+    arguments = programs.start(parser)
     make_corpus(arguments.output, SyntheticSettings(**arguments.settings["synthetic"]))
 
 

@@ -11,13 +11,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
+    parser = programs.parser(
+        __doc__,
+        folder="its results",
+        output="manifest to write",
+    )
     parser.add_argument("--artefacts", type=programs.named_path, nargs="+", required=True, help="RULE=PATH of each")
     parser.add_argument("--run", required=True, help="name of the run")
-    parser.add_argument("--folder", type=Path, required=True, help="its results")
-    parser.add_argument("--output", type=Path, required=True, help="manifest to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     artefacts: dict[str, list[Path]] = {}
     for rule, path in arguments.artefacts:
         artefacts.setdefault(rule, []).append(path)

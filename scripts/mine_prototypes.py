@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import read_table, write_table
 from beatlens.inputs.labelled_records import records_of_split, split_beats
@@ -18,15 +16,19 @@ from beatlens.shards.shard import BeatGeometry
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
-    parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
-    parser.add_argument("--library", type=Path, required=True, help="table to write, one row a prototype")
-    parser.add_argument("--waves", type=Path, required=True, help="arrays to write")
-    for name in ("templates", "validation", "summary", "clusters", "space"):
-        parser.add_argument(f"--{name}", type=Path, required=True, help="to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        shards=programs.Several("shard directories"),
+        records="record table with the splits",
+        library="table to write, one row a prototype",
+        waves="arrays of the prototypes to write",
+        templates="arrays of the classes' typical waves to write",
+        validation="table of suspicious prototypes to write",
+        summary="table of counts of prototypes to write",
+        clusters="table of clusters of the label-free space to write",
+        space="arrays of the label-free space to write",
+    )
+    arguments = programs.start(parser)
     settings = arguments.settings
 
     beats = BeatSettings(**settings["beats"])

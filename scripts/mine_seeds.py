@@ -16,16 +16,17 @@ from beatlens.shards.shard import Shard
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
+    parser = programs.parser(
+        __doc__,
+        seeds="CSV with the columns beat_id and label",
+        output="CSV to write, the most similar first",
+    )
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument("--run", type=Path, help="folder of a run's results, such as results/demo")
     place.add_argument("--shards", type=Path, nargs="+", help="its shard directories, with --settings")
-    parser.add_argument("--seeds", type=Path, required=True, help="CSV with the columns beat_id and label")
     parser.add_argument("--top", type=int, default=20, help="beats a seed (20)")
     parser.add_argument("--max-records", type=int, help="records that are searched, a sample; by default all")
-    parser.add_argument("--output", type=Path, required=True, help="CSV to write, the most similar first")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
 
     settings, folders = arguments.settings, arguments.shards
     if arguments.run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from beatlens.core.files import read_table
 from beatlens.models.build import choose_device, make_deterministic
@@ -16,16 +15,17 @@ logger = logging.getLogger(__name__)
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--shard", type=Path, required=True, help="shard directory")
-    parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
-    parser.add_argument("--bundle", type=Path, required=True, help="bundle directory")
-    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected peaks, to write")
-    parser.add_argument("--annotated", type=Path, required=True, help="predictions at annotated peaks, to write")
-    parser.add_argument("--remarks", type=Path, required=True, help="remarks on records, to write")
-    parser.add_argument("--look-alikes", type=Path, required=True, help="what look-alikes rest on, to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        shard="shard directory",
+        records="record table with the splits",
+        bundle="bundle directory",
+        beats="predictions at detected peaks, to write",
+        annotated="predictions at annotated peaks, to write",
+        remarks="remarks on records, to write",
+        look_alikes="what look-alikes rest on, to write",
+    )
+    arguments = programs.start(parser)
     programs.forget_primitives()
     settings = arguments.settings
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from beatlens.beats.preprocess import PreprocessSettings
 from beatlens.beats.preprocess_shard import CorpusSource, preprocess_shard
@@ -16,18 +15,25 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--sheet", type=Path, required=True, help="record sheet")
-    parser.add_argument("--data-root", type=programs.named_path, action="extend", nargs="+", required=True)
-    parser.add_argument("--labels", type=programs.named_path, action="extend", nargs="*", default=[])
-    parser.add_argument("--patients", type=programs.named_path, action="extend", nargs="*", default=[])
+    parser = programs.parser(
+        __doc__,
+        sheet="record sheet",
+        output="shard directory to write",
+    )
+    parser.add_argument(
+        "--data-root", type=programs.named_path, action="extend", nargs="+", required=True, help="CORPUS=FOLDER"
+    )
+    parser.add_argument(
+        "--labels", type=programs.named_path, action="extend", nargs="*", default=[], help="CORPUS=TABLE"
+    )
+    parser.add_argument(
+        "--patients", type=programs.named_path, action="extend", nargs="*", default=[], help="CORPUS=TABLE"
+    )
     parser.add_argument("--shard", type=int, required=True, help="number of this shard, from 0")
     parser.add_argument("--shards", type=int, required=True, help="number of shards")
     parser.add_argument("--strips", type=json.loads, default={}, help="what corpora of strips don't say, as JSON")
     parser.add_argument("--remotes", type=json.loads, default={}, help="where corpora are downloaded from, as JSON")
-    parser.add_argument("--output", type=Path, required=True, help="shard directory to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
 
     rows = shard_rows(read_sheet(arguments.sheet), arguments.shard, arguments.shards)
     labels = {corpus: LabelTable.read(path) for corpus, path in arguments.labels}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 
 from beatlens.core.files import read_table, write_table
 from beatlens.explain.case.choice import CaseSettings, WindowSettings, select_cases
@@ -11,12 +10,13 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected beats")
-    parser.add_argument("--records", type=Path, required=True, help="records.tsv")
-    parser.add_argument("--output", type=Path, required=True, help="table of cases to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        beats="predictions at detected beats",
+        records="records.tsv",
+        output="table of cases to write",
+    )
+    arguments = programs.start(parser)
     settings = arguments.settings
     window = WindowSettings(**{field.name: settings["beats"][field.name] for field in fields(WindowSettings)})
     cases = select_cases(

@@ -13,15 +13,16 @@ from beatlens.shards import record_table, splits
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
+    parser = programs.parser(
+        __doc__,
+        sheet="record sheet",
+        records="record table to write",
+        status="status table of these records",
+    )
     parser.add_argument("--shards", type=Path, nargs="*", default=[], help="shard directories")
-    parser.add_argument("--sheet", type=Path, required=True, help="record sheet")
     parser.add_argument("--table", type=Path, help="CSV of corpus, record, split for the scheme table")
-    parser.add_argument("--records", type=Path, required=True, help="record table to write")
-    parser.add_argument("--status", type=Path, required=True, help="status table of these records")
     parser.add_argument("--page", required=True, help="the page that shows it, to name")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     settings = arguments.settings
 
     status = read_table(arguments.status)

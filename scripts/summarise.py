@@ -8,22 +8,29 @@ from beatlens.core.files import read_table, write_json
 from beatlens.run import programs
 from beatlens.run.summary import SummaryTables, summarise
 
-TABLES = "records status strips record-predictions stretches episodes remarks alerts clusters cases".split()
+TABLES = {
+    "records": "records.tsv",
+    "status": "status.tsv",
+    "strips": "predictions/strips.parquet",
+    "record_predictions": "predictions/records.parquet",
+    "stretches": "predictions/stretches.parquet",
+    "episodes": "predictions/episodes.parquet",
+    "remarks": "predictions/remarks.tsv",
+    "alerts": "alerts/alerts.csv",
+    "clusters": "alerts/clusters.csv",
+    "cases": "explanations/cases.csv",
+}
+"""Attribute of `SummaryTables`, and name of its option -> the file."""
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    for name in TABLES:
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--beats", type=Path, required=True, help="predictions of beats")
+    parser = programs.parser(__doc__, **TABLES, beats="predictions of beats", output="JSON file to write")
     parser.add_argument("--metrics", type=Path, help="scores of classification; left out where nothing is scored")
-    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     settings, given = arguments.settings, vars(arguments)
 
     tables = SummaryTables(
-        **{field: read_table(given[field]) for field in (name.replace("-", "_") for name in TABLES)},
+        **{name: read_table(given[name]) for name in TABLES},
         beats=read_table(arguments.beats, ["pred", "review", "reason"]),
         metrics=read_table(arguments.metrics) if arguments.metrics else None,
     )

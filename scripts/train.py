@@ -20,19 +20,20 @@ from beatlens.shards.learning_shards import sealed
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
-    parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
-    parser.add_argument("--library", type=Path, required=True, help="prototype library")
-    parser.add_argument("--waves", type=Path, required=True, help="arrays of the prototype library")
-    parser.add_argument("--weights", type=Path, required=True, help="weights to write")
-    parser.add_argument("--model", type=Path, required=True, help="description of the model to write")
+    parser = programs.parser(
+        __doc__,
+        shards=programs.Several("shard directories"),
+        records="record table with the splits",
+        library="prototype library",
+        waves="arrays of the prototype library",
+        weights="weights to write",
+        model="description of the model to write",
+        history="history to write, one row an epoch",
+    )
     parser.add_argument("--held-out", type=Path, help="outputs for the patients of the split calibrate, to write")
-    parser.add_argument("--history", type=Path, required=True, help="history to write, one row an epoch")
     parser.add_argument("--state", type=Path, help="where the state is kept between epochs; removed at the end")
     parser.add_argument("--key", default="", help="code, configuration and data that the state must be of")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     programs.forget_primitives()
     settings = arguments.settings
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_table, write_arrays
 from beatlens.learning.train_and_bundle import TrainingJob, input_spec, train_fold
 from beatlens.run import programs
@@ -11,19 +9,18 @@ from beatlens.shards.learning_shards import sealed
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="shard directories")
-    parser.add_argument("--records", type=Path, required=True, help="record table with the splits")
-    parser.add_argument("--library", type=Path, required=True, help="prototype library")
-    parser.add_argument("--waves", type=Path, required=True, help="arrays of the prototype library")
-    parser.add_argument("--fold", type=int, required=True, help="which of training.folds, from 0")
-    parser.add_argument("--held-out", type=Path, required=True, help="outputs for the fold's patients, to write")
-    parser.add_argument(
-        "--state", type=Path, required=True, help="where the state is kept between epochs; removed at the end"
+    parser = programs.parser(
+        __doc__,
+        shards=programs.Several("shard directories"),
+        records="record table with the splits",
+        library="prototype library",
+        waves="arrays of the prototype library",
+        held_out="outputs for the fold's patients, to write",
+        state="where the state is kept between epochs; removed at the end",
     )
+    parser.add_argument("--fold", type=int, required=True, help="which of training.folds, from 0")
     parser.add_argument("--key", required=True, help="code, configuration and data that the state must be of")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     programs.forget_primitives()
 
     records = read_table(arguments.records)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
 
 from beatlens.run import manifest, programs
 
@@ -12,11 +11,12 @@ logger = logging.getLogger("verify")
 
 
 def main() -> int:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the run")
+    parser = programs.parser(
+        __doc__,
+        manifest="manifest of the run",
+    )
     parser.add_argument("--restore-config", action="store_true", help="write run_config.yaml as the manifest holds it")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     try:
         listed = manifest.read(arguments.manifest)
     except ValueError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import yaml
 
 from beatlens.core.files import write_text
@@ -11,10 +9,11 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="configuration to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        output="configuration to write",
+    )
+    arguments = programs.start(parser)
     write_text(arguments.output, yaml.safe_dump(arguments.settings, sort_keys=False, allow_unicode=True))
 
 

@@ -94,7 +94,7 @@ class Chain:
         spec.loader.exec_module(module)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", [program, *words, "--settings", json.dumps(self.config)])
-            patch.setattr(programs, "start", lambda arguments: None)  # pytest's log stays as it is
+            patch.setattr(programs, "open_log", lambda path: None)  # pytest's log stays as it is
             module.main()
 
     @property

@@ -77,10 +77,8 @@ def test_a_folder_that_fails_leaves_the_earlier_one(tmp_path):
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>&1 | true"])
 def test_a_program_needs_no_standard_streams(tmp_path, closed):
-    script = (
-        "import sys, logging, argparse, pathlib; from beatlens.core import files; from beatlens.run import programs;"
-    )
-    script += "programs.start(argparse.Namespace(log=pathlib.Path(sys.argv[1], 'log')));"
+    script = "import sys, logging, pathlib; from beatlens.core import files; from beatlens.run import programs;"
+    script += "programs.open_log(pathlib.Path(sys.argv[1], 'log'));"
     script += "list(programs.progress(range(3), 3, 'items'));"
     script += "files.write_text(pathlib.Path(sys.argv[1], 'file'), 'text'); sys.stderr.write('said');"
     script += "pathlib.Path(sys.argv[1], 'end').touch()"

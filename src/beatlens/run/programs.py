@@ -18,11 +18,27 @@ Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """Return an argument parser with ``--log`` and ``--settings``, which every program takes."""
+class Several(str):
+    """What an option is that takes one path or more."""
+
+
+def parser(description: str | None, /, **files: str) -> argparse.ArgumentParser:
+    """Return an argument parser with what every program takes, ``--log`` and ``--settings``, and with its files.
+
+    Parameters
+    ----------
+    description
+        The program's docstring.
+    files
+        Files and folders that must be given: the option's name (``_`` for ``-``), and what it is. Such an option takes
+        one path, or several where that is a `Several`.
+    """
     result = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("--log", type=Path, help="log file; the terminal shows progress all the same")
     result.add_argument("--settings", type=json.loads, default={}, help="sections of the configuration, as JSON")
+    for name, what in files.items():
+        number = "+" if isinstance(what, Several) else None
+        result.add_argument(f"--{name.replace('_', '-')}", type=Path, nargs=number, required=True, help=what)
     return result
 
 
@@ -34,13 +50,20 @@ def named_path(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def start(arguments: argparse.Namespace) -> None:
+def start(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Return the arguments that the program was called with; its log is open from then on."""
+    arguments = parser.parse_args()
+    open_log(arguments.log)
+    return arguments
+
+
+def open_log(path: Path | None) -> None:
     """Take the claim of the log, and send log records to it and to standard error, and uncaught errors to both."""
     open_standard_streams()
-    claims.take(arguments.log)
+    claims.take(path)
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if arguments.log is not None:
-        handlers.append(logging.FileHandler(arguments.log, encoding="utf-8"))
+    if path is not None:
+        handlers.append(logging.FileHandler(path, encoding="utf-8"))
     logging.basicConfig(
         level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
