@@ -23,7 +23,7 @@ import yaml
 from beatlens.beats.beat_table import match_beats
 from beatlens.corpora.wfdb.record import read_record
 from beatlens.signals.conditioning import SignalSettings, condition
-from beatlens.signals.r_peaks import RPeakSettings, detect
+from beatlens.signals.detection.r_peaks import RPeakSettings, detect
 
 ROOT = Path(__file__).resolve().parents[1]
 FS = 360.0

@@ -22,7 +22,7 @@ from beatlens.beats.beat_table import match_beats
 from beatlens.corpora.label_table import LabelTable, flutter_intervals
 from beatlens.corpora.wfdb.record import read_record
 from beatlens.signals.conditioning import SignalSettings, condition
-from beatlens.signals.r_peaks import DETECTORS, RPeakSettings, detect
+from beatlens.signals.detection.r_peaks import DETECTORS, RPeakSettings, detect
 
 ROOT = Path(__file__).resolve().parents[1]
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()

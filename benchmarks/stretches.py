@@ -20,9 +20,10 @@ from beatlens.beats.preprocess import PreprocessSettings
 from beatlens.corpora.label_table import flutter_intervals
 from beatlens.corpora.wfdb.record import read_record
 from beatlens.shards.stretches import DOUBTED_KINDS
-from beatlens.signals.conditioning import condition, fill_gaps
+from beatlens.signals.conditioning import condition
+from beatlens.signals.detection.r_peaks import detect
+from beatlens.signals.gaps import fill_gaps
 from beatlens.signals.quality import assess, lead_scale
-from beatlens.signals.r_peaks import detect
 from beatlens.signals.record_signals import RecordSignals
 from beatlens.signals.unreadable_stretches import find_stretches
 

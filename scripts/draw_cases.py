@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from beatlens.core.files import atomic_directory, read_table, write_table
 from beatlens.explain.result.archive import load_case
-from beatlens.figures.cases import FACT_COLUMNS, case_facts, case_figure
+from beatlens.figures.explained_cases import FACT_COLUMNS, case_facts, case_figure
 from beatlens.figures.paper.overlay import shared_limit
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.style import save_figure

@@ -17,7 +17,7 @@ from beatlens.corpora.beat_labels import label_beats
 from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.wfdb.record import read_record
 from beatlens.signals.conditioning import condition
-from beatlens.signals.r_peaks import detect
+from beatlens.signals.detection.r_peaks import detect
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))

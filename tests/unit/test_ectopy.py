@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from beatlens.prediction.ectopy import PATTERNS, ectopy, ectopy_columns
+from beatlens.prediction.ectopy_counts import PATTERNS, ectopy, ectopy_columns
 
 LETTER = {"N": "n", "RBBB": "n", "S": "S", "V": "V", "": "?"}
 

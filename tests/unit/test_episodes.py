@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from beatlens.core.remarks import REMARK_COLUMNS, REMARKS
-from beatlens.prediction.ectopy import ectopy
+from beatlens.prediction.ectopy_counts import ectopy
 from beatlens.prediction.episodes import EPISODE_COLUMNS, find_episodes, in_words, sequence_starts
 from beatlens.prediction.record_notes import note_columns, with_notes
 from beatlens.shards.stretches import STRETCH_COLUMNS

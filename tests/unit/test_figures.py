@@ -17,8 +17,8 @@ from beatlens.evaluate.predictions.classification import _cells
 from beatlens.evaluate.predictions.outcomes import Outcomes, outcomes
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.result.metadata import AttributionMeta
-from beatlens.figures.cases import FACT_COLUMNS, agreement, case_facts, case_figure
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
+from beatlens.figures.explained_cases import FACT_COLUMNS, agreement, case_facts, case_figure
 from beatlens.figures.paper.ecg import PAGE_MM, EcgFigure
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip

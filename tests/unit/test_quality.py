@@ -8,7 +8,8 @@ import yaml
 
 from beatlens.beats.settings import BeatSettings
 from beatlens.shards.shard import BeatGeometry
-from beatlens.signals.conditioning import SignalSettings, condition, fill_gaps
+from beatlens.signals.conditioning import SignalSettings, condition
+from beatlens.signals.gaps import fill_gaps
 from beatlens.signals.quality import MIN_SCALE_MV, Quality, QualitySettings, assess, lead_scale
 from beatlens.signals.record_signals import RecordSignals
 

@@ -16,7 +16,7 @@ import yaml
 from beatlens.config.load import merge
 from beatlens.evaluate.predictions.classification import evaluate_classification
 from beatlens.evaluate.settings import EvaluateSettings
-from beatlens.figures.cases import FACT_COLUMNS
+from beatlens.figures.explained_cases import FACT_COLUMNS
 from beatlens.figures.paper.style import new_figure, save_figure
 from beatlens.report.build import render_report
 from beatlens.report.inputs import ReportInputs, load_image
@@ -417,7 +417,7 @@ def test_programs_do_not_import_torch() -> None:
     programs = [str(ROOT / "scripts" / f"{name}.py") for name in names]
     code = (
         f"import runpy, sys\nfor path in {programs!r}: runpy.run_path(path, run_name='loaded')\n"
-        "import beatlens.figures.cases, beatlens.report.build\n"
+        "import beatlens.figures.explained_cases, beatlens.report.build\n"
         "print([m for m in ('torch', 'sklearn', 'neurokit2', 'wfdb', 'matplotlib.pyplot') if m in sys.modules])"
     )
     result = subprocess.run(

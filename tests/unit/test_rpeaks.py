@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from beatlens.signals import qrs_sequence
-from beatlens.signals.r_peaks import DETECTORS, RPeakSettings, clearest_lead, detect, refine
+from beatlens.signals.detection import qrs_sequence
+from beatlens.signals.detection.r_peaks import DETECTORS, RPeakSettings, clearest_lead, detect, refine
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -198,7 +198,7 @@ def test_the_sequence_is_the_best_of_all_subsets(seed: int) -> None:
 
 def test_detectors_are_imported_only_when_used() -> None:
     late = {"neurokit2", "sleepecg", "wfdb", "torch"}
-    code = f"import sys, beatlens.signals.r_peaks; print(sorted({late!r} & set(sys.modules)))"
+    code = f"import sys, beatlens.signals.detection.r_peaks; print(sorted({late!r} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True
     )

@@ -11,11 +11,11 @@ from beatlens.signals.conditioning import (
     MANY,
     SignalSettings,
     condition,
-    fill_gaps,
     filter_both_ways,
     resample,
     row_medians,
 )
+from beatlens.signals.gaps import fill_gaps
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
 SETTINGS = SignalSettings(**CONFIG["signal"])

@@ -20,9 +20,10 @@ from beatlens.core.record import Finding, Record
 from beatlens.corpora.beat_labels import NOISE, BeatLabels
 from beatlens.shards.shard import BeatGeometry
 from beatlens.shards.stretches import Stretch, in_stretches, told_in_words
-from beatlens.signals.conditioning import Conditioned, SignalSettings, condition, fill_gaps
+from beatlens.signals.conditioning import Conditioned, SignalSettings, condition
+from beatlens.signals.detection.r_peaks import RPeakSettings, detect
+from beatlens.signals.gaps import fill_gaps
 from beatlens.signals.quality import QualitySettings, assess, lead_scale
-from beatlens.signals.r_peaks import RPeakSettings, detect
 from beatlens.signals.record_signals import RecordSignals
 from beatlens.signals.unreadable_stretches import find_stretches
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.prediction.ectopy import RUN_BEATS
+from beatlens.prediction.ectopy_counts import RUN_BEATS
 from beatlens.shards.stretches import DOUBTED_KINDS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ if their errors were independent. They aren't, so it is too high for a long stri
 beats.
 
 One false beat among thousands is enough for a class in ``pred``. The burden and the patterns of ectopy
-(`beatlens.prediction.ectopy`) show how much there is.
+(`beatlens.prediction.ectopy_counts`) show how much there is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.corpora.beat_labels import NOISE
-from beatlens.prediction.ectopy import ectopy, ectopy_columns
+from beatlens.prediction.ectopy_counts import ectopy, ectopy_columns
 from beatlens.prediction.episodes import sequence_starts
 
 if TYPE_CHECKING:

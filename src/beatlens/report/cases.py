@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from beatlens.figures.cases import verdict
+from beatlens.figures.explained_cases import verdict
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import listing, percent, rank_agreement, score
 

@@ -89,7 +89,7 @@ class ReportInputs:
         Runs and pauses (`beatlens.prediction.episodes.EPISODE_COLUMNS`), and remarks on records
         (`beatlens.core.remarks.REMARK_COLUMNS`).
     facts
-        One row a case (`beatlens.figures.cases.FACT_COLUMNS`).
+        One row a case (`beatlens.figures.explained_cases.FACT_COLUMNS`).
     alerts, clusters
         New-pattern alerts, and all clusters with what they lack to be one.
     prototypes, suspects

@@ -1,1 +1,1 @@
-"""From millivolts to R peaks: filters, detection, quality, stretches without beats, added noise."""
+"""From millivolts to R peaks: gaps, filters, detection, quality, stretches without beats, added noise."""

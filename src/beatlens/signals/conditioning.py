@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.record import RecordFault
+from beatlens.signals.gaps import fill_gaps
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -124,35 +125,6 @@ def condition(signal: FloatArray, fs: float, settings: SignalSettings) -> Condit
     for lead, row in zip(conditioned, filled, strict=True):  # one by one: a day of a lead in float64 is large
         lead[:] = _zero_phase(resample(row[None], fs, settings.fs)[0], sections, settings)
     return Conditioned(conditioned, mask, tuple(notes))
-
-
-def fill_gaps(signal: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Interpolate missing samples linearly. The ends hold the nearest value; a lead without any value becomes zero.
-
-    Parameters
-    ----------
-    signal
-        (n_leads, n_samples) mV, not finite where there is no value.
-
-    Returns
-    -------
-    filled
-        (n_leads, n_samples) float32, finite; the same object where nothing was missing.
-    missing
-        (n_leads, n_samples) bool.
-    """
-    missing: BoolArray = np.isfinite(signal)
-    np.logical_not(missing, out=missing)
-    if not missing.any():
-        return signal, missing
-    filled = signal.copy()
-    time = np.arange(signal.shape[1])
-    for lead, hole in zip(filled, missing, strict=True):
-        if hole.all():
-            lead[:] = 0
-        elif hole.any():
-            lead[hole] = np.interp(time[hole], time[~hole], lead[~hole])
-    return filled, missing
 
 
 def resample(signal: FloatArray, fs: float, target_fs: float) -> FloatArray:

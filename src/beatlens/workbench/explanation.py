@@ -81,8 +81,8 @@ class Explanation:
         return self._drawn(limit)[0]
 
     def facts(self) -> dict[str, Any]:
-        """Return what stands beside the figure: `beatlens.figures.cases.FACT_COLUMNS` (leads, agreement ...)."""
-        from beatlens.figures.cases import case_facts
+        """Return what stands beside the figure (leads, agreement ...): `figures.explained_cases.FACT_COLUMNS`."""
+        from beatlens.figures.explained_cases import case_facts
 
         _, outside, limit = self._drawn(None)
         geometry = self.record.predictions.bundle.geometry
@@ -102,7 +102,7 @@ class Explanation:
 
     def _drawn(self, limit: float | None) -> tuple[Figure, float, float]:
         """Return the figure, the share of the explanation outside it, and the limit."""
-        from beatlens.figures.cases import case_figure
+        from beatlens.figures.explained_cases import case_figure
         from beatlens.figures.paper.overlay import shared_limit
         from beatlens.figures.paper.scale import PaperScale
 

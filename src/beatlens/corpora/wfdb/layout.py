@@ -151,7 +151,7 @@ def _resampled(values: FloatArray, n: int) -> FloatArray:
     """Return a lead at a higher rate, (n,); samples beside a missing one are missing."""
     from scipy.signal import resample_poly
 
-    from beatlens.signals.conditioning import fill_gaps
+    from beatlens.signals.gaps import fill_gaps
 
     missing = ~np.isfinite(values)
     filled = fill_gaps(values[None])[0][0] if missing.any() else values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.signals.qrs_detector import QRS_HZ, band_pass
+from beatlens.signals.detection.qrs_detector import QRS_HZ, band_pass
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]

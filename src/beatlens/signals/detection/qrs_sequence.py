@@ -1,7 +1,7 @@
 """The most plausible sequence of QRS candidates: a dynamic programme over scores and intervals (Viterbi 1967).
 
 It replaces the search-back of Pan and Tompkins (1985, doi:10.1109/TBME.1985.325532). The constants were chosen with
-those of `beatlens.signals.qrs_detector`, but for what has a source of its own.
+those of `beatlens.signals.detection.qrs_detector`, but for what has a source of its own.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.signals.conditioning import filter_both_ways
-from beatlens.signals.qrs_sequence import LEAST_SCORE, best_sequence
+from beatlens.signals.detection.qrs_sequence import LEAST_SCORE, best_sequence
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -74,7 +74,7 @@ DEFAULT_RR_S = 0.8
 
 
 def detect_beats(signal: FloatArray, fs: float, missing: BoolArray, reference: int) -> IntArray:
-    """Return the QRS complexes of a record, to about 20 ms; `beatlens.signals.r_peaks.refine` finds their R peaks.
+    """Return the QRS complexes of a record, to about 20 ms; `r_peaks.refine` finds their R peaks.
 
     Parameters
     ----------

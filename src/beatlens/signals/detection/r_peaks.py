@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.signals.fast_rhythm import SHARP, FastRun, fast_runs
-from beatlens.signals.qrs_detector import detect_beats
+from beatlens.signals.detection.fast_rhythm import SHARP, FastRun, fast_runs
+from beatlens.signals.detection.qrs_detector import detect_beats
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]

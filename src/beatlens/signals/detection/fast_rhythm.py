@@ -20,9 +20,15 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.signals.local_period import FRAME_S, crests_one_a_period, local_periods, parabolas, unexplained_frames
-from beatlens.signals.main_deflection import place_r_peaks, skewed_up
-from beatlens.signals.qrs_detector import QRS_HZ, band_pass, block_means
+from beatlens.signals.detection.local_period import (
+    FRAME_S,
+    crests_one_a_period,
+    local_periods,
+    parabolas,
+    unexplained_frames,
+)
+from beatlens.signals.detection.main_deflection import place_r_peaks, skewed_up
+from beatlens.signals.detection.qrs_detector import QRS_HZ, band_pass, block_means
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
