@@ -38,6 +38,13 @@ def test_links_lead_to_files_and_headings(page):
             assert anchor in {slug(heading) for heading in headings}, link
 
 
+def test_where_things_are():
+    rows = re.findall(r"^\| (?:a|an) .*", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE)
+    paths = {path for row in rows for path in re.findall(r"`(\w[\w/]*(?:\.py|/))`", row)}
+    assert len(paths) > 10
+    assert {path for path in paths if not (ROOT / "src" / "beatlens" / path).exists()} == set()
+
+
 def pages_of(navigation):
     for entry in navigation:
         value = next(iter(entry.values())) if isinstance(entry, dict) else entry
