@@ -28,7 +28,9 @@ def main() -> None:
 
     overlays = [read_yaml(path) or {} for path in arguments.config]
     config = load_config(reduce(merge, overlays, {}), ROOT, Path.cwd())
-    rows = update_sheet(config["corpora"], arguments.output, config["data_dir"], "results", config["synthetic"])
+    rows = update_sheet(
+        config["corpora"], arguments.output, config["data_dir"], "results", synthetic=config["synthetic"]
+    )
     for (corpus, reason), count in sorted(Counter((row.corpus, row.reason) for row in rows).items()):
         logger.info("%s: %d records%s", corpus, count, f" with {reason}" if reason else "")
 

@@ -32,7 +32,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_wfdb_record) ->
 
 def update(place: Path, *corpora: dict, write: bool = True, synthetic: dict | None = None) -> list[SheetRow]:
     sheet = place / "results" / "run" / "record_sheet.tsv"
-    return update_sheet(corpora or [OWN], sheet if write else None, place / "data", place / "results", synthetic, sheet)
+    return update_sheet(
+        corpora or [OWN],
+        sheet if write else None,
+        place / "data",
+        place / "results",
+        synthetic=synthetic,
+        previous=sheet,
+    )
 
 
 def by_record(rows: list[SheetRow]) -> dict[str, SheetRow]:

@@ -40,7 +40,9 @@ def record_rows():
         return read_sheet(path)
     output = path if OWN_PROCESS and executes() else None
     try:
-        rows = update_sheet(CONFIG["corpora"], output, CONFIG["data_dir"], "results", CONFIG["synthetic"], path)
+        rows = update_sheet(
+            CONFIG["corpora"], output, CONFIG["data_dir"], "results", synthetic=CONFIG["synthetic"], previous=path
+        )
         if workflow.is_main_process and executes() and not OWN and not holds(path, rows):
             program = f"{ROOT}/scripts/index_records.py"
             command = shlex.join([sys.executable, program, "--config", "CONFIGFILE", "--output", str(path)])

@@ -63,6 +63,7 @@ def update_sheet(
     output: Path | None,
     data_dir: str | Path,
     results_dir: str | Path,
+    *,
     synthetic: Mapping[str, Any] | None = None,
     previous: Path | None = None,
 ) -> list[SheetRow]:
@@ -93,11 +94,11 @@ def update_sheet(
     """
     if output is None:
         old = _read_previous(previous)
-        return _collect(corpora, old, data_dir, results_dir, synthetic, keep=False)
+        return _collect(corpora, old, data_dir=data_dir, results_dir=results_dir, synthetic=synthetic, keep=False)
     output.parent.mkdir(parents=True, exist_ok=True)
     with _locked(output.with_name(output.name + ".lock")):
         old = _read_previous(previous or output)
-        rows = _collect(corpora, old, data_dir, results_dir, synthetic, keep=True)
+        rows = _collect(corpora, old, data_dir=data_dir, results_dir=results_dir, synthetic=synthetic, keep=True)
         claims.remove_leftovers(output)
         if rows != old or not output.exists():
             temporary = claims.temporary_of(output)
@@ -140,6 +141,7 @@ def _read_previous(path: Path | None) -> list[SheetRow]:
 def _collect(
     corpora: Sequence[Mapping[str, Any]],
     old: Sequence[SheetRow],
+    *,
     data_dir: str | Path,
     results_dir: str | Path,
     synthetic: Mapping[str, Any] | None,

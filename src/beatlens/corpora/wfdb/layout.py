@@ -125,7 +125,7 @@ def read_leads(folder: Path, layout: Layout, used: Sequence[int]) -> tuple[Float
             target if one.samples_per_frame == highest else np.empty(count * one.samples_per_frame, dtype=np.float32)
             for target, one in zip(targets, signals, strict=True)
         ]
-        read_samples(folder, segment.path, segment.header, list(place.values()), count, out)
+        read_samples(folder, segment.path, segment.header, wanted=list(place.values()), frames=count, out=out)
         for target, values in zip(targets, out, strict=True):
             if len(values) < len(target):
                 target[:] = _resampled(values, len(target))

@@ -69,7 +69,7 @@ def read_record(
         header = read_header(folder, path)
         limit = SLOWEST_S + min(header.n_samples or MAX_SAMPLES, MAX_SAMPLES) / SLOWEST_FRAMES
         with time_limit(limit):
-            return _read_record(folder, path, corpus, header, patients or {}, annotator)
+            return _read_record(folder, path, header, corpus=corpus, patients=patients or {}, annotator=annotator)
     except RecordFault:
         raise
     except TimeoutError as error:
@@ -79,7 +79,7 @@ def read_record(
 
 
 def _read_record(
-    folder: Path, path: str, corpus: str, header: Header, patients: Mapping[str, str], annotator: str | None
+    folder: Path, path: str, header: Header, *, corpus: str, patients: Mapping[str, str], annotator: str | None
 ) -> Record:
     if header.fs is None:
         raise RecordFault("unknown_fs", f"{path}.hea: no sampling rate above 0 in the record line")
@@ -101,15 +101,18 @@ def _read_record(
     found += [Finding("resampled_leads", f"{', '.join(slower)} to {fs:g} Hz")] if slower else []
     notes = layout.segments[0].header.notes | header.notes
     name = record_name(path)
-    n_samples = signal.shape[1]
+    signal = _checked(signal, f"{folder / path}")
+    annotations = None
+    if annotator is not None:
+        annotations = _read_annotations(folder, path, annotator, n_samples=signal.shape[1], fs=fs, per_frame=highest)
     return Record(
         corpus=corpus,
         name=name,
         patient=patients.get(name) or notes.get("patient") or name,
-        signal=_checked(signal, f"{folder / path}"),
+        signal=signal,
         fs=fs,
         leads=leads,
-        annotations=None if annotator is None else _read_annotations(folder, path, annotator, n_samples, fs, highest),
+        annotations=annotations,
         dx=header.dx,
         truth=_read_truth(folder, path, fs),
         remarks=tuple(found),
@@ -140,7 +143,7 @@ def _lead_names(signals: Sequence[SignalLine]) -> tuple[str, ...]:
 
 
 def _read_annotations(
-    folder: Path, path: str, annotator: str, n_samples: int, fs: float, per_frame: int
+    folder: Path, path: str, annotator: str, *, n_samples: int, fs: float, per_frame: int
 ) -> Annotations | None:
     """Read annotations, whose times are frames, or in the resolution that their file gives."""
     name = find_file(folder, f"{path}.{annotator}", "annotations")

@@ -92,7 +92,7 @@ def count_frames(folder: Path, path: str, header: Header) -> int:
 
 
 def read_samples(
-    folder: Path, path: str, header: Header, wanted: Sequence[int], frames: int, out: Sequence[FloatArray]
+    folder: Path, path: str, header: Header, *, wanted: Sequence[int], frames: int, out: Sequence[FloatArray]
 ) -> None:
     """Read some signals of a record whose files `count_frames` has checked.
 
