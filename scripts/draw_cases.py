@@ -36,15 +36,17 @@ def main() -> None:
     facts = []
     with atomic_directory(arguments.output) as directory:
         for case in programs.progress(cases, len(cases), "cases drawn"):
-            key, own = (case["corpus"], case["record"]), fused[case["case"]]
+            key, attribution = (case["corpus"], case["record"]), fused[case["case"]]
             shard = next(shard for shard in shards if key in shard)
-            figure, outside = case_figure(case, beats[key], shard, fused=own, limit=limit, scale=scale)
+            figure, outside = case_figure(case, beats[key], shard, fused=attribution, limit=limit, scale=scale)
             for ending in ("svg", "png"):
                 save_figure(figure.figure, directory / f"{case['case']}.{ending}")
             methods = {name: load_case(path, case["case"]) for name, path in arguments.methods}
-            geometry = BeatGeometry.from_seconds(own.fs, section["before_s"], section["after_s"])
+            geometry = BeatGeometry.from_seconds(attribution.fs, section["before_s"], section["after_s"])
             facts.append(
-                case_facts(case, beats[key], own, methods=methods, geometry=geometry, outside=outside, limit=limit)
+                case_facts(
+                    case, beats[key], attribution, methods=methods, geometry=geometry, outside=outside, limit=limit
+                )
             )
         write_table(directory / "facts.csv", pd.DataFrame(facts, columns=list(FACT_COLUMNS)))
 

@@ -65,11 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     def command(
         name: str, do: Callable[[argparse.Namespace], None], text: str, example: str
     ) -> argparse.ArgumentParser:
-        own = commands.add_parser(
+        subparser = commands.add_parser(
             name, help=text, description=text, epilog=f"example:\n  {example}", formatter_class=raw
         )
-        own.set_defaults(do=do)
-        return own
+        subparser.set_defaults(do=do)
+        return subparser
 
     predict = command("predict", _predict, "Classify the beats of records.", "beatlens predict my/records -o beats.csv")
     explain = command("explain", _explain, "Explain beats of a record, and draw them.",
@@ -82,9 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     about.add_argument("bundle", nargs="?", help="folder of a bundle; by default the one that comes along")
     predict.add_argument("path", metavar="FILE_OR_FOLDER", help="record, table of strips, or folder of these")
     predict.add_argument("-o", "--output", type=_table, help="table to write; standard output by default")
-    for own in (explain, plot):
-        own.add_argument("path", metavar="FILE", help="record, or table of strips (with --strip)")
-        own.add_argument("--strip", help="id of the strip, of a table")
+    for subparser in (explain, plot):
+        subparser.add_argument("path", metavar="FILE", help="record, or table of strips (with --strip)")
+        subparser.add_argument("--strip", help="id of the strip, of a table")
     which = explain.add_mutually_exclusive_group()
     which.add_argument("--beat", help="the beat, by its beat_id")
     which.add_argument("--at", type=float, metavar="SECONDS", help="the beat that is nearest to this time")
@@ -96,12 +96,14 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="start of the stretch")
     plot.add_argument("--end", type=float, metavar="SECONDS", help="its end; 10 s later by default")
     plot.add_argument("-o", "--output", type=_figure, required=True, help="figure to write")
-    for own in (predict, explain, plot):
-        own.add_argument("--bundle", help="folder of a bundle; by default the one that comes along")
-        own.add_argument("--allow-made-bundle", action="store_true", help="use one that has seen made records alone")
-        own.add_argument("--fs", type=float, help="rate of strips in Hz")
-        own.add_argument("--duration-s", type=float, help="or length of every strip in seconds")
-        own.add_argument("--lead", default="II", help="lead of strips (default: %(default)s)")
+    for subparser in (predict, explain, plot):
+        subparser.add_argument("--bundle", help="folder of a bundle; by default the one that comes along")
+        subparser.add_argument(
+            "--allow-made-bundle", action="store_true", help="use one that has seen made records alone"
+        )
+        subparser.add_argument("--fs", type=float, help="rate of strips in Hz")
+        subparser.add_argument("--duration-s", type=float, help="or length of every strip in seconds")
+        subparser.add_argument("--lead", default="II", help="lead of strips (default: %(default)s)")
     return parser
 
 

@@ -18,11 +18,11 @@ from beatlens.run.fingerprint import fingerprint
 from beatlens.run.job_log import shorten
 from beatlens.config.strict_yaml import read_yaml
 
-OWN = workflow.modifier.is_main_snakefile()  # not imported by another workflow as a module
+MAIN_SNAKEFILE = workflow.modifier.is_main_snakefile()  # not imported by another workflow as a module
 try:
-    for file in workflow.config_settings.configfiles if OWN else []:
+    for file in workflow.config_settings.configfiles if MAIN_SNAKEFILE else []:
         read_yaml(file)  # Snakemake has read it already, and takes the last of two keys
-    GIVEN = merge(config, typed_entries(workflow.config_settings.config_args or [])) if OWN else config
+    GIVEN = merge(config, typed_entries(workflow.config_settings.config_args or [])) if MAIN_SNAKEFILE else config
     CONFIG = load_config(GIVEN, ROOT, Path.cwd())
 except ValueError as error:
     raise WorkflowError(str(error)) from None
@@ -55,7 +55,7 @@ for place, expanded in ((str(ROOT), "{}"), (BUNDLE, "{}<>")):
 BUNDLE_FILES = [f"{BUNDLE}/{name}" for name in ("bundle.json", "weights.npz", "prototypes.npz")]
 
 
-if OWN and not workflow.output_settings.verbose:  # --verbose says all
+if MAIN_SNAKEFILE and not workflow.output_settings.verbose:  # --verbose says all
     logger.addFilter(shorten)
 
 # Snakemake leaves params functions that take `input` out of what reruns a job: the right place for paths of this

@@ -21,7 +21,7 @@ MADE_CORPORA = [
 ]
 
 # A run that uses this workflow as a module, or a job of a cluster, must never write the record sheet.
-OWN_PROCESS = workflow.is_main_process and OWN
+MAIN_PROCESS = workflow.is_main_process and MAIN_SNAKEFILE
 
 
 def executes():
@@ -38,12 +38,12 @@ def record_rows():
     path = Path(RESULTS, "record_sheet.tsv")
     if not workflow.is_main_process and path.exists():
         return read_sheet(path)
-    output = path if OWN_PROCESS and executes() else None
+    output = path if MAIN_PROCESS and executes() else None
     try:
         rows = update_sheet(
             CONFIG["corpora"], output, CONFIG["data_dir"], "results", synthetic=CONFIG["synthetic"], previous=path
         )
-        if workflow.is_main_process and executes() and not OWN and not holds(path, rows):
+        if workflow.is_main_process and executes() and not MAIN_SNAKEFILE and not holds(path, rows):
             program = f"{ROOT}/scripts/index_records.py"
             command = shlex.join([sys.executable, program, "--config", "CONFIGFILE", "--output", str(path)])
             raise WorkflowError(

@@ -198,7 +198,9 @@ def find_patterns(beats: Candidates, settings: AlertSettings, seed: int) -> tupl
     if any(not pattern.failed for _, pattern in patterns):
         again = [_cluster(space[rows], max(4, round(settings.min_beats * UNIQUE_SHARE))) for rows in samples]
         patterns = [(every, _with_stability(pattern, every, samples, again, settings)) for every, pattern in patterns]
-    found = sorted((pattern for _, pattern in patterns), key=lambda p: (-len(p.members), int(p.members[0])))
+    found = sorted(
+        (pattern for _, pattern in patterns), key=lambda pattern: (-len(pattern.members), int(pattern.members[0]))
+    )
     return found, np.pad(space[:, :2], ((0, 0), (0, 2 - min(2, space.shape[1]))))
 
 

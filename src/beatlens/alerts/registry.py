@@ -88,25 +88,25 @@ def remember(
     with (path.parent / f".{path.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         patterns = _read(path) if path.exists() else []
-        earlier = {p["runs"][run]["beat_id"]: p["id"] for p in patterns if run in p["runs"]}
+        earlier = {pattern["runs"][run]["beat_id"]: pattern["id"] for pattern in patterns if run in pattern["runs"]}
         for pattern in patterns:
             pattern["runs"].pop(run, None)
         # A pattern that only this run had found is known no more, unless it finds the same again.
-        again = {own.beat_id for own in found} & set(earlier)
-        kept = [p for p in patterns if p["runs"] or p["id"] in {earlier[beat] for beat in again}]
+        again = {earlier[new.beat_id] for new in found if new.beat_id in earlier}
+        kept = [pattern for pattern in patterns if pattern["runs"] or pattern["id"] in again]
         known = _assign(found, kept, earlier)
         answers = []
-        for place, own in enumerate(found):
+        for place, new in enumerate(found):
             if place not in known:
-                median = {lead: [round(float(value), 4) for value in wave] for lead, wave in own.median.items()}
-                name = _identifier(run, own.beat_id, {p["id"] for p in kept})
+                median = {lead: [round(float(value), 4) for value in wave] for lead, wave in new.median.items()}
+                name = _identifier(run, new.beat_id, {pattern["id"] for pattern in kept})
                 known[place] = {"id": name, "median": median, "runs": {}}
                 kept.append(known[place])
             pattern = known[place]
             answers.append(KnownPattern(pattern["id"], tuple(sorted(pattern["runs"]))))
-            size = {"beat_id": own.beat_id, "n_beats": own.n_beats, "n_patients": own.n_patients}
+            size = {"beat_id": new.beat_id, "n_beats": new.n_beats, "n_patients": new.n_patients}
             pattern["runs"][run] = size
-        kept = sorted((p for p in kept if p["runs"]), key=lambda pattern: str(pattern["id"]))
+        kept = sorted((pattern for pattern in kept if pattern["runs"]), key=lambda pattern: str(pattern["id"]))
         write_json(path, {"schema_version": SCHEMA_VERSION, "patterns": kept})
     return answers
 
@@ -152,11 +152,11 @@ def _assign(
     What the run itself found `earlier` (beat -> id) is met again before anything else: repeating changes nothing.
     """
     pairs = []
-    for place, own in enumerate(found):
+    for place, new in enumerate(found):
         for pattern in patterns:
-            alike = likeness(own.median, pattern["median"])
+            alike = likeness(new.median, pattern["median"])
             if alike >= MIN_LIKENESS:
-                same = earlier.get(own.beat_id) == pattern["id"]
+                same = earlier.get(new.beat_id) == pattern["id"]
                 pairs.append((not same, -alike, place, str(pattern["id"]), pattern))
     result: dict[int, dict[str, Any]] = {}
     taken: set[str] = set()

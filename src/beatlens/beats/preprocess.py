@@ -171,11 +171,11 @@ def preprocess_record(
         beats["label_source"] = "record"
         beats["label" if weak != NOISE else "annotated_noise"] = weak if weak != NOISE else True
     of_annotation = assess(signals, annotated["r_index"].to_numpy(), scale, geometry, settings.quality)
-    for table, own in ((beats, quality), (annotated, of_annotation)):
+    for table, table_quality in ((beats, quality), (annotated, of_annotation)):
         cut = cut_by_edge(table["r_index"].to_numpy(), conditioned.missing, fs)
-        reasons = np.array(own.reasons(), dtype=object)
+        reasons = np.array(table_quality.reasons(), dtype=object)
         table["reason"] = with_reasons(reasons, cut, in_stretches(table["r_time_s"].to_numpy(), found))
-        for name, column in own.columns().items():
+        for name, column in table_quality.columns().items():
             table[name] = column
     row = {
         "corpus": record.corpus,

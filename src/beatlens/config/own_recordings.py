@@ -73,10 +73,12 @@ def write_overlay(value: Mapping[str, Any], results: Path) -> Path:
     """
     from beatlens.core.files import write_text
 
-    own = results / str(value["run"])
-    path = own / "predict.yaml"
-    if own.exists() and _folder_of(path) != value["corpora"][0]["folder"]:
-        raise ValueError(f"{own} is there already and belongs to another run; name this one: make predict NAME=...")
+    run_folder = results / str(value["run"])
+    path = run_folder / "predict.yaml"
+    if run_folder.exists() and _folder_of(path) != value["corpora"][0]["folder"]:
+        raise ValueError(
+            f"{run_folder} is there already and belongs to another run; name this one: make predict NAME=..."
+        )
     write_text(path, yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True))
     return path
 

@@ -91,10 +91,10 @@ def remove_leftovers(path: Path) -> None:
 
     For a job with a claim, since who else still writes there has lost his, or for who holds a lock on `path`.
     """
-    head, tail, own = f".{path.stem}.", f".tmp{path.suffix}", temporary_of(path).name
+    head, tail, in_use = f".{path.stem}.", f".tmp{path.suffix}", temporary_of(path).name
     for entry in path.parent.iterdir():
         middle = entry.name.removeprefix(head).removesuffix(tail)
-        if entry.name == own or "." in middle or entry.name != f"{head}{middle}{tail}":
+        if entry.name == in_use or "." in middle or entry.name != f"{head}{middle}{tail}":
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)

@@ -42,11 +42,11 @@ def corpus_folder(corpus: Mapping[str, Any], data_dir: str | Path, results_dir: 
     That is its ``folder``, or ``<data_dir>/<name>`` where it exists, else ``<results_dir>/corpora/<name>``, where made
     and downloaded records go: a data folder belongs to its user and may be read-only, so nothing is ever written there.
     """
-    own = _own_folder(corpus, data_dir)
-    return own if own.is_dir() else Path(results_dir) / "corpora" / corpus["name"]
+    users_folder = _users_folder(corpus, data_dir)
+    return users_folder if users_folder.is_dir() else Path(results_dir) / "corpora" / corpus["name"]
 
 
-def _own_folder(corpus: Mapping[str, Any], data_dir: str | Path) -> Path:
+def _users_folder(corpus: Mapping[str, Any], data_dir: str | Path) -> Path:
     """Return where a corpus of the user's lies, if there is one."""
     name = check_name(corpus["name"], "corpus")
     return Path(corpus["folder"]) if corpus.get("folder") else data_root(data_dir) / name
@@ -55,7 +55,7 @@ def _own_folder(corpus: Mapping[str, Any], data_dir: str | Path) -> Path:
 def downloaded(corpora: Sequence[Mapping[str, Any]], data_dir: str | Path) -> dict[str, Remote]:
     """Return where the corpora come from that are downloaded, by name: those with no folder of the user's."""
     wanted = [corpus for corpus in corpora if corpus.get("remote") and corpus["format"] != "synthetic"]
-    return {corpus["name"]: remote_of(corpus) for corpus in wanted if not _own_folder(corpus, data_dir).is_dir()}
+    return {corpus["name"]: remote_of(corpus) for corpus in wanted if not _users_folder(corpus, data_dir).is_dir()}
 
 
 def update_sheet(
@@ -156,13 +156,13 @@ def _collect(
             raise ValueError(f"corpora {corpus['name']}: format {corpus['format']!r}; expected one of {FORMATS}")
         entry = CorpusEntry(corpus["name"], corpus["role"], corpus["format"], corpus.get("annotator") or "atr")
         folder = corpus_folder(corpus, data_dir, results_dir)
-        own = folder == _own_folder(corpus, data_dir)
+        is_users = folder == _users_folder(corpus, data_dir)
         previous = {row.path: row for row in old if row.corpus == entry.name}
-        if entry.format == "synthetic" and not own:
+        if entry.format == "synthetic" and not is_users:
             found = _made_rows(folder, entry, previous, synthetic)
-        elif entry.format == "strips" and own:
+        elif entry.format == "strips" and is_users:
             found = scan_strips(folder, entry, previous)
-        elif own:
+        elif is_users:
             found = check_any_record(scan_folder(folder, entry, previous), folder, entry.name)
         elif corpus.get("remote"):
             found = remote_rows(folder, entry, corpus, keep=keep)

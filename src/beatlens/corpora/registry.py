@@ -35,8 +35,8 @@ def annotator_of(row: SheetRow, folder: Path) -> str | None:
     others = {f"{row.path}.hea", f"{row.path}{TRUTH}", *(beside(row.path, name) for name in header.signal_files)}
     start, known = folded(f"{row.path}."), {folded(name) for name in others}
     endings = [name[len(row.path) + 1 :] for name in row.file_names if folded(name).startswith(start)]
-    own = [ending for ending in endings if folded(f"{row.path}.{ending}") not in known]
-    return own[0] if own else None
+    unnamed = [ending for ending in endings if folded(f"{row.path}.{ending}") not in known]
+    return unnamed[0] if unnamed else None
 
 
 def read_record(

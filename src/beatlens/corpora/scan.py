@@ -11,7 +11,7 @@ import hashlib
 import logging
 import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +66,9 @@ def scan_folder(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
         path: row for path in paths if (row := previous.get(path)) is not None and _unchanged(folder, corpus, path, row)
     }
     parts = {path: {name[:-4] for name in _headers(row)} - {path} for path, row in known.items()}
-    for path in paths - set(known) - {part for own in parts.values() for part in own}:
+    for path in paths - set(known) - {part for members in parts.values() for part in members}:
         parts[path] = _segments(folder, paths, path)
-    segments = {part for own in parts.values() for part in own if not parts.get(part)}
+    segments = {part for members in parts.values() for part in members if not parts.get(part)}
     rows = []
     for path in sorted(paths - segments):
         row = known.get(path)
@@ -173,11 +173,11 @@ def _scan_record(folder: Folder, corpus: CorpusEntry, path: str) -> SheetRow:
     stats = []
     try:
         stats = [folder.entries[name].stat() for name in files]
-        if sum(one.st_size for one in stats) > MAX_RECORD_BYTES:
+        if sum(stat.st_size for stat in stats) > MAX_RECORD_BYTES:
             reason = reason or "too_large"
-        for name, one in zip(files, stats, strict=True):
+        for name, stat in zip(files, stats, strict=True):
             large = reason == "too_large"
-            digests[name] = str(one.st_size) if large else _digest(resolve_inside(folder.root, name, "file"))
+            digests[name] = str(stat.st_size) if large else _digest(resolve_inside(folder.root, name, "file"))
     except (OSError, RecordFault) as error:
         logger.warning("%s/%s: %s", corpus.name, path, error)
         reason = reason or (error.reason if isinstance(error, RecordFault) else "unreadable")
@@ -186,7 +186,13 @@ def _scan_record(folder: Folder, corpus: CorpusEntry, path: str) -> SheetRow:
     row = _row(corpus, path, files, content_digest(digests, path) if digests else "", reason)
     if reason:
         return row
-    return row._replace(bytes=sum(s.st_size for s in stats), mtime_ns=";".join(str(s.st_mtime_ns) for s in stats))
+    size, times = _size_and_times(stats)
+    return row._replace(bytes=size, mtime_ns=times)
+
+
+def _size_and_times(stats: Sequence[os.stat_result]) -> tuple[int, str]:
+    """Return what the record sheet keeps to tell whether files changed: bytes of all, and the time of each."""
+    return sum(file.st_size for file in stats), ";".join(str(file.st_mtime_ns) for file in stats)
 
 
 def _row(corpus: CorpusEntry, path: str, files: list[str], sha256: str, reason: str) -> SheetRow:
@@ -218,7 +224,7 @@ def _unchanged(folder: Folder, corpus: CorpusEntry, path: str, old: SheetRow) ->
         stats = [folder.entries[name].stat() for name in names]
     except (KeyError, OSError, RecordFault):
         return False
-    if old.bytes != sum(s.st_size for s in stats) or old.mtime_ns != ";".join(str(s.st_mtime_ns) for s in stats):
+    if (old.bytes, old.mtime_ns) != _size_and_times(stats):
         return False
     sums = {name: folder.sums[name] for name in names if name in folder.sums}
     return not sums or content_digest(sums, path) == old.sha256

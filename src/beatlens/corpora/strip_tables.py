@@ -181,7 +181,7 @@ def _holds(name: str) -> str:
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\sA-Za-z_-]+", name)}
     if not words <= FILLERS.union(*WORDS.values()):
         return ""
-    kind = next((kind for kind, own in WORDS.items() if words & own), "")
+    kind = next((kind for kind, known_words in WORDS.items() if words & known_words), "")
     return "id" if kind == "strip" else kind
 
 

@@ -110,7 +110,9 @@ def portraits(shards: Sequence[Shard], records: pd.DataFrame, geometry: BeatGeom
     patient_of = dict(zip(zip(known["corpus"], known["record"], strict=True), known["patient"], strict=True))
     tables = [shard.records for shard in shards]
     there = [list(zip(table["corpus"], table["record"], table["leads"], strict=True)) for table in tables]
-    leads = sorted({lead for rows in there for *key, own in rows if tuple(key) in split_of for lead in own.split(";")})
+    leads = sorted(
+        {lead for rows in there for *key, names in rows if tuple(key) in split_of for lead in names.split(";")}
+    )
     keys: list[tuple[str, str]] = []
     waves, present, owner = [], [], []
     for shard in shards:

@@ -115,8 +115,8 @@ def find_episodes(beats: pd.DataFrame, stretches: pd.DataFrame, ectopic: Sequenc
     blind = stretches[stretches["kind"].isin([*DOUBTED_KINDS, "no_signal"]) | (stretches["constant_s"] > 0)]
     pause = np.flatnonzero(_after(beats, PAUSE_S) & ~_first(beats) & ~_over_stretch(beats, blind))
     accepted = ~review[pause] & ~review[pause - 1]
-    for kind, own in (("pause", pause[accepted]), ("possible_pause", pause[~accepted])):
-        parts.append(_rows(beats, kind, pred[own - 1], own - 1, own))
+    for kind, ends in (("pause", pause[accepted]), ("possible_pause", pause[~accepted])):
+        parts.append(_rows(beats, kind, pred[ends - 1], ends - 1, ends))
     found = pd.concat(parts, ignore_index=True)
     return found.sort_values(["corpus", "record", "start_s", "kind"], kind="stable", ignore_index=True)
 

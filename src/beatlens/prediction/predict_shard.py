@@ -59,8 +59,8 @@ def predict_shard(
     for peaks, path in (("detected", files.beats), ("annotated", files.annotated)):
         with TableWriter(path) as writer:
             for beats in shard.beat_groups(peaks):
-                own = beside if peaks == "detected" else None
-                writer.add(predict_beats(shard, beats, splits, bundle, network, device=device, beside=own))
+                gathered = beside if peaks == "detected" else None
+                writer.add(predict_beats(shard, beats, splits, bundle, network, device=device, beside=gathered))
     with TableWriter(files.look_alikes) as writer:
         for part in beside.references:
             writer.add(part)

@@ -56,8 +56,8 @@ def with_notes(
     length = (stretches["end_s"] - stretches["start_s"]).rename("length")
     long = stretches[[*KEY, "kind", "n_beats"]].assign(length=length)
     words = {
-        key: told_in_words(own["kind"].tolist(), own["length"].tolist(), int(own["n_beats"].sum()))
-        for key, own in long.groupby(KEY)
+        key: told_in_words(of_record["kind"].tolist(), of_record["length"].tolist(), int(of_record["n_beats"].sum()))
+        for key, of_record in long.groupby(KEY)
     }
     columns = {"stretches": [words.get(key, "") for key in index]}
     for kind in KINDS:

@@ -143,11 +143,11 @@ def aggregate(
 
     def cells(table: pd.DataFrame) -> IntArray:
         """Row of the grid that each beat lies in."""
-        own = np.array([place[key] for key in zip(table["corpus"], table["record"], strict=True)], dtype=np.int64)
+        row = np.array([place[key] for key in zip(table["corpus"], table["record"], strict=True)], dtype=np.int64)
         if length_s is None or not len(table):
-            return first[own] if len(own) else own
+            return first[row] if len(row) else row
         strip = np.floor(table["r_time_s"].to_numpy(dtype=float) / length_s).astype(np.int64)
-        place_in_grid: IntArray = first[own] + np.clip(strip, 0, counts[own] - 1)
+        place_in_grid: IntArray = first[row] + np.clip(strip, 0, counts[row] - 1)
         return place_in_grid
 
     beats = beats.sort_values(["corpus", "record", "r_time_s"], kind="stable")
@@ -171,9 +171,9 @@ def aggregate(
     result["label_source"] = np.where(weak != "", "record", np.where(of_beats != "", "beat", ""))
     result["pred"] = _joined(cell[~review], pred[~review], n)
     result["reason"] = _joined(cell[review], beats["reason"].to_numpy()[review], n)
-    own = [name for name in classes if name in ectopic]
+    ectopic_classes = [name for name in classes if name in ectopic]
     sequence = np.cumsum(sequence_starts(beats, stretches, gap_s), dtype=np.int64)
-    counted = ectopy(pred, review, stretch=sequence, cell=cell, n_cells=n, ectopic=own)
+    counted = ectopy(pred, review, stretch=sequence, cell=cell, n_cells=n, ectopic=ectopic_classes)
     return result.assign(**counted)[stretch_columns(classes, ectopic)]
 
 

@@ -92,18 +92,20 @@ def seed_bank(shards: Sequence[Shard], seeds: pd.DataFrame, spec: InputSpec) -> 
     place = {beat: k for k, beat in enumerate(wanted)}
     records = {tuple(beat.split("/")[:2]) for beat in wanted}
     found: dict[str, str] = {}
-    for shard, table in split_beats(shards, {(c[0], c[1]) for c in records if len(c) == 2}):
+    for shard, table in split_beats(shards, {(key[0], key[1]) for key in records if len(key) == 2}):
         inputs = prepare_record(shard, table, spec)
         columns = [spec.leads.index(lead) for lead in inputs.record.leads]
         annotated = table["corpus"] + "/" + table["record"] + "/" + table["matched_r_sample"].astype(str)
-        for row, (beat, own) in enumerate(zip(annotated.where(table["matched"]), table["beat_id"], strict=True)):
+        for row, (matched, detected) in enumerate(
+            zip(annotated.where(table["matched"]), table["beat_id"], strict=True)
+        ):
             # Where one id is that of a detected beat and of an annotated beat that another detection matches, the first
             # counts.
-            for name in {own, beat} & set(place):
-                if name == own or name not in found:
+            for name in {detected, matched} & set(place):
+                if name == detected or name not in found:
                     waves[place[name]], present[place[name]] = 0.0, False
                     waves[place[name], columns], present[place[name], columns] = inputs.waves[row], True
-                    patients[place[name]], found[name] = inputs.record.patient, own
+                    patients[place[name]], found[name] = inputs.record.patient, detected
     lost = sorted(set(wanted) - set(found))
     if lost:
         raise ValueError(
@@ -151,12 +153,12 @@ def similar_beats(
         rows = table[columns]
         for k, seed in enumerate(bank.beat_ids):
             scores = np.where(ids == seed, -np.inf, similarity[:, k])
-            own = np.argsort(-scores, kind="stable")[:top]
-            kept = [(-float(scores[i]), ids[i], rows.iloc[i].to_dict()) for i in own if np.isfinite(scores[i])]
+            most_similar = np.argsort(-scores, kind="stable")[:top]
+            kept = [(-float(scores[i]), ids[i], rows.iloc[i].to_dict()) for i in most_similar if np.isfinite(scores[i])]
             best[k] = sorted(best[k] + kept, key=lambda entry: entry[:2])[:top]
     found = [
         {"seed": str(seed), "seed_label": str(label), "rank": rank, "similarity": -negative, **row}
-        for seed, label, own in zip(bank.beat_ids, bank.labels, best, strict=True)
-        for rank, (negative, _, row) in enumerate(own, start=1)
+        for seed, label, of_seed in zip(bank.beat_ids, bank.labels, best, strict=True)
+        for rank, (negative, _, row) in enumerate(of_seed, start=1)
     ]
     return pd.DataFrame(found, columns=list(FOUND_COLUMNS))

@@ -34,7 +34,7 @@ def case_sections(inputs: ReportInputs) -> list[dict[str, Any]]:
 
 
 def _case(row: dict[str, Any], inputs: ReportInputs) -> dict[str, Any]:
-    reasons = [REVIEW_WORDS.get(r, r.replace("_", " ")) for r in str(row["reason"]).split(";") if r]
+    reasons = [REVIEW_WORDS.get(reason, reason.replace("_", " ")) for reason in str(row["reason"]).split(";") if reason]
     leads = [lead.rsplit(":", 1) for lead in str(row["top_leads"]).split(";") if lead]
     return {
         "id": row["case"],

@@ -21,7 +21,7 @@ def origin_section(inputs: ReportInputs) -> dict[str, Any] | None:
     origin = Origin.from_json(inputs.bundle["origin"])
     taught = [corpus for corpus in origin.corpora if not corpus.noise]
     real = real_corpora(yaml.safe_load(inputs.config)["corpora"])
-    records, patients = sum(c.records for c in taught), sum(c.patients for c in taught)
+    records, patients = sum(corpus.records for corpus in taught), sum(corpus.patients for corpus in taught)
     return {
         "warning": (
             f"The model has seen made records alone. What it says of the recordings of {listing(real)} means nothing."
@@ -36,8 +36,16 @@ def origin_section(inputs: ReportInputs) -> dict[str, Any] | None:
         "rates": listing(f"{rate} Hz ({n})" for rate, n in origin.rates_hz),
         "f1": [f"{score.name} {in_words(score)}" for score in _metric(origin, "f1")],
         "scores": [
-            {"name": f1.name, "f1": in_words(f1), "precision": in_words(p), "recall": in_words(r), "beats": count(f1.n)}
-            for f1, p, r in zip(*(_metric(origin, name) for name in ("f1", "precision", "recall")), strict=True)
+            {
+                "name": f1.name,
+                "f1": in_words(f1),
+                "precision": in_words(precision),
+                "recall": in_words(recall),
+                "beats": count(f1.n),
+            }
+            for f1, precision, recall in zip(
+                *(_metric(origin, name) for name in ("f1", "precision", "recall")), strict=True
+            )
         ],
     }
 

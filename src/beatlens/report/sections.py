@@ -55,7 +55,9 @@ def corpus_section(inputs: ReportInputs) -> dict[str, Any]:
         "n_unused": len(unused),
         "classes": classes,
         "splits": splits,
-        "reasons": [{"reason": r, "meaning": REASONS.get(r, ""), "n": count(n)} for r, n in tally.items()],
+        "reasons": [
+            {"reason": reason, "meaning": REASONS.get(reason, ""), "n": count(n)} for reason, n in tally.items()
+        ],
         "unused": unused.head(MAX_ROWS)[["corpus", "record", "reason", "detail"]].to_dict("records"),
         "n_hidden": max(0, len(unused) - MAX_ROWS),
         "dealt": sum(row["split"] in DEALT for row in splits) > 1,
@@ -159,7 +161,9 @@ def explanation_section(inputs: ReportInputs) -> dict[str, Any] | None:
     judged = [row for row in rows if row["judged"] and row["headline"]]  # the others stand in the table alone
     shown = [row for row in judged if row["fused"]] or judged
     return {
-        "groups": [[row for row in rows if row["metric"] == name] for name in dict.fromkeys(r["metric"] for r in rows)],
+        "groups": [
+            [row for row in rows if row["metric"] == name] for name in dict.fromkeys(row["metric"] for row in rows)
+        ],
         "judged": shown,
         "n_cases": int((metrics[metrics["scope"] == "case"]["case"]).nunique()),
         "failing": [row for row in shown if not row["beats_all"]],

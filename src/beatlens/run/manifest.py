@@ -240,7 +240,10 @@ def read(path: Path) -> dict[str, Any]:
     try:
         manifest = dict(read_json(path))
         entries = manifest["artefacts"]
-        inside = [manifest["config"], *(e[key] for e in entries if e["rule"] != GIVEN for key in ("path", "target"))]
+        inside = [
+            manifest["config"],
+            *(entry[key] for entry in entries if entry["rule"] != GIVEN for key in ("path", "target")),
+        ]
         outside = [name for name in inside if not _lies_below(Path(name), path.parent)]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: damaged ({error}); {anew}") from error

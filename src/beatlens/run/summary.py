@@ -99,12 +99,12 @@ def summarise(tables: SummaryTables, run: str, classes: tuple[str, ...]) -> dict
             "by_reason": _counts(tables.beats["reason"]),
         },
         "stretches": {
-            kind: {"n": len(own), "seconds": _number((own["end_s"] - own["start_s"]).sum())}
-            for kind, own in tables.stretches.groupby("kind")
+            kind: {"n": len(of_kind), "seconds": _number((of_kind["end_s"] - of_kind["start_s"]).sum())}
+            for kind, of_kind in tables.stretches.groupby("kind")
         },
         "episodes": {
-            kind: {name: len(rows) for name, rows in own.groupby("class")}
-            for kind, own in tables.episodes.groupby("kind")
+            kind: {name: len(rows) for name, rows in of_kind.groupby("class")}
+            for kind, of_kind in tables.episodes.groupby("kind")
         },
         "alerts": {"n": len(tables.alerts), "clusters": len(tables.clusters)},
         "cases": {"n": len(tables.cases), "by_outcome": _counts(tables.cases["outcome"])},
@@ -124,12 +124,12 @@ def _records(tables: SummaryTables) -> dict[str, Any]:
         "remarks": _counts(keys["remark"]),
         "splits": {
             split: {
-                "records": len(own),
-                "patients": len(own[["corpus", "patient"]].drop_duplicates()),
-                "beats": int(own["n_beats"].sum()),
-                "duration_s": _number(own["duration_s"].sum()),
+                "records": len(of_split),
+                "patients": len(of_split[["corpus", "patient"]].drop_duplicates()),
+                "beats": int(of_split["n_beats"].sum()),
+                "duration_s": _number(of_split["duration_s"].sum()),
             }
-            for split, own in tables.records.groupby("split")
+            for split, of_split in tables.records.groupby("split")
         },
     }
 

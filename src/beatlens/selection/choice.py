@@ -90,8 +90,8 @@ def candidate_scores(tables: Tables, classes: Sequence[str], *, draws: int, leve
     columns = np.stack([value, lo, hi, np.hypot((above - below) / 2, between)], axis=1)
     rows: list[tuple[Any, ...]] = []
     for c, name in enumerate(names):
-        for s, own in enumerate(seeds):
-            rows += [(name, str(own), *label, each[c, s, m], *3 * [np.nan]) for m, label in enumerate(labels[:-1])]
+        for s, member in enumerate(seeds):
+            rows += [(name, str(member), *label, each[c, s, m], *3 * [np.nan]) for m, label in enumerate(labels[:-1])]
         rows += [(name, MEAN, *label, *columns[c * len(labels) + m]) for m, label in enumerate(labels)]
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
@@ -108,8 +108,8 @@ def _counts(tables: Tables, classes: Sequence[str]) -> Array:
     truth = first["label"].map(index).to_numpy(dtype=np.int64)
     patients = (first["corpus"] + "/" + first["patient"]).to_numpy()
     cells = np.zeros((len(first), len(tables), len(seeds[0]), len(classes), len(classes)), dtype=np.uint8)
-    for c, (name, own) in enumerate(tables.items()):
-        for s, (seed, table) in enumerate(own.items()):
+    for c, (name, by_seed) in enumerate(tables.items()):
+        for s, (seed, table) in enumerate(by_seed.items()):
             if not table[["beat_id", "label"]].equals(first[["beat_id", "label"]]):
                 raise ValueError(
                     f"candidate {name}, seed {seed}: {len(table)} beats; expected the {len(first)} of the first"

@@ -223,9 +223,9 @@ def _case(record: PredictedRecord, beat_id: str, case_class: str | None) -> Case
 def _by_method(record: PredictedRecord, case: Case, method: str, settings: ExplainSettings, seed: int) -> Attribution:
     from beatlens.explain.explainer import Explainer, explain_case
 
-    own = record.predictions
-    with as_in_a_run(own.config["compute_threads"]):
-        explainer = Explainer(own.views, own.bundle, own.network, settings, seed)
+    predictions = record.predictions
+    with as_in_a_run(predictions.config["compute_threads"]):
+        explainer = Explainer(predictions.views, predictions.bundle, predictions.network, settings, seed)
         return explain_case(explainer.prepare(case), method)
 
 

@@ -210,8 +210,8 @@ class PredictedRecord:
         return figure.figure
 
     def _rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        own = (table["corpus"] == self.corpus) & (table["record"] == self.name)
-        return table[own].reset_index(drop=True)
+        of_record = (table["corpus"] == self.corpus) & (table["record"] == self.name)
+        return table[of_record].reset_index(drop=True)
 
 
 def _scale(config: Mapping[str, Any]) -> dict[str, float]:

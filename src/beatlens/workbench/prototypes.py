@@ -30,8 +30,8 @@ class Prototypes:
     @classmethod
     def of_run(cls, folder: Path) -> Prototypes:
         """Read those of a folder of results."""
-        own = folder / "prototypes"
-        return cls(PrototypeLibrary.load(own / "library.csv", own / "waves.npz"))
+        prototypes = folder / "prototypes"
+        return cls(PrototypeLibrary.load(prototypes / "library.csv", prototypes / "waves.npz"))
 
     def __len__(self) -> int:
         """Return the number of prototypes."""
@@ -56,7 +56,7 @@ class Prototypes:
         if not len(rows):
             known = ", ".join(sorted(set(bank.labels.tolist())))
             raise ValueError(f"class {label!r}: no prototype; expected one of {known}")
-        own = replace(
+        of_class = replace(
             bank,
             waves=bank.waves[rows],
             present=bank.present[rows],
@@ -66,7 +66,7 @@ class Prototypes:
         )
         table = library.table.iloc[rows].reset_index(drop=True)
         return Prototypes(
-            replace(library, bank=own, table=table, median=library.median[rows], scale=library.scale[rows])
+            replace(library, bank=of_class, table=table, median=library.median[rows], scale=library.scale[rows])
         )
 
     def describe(self, prototype: int) -> dict[str, Any]:

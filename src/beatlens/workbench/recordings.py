@@ -172,8 +172,8 @@ def _wfdb(file: Path, corpus: str | None) -> FoundRecord:
 
     name = file.stem if file.suffix.lower() in _WFDB_ENDINGS else file.name
     folder = file.parent
-    own = corpus or run_name(folder.resolve())
-    return FoundRecord(folder, SheetRow(own, name, "predict", "wfdb", name, "", 0, "", "", ""))
+    corpus_name = corpus or run_name(folder.resolve())
+    return FoundRecord(folder, SheetRow(corpus_name, name, "predict", "wfdb", name, "", 0, "", "", ""))
 
 
 def _strips(file: Path, corpus: str | None, strips: StripSettings | None) -> list[FoundRecord]:
@@ -185,13 +185,15 @@ def _strips(file: Path, corpus: str | None, strips: StripSettings | None) -> lis
         raise ValueError(
             f"{file}: a table of strips without a rate; expected fs in Hz, or duration_s, the length of a strip"
         )
-    own = corpus or run_name(file.parent.resolve())
-    names = [safe_name(s.identifier or f"{file.stem}-{k}", "strip") for k, s in enumerate(read_strips(file), start=1)]
+    corpus_name = corpus or run_name(file.parent.resolve())
+    names = [
+        safe_name(strip.identifier or f"{file.stem}-{k}", "strip") for k, strip in enumerate(read_strips(file), start=1)
+    ]
     again = ["duplicate_id" if name in names[:k] else "" for k, name in enumerate(names)]
     return [
         FoundRecord(
             file.parent,
-            SheetRow(own, name, "predict", "strips", f"{file.name}#{k}", file.name, 0, "", "", again[k - 1]),
+            SheetRow(corpus_name, name, "predict", "strips", f"{file.name}#{k}", file.name, 0, "", "", again[k - 1]),
             strips,
         )
         for k, name in enumerate(names, start=1)

@@ -110,10 +110,10 @@ class Run:
         methods = self.config["explain"]["methods"]
         if method not in (FUSED, *methods):
             raise ValueError(f"{self.folder}: no explanations by {method!r}; expected {', '.join([FUSED, *methods])}")
-        folder, names = self.folder / "explanations", methods if method == FUSED else [method]
+        folder, parts = self.folder / "explanations", methods if method == FUSED else [method]
         record = self.record(f"{found[0].corpus}/{found[0].record}")
         return Explanation(
-            found[0], load_case(folder / method, name), {own: load_case(folder / own, name) for own in names}, record
+            found[0], load_case(folder / method, name), {part: load_case(folder / part, name) for part in parts}, record
         )
 
     def prototypes(self) -> Prototypes:

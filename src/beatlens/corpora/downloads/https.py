@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from beatlens.core.record_faults import RecordFault
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 TIMEOUT_S = 30.0
 ATTEMPTS = 4
@@ -170,7 +170,7 @@ def receive(answer: http.client.HTTPResponse, write: Callable[[bytes], Any], lim
         raise OSError(f"{received} bytes of {length} received")
 
 
-def persistently(url: str, action: Callable[[], T]) -> T:
+def persistently(url: str, action: Callable[[], Result]) -> Result:
     """Return what `action` gives, called again after a fault that may pass: later each time, or when the server says.
 
     Raises

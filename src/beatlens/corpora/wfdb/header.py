@@ -206,7 +206,8 @@ def _lines(content: bytes) -> tuple[list[str], list[str]]:
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     lines = [line.strip() for line in re.split(r"\r\n|\r|\n", text)]
-    return [line for line in lines if line and not line.startswith("#")], [x for x in lines if x.startswith("#")]
+    comments = [line for line in lines if line.startswith("#")]
+    return [line for line in lines if line and not line.startswith("#")], comments
 
 
 def _record_line(line: str, where: str) -> tuple[str, re.Match[str] | None]:

@@ -92,17 +92,19 @@ def read_layout(folder: Path, path: str, header: Header) -> Layout:
 
 def _read_segment(folder: Path, path: str, header: Header, line: SegmentLine, start: int) -> Segment:
     place = beside(path, line.name)
-    own = read_header(folder, place)
-    if own.segments is not None:
+    segment_header = read_header(folder, place)
+    if segment_header.segments is not None:
         raise RecordFault("malformed_header", f"{place}.hea: a segment of {path} that has segments of its own")
-    if own.fs not in (None, header.fs):
-        raise RecordFault("malformed_header", f"{place}.hea: {own.fs:g} Hz; the record {path} has {header.fs:g} Hz")
-    frames = count_frames(folder, place, own)
+    if segment_header.fs not in (None, header.fs):
+        raise RecordFault(
+            "malformed_header", f"{place}.hea: {segment_header.fs:g} Hz; the record {path} has {header.fs:g} Hz"
+        )
+    frames = count_frames(folder, place, segment_header)
     if frames != line.n_samples:
         raise RecordFault("truncated_signal", f"{place}: {frames} samples; {path}.hea says {line.n_samples}")
     if start + frames > MAX_SAMPLES:
         raise RecordFault("too_large", f"{path}: more than {MAX_SAMPLES} samples")
-    return Segment(place, own, start, start + frames)
+    return Segment(place, segment_header, start, start + frames)
 
 
 def read_leads(folder: Path, layout: Layout, used: Sequence[int]) -> tuple[FloatArray, list[int]]:

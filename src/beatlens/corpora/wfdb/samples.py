@@ -204,11 +204,11 @@ def _library_record(folder: Path, path: str, header: Header, frames: int) -> Ite
         place = f"{links[signal.file]} {signal.format}x{signal.samples_per_frame}+{signal.offset}"
         lines.append(f"{place} 1(0)/mV 0 0 {signal.first or 0} 0 0 s")
     with tempfile.TemporaryDirectory(prefix="beatlens-") as name:
-        own = Path(name)
+        folder_of_links = Path(name)
         for file, link in links.items():
-            (own / link).symlink_to(_signal_file(folder, path, file).resolve())
-        (own / "r.hea").write_text("\n".join(lines) + "\n", encoding="ascii")
-        yield str(own / "r")
+            (folder_of_links / link).symlink_to(_signal_file(folder, path, file).resolve())
+        (folder_of_links / "r.hea").write_text("\n".join(lines) + "\n", encoding="ascii")
+        yield str(folder_of_links / "r")
 
 
 def _blocks(header: Header, frames: int) -> list[tuple[int, int]]:

@@ -150,7 +150,7 @@ def _row(kind: str, name: str, *, key: Part, cases: Sequence[CaseParts], draws: 
             groups[case.outcome != "correct"].setdefault(case.patient, []).append(value)
     sizes = [sum(map(len, group.values())) for group in groups]
     means = [float(np.mean(np.concatenate(list(group.values())))) if group else float("nan") for group in groups]
-    right, wrong = (np.array([np.mean(own) for own in group.values()]) for group in groups)
+    right, wrong = (np.array([np.mean(of_patient) for of_patient in group.values()]) for group in groups)
     effect, p = compare(right, wrong, draws, derive_seed(seed, "cohort", kind, name, *key))
     return {
         "kind": kind,

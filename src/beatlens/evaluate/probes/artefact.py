@@ -78,8 +78,8 @@ def plant(
     spiked = np.zeros(len(table), dtype=bool)
     spiked[rng.permutation(len(table))[: len(table) // 2]] = True
     first, last = (round(second * bundle.geometry.fs) for second in SPIKE_S)
-    for r in r_index[spiked]:
-        signal[record.leads.index(lead), r + first : r + last] += height_mv
+    for peak in r_index[spiked]:
+        signal[record.leads.index(lead), peak + first : peak + last] += height_mv
     waves = cut_beats(signal, r_index, bundle.geometry) / record.lead_scale[:, None]
     return LeakyRecord(inputs.waves, table, replace(inputs, record=record.with_signal(signal), waves=waves), spiked)
 
@@ -160,10 +160,10 @@ def _deal(
 
     found = pd.concat([shard.records.assign(shard=k) for k, shard in enumerate(shards)], ignore_index=True)
     found = found.sort_values(["corpus", "record"]).drop_duplicates(["corpus", "patient"])
-    names = [set(text.split(";")) & set(bundle.leads) for text in found["leads"]]
-    counts = {lead: sum(lead in own for own in names) for lead in bundle.leads}
+    leads = [set(text.split(";")) & set(bundle.leads) for text in found["leads"]]
+    counts = {lead: sum(lead in of_record for of_record in leads) for lead in bundle.leads}
     lead = max(reversed(bundle.leads), key=lambda name: counts[name])
-    found = found[[lead in own for own in names]]
+    found = found[[lead in of_record for of_record in leads]]
     if len(found) < 2:
         raise ValueError(f"artefact test: {len(found)} patients with a common lead; expected two or more")
     rng = np.random.default_rng(derive_seed(seed, "artefact records"))
@@ -174,16 +174,18 @@ def _deal(
     for k, place in enumerate(rng.permutation(len(found))):
         row = found.iloc[place]
         table = beats[int(row["shard"])]
-        own = table[(table["corpus"] == row["corpus"]) & (table["record"] == row["record"])]
-        own = own.iloc[:RECORD_BEATS].reset_index(drop=True)
-        if len(own) < 4:
+        record_beats = table[(table["corpus"] == row["corpus"]) & (table["record"] == row["record"])]
+        record_beats = record_beats.iloc[:RECORD_BEATS].reset_index(drop=True)
+        if len(record_beats) < 4:
             continue
-        record = plant(shards[int(row["shard"])], own, bundle, lead=lead, height_mv=probes.artefact_mv, rng=rng)
+        record = plant(
+            shards[int(row["shard"])], record_beats, bundle, lead=lead, height_mv=probes.artefact_mv, rng=rng
+        )
         if k % 3 == 2:
             explained.append(record)
         elif taught < probes.artefact_beats:
             teaching.append(record)
-            taught += len(own)
+            taught += len(record_beats)
     logger.info("spike in lead %s: %d records teach, %d are explained", lead, len(teaching), len(explained))
     if not teaching or not explained:
         raise ValueError("artefact test: too few records with beats; expected some to learn from and some to explain")

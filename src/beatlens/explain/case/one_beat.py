@@ -38,13 +38,13 @@ def beat_case(
         Where there is no such beat or class.
     """
     table = seen_windows(beats, records, window)
-    own = table.assign(outcome=outcomes(table))[table["beat_id"] == beat_id]
-    if len(own) != 1:
+    asked = table.assign(outcome=outcomes(table))[table["beat_id"] == beat_id]
+    if len(asked) != 1:
         examples = ", ".join(table["beat_id"].head(3))
         raise ValueError(
-            f"beat {beat_id!r}: {len(own)} of {len(table)} beats; expected the beat_id of one ({examples})"
+            f"beat {beat_id!r}: {len(asked)} of {len(table)} beats; expected the beat_id of one ({examples})"
         )
-    row = own.iloc[0].to_dict()
+    row = asked.iloc[0].to_dict()
     chosen = str(row["pred"]) if case_class is None else case_class
     if chosen not in classes:
         raise ValueError(f"class {chosen!r}; expected one of {', '.join(classes)}")

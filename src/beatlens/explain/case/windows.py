@@ -83,7 +83,7 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
             )
     columns = ["outcome", "probability", "window_start_s", "window_end_s", "start_s", "end_s", "label"]
     table = beats.iloc[found].reset_index(drop=True)
-    return table.assign(**{name: [one[name] for one in said] for name in columns})
+    return table.assign(**{name: [row[name] for row in said] for name in columns})
 
 
 def seen_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSettings) -> pd.DataFrame:
@@ -104,8 +104,8 @@ def seen_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSetti
         Where a record of the beats isn't in the record table exactly once.
     """
     table = beats.sort_values(["corpus", "record", "r_time_s"], kind="stable", ignore_index=True)
-    own = ["corpus", "record", "duration_s", "role", "labelled"]
-    merged = table.merge(records[own], on=["corpus", "record"], how="left")
+    record_columns = ["corpus", "record", "duration_s", "role", "labelled"]
+    merged = table.merge(records[record_columns], on=["corpus", "record"], how="left")
     if len(merged) != len(table) or merged["duration_s"].isna().any():
         raise ValueError("predictions of records that the record table hasn't got exactly once")
     time = table["r_time_s"].to_numpy(dtype=np.float64)

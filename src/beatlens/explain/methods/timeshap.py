@@ -99,15 +99,15 @@ def prune(value: Value, events: Players, tolerance: float) -> tuple[int, int, in
     masks = np.concatenate([ends, before, ~before, after, ~after])
     y = value(masks, events)
     full, empty = float(y[0]), float(y[1])
-    own_before, rest_before, own_after, rest_after = np.split(y[2:], 4)
+    alone_before, rest_before, alone_after, rest_after = np.split(y[2:], 4)
     limit = tolerance * abs(full - empty)
 
-    def harmless(own: Array, rest: Array) -> int:
-        shapley = 0.5 * ((own - empty) + (full - rest))
+    def harmless(alone: Array, rest: Array) -> int:
+        shapley = 0.5 * ((alone - empty) + (full - rest))
         return int(np.argmax(np.append(np.abs(shapley) > limit, True)))
 
-    first = harmless(own_before, rest_before)
-    last = max(n_events - harmless(own_after, rest_after), first + 1)
+    first = harmless(alone_before, rest_before)
+    last = max(n_events - harmless(alone_after, rest_after), first + 1)
     return first, last, len(masks)
 
 

@@ -49,19 +49,19 @@ def wave_players(scene: Scene, rhythm: bool) -> Players:
     fs, peaks = scene.record.geometry.fs, scene.record.r_index
     spans: list[tuple[int, str]] = []
     end = scene.start
-    for number, r in enumerate(scene.r_index):
-        place = int(np.searchsorted(peaks, r))
+    for number, peak in enumerate(scene.r_index):
+        place = int(np.searchsorted(peaks, peak))
         before = int(peaks[place] - peaks[place - 1]) if place > 0 else None
         after = int(peaks[place + 1] - peaks[place]) if place + 1 < len(peaks) else None
         rr_s = (before or after or fs) / fs
-        low = int(r) - before // 2 if before else int(r) - scene.record.geometry.before
-        high = int(r) + after // 2 if after else scene.stop
-        onset = max(low, int(r) - round(0.28 * fs))
-        qrs = max(low, int(r) - round(0.05 * fs))
-        st = min(high, int(r) + round(0.08 * fs))
-        t_end = min(high, max(st, int(r) + round((0.40 * np.sqrt(rr_s) - 0.04) * fs)))
-        t = (st + t_end) // 2
-        for first, last, name in ((onset, qrs, "P"), (qrs, st, "QRS"), (st, t, "ST"), (t, t_end, "T")):
+        low = int(peak) - before // 2 if before else int(peak) - scene.record.geometry.before
+        high = int(peak) + after // 2 if after else scene.stop
+        onset = max(low, int(peak) - round(0.28 * fs))
+        qrs = max(low, int(peak) - round(0.05 * fs))
+        st = min(high, int(peak) + round(0.08 * fs))
+        t_end = min(high, max(st, int(peak) + round((0.40 * np.sqrt(rr_s) - 0.04) * fs)))
+        t_onset = (st + t_end) // 2
+        for first, last, name in ((onset, qrs, "P"), (qrs, st, "QRS"), (st, t_onset, "ST"), (t_onset, t_end, "T")):
             first, last = max(first, end, scene.start), min(last, scene.stop)
             if first >= last:
                 continue

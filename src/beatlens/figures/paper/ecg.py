@@ -82,7 +82,7 @@ class EcgFigure:
         n_rows = 1 + max(panel.row for panel in self.panels)
         n_columns = 1 + max(panel.column for panel in self.panels)
         self._gap = COLUMN_GAP_MM if simultaneous or layout == "auto" else 0.0
-        column_mm = max((p.end_s - p.start_s) * scale.speed_mm_s for p in self.panels if not p.rhythm)
+        column_mm = max((panel.end_s - panel.start_s) * scale.speed_mm_s for panel in self.panels if not panel.rhythm)
         self._column_mm = round_up_mm(column_mm) if self._gap else column_mm
         ups, downs = np.full(n_rows, 10.0), np.full(n_rows, 5.0)
         for panel in self.panels:
@@ -90,7 +90,9 @@ class EcgFigure:
             if np.isfinite(values).any():
                 ups[panel.row] = max(ups[panel.row], round_up_mm(float(np.nanmax(values)) + 1.0))
                 downs[panel.row] = max(downs[panel.row], round_up_mm(1.0 - float(np.nanmin(values))))
-        below_mm = max(((p.end_s - p.start_s) * self.speed(p) for p in self.panels if p.rhythm), default=0.0)
+        below_mm = max(
+            ((panel.end_s - panel.start_s) * self.speed(panel) for panel in self.panels if panel.rhythm), default=0.0
+        )
         beside_mm = n_columns * self._column_mm + (n_columns - 1) * self._gap
         self._lane_mm = max(PULSE_LANE_MM, *(round_up_mm(PULSE_S * self.speed(panel) + 4.0) for panel in self.panels))
         self.paper_mm = (round_up_mm(self._lane_mm + max(beside_mm, below_mm)), float((ups + downs).sum()))
@@ -141,7 +143,7 @@ class EcgFigure:
 
     def showing(self, time_s: float, lead: str | None = None) -> list[Panel]:
         """Return the panels that show a moment (of a lead)."""
-        return [p for p in self.panels if p.start_s <= time_s < p.end_s and lead in (None, p.lead)]
+        return [panel for panel in self.panels if panel.start_s <= time_s < panel.end_s and lead in (None, panel.lead)]
 
     # Drawing
 
@@ -189,7 +191,7 @@ class EcgFigure:
     def _time_axis(self) -> None:
         """Write whole seconds of record time below the lowest panels."""
         last = max(panel.row for panel in self.panels)
-        for panel in (p for p in self.panels if p.row == last):
+        for panel in (panel for panel in self.panels if panel.row == last):
             step = 1 if (panel.end_s - panel.start_s) <= 12 else 5
             for second in range(int(np.ceil(panel.start_s / step)) * step, int(np.floor(panel.end_s)) + 1, step):
                 x = self.x_mm(panel, second)
@@ -236,7 +238,7 @@ class EcgFigure:
 
     def mark_stretch(self, start_s: float, end_s: float, colour: str = ACCENT) -> None:
         """Draw a line along the upper edge of the paper from one moment to another, with its ends turned down."""
-        for panel in (p for p in self.panels if p.row == 0):
+        for panel in (panel for panel in self.panels if panel.row == 0):
             left, right = max(start_s, panel.start_s), min(end_s, panel.end_s)
             if right > left:
                 top = self.row_mm(panel)[1]

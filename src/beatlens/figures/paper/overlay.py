@@ -52,7 +52,7 @@ def shared_limit(attributions: Iterable[Attribution], quantile: float = 0.995) -
     float
         Rounded up to two digits; 1.0 where every value is zero.
     """
-    parts = [np.abs(displayed(a)).ravel() for a in attributions]
+    parts = [np.abs(displayed(attribution)).ravel() for attribution in attributions]
     values = np.concatenate(parts) if parts else np.zeros(0)
     values = values[values > 0]
     if not len(values):
