@@ -1,7 +1,7 @@
-"""The registry of new patterns: what earlier runs alerted to, whatever network they had.
+"""The registry of new patterns: those that earlier runs alerted to, whatever network they had.
 
-Patterns are known again by the shape of their median beat, since centres in the embedding are comparable only within
-one network. Beats that are filtered or cut otherwise aren't compared: there is a file for each way.
+A pattern is recognised by the shape of its median beat, since embeddings are comparable only within one network. Beats
+are compared only where they were filtered and cut alike: each rate, extent and filter has a file of its own.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Wave = npt.NDArray[np.float32]
 
 SCHEMA_VERSION = 2
 MIN_LIKENESS = 0.95
-"""From which `likeness` on two patterns are one: of median beats of different MIT-BIH records, one in fifty pairs of
-different classes reach it (one in four reach .8)."""
+"""Two patterns of at least this `likeness` are one. Among median beats of different MIT-BIH records, one in fifty pairs
+of different classes reaches it; one in four reaches .8."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def remember(
 ) -> list[KnownPattern]:
     """Put a run's patterns into the registry and say which are known from other runs.
 
-    What the run put there earlier is replaced, so that a run that is repeated never meets itself. Runs that write at
-    the same time wait for each other.
+    What the run put there earlier is replaced, so that a repeated run is never told of itself. Runs that write at the
+    same time wait for each other.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ def remember(
     run
         Name of the run.
     found
-        Its patterns, perhaps none.
+        Patterns of the run; may be empty.
 
     Raises
     ------
     ValueError
-        Where the file is of another schema.
+        Where the file has another schema version.
     """
     filtered = hashlib.sha256(json.dumps(dict(signal), sort_keys=True).encode()).hexdigest()[:8]
     path = Path(folder) / f"{geometry.fs:g}hz_{geometry.before}_{geometry.after}_{filtered}.json"
@@ -91,7 +91,7 @@ def remember(
         earlier = {pattern["runs"][run]["beat_id"]: pattern["id"] for pattern in patterns if run in pattern["runs"]}
         for pattern in patterns:
             pattern["runs"].pop(run, None)
-        # A pattern that only this run had found is known no more, unless it finds the same again.
+        # A pattern that no other run has is dropped, unless this run finds the same again.
         again = {earlier[new.beat_id] for new in found if new.beat_id in earlier}
         kept = [pattern for pattern in patterns if pattern["runs"] or pattern["id"] in again]
         known = _assign(found, kept, earlier)
@@ -114,7 +114,7 @@ def remember(
 def likeness(one: Mapping[str, npt.ArrayLike], other: Mapping[str, npt.ArrayLike]) -> float:
     """Return the cosine of two median beats (lead name -> (T,)) over the leads that both have.
 
-    0 where they share fewer than two leads though both have more: one lead of several doesn't make a pattern.
+    0 where both have several leads but share fewer than two: one lead of several doesn't identify a pattern.
     """
     shared = sorted(set(one) & set(other))
     if len(shared) < max(1, min(2, len(one), len(other))):
@@ -125,7 +125,7 @@ def likeness(one: Mapping[str, npt.ArrayLike], other: Mapping[str, npt.ArrayLike
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    """Return the known patterns; a damaged file is set aside, since it would stop every run from now on."""
+    """Return the known patterns. A damaged file is renamed, since it would stop every later run."""
     try:
         value = read_json(path)
         version: Any = value["schema_version"]
@@ -147,9 +147,10 @@ def _read(path: Path) -> list[dict[str, Any]]:
 def _assign(
     found: Sequence[FoundPattern], patterns: Sequence[dict[str, Any]], earlier: Mapping[str, str]
 ) -> dict[int, dict[str, Any]]:
-    """Return which known pattern each found one is, by place; the most alike come first, and each is met once.
+    """Pair found patterns with known ones, one to one, the most alike first: place in `found` -> known pattern.
 
-    What the run itself found `earlier` (beat -> id) is met again before anything else: repeating changes nothing.
+    Patterns that the run itself found `earlier` (beat -> id) are paired before all others, so that repeating a run
+    changes nothing.
     """
     pairs = []
     for place, new in enumerate(found):
@@ -168,7 +169,7 @@ def _assign(
 
 
 def _identifier(run: str, beat_id: str, used: set[str]) -> str:
-    """Return a name for a new pattern that no other has."""
+    """Return an unused name for a new pattern."""
     text = f"{run}|{beat_id}"
     while (name := "P" + hashlib.sha256(text.encode()).hexdigest()[:8]) in used:
         text += "|"

@@ -1,4 +1,4 @@
-"""A record's annotated beats after the label table: where, which symbol, which class, in annotated noise or not."""
+"""The annotated beats of a record: their samples, symbols and classes by the label table, and the annotated noise."""
 
 from __future__ import annotations
 
@@ -49,13 +49,14 @@ class BeatLabels:
 
 
 NOISE = "noise"
-"""Class of a label table that stands for a record that is noise as a whole."""
+"""The class by which a label table marks a record that is noise as a whole."""
 
 
 def record_class(record: Record, table: LabelTable | None) -> str | None:
-    """Return the class that a record's own label stands for: weak, since it says nothing of a single beat.
+    """Return the class of a record's weak label, which is one for all of its beats.
 
-    None where record or table say nothing; `NOISE` for a record that is noise.
+    None where the record has no such label, or has beat annotations, or where there is no table; `NOISE` for a record
+    that is noise.
 
     Raises
     ------
@@ -76,8 +77,8 @@ def record_class(record: Record, table: LabelTable | None) -> str | None:
 def label_beats(record: Record, table: LabelTable | None) -> BeatLabels | None:
     """Apply a label table to a record's annotations.
 
-    Noise counts where it is annotated in every signal of the record: a beat that one lead still shows was labelled
-    from that lead. Of two beats at one sample the first stands.
+    A stretch is noise only where all signals of the record are annotated as noisy: where one lead still shows the
+    beats, they were labelled from that lead. Of two beats at one sample the first is kept.
 
     Parameters
     ----------

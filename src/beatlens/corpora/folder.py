@@ -1,4 +1,4 @@
-"""A corpus folder as one walk finds it: its files by name, whatever their case, its RECORDS and its SHA256SUMS.
+"""The content of a corpus folder, found in one walk: files by name, whatever its case, RECORDS and SHA256SUMS.
 
 Standard library only, because the record sheet is updated whenever the Snakefile is parsed.
 """
@@ -20,7 +20,7 @@ from beatlens.corpora.wfdb.names import folded
 logger = logging.getLogger(__name__)
 
 MAX_LISTING_BYTES = 1 << 28
-"""Of RECORDS and SHA256SUMS: some million files."""
+"""Largest RECORDS or SHA256SUMS that is read: some million lines."""
 
 Entries = dict[str, "os.DirEntry[str]"]
 
@@ -79,7 +79,7 @@ class Folder:
         return self.read(f"{path}.hea", MAX_HEADER_BYTES + 1)
 
     def listed(self, index: str = "RECORDS", depth: int = 0) -> Iterator[str]:
-        """Yield the records that a RECORDS file lists; a line that ends in / names a folder with one of its own."""
+        """Yield the records that a RECORDS file lists; a line that ends in / names a folder with another one."""
         if index not in self.entries or depth > 4:
             return
         place = posixpath.dirname(index)

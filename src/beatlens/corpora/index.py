@@ -1,6 +1,7 @@
-"""Making and updating the record sheet, from corpus folders, from a server's listing or from the generator's settings.
+"""Make and update the record sheet, from corpus folders, from a server's listing or from the generator's settings.
 
-Standard library only (the generator is asked only where a corpus is made): it runs whenever the Snakefile is parsed.
+Standard library only, because it runs whenever the Snakefile is parsed. The generator is imported only where a corpus
+is made.
 """
 
 from __future__ import annotations
@@ -39,21 +40,22 @@ def data_root(data_dir: str | Path) -> Path:
 def corpus_folder(corpus: Mapping[str, Any], data_dir: str | Path, results_dir: str | Path) -> Path:
     """Return the folder of a corpus of the configuration.
 
-    That is its ``folder``, or ``<data_dir>/<name>`` where it exists, else ``<results_dir>/corpora/<name>``, where made
-    and downloaded records go: a data folder belongs to its user and may be read-only, so nothing is ever written there.
+    That is its ``folder`` or, where it names none, ``<data_dir>/<name>``. Where no such folder exists, it is
+    ``<results_dir>/corpora/<name>``. Made and downloaded records go there: a data folder belongs to its user and may be
+    read-only, so nothing is ever written into it.
     """
     users_folder = _users_folder(corpus, data_dir)
     return users_folder if users_folder.is_dir() else Path(results_dir) / "corpora" / corpus["name"]
 
 
 def _users_folder(corpus: Mapping[str, Any], data_dir: str | Path) -> Path:
-    """Return where a corpus of the user's lies, if there is one."""
+    """Return where a corpus of the user lies, whether it is there or not."""
     name = check_name(corpus["name"], "corpus")
     return Path(corpus["folder"]) if corpus.get("folder") else data_root(data_dir) / name
 
 
 def downloaded(corpora: Sequence[Mapping[str, Any]], data_dir: str | Path) -> dict[str, Remote]:
-    """Return where the corpora come from that are downloaded, by name: those with no folder of the user's."""
+    """Return the sources of the corpora that are downloaded, by name; a corpus with a folder of the user isn't."""
     wanted = [corpus for corpus in corpora if corpus.get("remote") and corpus["format"] != "synthetic"]
     return {corpus["name"]: remote_of(corpus) for corpus in wanted if not _users_folder(corpus, data_dir).is_dir()}
 
@@ -191,9 +193,9 @@ def _made_rows(
 ) -> list[SheetRow]:
     """Return the rows of a corpus that the generator makes, and of records that were put beside them.
 
-    A made record's digest is that of the settings it is made from, before and after it is made: its content counts
-    through the rule that makes it. One whose files differ from the SHA256SUMS of its making was damaged, unless the
-    stamp is missing: then it is about to be made.
+    The digest of a made record is that of its settings, whether it has been made yet or not: its content follows from
+    them. A record whose files differ from SHA256SUMS is damaged, unless the stamp (corpus.json) is missing: then it is
+    about to be made again.
     """
     if settings is None:
         raise ValueError(f"corpora {corpus.name}: format synthetic; expected a section synthetic in the configuration")
@@ -229,7 +231,7 @@ def _listed_digest(row: SheetRow, sums: Mapping[str, str]) -> str:
 
 
 def _made_names(folder: Path, settings: Mapping[str, Any]) -> list[str]:
-    """Return the names of the generator's records: from the stamp of a made corpus, which costs no import, or else."""
+    """Return the names of the generator's records: from the stamp of a made corpus where it fits, which is quicker."""
     stamp = folder / "corpus.json"
     if stamp.is_file():
         try:

@@ -63,7 +63,7 @@ class LabelTable:
 
     @property
     def beat_symbols(self) -> frozenset[str]:
-        """The symbols that mark a beat, with some note at least."""
+        """The symbols that mark a beat, be it only with certain notes."""
         return frozenset(symbol for (symbol, _), label in self.rules.items() if label)
 
     def of_record(self, name: str) -> str | None:
@@ -85,7 +85,7 @@ class LabelTable:
         Raises
         ------
         ValueError
-            For a beat symbol that the table doesn't have: whether it is a beat, and which, is the table's to say.
+            For a symbol of a beat that the table doesn't have.
         """
         result = []
         for symbol, note in zip(symbols, aux, strict=True):
@@ -113,7 +113,8 @@ def noise_intervals(annotations: Annotations, n_samples: int, every_of: int | No
     n_samples
         Length of the record, where the last stretch may end.
     every_of
-        None for stretches in which any signal is noisy; a number for those in which each of the first so many is.
+        Number of signals; a stretch counts where all of the first so many are noisy. None where one noisy signal is
+        enough.
 
     Returns
     -------

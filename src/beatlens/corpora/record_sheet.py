@@ -1,7 +1,7 @@
 """The record sheet: one row a record of every corpus, with a digest of what its files hold.
 
-`beatlens.corpora.index.update_sheet` makes and updates it. A shard's digest, taken from its rows, is what tells
-Snakemake that a shard has to run again, so it depends on content and never on times.
+`beatlens.corpora.index.update_sheet` makes and updates it. Snakemake runs a shard again where the digest of the shard's
+rows has changed. So the digest depends on the content of files and never on their times.
 
 Standard library only: it is read whenever the Snakefile is parsed.
 """

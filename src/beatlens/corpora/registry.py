@@ -1,4 +1,4 @@
-"""From a row of the record sheet to the record: which reader, which annotations, downloaded first where need be."""
+"""From a row of the record sheet to the record: its files are downloaded where needed, and the reader is chosen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEVER_OPENED = frozenset({"unsafe_path", "unsafe_name", "too_large", "duplicate_
 def annotator_of(row: SheetRow, folder: Path) -> str | None:
     """Return the ending of the annotation file that the sheet lists for a record; None where it lists none.
 
-    Of a record whose files weren't there when the sheet was made, the usual ending.
+    A record whose files weren't there when the sheet was made has the usual ending.
     """
     if not row.files:
         return DEFAULT_ANNOTATOR
@@ -58,9 +58,9 @@ def read_record(
     patients
         Patient ids by record, from `read_patients`; see `beatlens.corpora.wfdb.record.read_record`.
     strips
-        What a corpus of strips doesn't say of itself.
+        Rate, lead and unit of a corpus of strips, which its tables don't give.
     remote
-        Where the record's files are downloaded from first, by the configuration; None for files that are here.
+        Where the record's files are downloaded from, by the configuration; None where they are here.
 
     Raises
     ------

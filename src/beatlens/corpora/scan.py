@@ -1,8 +1,8 @@
 """What lies in a corpus folder: its WFDB records, their files and a digest of each record's content.
 
-One `os.scandir` walk; a record whose files have the names, sizes and times of the previous sheet is not opened.
-Symbolic links inside the folder are followed only where they stay inside it, links to folders never. The segments of a
-record of several are no records of their own. Where the folder has a SHA256SUMS, files are held against it.
+The folder is walked once. A record whose files have the names, sizes and times of the previous sheet isn't opened. A
+link to a file is followed only where it stays inside the folder, a link to a folder never. The segments of a record
+aren't records themselves. Where the folder has a SHA256SUMS, files are compared with it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from beatlens.corpora.wfdb.places import record_name
 logger = logging.getLogger(__name__)
 
 MAX_RECORD_BYTES = 1 << 33
-"""More than a record of `beatlens.corpora.wfdb.samples.MAX_SAMPLES` has; the files of a larger one are not hashed."""
+"""A record with larger files isn't hashed; one of `beatlens.corpora.wfdb.samples.MAX_SAMPLES` samples is smaller."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def content_digest(digests: Mapping[str, str], path: str) -> str:
 def scan_folder(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow]) -> list[SheetRow]:
     """Return one row for every record of a folder, in the order of their paths, then one for every stray file.
 
-    Records are the headers found, whether the folder's RECORDS lists them or not, and what RECORDS lists beyond them.
+    Every header but those of segments is a record, whether RECORDS lists it or not. So is every entry of RECORDS that
+    has no header.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def scan_folder(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
 
 
 def check_any_record(rows: list[SheetRow], root: Path, corpus: str) -> list[SheetRow]:
-    """Return the rows of a folder where there is a record among them.
+    """Return the rows of a folder unchanged; refuse a folder without a record.
 
     Raises
     ------
@@ -116,9 +117,9 @@ def _headers(row: SheetRow) -> list[str]:
 
 
 def _segments(folder: Folder, paths: set[str], path: str) -> set[str]:
-    """Return which of the headers are of segments of a record.
+    """Return which of the headers belong to segments of a record.
 
-    Where its own header is damaged, all count whose name goes on from the record's after a ``_``.
+    Where the record's header is damaged, these are the headers whose names begin with the record's name and ``_``.
     """
     found: set[str] = set()
     content, where = b"", f"{path}.hea"
@@ -242,7 +243,7 @@ def _find_files(folder: Folder, corpus: CorpusEntry, path: str) -> tuple[list[st
     files: list[str] = []
     reason = ""
     places = [path]
-    for place in places:  # which grows by the record's segments
+    for place in places:  # grows by the record's segments
         try:
             content = folder.header(place)
             files.append(folder.name_of(f"{place}.hea") or f"{place}.hea")

@@ -35,8 +35,8 @@ def find_strays(names: Iterable[str], used: Collection[str]) -> list[str]:
     names
         Files of the corpus, relative to its folder.
     used
-        Those that records have, and their headers. A file of the same name but for its ending belongs to a header too,
-        since of a broken header it can't be said which files it means.
+        The files of records, and their headers. A file that has a header's name with another ending counts as used
+        too, since a broken header doesn't tell which files it means.
     """
     stems = {posixpath.splitext(name)[0] for name in used if name.lower().endswith(".hea")}
     return sorted(

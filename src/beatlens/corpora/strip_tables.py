@@ -1,7 +1,10 @@
 """Tables of strips as rows of text: which column is what, what commas mean, and how many samples a row holds.
 
-What a comma means is told by the whole table, never guessed: values apart by blanks or semicolons with one comma each
-have decimal commas; values with points, or those that change little from one to the next, are apart by commas.
+What commas mean follows from the whole table, in this order:
+
+    there are several numbers, kept apart by blanks or semicolons, and each has one comma     decimal commas
+    there are decimal points, or numbers that change less over one step than over two         commas between values
+    neither, or decimal commas beside the second                                              an error
 
 Standard library only, but for openpyxl where a table is .xlsx: sheets are listed whenever the Snakefile is parsed.
 """
@@ -21,7 +24,7 @@ from beatlens.core.user_files import open_regular
 MAX_BYTES = 1_000_000_000
 """Largest table of strips, and what an .xlsx may hold once unpacked."""
 MAX_UNPACKED = 200
-"""How many times its own size an .xlsx may hold, if it is more than `SMALL`: sheets shrink to a tenth."""
+"""How many times larger than its file the content of an .xlsx may be, beyond `SMALL`. Ten times is usual."""
 SMALL = 50_000_000
 
 ALIASES = {
@@ -38,9 +41,9 @@ WORDS = {
     "wave": {"wave", "waveform", "ecg", "ekg", "signal", "samples", "voltage"},
     "strip": {"strip", "record", "recording"},
 }
-"""Words of a name that isn't an alias as a whole; the first of these that it has says what it holds."""
+"""Words of a column name that isn't an alias as a whole; the first entry that has one of them says what it holds."""
 FILLERS = {"data", "values", "of", "the"}
-"""Words that may stand beside them and say nothing."""
+"""Words that may stand beside these and don't count."""
 
 _DECIMAL = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _BLANKS = re.compile(r"[\s;]+")
@@ -105,7 +108,7 @@ def numbers(wave: str) -> list[str]:
 
 
 def decimal_commas(waves: Sequence[str]) -> bool:
-    """Tell whether the commas of a table's waves are decimal commas; False where they keep values apart.
+    """Tell whether the commas of a table's waves are decimal commas; False where they stand between values.
 
     Raises
     ------
@@ -141,23 +144,23 @@ def decimal_commas(waves: Sequence[str]) -> bool:
 
 
 def _smooth(waves: Sequence[str]) -> bool:
-    """Tell whether whole numbers apart by commas are samples: a signal changes less over one sample than over two.
+    """Tell whether whole numbers between commas are samples: a signal changes less over one sample than over two.
 
-    Where commas are decimal ones, whole parts and decimals take turns, and neighbours differ more.
+    With decimal commas, whole parts and decimals alternate, and neighbours differ more.
     """
     near = far = 0.0
     for wave in waves:
         try:
             found = [value for value in map(float, numbers(wave)) if math.isfinite(value)]
         except ValueError:
-            continue  # told of the strip itself
+            continue  # `read_strip` refuses this strip by itself
         near += sum(abs(b - a) for a, b in zip(found[1:], found[2:], strict=False))
         far += sum(abs(b - a) for a, b in zip(found, found[2:], strict=False))
     return near < far or near == far == 0
 
 
 def _whole_numbers(column: list[str]) -> list[str]:
-    """Return a column without the ``.0`` that a table of numbers has got for all of them, since one was missing."""
+    """Return a column without the ``.0`` that all its whole numbers have got because one was missing."""
     if all(re.fullmatch(r"-?\d+\.0", value) for value in column if value):
         return [value.removesuffix(".0") for value in column]
     return column

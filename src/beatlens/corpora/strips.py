@@ -1,6 +1,6 @@
 """Strips: tables (.csv, .xlsx) with one single-lead stretch of ECG a row, its label and its patient.
 
-A strip's label is one for all of it and says nothing of a single beat: it is weak, and declared so wherever it is used
+A strip has one label, which says nothing of a single beat. It is a weak label, and declared as one wherever it is used
 (``label_source`` is ``record``). The tables give no rate, so the configuration must (``fs`` or ``duration_s``).
 
 Standard library only, but for openpyxl where a table is .xlsx (`beatlens.corpora.strip_tables`): sheets are listed
@@ -29,12 +29,12 @@ logger = logging.getLogger(__name__)
 
 ENDINGS = (".csv", ".xlsx")
 MAX_MV = 1e6
-"""Largest sample in millivolts: more is no number of a recorder, and no single-precision one for long."""
+"""Largest sample in millivolts; no recorder gives more."""
 
 
 @dataclass(frozen=True)
 class StripSettings:
-    """What a corpus of strips doesn't say of itself: keys of its entry in the configuration.
+    """What the tables of a corpus of strips don't say: keys of its entry in the configuration.
 
     Attributes
     ----------

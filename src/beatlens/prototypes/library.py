@@ -42,7 +42,7 @@ LIBRARY_COLUMNS = {
 
 @dataclass(frozen=True)
 class PrototypeLibrary:
-    """A bank and what is known about each of its prototypes.
+    """A prototype bank, with a table of what is known of each prototype.
 
     Attributes
     ----------

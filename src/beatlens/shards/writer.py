@@ -86,7 +86,7 @@ class ShardWriter:
         self._truth.extend(dict(entry) for entry in truth)
 
     def note(self, stretches: Sequence[Mapping[str, Any]], remarks: Sequence[Mapping[str, Any]]) -> None:
-        """Note what is to be known of the record added last: rows of `STRETCH_COLUMNS` and of `REMARK_COLUMNS`."""
+        """Add rows of `STRETCH_COLUMNS` and of `REMARK_COLUMNS` for the record that was added last."""
         self._stretches.extend(dict(entry) for entry in stretches)
         self._remarks.extend(dict(entry) for entry in remarks)
 

@@ -1,10 +1,10 @@
 """Downloading records in PhysioNet's layout: only those needed, resumed where they broke off, checked by SHA256SUMS.
 
-What is downloaded, and where from, stands in the configuration alone; it lies in a folder that this made itself
-(`beatlens.corpora.downloads.download_folder`), with copies of the server's own RECORDS and SHA256SUMS. `fetch_record`
+The configuration alone says what is downloaded and where from. Files go into a folder that beatlens has made
+(`beatlens.corpora.downloads.download_folder`), beside copies of the server's RECORDS and SHA256SUMS. `fetch_record`
 fills the folder record by record.
 
-The WFDB library's own downloader neither resumes by content nor checks, so this uses urllib.
+urllib is used, since the WFDB library's downloader neither resumes by content nor checks.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def read_listing(remote: Remote, folder: DownloadFolder | None, name: str, *, ke
         content = b""
     if kind == "SHA256SUMS" and not _are_sums(content):
         raise https.Interrupted("download_failed", f"{remote.url(name)}: expected lines of a sha256 and a file name")
-    if keep and folder is not None and (content or kind == "SHA256SUMS"):  # to have none is worth knowing too
-        folder.write(name, content.rstrip() + b"\n" if content else b"")  # a copy that was cut short ends otherwise
+    if keep and folder is not None and (content or kind == "SHA256SUMS"):  # that there is none is kept too
+        folder.write(name, content.rstrip() + b"\n" if content else b"")  # a copy that was cut short has no end of line
     return content.decode("utf-8", "replace")
 
 
@@ -174,7 +174,7 @@ class _Corpus:
         self.names: list[str] = []
 
     def fetch(self, name: str, *, limit: int, always: bool = True) -> None:
-        """Fetch a file, which a server with SHA256SUMS lists there; one that a record needn't have is missing then."""
+        """Fetch a file. One that SHA256SUMS doesn't list is a fault where it is `always` there, else it is absent."""
         if self.sums and name not in self.sums:
             detail = f"{name}: not in the server's SHA256SUMS; expected all files of a record"
             raise RecordFault("checksum_mismatch", detail) if always else https.NotOnServer("download_failed", detail)
@@ -195,7 +195,7 @@ class _Corpus:
 
 
 def most_bytes(header: Header, file: str) -> int:
-    """Return the most bytes that a signal file can have by its header: no format of WFDB takes more than 4 a sample."""
+    """Return the most bytes that a signal file can have by its header: a sample takes at most 4 in any WFDB format."""
     signals = [signal for signal in header.signals if signal.file == file]
     if not header.n_samples:
         return MAX_SIGNAL_BYTES

@@ -1,8 +1,8 @@
 """A folder that records are downloaded into: made by beatlens, and never left through a link.
 
-Each component of a path is opened by itself, relative to the one above, and none may be a symbolic link; the parents of
-the folder's parent are the user's own. A file has its final name only once it is whole; until then it is
-``<name>.part``, locked by whoever fills it.
+Each component of a path is opened by itself, relative to the one above. None may be a symbolic link; only those above
+the folder's parent may, which are the user's. A file has its final name only once it is whole; until then it is
+``<name>.part``, locked by the process that fills it.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def _directory(name: str | Path, parent: int | None, path: Path) -> Iterator[int
 
 
 def _make(name: str, parent: int, source: Mapping[str, str]) -> None:
-    """Make the folder with its marker, both at once, where there is none or an empty one."""
+    """Make the folder and its marker in one step, where there is no folder or an empty one."""
     with suppress(OSError):
         os.stat(f"{name}/{MARKER}", dir_fd=parent, follow_symlinks=False)
         return

@@ -35,7 +35,7 @@ MIN_BYTES_PER_S = 1000
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CHUNK = 1 << 16
 _given_up: set[str] = set()
-"""Servers that this process gave up on: until one answers, each further file is asked for once (there may be many)."""
+"""Servers that this process gave up on. Until one answers, each further file is asked for only once."""
 
 
 class NotOnServer(RecordFault):
@@ -171,12 +171,13 @@ def receive(answer: http.client.HTTPResponse, write: Callable[[bytes], Any], lim
 
 
 def persistently(url: str, action: Callable[[], Result]) -> Result:
-    """Return what `action` gives, called again after a fault that may pass: later each time, or when the server says.
+    """Return what `action` gives; after a fault that may pass, call it again, later each time or when the server says.
 
     Raises
     ------
     RecordFault
-        ``download_failed``: `NotOnServer`, or `Interrupted` after the last try, at once where no try would help.
+        ``download_failed``: `NotOnServer`, or `Interrupted` after the last try. Where no further try would help, it is
+        raised at once.
     """
     server = urllib.parse.urlsplit(url).netloc
     tries = 1 if server in _given_up else ATTEMPTS

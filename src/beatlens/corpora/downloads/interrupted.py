@@ -1,7 +1,7 @@
 """How often downloads of a shard's records were interrupted: it is in the rule's params, so the next run retries.
 
-The count only grows, so that a shard whose records have come in the end isn't run once more. It lies beside the shard's
-tables and goes with them. Standard library only, since it is read whenever the Snakefile is parsed.
+The count never falls, so a shard whose records have all arrived isn't run once more. It lies beside the shard's tables
+and is removed with them. Standard library only, since it is read whenever the Snakefile is parsed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A file that is downloaded in parts: gone on from where it broke off, and whole only by its checksum or its length."""
+"""A file that is downloaded in parts: continued where it broke off, whole once its checksum or length says so."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from beatlens.corpora.downloads.download_folder import digest_of
 class PartialFile:
     """A file that grows by what the server still has to send.
 
-    What an earlier process left is gone on from only where the sha256 will tell whether both parts are of one file.
-    Within this process a validator of the server tells that (RFC 9110, If-Range).
+    What an earlier process left is continued only where the sha256 will show whether both parts are of one file. Within
+    this process a validator of the server shows that (RFC 9110, If-Range).
     """
 
     def __init__(self, file: BufferedRandom, url: str, sha256: str | None, limit: int) -> None:
@@ -34,7 +34,7 @@ class PartialFile:
         try:
             answer = https.request(self.url, headers)
         except urllib.error.HTTPError as error:
-            if error.code == 416:  # the partial file is no beginning of this one
+            if error.code == 416:  # the server's file ends before what is here does
                 error.close()
                 self.restart()
                 raise OSError("what is here is no beginning of the server's file") from None
@@ -66,13 +66,13 @@ def _is_rest(content_range: str, start: int) -> bool:
 
 def fill(part: PartialFile) -> None:
     """Append to a partial file until it is whole, and on disk."""
-    for _ in range(2):  # what was there may have come from another version: once more, from the start
+    for _ in range(2):  # the second time from the start, since what was here may be of another version
         try:
             https.persistently(part.url, part.append)
         except https.Interrupted:
             raise
         except RecordFault:
-            part.restart()  # no part of what can be had
+            part.restart()  # what is here is of no use
             raise
         if part.sha256 is None or digest_of(part.file) == part.sha256:
             os.fsync(part.file.fileno())

@@ -16,7 +16,7 @@ from beatlens.corpora.scan import CorpusEntry, content_digest
 
 _SIGNAL_ENDINGS = (".dat", ".mat")
 MAX_LISTINGS = 10_000
-"""RECORDS files of one corpus: more have no end in sight."""
+"""Most RECORDS files of one corpus that are read: a server could name ever more."""
 _MAX_DEPTH = 5
 _MAX_LINE = 200
 
@@ -92,7 +92,7 @@ class _Listed:
         self._read: set[str] = set()
 
     def read(self, index: str, depth: int = 0) -> None:
-        """Read a RECORDS file; a line that ends in / names a folder with one of its own."""
+        """Read a RECORDS file; a line that ends in / names a folder with another RECORDS file."""
         self._read.add(index)
         if len(self._read) > MAX_LISTINGS:
             detail = f"{self.remote.url('RECORDS')} names more than {MAX_LISTINGS} folders; expected fewer"

@@ -2,8 +2,8 @@
 
 Format: annot(5) of the WFDB Applications Guide (Moody): words of 16 bits, low byte first, whose upper 6 bits are a code
 and whose lower 10 bits a time difference or a value. The WFDB library's reader never ends on a note that begins with
-``##`` and that it doesn't know, such as one with a flipped bit, so files are decoded here. Its reading of the damaged
-ones apart, both agree.
+``##`` and that it doesn't know, such as one with a flipped bit, so files are decoded here. On undamaged files both
+readers agree.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def parse_annotations(content: bytes, where: str) -> AnnotationFile:
 
 
 class _Decoded(NamedTuple):
-    """All annotations of a file as they stand there, those that define something too."""
+    """All annotations of a file in its order, with those that define symbols or the time resolution."""
 
     sample: list[int]
     code: list[int]

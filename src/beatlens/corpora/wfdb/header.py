@@ -1,8 +1,8 @@
 """WFDB headers: the record line, the signal or segment lines and the comments, parsed without the WFDB library.
 
 Format: header(5) of the WFDB Applications Guide (Moody). The WFDB library reads headers as ASCII and drops every other
-byte, which turns a lead in µV into one in V, gives a record without a rate 250 Hz, and refuses dates of any other form
-than its own; here none of that happens.
+byte, which turns a lead in µV into one in V. It also gives a record without a rate 250 Hz, and refuses dates in other
+forms than one. Here none of that happens.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SEGMENT = re.compile(r"(?P<name>\S(?:.*?\S)??)\s+(?P<length>\d{1,18})", re.ASCI
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 _NOTE = re.compile(r"#\s*(?P<key>[A-Za-z]+)\s*:\s*(?P<value>.*)", re.DOTALL)
 LEAST_GAIN = 1e-9
-"""Steps of a converter a unit, and units a step: no converter and no unit of volts is beyond."""
+"""Least gain in steps a unit, and least units a step; no converter is below, whatever its unit."""
 _UNCALIBRATED = 200.0
 """Units a millivolt where the header gives none, as WFDB defines."""
 
@@ -87,7 +87,7 @@ class SignalLine:
 
 @dataclass(frozen=True)
 class SegmentLine:
-    """One segment of a record of several: a record of its own beside the header, and its length in frames."""
+    """One segment of a multi-segment record: the name of the segment's own header, and its length in frames."""
 
     name: str
     n_samples: int
@@ -188,7 +188,7 @@ def parse_header(content: bytes, where: str) -> Header:
 
 
 def segments_of(content: bytes, where: str) -> tuple[str, ...]:
-    """Return the names of a record's segments, of a header too that can't be used; none of an ordinary record."""
+    """Return the names of a record's segments, also where its header can't be used; none of an ordinary record."""
     lines, _ = _lines(content)
     lines = [line for line in lines if len(line) <= MAX_LINE]
     match = _record_line(lines[0], where)[1] if lines else None
@@ -217,7 +217,7 @@ def _record_line(line: str, where: str) -> tuple[str, re.Match[str] | None]:
 
 
 def _without_blanks(line: str, where: str) -> str:
-    """Return a line of the same length; where it begins with the header's own name, without the blanks in that."""
+    """Return the line, with ``_`` for each character of the header's own name (it may have blanks) at its beginning."""
     stem = posixpath.splitext(posixpath.basename(where))[0]
     return "_" * len(stem) + line[len(stem) :] if same_name(line[: len(stem)], stem) else line
 

@@ -1,6 +1,6 @@
 """The signals of a WFDB record of one or several segments: what the headers name, brought to one array of leads.
 
-An ordinary record is read as one of several segments is, with one segment that is all of it.
+An ordinary record is read as a multi-segment record with one segment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from beatlens.corpora.wfdb.samples import MAX_SAMPLES, MILLIVOLTS, count_frames,
 class Layout:
     """The signals of a record, the parts that hold samples, and the frames of the whole.
 
-    A part has all signals, in this order, or, of a record whose first header only names them (`varies`), some of them.
+    A part has all signals, in this order. In a record of variable layout (`varies`) a part may lack some of them.
     """
 
     signals: Sequence[SignalLine]
@@ -135,7 +135,7 @@ def read_leads(folder: Path, layout: Layout, used: Sequence[int]) -> tuple[Float
 
 
 def _places(layout: Layout, segment: Segment, used: Sequence[int]) -> dict[int, int]:
-    """Return which signal of a segment each lead of the record is; one that it lacks isn't there."""
+    """Return which signal of a segment each lead of the record is; a lead that the segment lacks is left out."""
     signals = segment.header.signals
     places: dict[int, int] = {}
     for lead, k in enumerate(used):

@@ -25,10 +25,10 @@ from beatlens.corpora.wfdb.samples import MAX_SAMPLES, MILLIVOLTS
 logger = logging.getLogger(__name__)
 
 MAX_OUTSIDE = 0.01
-"""Share of annotations outside the signal above which they belong to another recording; below, they are dropped."""
+"""Share of annotations outside the signal. Above it they belong to another recording; up to it, those are dropped."""
 
 SLOWEST_S, SLOWEST_FRAMES = 60.0, 1e6
-"""A record that takes longer than this to read, and this many more frames a second, is given up."""
+"""A record is given up where reading it takes more than so many seconds and another one for each so many frames."""
 
 
 def read_record(
@@ -145,7 +145,7 @@ def _lead_names(signals: Sequence[SignalLine]) -> tuple[str, ...]:
 def _read_annotations(
     folder: Path, path: str, annotator: str, *, n_samples: int, fs: float, per_frame: int
 ) -> Annotations | None:
-    """Read annotations, whose times are frames, or in the resolution that their file gives."""
+    """Read annotations. Their times count frames, unless the file gives a resolution."""
     name = find_file(folder, f"{path}.{annotator}", "annotations")
     if name is None:
         return None

@@ -1,8 +1,8 @@
 """Samples of a WFDB record without segments: decoded by the WFDB library, in millivolts, held against the header.
 
-The library (Xie et al. 2023, doi:10.13026/9njx-6322) is given a folder of its own, with a plain header and links to
-the checked signal files. So it never meets a header, a name or a file that it reads otherwise than header(5) says, or
-not at all, and its answer is what is stored: skew, calibration and missing samples are dealt with here.
+The library (Xie et al. 2023, doi:10.13026/9njx-6322) is given a temporary folder with a plain header and links to the
+checked signal files. So it never meets a header, a name or a file that it can't read or reads against header(5). It
+returns values as they are stored; skew, calibration and missing samples are handled here.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ BYTES_PER_SAMPLE = {
     form: Fraction(size) for form, size in ((8, 1), (16, 2), (24, 3), (32, 4), (61, 2), (80, 1), (160, 2))
 }
 BYTES_PER_SAMPLE |= {212: Fraction(3, 2), 310: Fraction(4, 3), 311: Fraction(4, 3)}
-"""Of the WFDB formats that are not compressed."""
+"""Bytes that a sample takes, by WFDB format; compressed formats are left out."""
 
 FLAC = frozenset({508, 516, 524})
 _DIFFERENCES = 8
 
 NO_VALUE = {80: -(2**7), 508: -(2**7), 310: -(2**9), 311: -(2**9), 212: -(2**11), 24: -(2**23), 524: -(2**23)}
 NO_VALUE |= {16: -(2**15), 61: -(2**15), 160: -(2**15), 516: -(2**15), 32: -(2**31)}
-"""What is stored where there is no value; format 8 has none."""
+"""The stored value that means "no value", by format; format 8 has none."""
 
 MAX_SAMPLES = 1 << 29
-"""Of all signals of a record: twelve leads of 500 Hz for 24 h. Beyond, the memory of a job doesn't hold them."""
+"""Most samples of a record, all signals together: twelve leads at 500 Hz for 24 h. More don't fit a job's memory."""
 
 BLOCK_SAMPLES = 1 << 19
 """Samples of a lead of a long record that are decoded at once."""
@@ -163,7 +163,7 @@ def _signal_file(folder: Path, path: str, name: str) -> Path:
 
 
 def _stored_samples(file: Path, signal: SignalLine) -> int:
-    """Return how many samples of all its signals a file holds, none of them read."""
+    """Return how many samples a file holds, all signals together, without reading them."""
     with file.open("rb") as stream:
         head = stream.read(26)
     if head.startswith((b"MATLAB 5.0", b"MATLAB 7.")):
@@ -212,7 +212,7 @@ def _library_record(folder: Path, path: str, header: Header, frames: int) -> Ite
 
 
 def _blocks(header: Header, frames: int) -> list[tuple[int, int]]:
-    """Return the frames that are read at once: all, but of a long record whose samples are stored one by one.
+    """Return the frames that are read at once: blocks of a long record in formats of `APART`, else all frames.
 
     The library decodes in 64-bit numbers, several times the size of the record.
     """
@@ -225,7 +225,7 @@ def _blocks(header: Header, frames: int) -> list[tuple[int, int]]:
 def _read_block(record: str, path: str, start: int, stop: int) -> list[npt.NDArray[np.float64]]:
     """Return the stored values of every signal, NaN where there is no value.
 
-    They are read as physical ones at a gain of 1, since the library's way to stored ones refuses format 61.
+    They are read as physical values at a gain of 1, since the library refuses format 61 where it reads stored values.
     """
     import wfdb
 
@@ -246,8 +246,8 @@ def _millivolts(stored: npt.NDArray[np.float64], signal: SignalLine) -> npt.NDAr
 def _check_against_header(path: str, signal: SignalLine, first: int, total: int) -> None:
     """Check the first value and the checksum of the samples as stored, as the WFDB library in C does.
 
-    A 0 counts as not given: converters leave it there. Of a skewed signal it isn't settled which value is the first,
-    and format 8 takes it as what the first difference is added to.
+    A 0 counts as not given, since converters leave it there. The first value isn't checked in a skewed signal, where
+    header(5) doesn't settle which value it is, nor in format 8, where it is what the first difference is added to.
     """
     if signal.first and signal.first != first and not signal.skew and signal.format != _DIFFERENCES:
         raise RecordFault(
