@@ -1,8 +1,8 @@
-"""Whether beat annotations belong to the signal that they lie beside: annotated and found beats of a record, compared.
+"""Whether beat annotations belong to their signal: the annotated beats of a record are compared with those found.
 
 An annotation file may be another recording's, late, or counted at another rate than the signal's. Its labels would then
-teach and score beats that they weren't given to. What is compared lies where beats can be told; where it is too short,
-too noisy or too regular to tell, nothing is claimed.
+teach and score beats that they weren't given to. Only stretches in which beats can be told are compared. Where these
+are too short, too noisy or too regular, the record has no remark.
 """
 
 from __future__ import annotations
@@ -23,23 +23,24 @@ BoolArray = npt.NDArray[np.bool_]
 
 ELSEWHERE, NO_BEATS = "annotations_elsewhere", "no_annotated_beats"
 TOLERANCE_S = 0.15
-"""Largest distance of an annotated beat to the one found for it (ANSI/AAMI EC57), but a quarter of the usual RR
-interval: in a fast rhythm any time lies near some beat."""
+"""Largest distance of an annotated beat to the one found for it (ANSI/AAMI EC57). In a fast rhythm it is at most a
+quarter of the usual RR interval, since there any time lies near some beat."""
 FIDUCIAL_S = 0.1
-"""Annotators mark R, the onset or the middle of the QRS complex: all of a record's beats up to this far from R."""
+"""Largest distance of marks from R: annotators mark R, or the onset or middle of all QRS complexes of a record."""
 SPREAD_S = 0.03
-"""Around their usual distance, annotated beats lie this close to those found."""
+"""Largest deviation of an annotated beat's distance to the beat found from the record's usual distance."""
 MIN_AGREEMENT = 0.6
 """Agreement beyond chance below which annotations don't belong.
 
-In strips of 10 s to 30 min of DS1 (MIT-BIH), own annotations agree by .83 or more; those of other records by .50 or
-less in 95 % of strips of 10 s, and by .23 or less in 99 % of strips of a minute (benchmarks/annotations.py). With noise
-added at -12 to 6 dB, own ones agree by .96 or more where at least half of them lie where beats can be told.
+In strips of 10 s to 30 min of DS1 (MIT-BIH), the record's annotations agree by .83 or more. Those of other records
+agree by .50 or less in 95 % of strips of 10 s, and by .23 or less in 99 % of strips of a minute
+(benchmarks/annotations.py). With noise added at -12 to 6 dB, the record's agree by .96 or more where at least half of
+them lie where beats can be told.
 """
 MIN_CLEAR = 0.5
 """Share of annotated beats that have to lie where beats can be told."""
 MIN_BEATS, MIN_CLAIM_BEATS = 10, 20
-"""Fewer annotated beats say nothing; fewer give no lag and no rate, since one that fits is found by chance."""
+"""Fewest annotated beats that are compared, and fewest for a lag or a rate: with fewer, some lag fits by chance."""
 MIN_FIT, MIN_GAIN = 0.8, 0.3
 """Share of annotated beats that a lag or a rate explains, and by how much it exceeds that of any other."""
 MAX_LAG_S, BIN_S = 60.0, 0.01
@@ -107,8 +108,8 @@ def check_annotations(
 def agreement(annotated: Float64Array, found: Float64Array) -> float:
     """Return how well annotated (n,) and found (m,) times of beats agree beyond chance, at most 1; n and m >= 2.
 
-    It is the share of annotated beats that were found or, where that is higher, of found ones that are annotated: a
-    detector that misses beats still finds annotated ones, and one that finds too many finds all annotated ones.
+    The agreement is the higher of two shares: annotated beats that were found, and found beats that are annotated. So
+    neither missed beats nor additional detections lower it by themselves.
     """
     tolerance = _tolerance(annotated, found)
     inside = found[(found >= annotated[0] - tolerance) & (found <= annotated[-1] + tolerance)]
@@ -137,7 +138,7 @@ def _distance(time: Float64Array, others: Float64Array) -> Float64Array:
 def _beyond_chance(time: Float64Array, others: Float64Array, tolerance: float) -> float:
     """Return the share of times near one of others, corrected for chance as in Cohen's kappa (1960).
 
-    Chance is the share of all time that is near one: 0 says that times lie anywhere, 1 that all lie near others.
+    Chance is the share of all time that is near one of others. 0 means agreement by chance, 1 that all are near others.
     """
     if len(time) < 2:
         return 0.0

@@ -17,19 +17,19 @@ BoolArray = npt.NDArray[np.bool_]
 
 IMPLAUSIBLE = "implausible_amplitude"
 MIN_BEATS = 3
-"""Of fewer beats one artefact is the median."""
+"""Fewest beats whose amplitudes are judged: one artefact could be the median of fewer."""
 HIGHEST_MV = 30.0
-"""Of a lead's QRS complexes. They are up to 5.1 mV in 150 records of 12 leads (CPSC, Georgia, Ningbo, PTB-XL), and
-12 mV in a copy of PTB-XL whose gain is off by a factor of 5, as `unlike:amplitude` says. A/D units taken for mV are off
-by 100 and more."""
+"""Largest plausible amplitude of a lead's QRS complexes. It is up to 5.1 mV in 150 records of 12 leads (CPSC, Georgia,
+Ningbo, PTB-XL), and up to 12 mV in a copy of PTB-XL whose gain is off by a factor of 5, of which the remark
+`unlike:amplitude` tells. A/D units taken for mV are off by 100 and more."""
 LOWEST_MV = 0.02
-"""Of the lead with the largest QRS complexes, .2 mV at least in those records: volts taken for mV are off by 1000. One
-lead alone may be off, or at right angles to the heart's axis."""
+"""Least plausible amplitude of the lead with the largest QRS complexes. It is .2 mV at least in those records; volts
+taken for mV are off by 1000. One lead alone may be smaller: it is off, or at right angles to the heart's axis."""
 MOST_OFFSET_MV = 1e4
 """How far a whole lead may lie from 0. Electrodes give up to 300 mV, converters a few volts; at 10 V single precision
 still tells 1 µV."""
 CLEAR = 8.0
-"""QRS complexes over the median |mV| from which on it is a heart that is so small: noise gives 4.7 at most."""
+"""Ratio of QRS amplitude to the median |mV| from which on a small signal is a heart's: noise gives 4.7 at most."""
 
 
 def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> tuple[FloatArray, tuple[str, ...]]:

@@ -1,7 +1,8 @@
-"""Whose outputs these are: a job's log names it in its first line, and only that job gives files their final names.
+"""Claims on outputs: a job's log names the job in its first line, and only that job gives files their final names.
 
 When Snakemake alone is killed, its jobs go on. The next Snakemake removes the log of a job that it starts anew, and the
-new job writes its own: a job that no longer finds its name there has been replaced, on whatever machine, and ends.
+new job writes another. A job that no longer finds its name there has been replaced, be it from another machine, and
+ends.
 Temporary names hold machine, process and a random number, so that two jobs never write the same file.
 """
 
@@ -48,7 +49,7 @@ def take(log: Path | None) -> None:
     temporary = temporary_of(log)
     try:
         temporary.write_bytes(claim.line)
-        temporary.replace(log)  # a new file: who wrote to the old one goes on writing there
+        temporary.replace(log)  # a new file: a job that was replaced goes on writing to the old one
     finally:
         temporary.unlink(missing_ok=True)
     _claim = claim
@@ -76,7 +77,7 @@ def temporary_of(path: Path) -> Path:
 
 
 def give_name(temporary: Path, path: Path) -> None:
-    """Rename a temporary file or folder to its final path, if its files are still this job's to make."""
+    """Rename a temporary file or folder to its final path; `ReplacedError` where this job has been replaced."""
     check()
     temporary.replace(path)
 
@@ -89,7 +90,7 @@ def held() -> bool:
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary files and folders that killed processes left beside `path`.
 
-    For a job with a claim, since who else still writes there has lost his, or for who holds a lock on `path`.
+    Call it in a job with a claim, since any other writer has been replaced, or while holding a lock on `path`.
     """
     head, tail, in_use = f".{path.stem}.", f".tmp{path.suffix}", temporary_of(path).name
     for entry in path.parent.iterdir():

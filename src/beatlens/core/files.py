@@ -31,7 +31,7 @@ TEXT_COLUMNS = frozenset(
 
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of a full disk, of which Python doesn't say where they happened."""
+"""Errors of a full disk; Python's message doesn't name the file."""
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def read_json(path: str | Path) -> Any:
     Raises
     ------
     ValueError
-        With the file, for what is no JSON.
+        With the file, where it isn't JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -227,7 +227,7 @@ def read_table(path: str | Path, columns: list[str] | None = None, **options: An
     Raises
     ------
     ValueError
-        With the file, for what is no such table.
+        With the file, where it isn't such a table.
     """
     import pandas as pd
 

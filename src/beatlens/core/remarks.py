@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REMARK_COLUMNS = ("corpus", "record", "remark", "detail")
-"""Of the table of remarks; `remark` is one of `REMARKS`, `detail` says in words what was found in this record."""
+"""Columns of the table of remarks: `remark` is one of `REMARKS`, `detail` says in words what was found."""
 REMARKS = {
     "other_signals": "signals that aren't in volts are left out",
     "resampled_leads": "leads of a lower rate are brought to the highest",

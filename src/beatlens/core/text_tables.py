@@ -40,10 +40,10 @@ def read_rows(path: str | Path, columns: Sequence[str], *, exact: bool = True, c
     columns
         Columns that it must have.
     exact
-        Whether it may have no others, these in this order, and a cell of each in every row. Cells of others may be
-        missing at the end of a row.
+        Whether the table must have exactly these columns, in this order, and a cell of each in every row. If not,
+        cells of other columns may be missing at the end of a row.
     comments
-        Whether lines that begin with ``#`` say nothing.
+        Whether lines that begin with ``#`` are skipped.
 
     Raises
     ------
@@ -119,8 +119,8 @@ def few(values: Sequence[str]) -> str:
 def neutral(text: str) -> str:
     """Return a cell that no spreadsheet takes for a formula: with ``'`` before it where it begins like one.
 
-    Numbers, with or without a unit, stay as they are. A cell that begins with ``'`` before such a beginning gets
-    another, so that `original` undoes it always. A control character, at which readers would cut a row, becomes U+FFFD.
+    Numbers, with or without a unit, stay as they are. A cell that begins like a formula after ``'`` gets another ``'``,
+    so that `original` always undoes it. A control character, at which readers would cut a row, becomes U+FFFD.
     """
     text = text.translate(_CONTROL)
     return "'" + text if _FORMULA.match(text) and not _QUANTITY.fullmatch(text) else text

@@ -1,4 +1,4 @@
-"""A limit on how long a stretch of code may take, for readers that a damaged file may send round in circles."""
+"""A limit on how long a piece of code may take, for readers that a damaged file may keep busy for ever."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 REPEAT_S = 1.0
-"""The alarm comes again, since a reader may catch the first as an error of its own."""
+"""Interval of the alarm, which repeats because a reader may catch the first one like an error in its file."""
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     Parameters
     ----------
     seconds
-        By the clock on the wall.
+        By the wall clock.
     """
 
     def ring(number: int, frame: FrameType | None) -> None:

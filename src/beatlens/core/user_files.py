@@ -33,7 +33,7 @@ def open_regular(path: str | Path, limit: int) -> Iterator[BinaryIO]:
     OSError
         Where there is no such file, or it may not be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # never waits for who writes to a pipe
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # doesn't wait for a pipe's writer
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

@@ -35,9 +35,9 @@ class LookAlikeSettings:
     weight
         Share of the look-alikes in a beat's evidence; 0 leaves each beat to itself.
     beats
-        Most similar beats that are look-alikes,
+        Number of look-alikes at most: the most similar beats.
     min_similarity
-        those of them whose correlation over all leads is at least this.
+        Least correlation of a look-alike over all leads.
     references
         Beats, evenly spread over the record, among which look-alikes are looked for.
     before_s, after_s

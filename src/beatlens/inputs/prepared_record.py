@@ -16,7 +16,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PreparedRecord:
-    """A record in the leads that the model uses, and what of its beats takes no waveforms.
+    """A record in the leads that the model uses, with all of its beats but the waveforms.
 
     It is made once (`beatlens.inputs.network_inputs.view_record`); inputs, labelled records, views and scenes hold it.
 

@@ -1,4 +1,4 @@
-"""A record as the model sees it and has predicted it: made once, for all of its cases."""
+"""A record with the model's inputs and predictions: made once, for all of its cases."""
 
 from __future__ import annotations
 

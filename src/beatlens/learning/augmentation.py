@@ -1,4 +1,4 @@
-"""How runs of training beats are varied, so that few patients teach more than their waves and rhythms."""
+"""Augmentation: runs of training beats are varied, so that few patients teach more than their waves and rhythms."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Augmentation:
     lead_dropout
         Chance that one lead of a run is left out, where there are several.
     shape_jitter
-        Largest standard deviation of the taps of a random filter for each run and lead, of either sign. Beats and
-        typical beat go through the same filter and keep their size. So the network learns how a beat differs from its
-        record's typical beat, beyond the shapes of few patients.
+        Largest standard deviation of the taps of a random filter for each run and lead. Beats and typical beat go
+        through the same filter and keep their size. So the network learns how a beat differs from its record's typical
+        beat, whatever its shape.
     position_jitter_s
         Standard deviation of a shift of R in seconds, since detectors and annotators place R differently. One shift is
         for all beats of a run and the typical beat, another for each beat.

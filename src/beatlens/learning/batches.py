@@ -73,7 +73,7 @@ class Batch:
 
     @classmethod
     def joined(cls, runs: Sequence[Run], spec: InputSpec) -> Batch:
-        """Join runs, whose beats are counted on."""
+        """Join runs; their beats are numbered through."""
         used = sorted({int(lead) for run in runs for lead in run.record.lead_index})
         column_of = np.full(len(spec.leads), -1, dtype=np.int64)
         column_of[used] = np.arange(len(used))

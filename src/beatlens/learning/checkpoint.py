@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class EpochState:
-    """All that an interrupted training goes on from; random numbers derive from seed and epoch."""
+    """All that an interrupted training needs to continue; random numbers derive from seed and epoch."""
 
     epoch: int
     history: list[dict[str, float]]
@@ -34,7 +34,7 @@ def save_state(path: Path, key: str, state: EpochState, network: HybridNet, opti
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    content = io.BytesIO()  # torch's own writing to a file doesn't tell that a disk is full
+    content = io.BytesIO()  # torch's writer doesn't raise where a disk is full
     torch.save(value, content)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.getbuffer())
@@ -57,7 +57,7 @@ def load_state(path: Path, key: str, network: HybridNet, optimizer: torch.optim.
         network.load_state_dict(value["network"])
         optimizer.load_state_dict(value["optimizer"])
         state = EpochState(int(value["epoch"]), list(value["history"]))
-    except Exception as error:  # damage makes readers raise anything
+    except Exception as error:  # a damaged file may raise any error
         network.load_state_dict(before[0])
         optimizer.load_state_dict(before[1])
         logger.warning("%s can't be gone on from (%s: %s): starting anew", path, type(error).__name__, error)
@@ -67,7 +67,7 @@ def load_state(path: Path, key: str, network: HybridNet, optimizer: torch.optim.
 
 
 def _check_whole(path: Path) -> None:
-    """Raise where a saved state is damaged: torch itself reads other numbers from changed bytes and says nothing."""
+    """Raise where a saved state is damaged: torch reads changed bytes as other numbers, without an error."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FittedDecision:
-    """What turns a network's outputs into predictions that can be trusted, and what it reaches.
+    """What turns a network's outputs into decisions, and the scores that it reaches.
 
     Attributes
     ----------

@@ -37,7 +37,7 @@ HELD_OUT = "calibrate"
 
 ENOUGH_NOISY_BEATS = 50
 MAX_NOISE_PASSES = 20
-"""Beats are run again with other noise until the first number of them is noisy, at most the second number of times."""
+"""Beats are run again with other noise until `ENOUGH_NOISY_BEATS` are noisy, or `MAX_NOISE_PASSES` times."""
 
 
 @dataclass(frozen=True)

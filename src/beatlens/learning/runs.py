@@ -25,7 +25,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Run:
-    """Targets that follow each other, with the neighbours that their windows reach, as the network is to see them.
+    """Successive targets and the neighbours in their windows, as the network will see them.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ def cut_run(
     augmentation: Augmentation | None,
     rng: np.random.Generator,
 ) -> Run:
-    """Cut the targets start..stop-1 of a record with their neighbours, where the augmentation says so off their R."""
+    """Cut the targets start..stop-1 of a record with their neighbours, shifted from R as the augmentation says."""
     side = spec.beats.context // 2
     low, high = max(start - side, 0), min(stop + side, len(record))
     shift, shifts = 0, np.zeros(high - low, dtype=np.int64)
@@ -150,7 +150,7 @@ def with_noise(
 ) -> Run:
     """Add bursts of noise; a beat that they hide is a target of the noise gate alone.
 
-    What lies between hidden and clean, and a beat that is hidden in part, is unknown to the gate.
+    A beat between hidden and clean, or hidden in a part of its leads, is no target of the gate.
     """
     settings = augmentation.noise
     waves, snr, whole = add_bursts(

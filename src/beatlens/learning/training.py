@@ -1,7 +1,7 @@
 """Training of a network: deterministic for any number of cores, resumable from its last epoch.
 
-The number of epochs is fixed and the saved weights are those of the last epoch: what the history's last row says is
-what the bundle holds. Patients of the split ``select`` are only looked at, for the history.
+The number of epochs is fixed and the weights of the last epoch are saved, so the last row of the history describes the
+bundle. Patients of the split ``select`` are scored for the history; nothing depends on these scores.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ RECORD_TABLE_COLUMNS = (
 
 
 COUNTED_ROLES = ("train", "test", "noise")
-"""Roles whose unusable records count in ``max_bad_fraction``. Records to predict are each for themselves."""
+"""Roles whose unusable records count in ``max_bad_fraction``. Records to predict don't depend on each other."""
 NOT_A_RECORD = "not_a_record"
 """Reason of files that lie in a corpus folder beside its records; they count as no record."""
 

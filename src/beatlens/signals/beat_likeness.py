@@ -31,7 +31,7 @@ def likeness(signal: FloatArray, r_index: IntArray, fs: float) -> float:
 
 
 def foreign_beats(signal: FloatArray, r_index: IntArray, fs: float) -> BoolArray:
-    """Tell which detections are artefact: irregular in time, like no beat elsewhere, and little like their neighbours.
+    """Tell which detections are artefact: irregular in time, unlike all beats elsewhere, and unlike their neighbours.
 
     An arrhythmia lacks one of these: a tachycardia is regular, atrial fibrillation looks as it does elsewhere, and the
     beats of a bigeminy look like each other.

@@ -20,11 +20,11 @@ BoolArray = npt.NDArray[np.bool_]
 
 MIN_FS, MAX_FS = 100.0, 4000.0
 """Rates of record files in Hz that are accepted. Below, a QRS can't be told from a T wave."""
-_NYQUIST_SHARE = 0.9  # of the lower Nyquist frequency that a cut may reach
+_NYQUIST_SHARE = 0.9  # highest cut, as a share of the lower Nyquist frequency
 _NOTCH_QUALITY = 30.0
-_MAX_DENOMINATOR = 100_000  # of the resampling ratio: rates of up to five digits are exact
+_MAX_DENOMINATOR = 100_000  # of the resampling ratio, so that rates of up to five digits are exact
 MANY, SAMPLE = 20_000, 2_000
-"""Values from which on a sample of so many of them speeds their median up."""
+"""A row of at least `MANY` values has its median found through a sample of `SAMPLE` of them."""
 FILTER_BLOCK = 1 << 18
 """Samples that are filtered at once."""
 logger = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ STEP_S, CELL_S = 0.02, 0.25
 RAIL_S = 0.2
 """A lead that stays at one extreme value for so long is saturated."""
 AFTER_R_S, BEFORE_R_S = 0.45, 0.3
-"""Time after a beat (its T wave) and before the next (its P wave) that says nothing of the pause between them."""
+"""Time after a beat (its T wave) and before the next one (its P wave) that isn't looked at."""
 CONSTANT_S = 1.0
 """A lead that repeats one value for so long is constant."""
 

@@ -1,12 +1,16 @@
 """Stretches of a record in which beats can't be told, found without labels, and what the signal is meanwhile.
 
-Two things put a stretch on the list. No beat was found for longer than `GAP_S`: the time is then told apart into kinds.
-Or beats were found that can't be trusted: in artefact, where quality rules doubt them or they come irregularly and are
-like no others (`beatlens.signals.beat_likeness`), and where there is no baseline between complexes, as in ventricular
-flutter and fibrillation. There the mean over the peak of the rectified signal over two seconds is high: .1 where QRS
-complexes stand on a baseline, .64 for a sine. Of what fills its time so, waves of one frequency cancel against
-themselves half a period later (the leakage of Kuo and Dillman 1978, Computers in Cardiology 347-349); artefact
-doesn't. A tachycardia whose beats were found repeats itself beat by beat, and is no such stretch.
+A stretch is listed for one of two reasons:
+
+- No beat was found for longer than `GAP_S`. The time is then divided by what the signal is: one of `KINDS`.
+- Beats were found that can't be trusted. They lie in artefact, where quality rules doubt them, or where they come
+  irregularly and are unlike all others (`beatlens.signals.beat_likeness`). Or there is no baseline between complexes,
+  as in ventricular flutter and fibrillation.
+
+Two measures over two seconds tell waves from artefact. The mean of the rectified signal over its peak is high without a
+baseline: .1 where QRS complexes stand on one, .64 for a sine. And waves of one frequency cancel against themselves half
+a period later, as artefact doesn't (the leakage of Kuo and Dillman 1978, Computers in Cardiology 347-349). A
+tachycardia whose beats were found repeats itself beat by beat, and isn't listed.
 
 Chosen on MIT-BIH's DS1 (flutter of 207 against all else) and made signals.
 """
@@ -28,7 +32,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 MIN_LENGTH_S = 1.0
-"""A shorter record without a beat isn't suspicious."""
+"""A shorter record without a beat isn't listed."""
 GAP_S, USUAL_RRS = 2.0, 1.8
 """A time without beats is listed where it exceeds both: seconds, and multiples of the record's median RR interval."""
 NO_SIGNAL_S, FLAT_S, NOISE_S, WAVES_S = 0.5, 1.0, 3.0, 4.0
@@ -36,17 +40,17 @@ NO_SIGNAL_S, FLAT_S, NOISE_S, WAVES_S = 0.5, 1.0, 3.0, 4.0
 SHORTEST_S = 0.75
 """Shorter pieces of a time without beats take the kind of the piece before them."""
 HOLE_S = 0.75
-"""Shorter times with a baseline between waves belong to the stretch of waves."""
+"""Shorter gaps with a baseline, between two stretches of waves, count as waves."""
 QUIET_MV, QUIET_SHARE, SILENT_MV = 0.1, 0.1, 0.02
 """A lead is flat in a cell whose peak-to-peak is under `QUIET_MV` or, where that is less, under `QUIET_SHARE` of its
 amplitude, but in any case under `SILENT_MV`."""
 LOUD_SHARE = 0.3
-"""Time without beats is artefact, and no baseline, where a cell's peak-to-peak is at least this share of the lead's
-amplitude."""
+"""A cell without beats is artefact where its peak-to-peak is at least this share of the lead's amplitude, else it is
+baseline."""
 FOUND_SHARE, REPEATING_SHARE = 0.6, 0.75
 """Waves are a tachycardia where beats, one a period, fill this share of the time and this share of windows repeats."""
 EDGE_S = 0.9
-"""Waves may seem to reach so far over their ends, since a window is longer than a cell."""
+"""How far waves may seem to go on beyond their ends, since a window is longer than a cell."""
 ALIKE = 0.88
 """Where windows don't repeat, beats of this median correlation with their median beat make a tachycardia as well."""
 FAST_RR_S, STEADY, RUN_BEATS = 0.43, 1.3, 4

@@ -14,8 +14,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 WINDOW_CELLS, HOP_CELLS = 8, 2
 FILLED, FULL = 0.2, 0.3
-"""Limits for the mean over the peak of the rectified signal: from the first on a window is looked at closer, from the
-second on it shows no clear baseline."""
+"""Limits for the mean of the rectified signal over its peak. From `FILLED` on a window is looked at closer, from `FULL`
+on it has no clear baseline."""
 MIN_SHARE = 0.15
 """A lead doesn't count where its peak is below this share of its amplitude, as waves of atrial fibrillation are."""
 MAX_LEAKAGE = 0.6
@@ -28,8 +28,8 @@ MIN_PERIOD_S = 0.207
 REPEATS = 0.88
 """Correlation of a window with itself a period later, in a tachycardia."""
 VOTES = 4
-"""A cell is among waves where one in so many windows around it holds waves. At the edge of a stretch, only half of the
-windows see it."""
+"""A cell is among waves where at least one in `VOTES` of the windows around it holds waves. At the edge of a stretch, only
+half of the windows see it."""
 CHUNK = 256
 """Windows handled at a time."""
 

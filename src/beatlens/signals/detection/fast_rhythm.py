@@ -37,17 +37,18 @@ BoolArray = npt.NDArray[np.bool_]
 
 SERIES_HZ = 50.0
 BAND_HZ = (4.0, 18.0)
-"""What repeats itself: below, T waves and movement add to it, above, muscle."""
+"""Band in which a rhythm repeats itself. Below it, T waves and movement disturb; above it, muscle."""
 PERIOD_S = (0.205, 0.43)
 """Waves that are faster are flutter."""
 WEAKLY_PERIODIC, PERIODIC, CLEARLY_PERIODIC = 0.35, 0.5, 0.6
-"""Correlation at the period of frames that go on with a run, of those that make one, and of one of these at least."""
+"""Correlation of frames at their period: of any frame of a run, of its core, and of at least one frame of the core."""
 MARGIN_S = 1.5
 """Time around periodic frames in which a run may begin or end."""
 MAX_CHANGE, PERIOD_FRAMES = 1.25, 5
-"""Ratio of a frame's period to the run's, and frames whose median it is."""
+"""Largest ratio of a frame's period to that of the run around it, a median of so many frames."""
 LIKE_MEDIAN, LARGEST, SMALLEST = 0.6, 2.5, 0.3
-"""Correlation with the run's median beat, and amplitude over its, that a beat at a run's end needs."""
+"""Limits for a beat at the end of a run: least correlation with the run's median beat, largest and least amplitude
+over that beat's."""
 FEWEST_BEATS = 4
 REFINEMENTS = 2
 NEAR_S = 2.5
@@ -55,9 +56,9 @@ NEAR_S = 2.5
 SHARP = 0.4
 """Share of the amplitude in the QRS band from which on complexes are sharp; flutter has .12 to .3."""
 SHAPE_HZ, SHAPE_BEATS = (3.0, 15.0), 3
-"""Band in which shapes are compared, and beats that are averaged before, as noise of one beat is not of the next."""
+"""Band in which shapes are compared, and number of beats that are averaged before, which lowers noise."""
 ORGANISED, ORGANISED_SHARP = 0.96, 0.9
-"""Likeness that a run needs, where its complexes are rounded and where they are sharp."""
+"""Least likeness of the beats of a run, where its complexes are rounded and where they are sharp."""
 
 
 @dataclass(frozen=True)

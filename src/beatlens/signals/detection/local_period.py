@@ -21,11 +21,11 @@ FIRST_SHARE = 0.85
 LEAST_CORRELATION = 0.25
 FRAMES_AT_ONCE = 4096
 LOWEST_CREST = 0.05
-"""Share of the usual crest."""
+"""Height of the lowest crest, as a share of the usual one."""
 STEP_WEIGHT, BREAK_COST = 10.0, 3.0
-"""Cost of a step by its squared log ratio to the period, and at most."""
+"""Cost of a step: `STEP_WEIGHT` times the squared logarithm of its ratio to the period, at most `BREAK_COST`."""
 SHORTEST_STEP, LONGEST_STEP = 0.6, 3.0
-"""Periods between beats, and how far back the search looks."""
+"""Shortest step between beats and farthest look back, in periods."""
 
 
 def unexplained_frames(series: FloatArray, rate: float, known: Float64Array) -> BoolArray:

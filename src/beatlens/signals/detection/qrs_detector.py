@@ -24,9 +24,9 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 FILTER_HZ = 100.0
-"""About the rate at which the QRS band is filtered."""
+"""Rate at which the QRS band is filtered, approximately."""
 ENVELOPE_HZ = 50.0
-"""About the rate at which its envelope is kept."""
+"""Rate of its envelope, approximately."""
 QRS_HZ = (7.0, 25.0)
 """The QRS band; Pan & Tompkins (1985) take 5 to 15 Hz, which lets more of T waves through."""
 SMOOTH_S = 0.18
@@ -38,35 +38,35 @@ LEVEL_BLOCKS = 41
 CONTRAST_BLOCKS = 7
 """Blocks over which the ratio of peaks to background has its running median."""
 MIN_LEVEL = 0.02
-"""Of the record's median level: in a silent stretch nothing is loud."""
+"""Least level, as a share of the record's median level: noise in a silent stretch isn't taken for beats."""
 MIN_HEIGHT = 0.05
-"""Share of the level that a candidate has at least."""
+"""Least height of a candidate, as a share of the level."""
 MIN_DISTANCE_S = 0.2
-"""Distance of candidates, the refractory time of Pan & Tompkins (1985)."""
+"""Least distance of candidates, the refractory time of Pan & Tompkins (1985)."""
 PLACE_S = 0.1
-"""How far the reference lead moves a beat."""
+"""Farthest that the reference lead moves a beat."""
 USUAL_HEIGHT = 0.12
 """Share of the level at which a height speaks neither for nor against a beat."""
 MAX_HEIGHT = 1.0
-"""Share of the level above which a height says no more."""
+"""Share of the level from which on a greater height doesn't raise the score."""
 CREST_S = 1.5
-"""Length around a candidate over whose mean envelope its height is taken: noise and flutter fill the surroundings."""
+"""Crest ratio: a candidate's height over the mean envelope around it, so long. Noise and flutter make it small."""
 USUAL_CREST = 1.5
-"""Ratio of the two that speaks neither for nor against a beat."""
+"""Crest ratio that speaks neither for nor against a beat."""
 MAX_CREST = 5.0
-"""Ratio above which it says no more."""
+"""Crest ratio from which on a greater one doesn't raise the score."""
 CREST_WEIGHT = 1.5
-"""Weight of the logarithm of that ratio beside that of the height."""
+"""Weight of the logarithm of the crest ratio; that of the height has weight 1."""
 TROUGH_S = 0.8
-"""Length around a candidate whose lowest envelope is taken over its height, as it is between QRS complexes."""
+"""Trough ratio: the lowest envelope around a candidate, so long, over its height. Between QRS complexes it is small."""
 USUAL_TROUGH = 0.35
-"""Ratio of the two up to which nothing speaks against a beat."""
+"""Trough ratio up to which nothing speaks against a beat."""
 TROUGH_WEIGHT = 10.0
-"""Weight of what the ratio is above."""
+"""Penalty of a trough ratio beyond, for each unit."""
 SURE_HEIGHT = 0.6
 """Candidates above this share of the level give the local RR interval."""
 RR_BEATS = 9
-"""Sure candidates over which that has its running median."""
+"""Number of sure candidates of the running median of the local RR interval."""
 RR_LIMITS_S = (0.3, 1.6)
 """Shortest and longest local RR interval: 200 and 38 beats a minute."""
 DEFAULT_RR_S = 0.8
