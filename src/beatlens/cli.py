@@ -1,8 +1,7 @@
 """The command `beatlens`: predictions, explanations and figures of records, each a few lines over `beatlens.api`.
 
-Tables go to standard output or to --output (.csv, .tsv, .parquet), figures to .svg, .png or .pdf; what is to be known
-of records goes to standard error. The exit status is 0, or 1 where some records couldn't be used, or 2 where nothing
-came of it.
+Tables go to standard output or to --output (.csv, .tsv, .parquet), figures to .svg, .png or .pdf; remarks on records go
+to standard error. The exit status is 0, or 1 where some records couldn't be used, or 2 where there is no result.
 """
 
 from __future__ import annotations
@@ -183,7 +182,7 @@ def _record(options: argparse.Namespace) -> api.PredictedRecord:
 
 
 def _tell(record: api.PredictedRecord) -> None:
-    """Say what is to be known of a record."""
+    """Write the remarks on a record to standard error."""
     for row in record.remarks.itertuples():
         print(f"{record.name}: {row.remark}: {row.detail}", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""New-pattern alerts: beats in review that look like each other, in several patients, and like nothing accepted.
+"""New-pattern alerts: beats in review that look alike, in several patients, and unlike all accepted beats.
 
 Beats in review are clustered by density (HDBSCAN; Campello, Moulavi and Sander 2013) in the network's embedding.
 Accepted beats take part, so that a pattern is new only where it lies apart from what is known.

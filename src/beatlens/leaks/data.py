@@ -61,7 +61,7 @@ def check_beats(run: Run) -> str:
 
 
 def check_copies(run: Run) -> str:
-    """Look for beats listed twice or in two splits, as oversampling before the split would leave them."""
+    """Look for beats that are listed twice or are in two splits, as after oversampling before the split."""
     for table in chain(run.tables(), (run.beats, run.annotated)):
         keys = zip(table["corpus"], table["record"], table["r_sample"], strict=True)
         expected = np.array([f"{corpus}/{record}/{sample}" for corpus, record, sample in keys], dtype=object)

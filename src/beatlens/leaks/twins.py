@@ -34,13 +34,14 @@ MAX_BLOCK_BEATS = 101
 NEIGHBOUR = 5
 """Which nearest other patient a pair is held against."""
 ISOLATION = 0.3
-"""Twins are up to this share of that distance apart. The nearest two people are at .35 in MIT-BIH's DS1 (22 patients)
-and above .5 in PTB-XL (133 patients, 12 leads, 10 s)."""
+"""Largest distance of twins, as a share of that to the `NEIGHBOUR`-nearest other patient. The nearest two people are at
+.35 in MIT-BIH's DS1 (22 patients) and above .5 in PTB-XL (133 patients, 12 leads, 10 s)."""
 FARTHEST = 0.2
-"""No twins are farther apart. The halves of records are below .15 in DS1, in PTB-XL 95 % of them."""
+"""Largest distance of twins. The halves of records are below .15 in DS1, in PTB-XL 95 % of them."""
 SPREAD = 1.5
-"""Twins are at most this many times as far apart as the halves of the more variable of the two. Of records that are cut
-in half, the halves are found to be twins for 20 of the 22 in DS1 and for 78 % of 147 from PTB-XL (benchmarks/twins.py).
+"""Largest distance of twins, in units of the distance between the halves of the more variable record. Of records that
+are cut in half, the halves are found to be twins for 20 of the 22 in DS1 and for 78 % of 147 from PTB-XL
+(benchmarks/twins.py).
 """
 SAME = 0.02
 """Pairs nearer than this are always twins."""

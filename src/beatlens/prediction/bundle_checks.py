@@ -1,4 +1,4 @@
-"""What must hold between the parts of a bundle before anything is said with it: sizes that fit, and usable numbers."""
+"""Checks of a bundle before it is used: the sizes of its parts fit each other, and its numbers can be used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Check(NamedTuple):
-    """One thing that must hold: of which key, its value, whether it does, and what was expected."""
+    """One check: the key, its value, whether it passes, and what was expected."""
 
     key: str
     value: object

@@ -31,7 +31,7 @@ QUANTILES = (0.01, 0.99)
 FACTOR = 2.0
 """An amplitude is far off where it lies `FACTOR` times beyond these quantiles of the training patients."""
 MOST = 0.5
-"""A larger share of a record's beats counts as most of them."""
+"""Share of a record's beats above which they count as most of them."""
 MUCH, LIKE = 0.5, 0.7
 """A beat is upside down if, turned over, its similarity to prototypes of the usual class is at least `LIKE`, and higher
 by `MUCH` than as it is. Of MIT-BIH's pieces of 10 s none counts as upside down: in DS1 (3,957 pieces) the largest share
@@ -144,7 +144,7 @@ def unlike(
     spec
         How they were made.
     familiar
-        What training records look like; None where nothing is known of them.
+        What training records look like; None where the bundle doesn't say.
     far
         (n,) whether each beat is far from prototypes.
     signal

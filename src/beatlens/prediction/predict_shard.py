@@ -52,7 +52,7 @@ def predict_shard(
 
     Returns
     -------
-    What is to be known of the records, as it is written
+    Remarks on the records, as they are written
     """
     network = bundle.network(device)
     beside = Beside(references=[reference_table(shard.beats_of("", ""), None, bundle.spec)])  # columns, if no record

@@ -1,4 +1,4 @@
-"""What a record's row says beside its beats: columns of stretches, episodes and remarks."""
+"""Columns of the table of records that don't count beats: stretches, episodes and remarks."""
 
 from __future__ import annotations
 

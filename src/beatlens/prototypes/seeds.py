@@ -30,7 +30,7 @@ SECTIONS = ("classes", "leads", "signal", "beats")
 
 
 def seed_spec(settings: Mapping[str, Any]) -> InputSpec:
-    """Return how beats are compared, from `SECTIONS` of the configuration: without prototypes, which aren't needed."""
+    """Return how beats are compared, from `SECTIONS` of the configuration. No prototypes are needed."""
     beats, leads, classes = BeatSettings(**settings["beats"]), tuple(settings["leads"]), tuple(settings["classes"])
     geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
     waves = np.zeros((0, len(leads), geometry.length), dtype=np.float32)
@@ -136,7 +136,7 @@ def similar_beats(
     top
         Beats a seed.
     max_records
-        Records that are searched, a sample by their names that depends on nothing else; None for all.
+        Number of records that are searched: a sample that depends on their names alone; None for all.
     """
     import pandas as pd
 

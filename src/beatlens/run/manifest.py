@@ -40,10 +40,10 @@ PACKAGES = (
 TEST_READERS = ("evaluate_classification", "evaluate_explanations")
 """Rules that compare with the labels or the truth of the test split."""
 NO_SCORES = ("leaks.csv",)
-"""Their outputs that say nothing of how well the test split is classified."""
+"""Outputs of these rules that don't tell how well the test split is classified."""
 
 GIVEN = "given_bundle"
-"""Stands for the rule of files that the configuration names and no rule makes."""
+"""Rule of the files that the configuration names and no rule makes."""
 
 PYTHON = Path(sys.executable)
 SOURCES = Path(__file__).parents[2]

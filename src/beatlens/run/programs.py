@@ -79,7 +79,7 @@ def open_log(path: Path | None) -> None:
 
 
 def open_standard_streams() -> None:
-    """Open the null device where standard input, output or error is closed: else the next file would take its place."""
+    """Open the null device where standard input, output or error is closed; else the next opened file would be that."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

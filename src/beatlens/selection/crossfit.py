@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEAT_COLUMNS = ("beat_id", "corpus", "record", "patient", "label")
-"""Of the beat tables, what the table of predictions begins with; fold, pred and ``logit_<class>`` follow."""
+"""Columns of the beat tables that the table of predictions begins with; fold, pred and ``logit_<class>`` follow."""
 
 
 def learning_records(

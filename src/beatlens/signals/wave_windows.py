@@ -28,8 +28,8 @@ MIN_PERIOD_S = 0.207
 REPEATS = 0.88
 """Correlation of a window with itself a period later, in a tachycardia."""
 VOTES = 4
-"""A cell is among waves where at least one in `VOTES` of the windows around it holds waves. At the edge of a stretch, only
-half of the windows see it."""
+"""A cell is among waves where at least one in `VOTES` of the windows around it holds waves. At the edge of a stretch,
+only half of the windows see it."""
 CHUNK = 256
 """Windows handled at a time."""
 

@@ -1,1 +1,1 @@
-"""What a person holds in hand: a record, its predictions, an explanation, a run; `beatlens.api` is the way in."""
+"""The objects behind `beatlens.api`, which is the way in: a record, its predictions, an explanation, a run."""

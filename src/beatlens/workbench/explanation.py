@@ -141,7 +141,7 @@ def explain(
     seed
         Of the methods that draw; by default that of the configuration.
     settings
-        Options of the section ``explain`` of the configuration that are to be others, such as
+        Options of the section ``explain`` of the configuration to change, such as
         ``{"segment_s": 0.1, "kernelshap": {"samples": 500}}``.
 
     Returns

@@ -148,7 +148,7 @@ class PredictedRecord:
 
     @cached_property
     def remarks(self) -> pd.DataFrame:
-        """A row for each thing that is to be known of the record: remark, detail."""
+        """A row a remark on the record: remark, detail."""
         import pandas as pd
 
         folder = self.predictions.place(self.corpus, self.name)[1]
