@@ -1,8 +1,7 @@
 """What a given bundle decides of the configuration: a network can be asked only about what it was trained for.
 
-Its classes, leads, conditioning, detector, beats and quality rules stand in for the defaults. Where the user states
-another value for one of them, that is no wish that can be granted, and it is refused. So is a bundle that knows made
-records alone, on real recordings.
+Its classes, leads, conditioning, detector, beats and quality rules replace the defaults. Where the user states another
+value for one of them, the configuration is refused. So is a bundle of made records alone, on real recordings.
 """
 
 from __future__ import annotations

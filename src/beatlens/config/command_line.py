@@ -1,4 +1,4 @@
-"""Faults of Snakemake's command line that it tells by a traceback, waits for or passes over, in words.
+"""Messages for faults of a command line to which Snakemake answers with a traceback, by waiting, or not at all.
 
 The profiles ask this module, since they alone run before Snakemake reads ``--config`` and ``--configfile``. Imports the
 standard library and yaml alone.

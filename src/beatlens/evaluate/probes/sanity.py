@@ -58,7 +58,7 @@ def randomised(network: HybridNet, parts: Sequence[str], seed: int) -> HybridNet
 
 
 def with_network(prepared: PreparedCase, network: HybridNet) -> PreparedCase:
-    """Return a case of the same scene and baseline with another network and without look-alikes."""
+    """Return a case of the same scene and baseline with another network, which look-alikes tell nothing."""
     scene = replace(prepared.scene, look_alikes=None)
     return replace(prepared, engine=prepared.engine.of(network=network, scene=scene))
 
