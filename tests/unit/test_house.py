@@ -73,6 +73,12 @@ def test_modules_are_short() -> None:
     assert statistics.median(map(n_lines, MODULES)) <= 150
 
 
+def test_programs_are_short() -> None:
+    programs = {path.name: n_lines(path) for path in (PACKAGE.parents[1] / "scripts").glob("*.py")}
+    assert programs
+    assert {name: lines for name, lines in programs.items() if lines > 60} == {}
+
+
 def test_folders_are_small() -> None:
     sizes = {str(folder.relative_to(PACKAGE)): len(list(folder.glob("*.py"))) for folder in FOLDERS}
     assert {name: size for name, size in sizes.items() if size > (8 if name == "." else 15)} == {}
