@@ -5,7 +5,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from beatlens.corpora.index import corpus_folder, update_sheet
 from beatlens.corpora.record_sheet import SheetRow, read_sheet, shard_digest, shard_of, shard_rows, used_shards
 from beatlens.corpora.registry import read_record
 from beatlens.corpora.synthetic import SyntheticSettings, make_corpus, record_names
+from counting import calls
 
 OWN = {"name": "own", "role": "test", "format": "wfdb"}
 
@@ -272,14 +272,21 @@ def test_reading_a_sheet_imports_the_standard_library_alone() -> None:
     assert not {"numpy", "pandas", "wfdb", "yaml"} & set(modules.stdout.split())
 
 
-def test_unchanged_records_are_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_record_costs_a_few_calls_and_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("BEATLENS_DATA", raising=False)
-    folder = tmp_path / "data" / "own"
-    folder.mkdir(parents=True)
-    for k in range(2000):
-        (folder / f"r{k}.hea").write_text(f"r{k} 1 100 2\nr{k}.dat 16 200 11 0 0 0 0 II\n")
-        (folder / f"r{k}.dat").write_bytes(b"abcd")
-    update(tmp_path)
-    began = time.process_time()
-    assert len(update(tmp_path)) == 2000
-    assert time.process_time() - began < 0.5
+    few, many = 100, 400
+    work = {}
+    for n in (few, many):
+        folder = tmp_path / str(n) / "data" / "own"
+        folder.mkdir(parents=True)
+        for k in range(n):
+            (folder / f"r{k}.hea").write_text(f"r{k} 1 100 2\nr{k}.dat 16 200 11 0 0 0 0 II\n")
+            (folder / f"r{k}.dat").write_bytes(b"abcd")
+        assert len(update(tmp_path / str(n))) == n
+        work[n] = calls(lambda place=tmp_path / str(n): update(place))
+    assert work[many]["file_digest"] == 0
+    assert work[many]["open"] == work[few]["open"]
+    assert work[many].total() < 1.2 * many / few * work[few].total()  # quadratic work would be 16 times as much
+    assert work[many].total() < 300 * many
