@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _IGNORED_SUFFIXES = frozenset({".pyc", ".pyo", ".pyi"})
 _IGNORED_NAMES = frozenset({"py.typed"})
@@ -160,7 +161,7 @@ class _Reading:
         documented = kind in _DOCUMENTED and ast.get_docstring(node, clean=False) is not None  # type: ignore[arg-type]
         unseen = kind is ast.If and _is_type_checking(node.test)  # type: ignore[attr-defined]
         for name in node._fields:
-            value = getattr(node, name, None)
+            value: Any = getattr(node, name, None)
             if documented and name == "body":
                 value = value[1:]
             if value is None or value == [] or name in _LEFT_OUT:
@@ -181,7 +182,8 @@ class _Reading:
             prefix = f"{node.module}." if node.module else ""
             self.imports += ((node.level, f"{prefix}{alias.name}") for alias in node.names)
         elif isinstance(node, ast.Call) and _called(node.func) in {"import_module", "__import__"}:
-            raise ValueError(f"{self.file}, line {node.lineno}: import by a computed name; expected an import statement")
+            where = f"{self.file}, line {node.lineno}"
+            raise ValueError(f"{where}: import by a computed name; expected an import statement")
 
 
 def _is_type_checking(test: ast.expr) -> bool:
