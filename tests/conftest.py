@@ -14,6 +14,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what takes longest first, so that two workers end together."""
+    items.sort(key=lambda item: (item.path.name != "test_readme.py", item.get_closest_marker("slow") is None))
+
+
 @pytest.fixture(scope="session")
 def config() -> dict[str, Any]:
     """Return config/config.yaml."""

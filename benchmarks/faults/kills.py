@@ -37,7 +37,7 @@ WORKS = (
 
 def trials(ground: Ground) -> Iterator[Trial]:
     """Yield every trial."""
-    numbers = {GROUP: 1, ENDED: 1} if ground.quick else NUMBERS
+    numbers = {ENDED: 1} if ground.quick else NUMBERS
     plan = [(kind, number) for kind, count in numbers.items() for number in range(count)]
     yield from ground.map(lambda item: _trial(ground, *item), plan)
 
