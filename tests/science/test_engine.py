@@ -256,7 +256,7 @@ def test_reuse_equals_naive(network, baseline, at_edges, leads, targets):
         cell_players(leads, edges, rhythm=True),
         refined_players(leads, edges, [3, 4, 9], rhythm=False),
     ):
-        masks = random_masks(rng, 24, len(players))
+        masks = random_masks(rng, 12, len(players))
         for lead in range(len(leads)):  # a whole lead off
             off = np.unique(players.cell_player[lead])
             masks[2 + lead, off[off >= 0]] = False

@@ -1,7 +1,7 @@
 """Snakemake, imported once for many calls: each is a fork of this process, which saves two thirds of a dry run.
 
-Reads a call a line (JSON: arguments, folder, environment, and the file for what it says), and answers each with its exit
-status. What needs a process of its own from the start (kills, the README's commands) runs Snakemake as a user does.
+Reads a call a line (JSON: arguments, folder, environment, and the file for what it says), and answers each with its
+exit status. What needs a process of its own from the start (a kill, a command of the README) runs Snakemake as it is.
 """
 
 from __future__ import annotations

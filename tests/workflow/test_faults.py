@@ -211,7 +211,7 @@ def test_the_manifest_lists_every_result(finished):
 
 
 def test_networks_alone_need_torch(finished):
-    """Preparing, fusing, drawing and reporting do without; each program of the finished run has said what it imported."""
+    """Preparing, fusing, drawing and reporting do without; the programs of the finished run have noted it."""
     noted = (finished.folder / "with_torch.txt").read_text(encoding="utf-8").splitlines()
     assert {Path(program).stem for program in noted} == {
         "train", "bundle", "predict", "find_alerts", "explain", "evaluate_explanations",

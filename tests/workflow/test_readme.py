@@ -27,7 +27,7 @@ EXCEPTIONS = {
 TINY = "--configfile tests/workflow/tiny.yaml"
 """Stands before a configuration that a command of Snakemake names, or where it names none; the run is then `tiny`."""
 DEMO = "$(BIN)/snakemake --cores $(CORES)\n"
-"""The recipe of `make demo`, which names no configuration; here it finds a finished run, and that is part of the page."""
+"""The recipe of `make demo`, which names no configuration; a second one finds nothing to be done."""
 STAND_INS = {
     "results/demo": "results/tiny",
     "/where/my recordings/lie/100": "data/my_recordings/c01_1",
