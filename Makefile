@@ -60,7 +60,7 @@ $(DEVELOPMENT): $(INSTALLED) envs/requirements-dev.txt
 
 # One call of pytest, so that its closing line counts every test.
 test: lint types
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check .
