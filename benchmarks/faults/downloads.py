@@ -14,7 +14,7 @@ from faults.server import Server
 from faults.trial import LOST, SILENT, SURVIVED, TOLD, Trial
 
 KIND = "faulty download"
-LIMIT_S = 300.0
+LIMIT_S = 1200.0
 CONFIG = """\
 run: far
 bundle: results/tiny/model/bundle

@@ -35,11 +35,11 @@ corpora:
   - {name: own, format: wfdb, role: predict}
 """
 """Recordings predicted by the tiny run's bundle: a few seconds of work in six jobs."""
-CPU_S = 30
-"""CPU seconds that a process may take, five times what any needs: finds endless loops, however busy the machine."""
+CPU_S = 90
+"""CPU seconds that a process may take, many times what any needs: finds endless loops, however busy the machine."""
 MEMORY_BYTES = 8 << 30
 """Address space that a process may take; torch alone takes some GB."""
-LIMIT_S = 600.0
+LIMIT_S = 1200.0
 """Longest time of a run in seconds, which finds those that wait for ever."""
 OUR_ERRORS = ("ValueError", "ConfigError", "RecordFault", "TimeoutError", "ReplacedError")
 """Errors that are messages: what was found where, and what was expected."""

@@ -19,7 +19,7 @@ from faults.trial import LOST, SILENT, SURVIVED, TOLD, Trial
 
 KIND = "hostile input"
 CODE = "touch executed"
-LIMIT_S = 300.0
+LIMIT_S = 1200.0
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def _send(process: int, number: signal.Signals) -> None:
 
 
 def _wait(jobs: list[int]) -> None:
-    for _ in range(1200):
+    for _ in range(6000):
         if not any(Path(f"/proc/{job}").exists() for job in jobs):
             return
         time.sleep(0.1)

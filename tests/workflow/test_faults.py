@@ -31,7 +31,7 @@ def kill_when(project, path, *arguments):
         start_new_session=True,
     )
     try:
-        for _ in range(6000):
+        for _ in range(60_000):
             if list(project.folder.glob(path)):
                 break
             assert process.poll() is None, f"ended before {path} was there"

@@ -124,7 +124,7 @@ def test_every_command_runs_as_it_stands(checkout):
         command = [str(folder / ".venv/bin/python"), "-c", adapted(text)] if language else adapted(text)
         answer = subprocess.run(
             command, shell=not language, cwd=folder, env=checkout.environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=300, check=False,
+            capture_output=True, text=True, timeout=1200, check=False,
         )  # fmt: skip
         assert answer.returncode == 0, f"{text}\n{(answer.stdout + answer.stderr)[-4000:]}"
     for made in ("beat.svg", "beats.csv", "strip.pdf", "seeds.csv", "similar.csv", "N.png", "report.zip"):
