@@ -59,7 +59,8 @@ $(DEVELOPMENT): $(INSTALLED) envs/requirements-dev.txt
 	@touch $@
 
 # One call of pytest, so that its closing line counts every test.
-test: lint types
+test: $(DEVELOPMENT)
+	$(MAKE) -j 2 lint types
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(DEVELOPMENT)
