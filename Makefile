@@ -59,8 +59,9 @@ $(DEVELOPMENT): $(INSTALLED) envs/requirements-dev.txt
 	@touch $@
 
 # One call of pytest, so that its closing line counts every test.
-test: lint types
-	$(BIN)/python -m pytest -n 2
+test: $(DEVELOPMENT)
+	$(MAKE) -j 2 lint types
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check .

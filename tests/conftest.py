@@ -14,6 +14,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what takes longest first, so that two workers end together."""
+    items.sort(key=lambda item: (item.path.name != "test_readme.py", item.get_closest_marker("slow") is None))
+
+
 @pytest.fixture(scope="session")
 def config() -> dict[str, Any]:
     """Return config/config.yaml."""
@@ -94,6 +100,33 @@ def real_corpus() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+SIZES = {
+    "GROUP_ROWS": "beatlens.core.files",
+    "_BLOCK": "beatlens.core.bootstrap",
+    "FILTER_BLOCK": "beatlens.signals.conditioning",
+    "LOCK_TIMEOUT_S": "beatlens.corpora.index",
+    "MAX_LISTING_BYTES": "beatlens.corpora.downloads.download",
+    "MAX_ANNOTATION_BYTES": "beatlens.corpora.downloads.download",
+    "BLOCK_SAMPLES": "beatlens.corpora.wfdb.samples",
+    "MAX_SAMPLES": "beatlens.corpora.wfdb.samples",
+    "SLOWEST_S": "beatlens.corpora.wfdb.record",
+    "BLOCK_BEATS": "beatlens.prototypes.space",
+    "CHUNK_BEATS": "beatlens.prediction.predict",
+    "SERIES": "beatlens.learning.simulated_rhythm",
+    "MAX_STATES": "beatlens.explain.engine.beat_states",
+}
+"""Blocks and limits that are no option, by the module that holds them.
+
+No result may depend on how much work is one block, and a limit is tried where it is small.
+"""
+
+
+@pytest.fixture
+def resize(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, object], None]:
+    """Return a function that gives one of `SIZES` another value."""
+    return lambda name, value: monkeypatch.setattr(f"{SIZES[name]}.{name}", value)
 
 
 PLANTED_WIDTH_S = {"N": 0.012, "S": 0.012, "V": 0.045}

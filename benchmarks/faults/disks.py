@@ -25,7 +25,7 @@ def _trial(ground: Ground, number: int) -> Trial:
     sizes = sorted((results / name).stat().st_size for name in wanted)
     limit = ground.random(KIND, number).randint(sizes[len(sizes) // 2], sizes[-1] - 1)
     shutil.rmtree(results)
-    answer = ground.run(project, "predict", limits={resource.RLIMIT_FSIZE: limit})
+    answer = ground.run(project, ground.target, limits={resource.RLIMIT_FSIZE: limit})
     found = contents(results)
     half = sorted(name for name in found if found[name] != wanted.get(name))
     if answer.code == 0:
@@ -35,7 +35,7 @@ def _trial(ground: Ground, number: int) -> Trial:
     elif not any(words in answer.said for words in MESSAGES):
         outcome = LOST, answer.end
     else:
-        outcome = judge_rerun(ground.run(project, "predict"), wanted, results)
+        outcome = judge_rerun(ground.run(project, ground.target), wanted, results)
         outcome = (TOLD, "went on with room") if outcome[0] == SURVIVED else outcome
     shutil.rmtree(project)
     return Trial(KIND, f"no file above {limit} bytes", *outcome)

@@ -14,7 +14,7 @@ from faults.server import Server
 from faults.trial import LOST, SILENT, SURVIVED, TOLD, Trial
 
 KIND = "faulty download"
-LIMIT_S = 300.0
+LIMIT_S = 1200.0
 CONFIG = """\
 run: far
 bundle: results/tiny/model/bundle
@@ -86,7 +86,7 @@ FINAL = frozenset({"a file that isn't there", "a list of sums cut in half", "a s
 
 def trials(ground: Ground) -> Iterator[Trial]:
     """Yield every trial."""
-    yield from ground.map(lambda name: _trial(ground, name), list(FAULTS)[:: 8 if ground.quick else 1])
+    yield from ground.map(lambda name: _trial(ground, name), list(FAULTS)[1:2] if ground.quick else list(FAULTS))
 
 
 def _trial(ground: Ground, name: str) -> Trial:

@@ -58,13 +58,13 @@ def _trial(ground: Ground, number: int) -> Trial:
         place.mkdir()
         for name in ("data", "results", OWN):
             (project / name).rename(place / name)
-        answer = ground.run(place, "predict", "--snakefile", str(project / "Snakefile"), "--cores", "1", **options)
+        answer = ground.run(place, ground.target, "--snakefile", str(project / "Snakefile"), "--cores", "1", **options)
     elif odd.closed:
         (project / "snakemake").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@" {odd.closed}\n', encoding="utf-8")
         (project / "snakemake").chmod(0o755)
-        answer = ground.run(place, "predict", executable="./snakemake", **options)
+        answer = ground.run(place, ground.target, executable="./snakemake", **options)
     else:
-        answer = ground.run(place, "predict", **options)
+        answer = ground.run(place, ground.target, **options)
     outcome = judge_rerun(answer, wanted, place / "results/own")
     shutil.rmtree(project)
     return Trial(KIND, odd.name, *outcome)

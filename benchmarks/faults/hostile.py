@@ -19,7 +19,7 @@ from faults.trial import LOST, SILENT, SURVIVED, TOLD, Trial
 
 KIND = "hostile input"
 CODE = "touch executed"
-LIMIT_S = 300.0
+LIMIT_S = 1200.0
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ REFUSED = ("YAML", "run:", "10^9", "labels:", "pickle as weights")
 
 def trials(ground: Ground) -> Iterator[Trial]:
     """Yield every trial."""
-    names = list(ATTACKS)[:: 9 if ground.quick else 1]
+    names = list(ATTACKS)[:: 18 if ground.quick else 1]
     yield from ground.map(lambda name: _trial(ground, name), names)
 
 

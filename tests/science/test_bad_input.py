@@ -40,7 +40,7 @@ def chain(tmp_path, make_chain):
 
     def run(**overlay):
         training = {"epochs": 1, "noise_fraction": 0.5} | overlay.pop("training", {})
-        made = make_chain(tmp_path, training=training, **overlay)
+        made = make_chain(tmp_path, training=training, model={"members": 1}, **overlay)
         made.everything()
         check(made)
         return made

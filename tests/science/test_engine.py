@@ -256,7 +256,7 @@ def test_reuse_equals_naive(network, baseline, at_edges, leads, targets):
         cell_players(leads, edges, rhythm=True),
         refined_players(leads, edges, [3, 4, 9], rhythm=False),
     ):
-        masks = random_masks(rng, 24, len(players))
+        masks = random_masks(rng, 12, len(players))
         for lead in range(len(leads)):  # a whole lead off
             off = np.unique(players.cell_player[lead])
             masks[2 + lead, off[off >= 0]] = False
@@ -312,7 +312,7 @@ def test_targets_after_calibration(network):
 
 @pytest.mark.parametrize("baseline", ["interpolation", "zero"])
 @pytest.mark.parametrize("length", [1, 2, 7, 60])
-def test_calls_share_encodings_whatever_the_length_of_a_segment(network, baseline, length, monkeypatch):
+def test_calls_share_encodings_whatever_the_length_of_a_segment(network, baseline, length, resize):
     """Encodings are kept across calls; too many segments in a beat for a code, or a full store, change no number."""
     rng = np.random.default_rng(length)
     leads = ("II", "V1")
@@ -328,6 +328,6 @@ def test_calls_share_encodings_whatever_the_length_of_a_segment(network, baselin
             np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)
         if length > 2:
             assert engine.n_encoded == before
-    monkeypatch.setattr("beatlens.explain.engine.beat_states.MAX_STATES", 20)
+    resize("MAX_STATES", 20)
     logits, _ = engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)
     np.testing.assert_allclose(logits, expected, atol=1e-5, rtol=0)

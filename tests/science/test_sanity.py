@@ -98,6 +98,14 @@ def make_probes(shard, bundle, settings, rows=((0, 8), (1, 0), (2, 23))):
     return probes
 
 
+TWO_METHODS = replace(EXPLAIN, methods=("kernelshap", "integrated_gradients"))
+
+
+@pytest.fixture(scope="module")
+def probes(shard, bundle):
+    return make_probes(shard, bundle, TWO_METHODS)
+
+
 def test_the_explainer_points_to_a_planted_leak(shard, bundle):
     table = probe_table(artefact_test([shard], bundle, EXPLAIN, PROBES, 1), EVALUATE, 1, "digest")
     assert list(table.columns) == list(PROBE_COLUMNS)
@@ -130,10 +138,9 @@ def test_random_networks_are_new_only_in_their_parts(bundle):
         randomised(network, ("nose",), 1)
 
 
-def test_sanity_rows(shard, bundle):
+def test_sanity_rows(probes):
     rows = []
-    settings = replace(EXPLAIN, methods=("kernelshap", "integrated_gradients"))
-    for probe in make_probes(shard, bundle, settings)[:2]:
+    for probe in probes[:2]:
         rows += randomisation(probe, PROBES)
         rows += class_sensitivity(probe, len(CLASSES))
     table = probe_table(rows, EVALUATE, 1, "digest")
@@ -184,14 +191,13 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
     assert insert_beat(first, own["stretch"].to_numpy(), BEATS) is None
 
 
-def test_stability_rows(shard, bundle):
+def test_stability_rows(shard, bundle, probes):
     rows = []
-    settings = replace(EXPLAIN, methods=("kernelshap", "integrated_gradients"))
-    for probe in make_probes(shard, bundle, settings):
+    for probe in probes:
         rows += seed_to_seed(probe, PROBES)
         rows += under_noise(probe, PROBES, bundle.signal | {"band_hz": [0.5, 40]})
         rows += inserted_beat(probe, PROBES, BEATS)
-    several = make_probes(shard, bundle, settings)[0]
+    several = make_probes(shard, bundle, TWO_METHODS)[0]
     scene = several.engine.scene
     both = replace(
         scene,
@@ -207,5 +213,5 @@ def test_stability_rows(shard, bundle):
     assert table.loc[("inserted_beat", "kernelshap", "jaccard"), "n_cases"] == 2  # the first beat has none before it
     assert table["value"].between(-1, 1 + 1e-9).all()
     quiet = [list(under_noise(p, replace(PROBES, noise_snr_db=120), bundle.signal | {"band_hz": [0.5, 40]}))
-             for p in make_probes(shard, bundle, settings)[:1]]  # fmt: skip
+             for p in probes[:1]]  # fmt: skip
     assert all(probe.value > 0.99 for probe in quiet[0] if probe.metric == "spearman")

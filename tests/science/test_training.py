@@ -308,10 +308,10 @@ def test_the_network_learns_what_was_planted(planted, records, bundle):
 
 
 def test_predictions_depend_neither_on_chunks_nor_on_shards(
-    planted, records, bundle, monkeypatch, tmp_path, plant_shards, settings
+    planted, records, bundle, resize, tmp_path, plant_shards, settings
 ):
     expected = predictions(planted, records, bundle).set_index("beat_id")
-    monkeypatch.setattr(beatlens.prediction.predict, "CHUNK_BEATS", 17)
+    resize("CHUNK_BEATS", 17)
     other = plant_shards(tmp_path, LEADS, BeatSettings(**settings["beats"]), n_shards=3, n_beats=90)
     found = predictions(other, records, bundle).set_index("beat_id").loc[expected.index]
     numbers = ["p_N", "p_S", "p_V", "p_noise", "distance"]

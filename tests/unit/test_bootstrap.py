@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -66,7 +68,7 @@ def test_fewer_than_two_patients_have_no_interval() -> None:
     assert np.isnan([rests_on_one.lo, rests_on_one.hi]).all()
 
 
-def test_seeded_and_independent_of_the_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seeded_and_independent_of_the_block_size(resize: Callable[[str, object], None]) -> None:
     totals, names = sum_by_patient(np.arange(20.0), [f"p{k % 5}" for k in range(20)])
     assert names == [f"p{k}" for k in range(5)]
     assert totals[0] == 0 + 5 + 10 + 15
@@ -75,7 +77,7 @@ def test_seeded_and_independent_of_the_block_size(monkeypatch: pytest.MonkeyPatc
         return tuple(patient_bootstrap(totals, lambda sums: sums, draws=100, level=0.9, seed=seed))
 
     first = run(1)
-    monkeypatch.setattr("beatlens.core.bootstrap._BLOCK", 35)
+    resize("_BLOCK", 35)
     assert run(1) == first
     assert run(2) != first
 

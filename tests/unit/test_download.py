@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -20,7 +20,7 @@ import pytest
 from beatlens.beats.preprocess import PreprocessSettings
 from beatlens.beats.preprocess_shard import CorpusSource, preprocess_shard
 from beatlens.core.record_faults import RecordFault
-from beatlens.corpora.downloads import download, https
+from beatlens.corpora.downloads import https
 from beatlens.corpora.downloads.download import Remote, fetch_file, fetch_record
 from beatlens.corpora.downloads.download_folder import DownloadFolder
 from beatlens.corpora.downloads.https import Interrupted, NotOnServer
@@ -253,10 +253,10 @@ def test_without_checksums(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["RECORDS", "SHA256SUMS", "r1.hea", "r1.dat", "r1.atr"])
 def test_what_has_no_end_is_given_up(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    server: Server, tmp_path: Path, resize: Callable[[str, object], None], name: str
 ) -> None:
-    monkeypatch.setattr(download, "MAX_LISTING_BYTES", {"RECORDS": 5000, "SHA256SUMS": 5000})
-    monkeypatch.setattr(download, "MAX_ANNOTATION_BYTES", 5000)
+    resize("MAX_LISTING_BYTES", {"RECORDS": 5000, "SHA256SUMS": 5000})
+    resize("MAX_ANNOTATION_BYTES", 5000)
     server.endless = {name}
     corpus = {"name": "own", "role": "test", "format": "wfdb", "remote": "own/1.0.0", "base_url": server.url}
 

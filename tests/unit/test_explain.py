@@ -246,7 +246,7 @@ def test_fusion_of_other_grids_is_refused():
 def test_the_fuse_program_does_without_torch():
     code = "import sys, runpy; runpy.run_path('scripts/fuse.py'); sys.exit('torch' in sys.modules)"
     environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin"}
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=1200)
 
 
 # ---------------------------------------------------------------- archives and payloads

@@ -72,8 +72,8 @@ def test_global_clusters_find_the_shapes_without_labels(world, settings):
     np.testing.assert_array_equal(fit_space(blind, settings, 1).centres, space.centres)
 
 
-def test_components_are_those_of_a_singular_value_decomposition(settings, monkeypatch):
-    monkeypatch.setattr("beatlens.prototypes.space.BLOCK_BEATS", 70)
+def test_components_are_those_of_a_singular_value_decomposition(settings, resize):
+    resize("BLOCK_BEATS", 70)
     rng = np.random.default_rng(0)
     waves = (rng.standard_normal((300, 12)) * np.linspace(3, 0.1, 12)).astype(np.float32)
     table = pd.DataFrame({"beat_id": "b", "corpus": "c", "patient": "p", "label": "", "reason": "",

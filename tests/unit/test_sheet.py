@@ -5,17 +5,17 @@ import hashlib
 import os
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from beatlens.core.record_faults import RecordFault
-from beatlens.corpora import index
 from beatlens.corpora.index import corpus_folder, update_sheet
 from beatlens.corpora.record_sheet import SheetRow, read_sheet, shard_digest, shard_of, shard_rows, used_shards
 from beatlens.corpora.registry import read_record
 from beatlens.corpora.synthetic import SyntheticSettings, make_corpus, record_names
+from counting import calls
 
 OWN = {"name": "own", "role": "test", "format": "wfdb"}
 
@@ -69,19 +69,15 @@ def test_rows_and_round_trip(place: Path) -> None:
     assert update(place) == rows
 
 
-def test_only_content_changes_a_digest(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_content_changes_a_digest(place: Path) -> None:
     rows = update(place)
-    opened = []
-    real = index.scan_folder.__globals__["resolve_inside"]
-    monkeypatch.setitem(index.scan_folder.__globals__, "resolve_inside", lambda *a: opened.append(a[1]) or real(*a))
-    update(place)
-    assert opened == []
+    assert calls(lambda: update(place))["file_digest"] == 0
     for path in (place / "data" / "own").rglob("*.*"):
         os.utime(path, ns=(1, 12345))
-    touched = update(place)
+    touched: list[SheetRow] = []
+    assert calls(lambda: touched.extend(update(place)))["file_digest"] > 0
     assert touched != rows
     assert digests(touched) == digests(rows)
-    assert opened
     signal = place / "data" / "own" / "r2.dat"
     content = bytearray(signal.read_bytes())
     content[50] ^= 1
@@ -165,16 +161,15 @@ def test_a_folder_without_records_is_an_error_in_words(place: Path) -> None:
         update(place)
 
 
-def test_files_are_held_against_their_sums(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_held_against_their_sums(place: Path) -> None:
     own = place / "data" / "own"
     before = by_record(update(place))
     names = [name for row in before.values() for name in row.file_names]
     lines = {name: hashlib.sha256((own / name).read_bytes()).hexdigest() for name in names}
     (own / "SHA256SUMS").write_text("".join(f"{digest}  ./{name}\n" for name, digest in lines.items()))
     assert by_record(update(place)) == before
-    opened = count_hashes(monkeypatch)
+    assert calls(lambda: update(place))["file_digest"] == 0  # all of them are listed, so the sheet's digests tell
     assert by_record(update(place)) == before
-    assert not opened  # all of them are listed, so the sheet's digests tell
     time_before = (own / "r2.dat").stat().st_mtime_ns
     content = bytearray((own / "r2.dat").read_bytes())
     content[40] ^= 1
@@ -189,14 +184,6 @@ def test_files_are_held_against_their_sums(place: Path, monkeypatch: pytest.Monk
     (place / "results" / "run" / "record_sheet.tsv").unlink()
     rows = by_record(update(place))
     assert (rows["r2"].reason, rows["r3"].reason) == ("checksum_mismatch", "")
-
-
-def count_hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that grows with every file that is hashed."""
-    opened: list[str] = []
-    digest = hashlib.file_digest
-    monkeypatch.setattr(hashlib, "file_digest", lambda file, kind: (opened.append(file.name), digest(file, kind))[1])
-    return opened
 
 
 def test_chosen_records_and_missing_corpus(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,9 +201,9 @@ def test_chosen_records_and_missing_corpus(place: Path, monkeypatch: pytest.Monk
     assert {row.record for row in update(place, anywhere)} == {"r1", "r2", "r3"}
 
 
-def test_waits_for_the_lock_then_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waits_for_the_lock_then_says_so(place: Path, resize: Callable[[str, object], None]) -> None:
     update(place)
-    monkeypatch.setattr(index, "LOCK_TIMEOUT_S", 0.2)
+    resize("LOCK_TIMEOUT_S", 0.2)
     with (place / "results" / "run" / "record_sheet.tsv.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(TimeoutError, match=r"record_sheet\.tsv\.lock: another process"):
@@ -241,10 +228,8 @@ def test_made_corpus_has_one_digest_before_and_after_it_is_made(place: Path, sma
     make_corpus(folder, SyntheticSettings(**small))
     made = rows()
     assert digests(made) == digests(before)
-    with pytest.MonkeyPatch.context() as patch:
-        opened = count_hashes(patch)
-        assert rows() == made
-        assert not opened
+    assert calls(rows)["file_digest"] == 0
+    assert rows() == made
     assert all(row.files.count(";") == 3 for row in made)
     assert digests(rows({**small, "seed": 99})) != digests(before)
     assert digests(rows()) == digests(before)
@@ -279,14 +264,21 @@ def test_reading_a_sheet_imports_the_standard_library_alone() -> None:
     assert not {"numpy", "pandas", "wfdb", "yaml"} & set(modules.stdout.split())
 
 
-def test_unchanged_records_are_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_record_costs_a_few_calls_and_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("BEATLENS_DATA", raising=False)
-    folder = tmp_path / "data" / "own"
-    folder.mkdir(parents=True)
-    for k in range(2000):
-        (folder / f"r{k}.hea").write_text(f"r{k} 1 100 2\nr{k}.dat 16 200 11 0 0 0 0 II\n")
-        (folder / f"r{k}.dat").write_bytes(b"abcd")
-    update(tmp_path)
-    began = time.process_time()
-    assert len(update(tmp_path)) == 2000
-    assert time.process_time() - began < 0.5
+    few, many = 100, 400
+    work = {}
+    for n in (few, many):
+        folder = tmp_path / str(n) / "data" / "own"
+        folder.mkdir(parents=True)
+        for k in range(n):
+            (folder / f"r{k}.hea").write_text(f"r{k} 1 100 2\nr{k}.dat 16 200 11 0 0 0 0 II\n")
+            (folder / f"r{k}.dat").write_bytes(b"abcd")
+        assert len(update(tmp_path / str(n))) == n
+        work[n] = calls(lambda place=tmp_path / str(n): update(place))
+    assert work[many]["file_digest"] == 0
+    assert work[many]["open"] == work[few]["open"]
+    assert work[many].total() < 1.2 * many / few * work[few].total()  # quadratic work would be 16 times as much
+    assert work[many].total() < 300 * many

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -140,10 +141,12 @@ def test_medians_of_long_rows_are_those_of_numpy(length: int) -> None:
 
 
 @pytest.mark.parametrize(("n", "padding", "level"), [(1, 0, 0.5), (7, 6, 0.0), (1000, 80, 0.5), (700, 0, -1.0)])
-def test_filtering_in_blocks_is_scipys_to_the_last_bit(n: int, padding: int, level: float, monkeypatch) -> None:
+def test_filtering_in_blocks_is_scipys_to_the_last_bit(
+    n: int, padding: int, level: float, resize: Callable[[str, object], None]
+) -> None:
     from scipy.signal import butter, sosfiltfilt
 
-    monkeypatch.setattr("beatlens.signals.conditioning.FILTER_BLOCK", 64)
+    resize("FILTER_BLOCK", 64)
     lead = np.random.default_rng(0).normal(size=n).astype(np.float32)
     sections = butter(3, (0.5, 45), "bandpass", fs=200, output="sos")
     expected = sosfiltfilt(sections, lead.astype(np.float64) - level, padtype="even", padlen=padding)

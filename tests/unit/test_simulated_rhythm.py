@@ -65,8 +65,8 @@ def test_series_are_those_of_hearts():
     assert share.max() > 0.6
 
 
-def test_a_pool_has_the_features_of_records_and_follows_its_generator(monkeypatch):
-    monkeypatch.setattr(simulated_rhythm, "SERIES", 4)
+def test_a_pool_has_the_features_of_records_and_follows_its_generator(resize):
+    resize("SERIES", 4)
     pool = RhythmPool.draw(SETTINGS, np.random.default_rng(9))
     again = RhythmPool.draw(SETTINGS, np.random.default_rng(9))
     np.testing.assert_array_equal(pool.rr, again.rr)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.core import files
 from beatlens.core.files import TableWriter, read_table
 from beatlens.shards.shard import BEAT_TABLES, Shard
 
@@ -32,9 +32,9 @@ def parts() -> list[pd.DataFrame]:
 
 @pytest.mark.parametrize("group_rows", [1, 8, 1000])
 def test_a_table_of_parts_is_the_joined_table(
-    tmp_path: Path, parts: list[pd.DataFrame], group_rows: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, parts: list[pd.DataFrame], group_rows: int, resize: Callable[[str, object], None]
 ) -> None:
-    monkeypatch.setattr(files, "GROUP_ROWS", group_rows)
+    resize("GROUP_ROWS", group_rows)
     parts[0].attrs = {"device": "cpu"}
     path = tmp_path / BEAT_TABLES["detected"]
     with TableWriter(path) as writer:
@@ -80,8 +80,8 @@ def test_a_part_with_other_columns_is_refused(tmp_path: Path, change: dict[str, 
     assert read_table(tmp_path / "t.parquet")["record"].tolist() == ["a"] * 3
 
 
-def test_a_table_broken_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "GROUP_ROWS", 1)
+def test_a_table_broken_off_leaves_nothing(tmp_path: Path, resize: Callable[[str, object], None]) -> None:
+    resize("GROUP_ROWS", 1)
 
     def broken_off() -> None:
         with TableWriter(tmp_path / "t.parquet") as writer:

@@ -58,7 +58,7 @@ def test_reads_what_was_written(folder, write_wfdb_record) -> None:
 
 
 @pytest.mark.parametrize("form", ["16", "24", "80"])
-def test_a_long_record_is_read_in_blocks_and_is_the_same(folder, form, monkeypatch) -> None:
+def test_a_long_record_is_read_in_blocks_and_is_the_same(folder, form, resize) -> None:
     import wfdb
 
     folder.mkdir()
@@ -77,7 +77,7 @@ def test_a_long_record_is_read_in_blocks_and_is_the_same(folder, form, monkeypat
     )
     whole = read_wfdb(folder, "r1", "own").signal
     assert np.isnan(whole).sum() == 3
-    monkeypatch.setattr("beatlens.corpora.wfdb.samples.BLOCK_SAMPLES", 100)
+    resize("BLOCK_SAMPLES", 100)
     np.testing.assert_array_equal(read_wfdb(folder, "r1", "own").signal, whole)
 
 

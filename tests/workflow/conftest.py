@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+WITH_TORCH = "with_torch.txt"
+"""Beside a finished run: the programs that imported torch, a line each."""
+NOTE_TORCH = """
+import atexit, sys
+
+def note():
+    if "torch" in sys.modules:
+        with open({file!r}, "a") as file:
+            file.write(sys.argv[0] + chr(10))
+
+atexit.register(note)
+"""
+"""Runs in each program of the finished run before the program does."""
 PARTS = ("Snakefile", "workflow", "profiles", "scripts", "src", "config", "envs")
 
 
@@ -21,6 +38,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.slow)
+
+
+@cache
+def snakemake_server() -> subprocess.Popen[str]:
+    """Return this worker's process that calls Snakemake; it ends with the worker."""
+    program = Path(__file__).with_name("snakemake_server.py")
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    server = subprocess.Popen(
+        [sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    atexit.register(server.communicate)
+    return server
 
 
 class Project:
@@ -44,17 +73,18 @@ class Project:
         self, *arguments: str, cwd: Path | None = None, config: str | None = "tests/workflow/tiny.yaml", ok: bool = True
     ) -> str:
         """Call Snakemake and return what it said; with `ok` its exit status must be 0, without it must not."""
-        answer = subprocess.run(
-            self.command(*arguments, config=config),
-            cwd=cwd or self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        said = answer.stdout + answer.stderr
-        assert (answer.returncode == 0) is ok, said[-6000:]
+        file = self.folder.parent / f"{self.folder.name}-said"
+        call = {
+            "arguments": self.command(*arguments, config=config)[3:],
+            "folder": str(cwd or self.folder),
+            "environment": self.environment,
+            "said": str(file),
+        }
+        server = snakemake_server()
+        print(json.dumps(call), file=server.stdin, flush=True)
+        status = int(server.stdout.readline())
+        said = file.read_text(encoding="utf-8", errors="replace")
+        assert (status == 0) is ok, said[-6000:]
         return said
 
     def planned(self, *arguments: str, **options: object) -> dict[str, int]:
@@ -92,21 +122,38 @@ def copy_project(target: Path, source: Path = ROOT) -> Project:
 
 
 @pytest.fixture(scope="session")
-def finished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project whose run has finished; the workers of pytest-xdist share it."""
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a function that makes a folder by its name unless another worker of pytest-xdist has, and returns it."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = shared / "finished"
-    with (shared / "finished.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = shared / "finished.done"
-        if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            project = copy_project(folder)
-            project.snakemake("--cores", "2")
-            project.snakemake("--cores", "2")  # the sheet now knows the files of the corpus that the first call made
-            done.touch()
-    return folder
+
+    def folder_of(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return folder_of
+
+
+def finish(folder: Path) -> None:
+    """Make a project and its run."""
+    project = copy_project(folder)
+    noting = folder / "src" / "sitecustomize.py"
+    noting.write_text(NOTE_TORCH.format(file=str(folder / WITH_TORCH)), encoding="utf-8")
+    project.snakemake("--cores", "2")
+    noting.unlink()
+    project.snakemake("--cores", "2")  # the sheet now knows the files of the corpus that the first call made
+
+
+@pytest.fixture(scope="session")
+def finished_folder(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """Return a project whose run has finished."""
+    return made_once("finished", finish)
 
 
 @pytest.fixture

@@ -17,6 +17,9 @@ CONFIG = """
 run: odd
 bundle: given
 allow_made_bundle: true
+shards: 1
+cases: {max_cases: 1, max_windows: 0}
+explain: {methods: [lime]}
 corpora:
   - {name: odd, format: wfdb, role: test, folder: odd, labels: config/labels/synthetic.csv}
 """
@@ -98,6 +101,9 @@ def test_their_labels_are_set_aside_and_nothing_is_scored_by_them(odd):
     assert scored["n"].max() <= (beats["record"] == "own").sum() + 1
     page = (results / "report.html").read_text(encoding="utf-8")
     assert "don&#39;t lie where beats are" in page
+    assert "What it says of the recordings of odd means nothing" in page
+    manifest = json.loads((results / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["run"] == "odd"
     summary_is_of_the_tables(results)
 
 

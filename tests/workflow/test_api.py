@@ -156,7 +156,7 @@ def test_examples_run(example, finished):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
     )
     assert answer.returncode == 0, answer.stderr[-4000:]
     for name in text.split('savefig("')[1:]:

@@ -13,27 +13,30 @@ ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("kills", "disks", "damage", "swaps", "records", "tables", "hostile", "bundles", "downloads", "environments")
 
 
-@pytest.fixture
-def campaign(monkeypatch):
+@pytest.fixture(scope="module")
+def campaign():
     """Return a function that imports a module of the campaign."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    yield lambda name: importlib.import_module(f"faults.{name}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        yield lambda name: importlib.import_module(f"faults.{name}")
     for name in [name for name in sys.modules if name.partition(".")[0] == "faults"]:
         del sys.modules[name]
 
 
 @pytest.fixture(scope="module")
-def prepared(finished_folder, tmp_path_factory):
-    """Return a folder with all that trials start from."""
-    folder = tmp_path_factory.mktemp("ground")
-    subprocess.run(["cp", "-a", str(finished_folder), str(folder / "finished")], check=True)
-    return folder
+def ground(campaign, made_once, finished_folder):
+    """Return a sample's ground, with all that trials start from."""
+
+    def prepare(folder):
+        folder.mkdir()
+        subprocess.run(["cp", "-a", str(finished_folder), str(folder / "finished")], check=True)
+        campaign("ground").Ground(folder, quick=True).prepare()
+
+    return campaign("ground").Ground(made_once("ground", prepare), quick=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_lost_or_silent(kind, campaign, prepared):
-    ground = campaign("ground").Ground(prepared, quick=True)
-    ground.prepare()
+def test_nothing_is_lost_or_silent(kind, campaign, ground):
     trials = list(campaign(kind).trials(ground))
     assert trials
     assert not [trial for trial in trials if trial.outcome not in {"survived", "told"}]

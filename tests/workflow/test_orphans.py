@@ -15,7 +15,7 @@ import pytest
 from beatlens.core.files import sha256_of
 
 
-def wait_for(true: Callable[[], object], what: str, seconds: float = 60) -> None:
+def wait_for(true: Callable[[], object], what: str, seconds: float = 600) -> None:
     """Wait until something is so; the test fails where it never is."""
     end = time.monotonic() + seconds
     while not true():

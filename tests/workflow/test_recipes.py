@@ -36,7 +36,7 @@ def run(project, command: str) -> str:
         command += "" if "--configfile" in command else " --configfile tests/workflow/tiny.yaml"
     command = re.sub("^make ", "make -o .venv/.installed ", command)
     answer = subprocess.run(
-        command, shell=True, cwd=project.folder, env=project.environment, capture_output=True, text=True, timeout=300,
+        command, shell=True, cwd=project.folder, env=project.environment, capture_output=True, text=True, timeout=1200,
         check=False,
     )  # fmt: skip
     said = answer.stdout + answer.stderr

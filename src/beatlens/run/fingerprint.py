@@ -12,9 +12,13 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _IGNORED_SUFFIXES = frozenset({".pyc", ".pyo", ".pyi"})
 _IGNORED_NAMES = frozenset({"py.typed"})
+_DOCUMENTED = frozenset({ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef})
+_IMPORTING = frozenset({ast.Import, ast.ImportFrom, ast.Call})
+_LEFT_OUT = frozenset({"type_comment", "kind", "ctx"})
 
 
 def fingerprint(program: Path, package: Path) -> str:
@@ -125,8 +129,9 @@ def _absolute(target: tuple[int, str], module: str, file: Path) -> str:
 
 @cache
 def _parsed_version(file: Path, _stamp: tuple[int, int]) -> tuple[str, tuple[tuple[int, str], ...]]:
-    tree = ast.parse(file.read_bytes(), filename=str(file))
-    return hashlib.sha256("".join(_statements(tree, [])).encode()).hexdigest(), tuple(_imports(tree.body, file))
+    reading = _Reading(file)
+    reading.read(ast.parse(file.read_bytes(), filename=str(file)))
+    return hashlib.sha256("".join(reading.text).encode()).hexdigest(), tuple(reading.imports)
 
 
 def _parsed(file: Path) -> tuple[str, tuple[tuple[int, str], ...]]:
@@ -135,45 +140,50 @@ def _parsed(file: Path) -> tuple[str, tuple[tuple[int, str], ...]]:
     return _parsed_version(file, (status.st_mtime_ns, status.st_size))
 
 
-def _statements(node: ast.AST, parts: list[str]) -> list[str]:
-    """Append a text of the syntax tree to `parts`: no docstrings, places or empty fields, alike for every Python 3.11+.
+class _Reading:
+    """A syntax tree's text and imports, taken in one walk, since that is most of what a start of Snakemake costs.
 
-    A list, not a generator, since one in another costs as much at each level as the tree is deep.
+    The text has no docstrings, places or empty fields, and is alike for every Python 3.11+. Imports are those anywhere,
+    but for those that only type checkers see.
     """
-    parts.append(f"({type(node).__name__}")
-    for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.text: list[str] = []
+        self.imports: list[tuple[int, str]] = []
+
+    def read(self, node: ast.AST, imports: bool = True) -> None:
+        """Add a node and all below it; with `imports` those count that are found."""
+        kind = type(node)
+        self.text.append(f"({kind.__name__}")
+        if imports and kind in _IMPORTING:
+            self._add_imports(node)
+        documented = kind in _DOCUMENTED and ast.get_docstring(node, clean=False) is not None  # type: ignore[arg-type]
+        unseen = kind is ast.If and _is_type_checking(node.test)  # type: ignore[attr-defined]
+        for name in node._fields:
+            value: Any = getattr(node, name, None)
+            if documented and name == "body":
                 value = value[1:]
-        if value is None or value == [] or name in {"type_comment", "kind", "ctx"}:
-            continue
-        parts.append(f" {name}=")
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, ast.AST):
-                _statements(item, parts)
-            else:
-                parts.append(repr(item))
-            parts.append(",")
-    parts.append(")")
-    return parts
+            if value is None or value == [] or name in _LEFT_OUT:
+                continue
+            self.text.append(f" {name}=")
+            for item in value if isinstance(value, list) else (value,):
+                if isinstance(item, ast.AST):
+                    self.read(item, imports and not (unseen and name == "body"))
+                else:
+                    self.text.append(repr(item))
+                self.text.append(",")
+        self.text.append(")")
 
-
-def _imports(nodes: list[ast.stmt], file: Path) -> Iterator[tuple[int, str]]:
-    """Yield imports anywhere below, but for those that only type checkers see."""
-    waiting: list[ast.AST] = list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.If) and _is_type_checking(node.test):
-            waiting += node.orelse
-            continue
+    def _add_imports(self, node: ast.AST) -> None:
         if isinstance(node, ast.Import):
-            yield from ((0, alias.name) for alias in node.names)
+            self.imports += ((0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             prefix = f"{node.module}." if node.module else ""
-            yield from ((node.level, f"{prefix}{alias.name}") for alias in node.names)
+            self.imports += ((node.level, f"{prefix}{alias.name}") for alias in node.names)
         elif isinstance(node, ast.Call) and _called(node.func) in {"import_module", "__import__"}:
-            raise ValueError(f"{file}, line {node.lineno}: import by a computed name; expected an import statement")
-        waiting += ast.iter_child_nodes(node)
+            where = f"{self.file}, line {node.lineno}"
+            raise ValueError(f"{where}: import by a computed name; expected an import statement")
 
 
 def _is_type_checking(test: ast.expr) -> bool:
