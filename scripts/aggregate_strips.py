@@ -7,7 +7,8 @@ from pathlib import Path
 from beatlens.core.files import read_table, write_table
 from beatlens.prediction.episodes import find_episodes
 from beatlens.prediction.record_notes import with_notes
-from beatlens.prediction.strips import StripSettings, aggregate
+from beatlens.prediction.settings import StripSettings
+from beatlens.prediction.strips import aggregate
 from beatlens.run import programs
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     programs.start(arguments)
     settings = arguments.settings
 
-    strips = StripSettings(**settings["strips"])
+    strips = StripSettings.read(settings["strips"])
     beats, annotated = read_table(arguments.beats), read_table(arguments.annotated)
     records = read_table(arguments.records)
     records = records[records["role"] != "noise"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from beatlens.core.files import atomic_directory, read_table
 from beatlens.explain.result.archive import load_case
-from beatlens.explain.result.fusion import FusionSettings, fuse
+from beatlens.explain.result.fusion import fuse
+from beatlens.explain.result.settings import FusionSettings
 from beatlens.run import programs
 
 
@@ -17,7 +18,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="directory to write")
     arguments = parser.parse_args()
     programs.start(arguments)
-    settings = FusionSettings(**arguments.settings["fusion"])
+    settings = FusionSettings.read(arguments.settings["fusion"])
     cases = read_table(arguments.cases)["case"].tolist()
     with atomic_directory(arguments.output) as directory:
         for case in programs.progress(cases, len(cases), "fuse"):

@@ -13,7 +13,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the corpus")
     arguments = parser.parse_args()
     programs.start(arguments)
-    make_corpus(arguments.output, SyntheticSettings(**arguments.settings["synthetic"]))
+    make_corpus(arguments.output, SyntheticSettings.read(arguments.settings["synthetic"]))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from beatlens.core.files import read_table, write_table
-from beatlens.explain.case.choice import CaseSettings, WindowSettings, select_cases
+from beatlens.explain.case.choice import WindowSettings, select_cases
+from beatlens.explain.case.settings import CaseSettings
 from beatlens.run import programs
 
 
@@ -23,7 +24,7 @@ def main() -> None:
         read_table(arguments.beats),
         read_table(arguments.records),
         settings["classes"],
-        settings=CaseSettings(**settings["cases"]),
+        settings=CaseSettings.read(settings["cases"]),
         window=window,
         seed=settings["seed"],
     )

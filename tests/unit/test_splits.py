@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from beatlens.core.seeds import derive_seed
-from beatlens.shards.splits import DEALT_SPLITS, SplitSettings, assert_disjoint, assign_splits, deal_patients
+from beatlens.shards.settings import SplitSettings
+from beatlens.shards.splits import DEALT_SPLITS, assert_disjoint, assign_splits, deal_patients
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))

@@ -1,0 +1,28 @@
+"""The section ``prototypes`` of the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from beatlens.core.allowed import PositiveInt
+from beatlens.core.options import Settings
+
+
+@dataclass(frozen=True)
+class PrototypeSettings(Settings, section="prototypes"):
+    """The prototype bank."""
+
+    per_class: PositiveInt = 12
+    """Quota of prototypes a class."""
+
+    max_per_patient: PositiveInt = 3
+    """Most prototypes of a class from one patient."""
+
+    min_members: PositiveInt = 3
+    """Beats that a cluster needs; less for classes that have fewer."""
+
+    top_similar: PositiveInt = 3
+    """How many of the highest similarities of a class are averaged beside the maximum (the k of top-k)."""
+
+    max_members: PositiveInt = 600
+    """Most beats of one patient, class and set of leads that are clustered; of more a random sample."""
