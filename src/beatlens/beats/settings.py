@@ -74,7 +74,7 @@ class BeatSettings(Settings, section="beats"):
     """Beats around each, an odd number, over which the usual RR interval and its spread are taken."""
 
     long_usual_beats: PositiveInt = 121
-    """The same over a longer time."""
+    """Beats around each, an odd number, over which the same is taken over a longer time."""
 
     gap_s: PositiveFloat = 4.0
     """RR interval in seconds above which a record is cut into stretches that contexts don't cross."""

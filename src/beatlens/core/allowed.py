@@ -10,8 +10,11 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 
-class Allowed(dict[str, Any]):
+class Allowed:
     """Keywords of JSON Schema that narrow a type: ``Annotated[int, Allowed(minimum=1, maximum=9)]``."""
+
+    def __init__(self, **keywords: Any) -> None:
+        self.keywords = keywords
 
 
 PositiveInt = Annotated[int, Allowed(minimum=1)]
@@ -41,8 +44,8 @@ def schema_of(hint: Any) -> dict[str, Any]:
         return {"type": _SIMPLE[hint]}
     if origin is Annotated:
         narrowed = schema_of(parts[0])
-        for keywords in parts[1:]:
-            narrowed |= keywords
+        for allowed in parts[1:]:
+            narrowed |= allowed.keywords
         return narrowed
     if origin is Literal:
         return {"enum": list(parts)} if len(parts) > 1 else {"const": parts[0]}
@@ -99,7 +102,7 @@ _KEYWORDS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def fits(value: Any, schema: Mapping[str, Any]) -> bool:
-    """Tell whether a value is what a schema of `schema_of` allows; a section inside it has checked itself."""
+    """Tell whether a value is what a schema of `schema_of` allows; a section inside it is checked on its own."""
     if "oneOf" in schema:
         return any(fits(value, part) for part in schema["oneOf"])
     if "const" in schema:

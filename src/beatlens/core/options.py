@@ -77,7 +77,13 @@ class Settings:
     @classmethod
     def may_lack(cls, name: str) -> bool:
         """Tell whether a section is whole without an option; only entries of lists have such options."""
-        return cls.section.endswith("[]") and cls.__dataclass_fields__[name].default is not MISSING
+        return cls.section.endswith("[]") and cls.default(name) is not MISSING
+
+    @classmethod
+    def default(cls, name: str) -> Any:
+        """Return the default of an option, `dataclasses.MISSING` where it has none."""
+        field = cls.__dataclass_fields__[name]
+        return field.default if field.default_factory is MISSING else field.default_factory()
 
     @classmethod
     @cache
@@ -99,11 +105,10 @@ class Settings:
         for name, hint in self.types().items():
             value = _settled(getattr(self, name), hint)
             object.__setattr__(self, name, value)
-            if not isinstance(value, Settings) and not fits(value, allowed := self.schema()["properties"][name]):
-                problems.append((self.key(name), value, allowed_values(allowed)))
-        problems = problems or [
-            (self.key(name), plain(getattr(self, name)), allowed) for name, allowed in self._rules()
-        ]
+            if not fits(plain(value), allowed := self.schema()["properties"][name]):
+                problems.append((self.key(name), plain(value), allowed_values(allowed)))
+        if not problems:
+            problems = [(self.key(name), plain(getattr(self, name)), allowed) for name, allowed in self._rules()]
         if problems:
             raise OptionError(problems)
 
@@ -130,4 +135,4 @@ def plain(value: Any) -> Any:
 
 
 def _left_out(settings: Settings, name: str) -> bool:
-    return settings.may_lack(name) and bool(getattr(settings, name) == settings.__dataclass_fields__[name].default)
+    return settings.may_lack(name) and bool(getattr(settings, name) == settings.default(name))

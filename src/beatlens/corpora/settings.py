@@ -22,7 +22,7 @@ class CorpusSettings(Settings, section="corpora[]"):
     """Name of the corpus and of its folder in `data_dir`."""
 
     format: Format
-    """How its files are laid out; `synthetic` is made on the spot under `results/corpora/<name>`."""
+    """How its files are laid out. `synthetic` is made on the spot under `results/corpora/<name>`."""
 
     role: Literal["train", "test", "predict", "noise"]
     """What it is for. Records of `train` are dealt to the splits by `split`; `predict` needs no labels; `noise` is
@@ -32,7 +32,7 @@ class CorpusSettings(Settings, section="corpora[]"):
     """Where the corpus lies, relative to the working directory or absolute; `<data_dir>/<name>` where left out."""
 
     labels: Text | None = None
-    """Label table, a CSV of symbol, aux and class; left out where the corpus has no beat annotations."""
+    """Label table, a CSV of symbol, aux and class. It is left out where the corpus has no beat annotations."""
 
     patients: Text | None = None
     """CSV of record and patient, where one person has several records; else each record is a patient."""
@@ -70,3 +70,8 @@ class CorpusSettings(Settings, section="corpora[]"):
     def _rules(self) -> Iterator[tuple[str, str]]:
         if self.folder is not None and self.format == "synthetic":
             yield "folder", "nothing: records of the format synthetic are made"
+        if self.format == "strips" and (self.fs is None) == (self.duration_s is None):
+            yield "fs", "a rate in Hz, or else duration_s (of a strip): the tables of strips give no rate"
+        for name in ("fs", "duration_s", "lead", "units_per_mv"):
+            if self.format != "strips" and getattr(self, name) != self.default(name):
+                yield name, "nothing: the key is for the format strips alone"

@@ -20,14 +20,14 @@ class EvaluateSettings(Settings, section="evaluate"):
     """Coverage of an interval."""
 
     random_draws: PositiveInt = 20
-    """Random orders and maps that a null averages."""
+    """Random orders and maps that a null of an explanation averages."""
 
     deletion_steps: Annotated[int, Allowed(minimum=2)] = 10
-    """Steps of a deletion curve."""
+    """Steps of a deletion or insertion curve."""
 
     leave_out: tuple[Annotated[tuple[Text, ...], Allowed(minItems=1)], ...] = ()
-    """Lists of records, each by its name (of any corpus) or as corpus/record; scores are also given without each list.
-    """
+    """Lists of records, without each of which scores are also given. A record is named by itself (of any corpus) or as
+    corpus/record."""
 
     calibration_bins: Annotated[int, Allowed(minimum=2)] = 10
     """Bins of equal width of the calibration error."""

@@ -35,7 +35,7 @@ LEAD_OFF: tuple[str, ...] = get_args(LeadOff)
 
 @dataclass(frozen=True)
 class LimeSettings(Settings, section="explain.lime"):
-    """Settings of LIME."""
+    """LIME: masks of a set of players, the width of its kernel, its penalty."""
 
     samples: Annotated[int, Allowed(minimum=16)] = 4000
     """Evaluations for a set of more than 12 players (the budget); a budget for half of all masks evaluates all. Up to
@@ -50,7 +50,7 @@ class LimeSettings(Settings, section="explain.lime"):
 
 @dataclass(frozen=True)
 class KernelShapSettings(Settings, section="explain.kernelshap"):
-    """Settings of KernelSHAP."""
+    """KernelSHAP: masks of a set of players."""
 
     samples: Annotated[int, Allowed(minimum=16)] = 4000
     """Evaluations for a set of more than 12 players (the budget); a budget for half of all masks evaluates all. Up to
@@ -59,7 +59,7 @@ class KernelShapSettings(Settings, section="explain.kernelshap"):
 
 @dataclass(frozen=True)
 class TimeShapSettings(Settings, section="explain.timeshap"):
-    """Settings of TimeSHAP."""
+    """TimeSHAP: masks of a level, pruning, and what makes its cells."""
 
     samples: Annotated[int, Allowed(minimum=16)] = 16000
     """Evaluations for each level (events, leads, cells) of more than 12 players; all masks as for `kernelshap`."""
@@ -76,7 +76,7 @@ class TimeShapSettings(Settings, section="explain.timeshap"):
 
 @dataclass(frozen=True)
 class IntegratedGradientsSettings(Settings, section="explain.integrated_gradients"):
-    """Settings of integrated gradients."""
+    """Integrated gradients: points of the path."""
 
     steps: PositiveInt = 64
     """Points of the path."""
@@ -87,18 +87,18 @@ class ExplainSettings(Settings, section="explain"):
     """Explanations of predictions."""
 
     methods: Annotated[tuple[Method, ...], Allowed(minItems=1, uniqueItems=True)] = ("lime", "kernelshap")
-    """Methods to run; two or more are fused."""
+    """Methods to run. Two or more are fused."""
 
     target: Unit = "logit"
     """Output that is explained, of the predicted class."""
 
     players: Players = "segments"
-    """What perturbation methods switch off: `segments` of equal length, `waves` (P, QRS, ST, T), `beats`, `leads` over
-    the whole window, or `cells`, each segment of each lead. Of segments, waves and beats, LIME and KernelSHAP explain
-    the strongest over all leads, and average with whole beats and whole beats in single leads."""
+    """What perturbation methods switch off. `segments` have equal length, `waves` are P, QRS, ST and T, `leads` are
+    over the whole window, `cells` are each segment of each lead. Of segments, waves and beats, LIME and KernelSHAP
+    explain the strongest over all leads, and average with whole beats and whole beats in single leads."""
 
     segment_s: PositiveFloat = 0.07
-    """Length of a segment in seconds; one is centred on each R peak."""
+    """Length of a segment in seconds. One is centred on each R peak."""
 
     baseline: Baseline = "contrast_beat"
     """What fills a part that is switched off. `contrast_beat` is the median beat of another class, brought to the
@@ -106,15 +106,15 @@ class ExplainSettings(Settings, section="explain"):
     docs/architecture.md. Where there is none, `interpolation` is used."""
 
     lead_off: LeadOff = "baseline"
-    """What becomes of a lead whose every segment is off: `baseline` fills it, `absent` takes it from the mix over
-    leads, as if the record lacked it."""
+    """What becomes of a lead whose every segment is off. `baseline` fills it; `absent` takes it from the mix over
+    leads, as if the record lacked it. Gradient methods don't switch leads off."""
 
     rhythm: bool = True
     """Whether the RR features are a player of their own."""
 
     top_segments: PositiveInt = 12
-    """Strongest segments, waves or beats, which LIME and KernelSHAP explain one by one; the rest is pooled as one
-    player."""
+    """Strongest segments, waves or beats that LIME and KernelSHAP explain one by one. The rest is pooled as one player.
+    With more of them, seeds agree less."""
 
     lime: LimeSettings = LimeSettings()
     kernelshap: KernelShapSettings = KernelShapSettings()

@@ -18,7 +18,7 @@ class LookAlikeSettings(Settings, section="look_alikes"):
     """
 
     weight: Share = 0.8
-    """Weight of the look-alikes in the evidence of a beat; with 0 each beat is by itself."""
+    """Share of the look-alikes in the evidence of a beat. With 0 each beat is by itself."""
 
     beats: PositiveInt = 20
     """Most similar beats of the record that count as look-alikes."""

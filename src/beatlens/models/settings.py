@@ -15,11 +15,11 @@ class ModelSettings(Settings, section="model"):
     """The network."""
 
     name: Literal["hybrid", "context"] = "hybrid"
-    """`hybrid`, or `context`: the same without the prototype branch."""
+    """`hybrid`, or `context`, which is the same without the prototype branch."""
 
     members: PositiveInt = 3
-    """Networks of these sizes side by side, from different initial weights, whose logits are averaged. With more of
-    them explanations depend less on the seed; three train and predict in about twice the time of one."""
+    """Networks of these sizes side by side, whose logits are averaged. They have different initial weights. With more
+    of them explanations depend less on the seed; three train and predict in about twice the time of one."""
 
     derivative: bool = True
     """Whether the encoder sees the first difference beside the wave."""

@@ -14,7 +14,7 @@ class StripSettings(Settings, section="strips"):
     """Predictions of stretches of a record."""
 
     length_s: PositiveFloat = 10
-    """Length of a strip in seconds."""
+    """Length of a strip in seconds. The last one of a record is shorter."""
 
     ectopic: Annotated[tuple[Text, ...], Allowed(uniqueItems=True)] = ("S", "V")
     """Classes whose burden, couplets, runs, bigeminy and trigeminy are counted. Those that the run lacks are ignored.

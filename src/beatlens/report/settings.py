@@ -13,7 +13,7 @@ class ReportSettings(Settings, section="report"):
     """The report."""
 
     title: str | None = None
-    """Title of the report; null for beatlens and the run's name."""
+    """Title of the report, or null for beatlens and the run's name."""
 
     speed_mm_s: PositiveFloat = 25
     """Paper speed of ECG figures in mm/s."""

@@ -142,13 +142,12 @@ def _statements(node: ast.AST, parts: list[str]) -> list[str]:
     """
     parts.append(f"({type(node).__name__}")
     for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
-                value = value[1:]
         if value is None or value == [] or name in {"type_comment", "kind", "ctx"}:
             continue
         parts.append(f" {name}=")
         for item in value if isinstance(value, list) else [value]:
+            if _is_text(item):
+                continue
             if isinstance(item, ast.AST):
                 _statements(item, parts)
             else:
@@ -156,6 +155,11 @@ def _statements(node: ast.AST, parts: list[str]) -> list[str]:
             parts.append(",")
     parts.append(")")
     return parts
+
+
+def _is_text(node: object) -> bool:
+    """Tell whether a statement is a string by itself: a docstring, or the meaning below a constant or an option."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _imports(nodes: list[ast.stmt], file: Path) -> Iterator[tuple[int, str]]:

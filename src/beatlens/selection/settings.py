@@ -29,16 +29,15 @@ class SelectSettings(Settings, section="select"):
     """
 
     folds: Annotated[int, Allowed(minimum=2)] = 4
-    """Folds of the training patients, each of which is run through a network trained on the others."""
+    """Folds of the training patients, each run through a network trained on the others."""
 
     seeds: Annotated[tuple[NonNegativeInt, ...], Allowed(minItems=1, uniqueItems=True)] = (1, 2)
     """Seeds of the networks and of the dealing to folds; scores are means over them."""
 
     table: Text | None = None
-    """Split table whose `train` patients are dealt to the folds, instead of those of the run's split; null for the
-    run's."""
+    """Split table whose `train` patients are dealt to the folds, or null for the run's own split."""
 
     candidates: tuple[Candidate, ...] = ()
-    """The candidates in order of preference, each with a `name` and a `change`: an overlay of `model`, `training`,
-    `look_alikes`, `prototypes`, `leads` (some of the run's) and, of `beats`, `before_s`, `after_s`, `context`,
-    `max_log_ratio`, `rate`."""
+    """The candidates in order of preference, each with a `name` and a `change`. In doubt the first is kept. A change is
+    an overlay of `model`, `training`, `look_alikes`, `prototypes`, `leads` (some of the run's) and, of `beats`,
+    `before_s`, `after_s`, `context`, `max_log_ratio`, `rate`."""

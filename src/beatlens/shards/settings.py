@@ -19,7 +19,7 @@ class SplitFractions(Settings, section="split.fractions"):
     """Share that trains."""
 
     select: Share = 0.1
-    """Share that the network is scored on after each epoch, for its history; nothing is chosen by it."""
+    """Share that the network is scored on after each epoch, for its history. Nothing is chosen by it."""
 
     calibrate: Share = 0.15
     """Share that calibrates probabilities and sets the review thresholds."""
@@ -33,7 +33,7 @@ class SplitSettings(Settings, section="split"):
     """Who is in which split; always whole patients."""
 
     scheme: Literal["stratified", "table"] = "stratified"
-    """`stratified` deals patients by their rarest class; `table` reads them from a file."""
+    """`stratified` deals patients by their rarest class, `table` reads them from a file."""
 
     table: Text | None = None
     """CSV of corpus, record and split, for the scheme `table`."""

@@ -21,7 +21,7 @@ class SyntheticSettings(Settings, section="synthetic"):
     """Patients with one two-lead record each. Records are listed one by one, so their number has a limit."""
 
     ambulatory_s: Annotated[float, Allowed(minimum=30, maximum=86400)] = 150
-    """Longest two-lead record, in seconds; a record is made in memory."""
+    """Longest two-lead record, in seconds. The shortest are half as long. A record is made in memory."""
 
     ambulatory_fs: Annotated[tuple[Annotated[float, Allowed(minimum=200, maximum=4000)], ...], Allowed(minItems=1)] = (
         360,
@@ -45,13 +45,13 @@ class SyntheticSettings(Settings, section="synthetic"):
     """Share of the two-lead records that have stretches of strong noise."""
 
     truth_mv: PositiveFloat = 0.1
-    """Planted truth is where a conditioned beat differs from its patient's normal beat by more than this, in mV."""
+    """Least difference in mV that is planted truth. It is that of a conditioned beat from its patient's normal beat."""
 
     truth_band_hz: tuple[PositiveFloat, PositiveFloat] = (0.5, 45)
     """Band in Hz of the zero-phase filter that conditions the planted truth."""
 
     truth_order: PositiveInt = 3
-    """Order of that filter."""
+    """Order of the filter that conditions the planted truth."""
 
     def _rules(self) -> Iterator[tuple[str, str]]:
         if not self.ambulatory_patients + self.clinical_patients:

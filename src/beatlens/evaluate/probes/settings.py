@@ -16,7 +16,7 @@ class ProbeSettings(Settings, section="probes"):
     """Cases of a test, chosen as those of the run are."""
 
     reinitialisations: PositiveInt = 10
-    """Random networks for full randomisation of a case; each step towards it uses a fifth of them."""
+    """Random networks for full randomisation of a case. Each step towards it uses a fifth of them."""
 
     explainer_seeds: PositiveInt = 3
     """Further seeds of the explainer."""

@@ -19,23 +19,24 @@ class CaseSettings(Settings, section="cases"):
     outcomes: Annotated[
         tuple[Literal["correct", "wrong", "review", "unlabelled"], ...], Allowed(minItems=1, uniqueItems=True)
     ] = ("correct", "wrong", "review", "unlabelled")
-    """Outcomes to explain; `unlabelled` is a prediction of a record without labels."""
+    """Outcomes to explain. `unlabelled` is a prediction of a record without labels."""
 
     min_probability: Share = 0.5
-    """Least probability of the predicted class."""
+    """Least probability of the predicted class. Where too few beats reach it, the most probable others are taken and
+    marked as relaxed."""
 
     max_duration_s: PositiveFloat = 10
-    """Longest stretch in seconds that the model may see for an explained beat; windows are longer by the contexts of
+    """Longest stretch in seconds that the model may see for an explained beat. Windows are longer by the contexts of
     their beats."""
 
     max_cases: PositiveInt = 18
     """Most beats in all."""
 
     window_s: PositiveFloat = 8
-    """Length in seconds of the windows whose class is explained, wherever in the window it lies."""
+    """Length in seconds of the windows whose class is explained. The class may lie anywhere in the window."""
 
     windows_per_class: NonNegativeInt = 1
     """Windows of each class but the first, and of each outcome."""
 
     max_windows: NonNegativeInt = 6
-    """Most windows in all; 0 for none."""
+    """Most windows in all, 0 for none."""

@@ -25,8 +25,9 @@ class LibrarySettings(Settings, section="library"):
     """A prototype of fewer beats is suspicious."""
 
     min_purity: Share = 0.5
-    """A prototype is suspicious if its purity among beats of other patients is below this with certainty (the upper end
-    of its interval)."""
+    """A prototype less pure than this among beats of other patients is suspicious. It must be so with certainty: the
+    upper end of the purity's interval counts."""
 
     max_noise_ratio: Share = 0.3
-    """A prototype is suspicious if more than this share of the beats nearest to it are noise."""
+    """A prototype to which more than this share of noise is nearest is suspicious. The share is of the beats nearest to
+    it."""

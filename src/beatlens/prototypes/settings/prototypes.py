@@ -22,7 +22,7 @@ class PrototypeSettings(Settings, section="prototypes"):
     """Beats that a cluster needs; less for classes that have fewer."""
 
     top_similar: PositiveInt = 3
-    """How many of the highest similarities of a class are averaged beside the maximum (the k of top-k)."""
+    """Highest similarities of a class that are averaged beside the maximum (the k of top-k)."""
 
     max_members: PositiveInt = 600
-    """Most beats of one patient, class and set of leads that are clustered; of more a random sample."""
+    """Most beats of one patient, class and set of leads that are clustered. Of more, a random sample."""

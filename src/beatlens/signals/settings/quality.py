@@ -19,11 +19,11 @@ class QualitySettings(Settings, section="quality"):
     """Share of a beat's samples at the record's extreme value above which a lead is saturated."""
 
     baseline_mv: PositiveFloat = 1.0
-    """Largest excursion of the baseline inside a beat, in mV."""
+    """Largest excursion of the baseline (below 0.7 Hz) inside a beat, in mV."""
 
     high_frequency_ratio: PositiveShare = 0.12
     """Largest RMS of what is above about 20 Hz outside QRS complexes, over the amplitude of the lead."""
 
     min_template_correlation: Correlation = 0.6
-    """Least correlation with the most similar other beats of the record: the median over the beat and its two
-    neighbours."""
+    """Least correlation with the most similar other beats of the record. The median over the beat and its two
+    neighbours counts."""

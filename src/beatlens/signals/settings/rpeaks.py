@@ -17,7 +17,7 @@ class RPeakSettings(Settings, section="rpeaks"):
     """R peak detection."""
 
     detector: Detector = "consensus"
-    """Detector of R peaks; `annotation` takes the annotated ones."""
+    """Detector of R peaks. `annotation` takes the annotated ones."""
 
     refine_s: Annotated[float, Allowed(minimum=0, maximum=0.2)] = 0.1
     """Half-width in seconds in which a detection moves to the main deflection of the QRS."""
