@@ -48,7 +48,7 @@ def schema_of(hint: Any) -> dict[str, Any]:
             narrowed |= allowed.keywords
         return narrowed
     if origin is Literal:
-        return {"enum": list(parts)} if len(parts) > 1 else {"const": parts[0]}
+        return {"enum": list(parts)} if len(parts) > 1 else {"type": _SIMPLE[type(parts[0])], "const": parts[0]}
     if origin in {Union, UnionType}:
         return _schema_of_union([schema_of(part) for part in parts])
     if origin is tuple and parts[-1] is Ellipsis:
