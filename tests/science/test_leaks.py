@@ -110,7 +110,7 @@ def test_records_dealt_instead_of_patients(chain):
     assert "made/P0" in found["patients"]
     table = chain.folder / "random.csv"
     dealt[["corpus", "record", "split"]].to_csv(table, index=False)
-    settings = SplitSettings("table", str(table), {"train": 1.0}, 1)
+    settings = SplitSettings(scheme="table", table=str(table))
     with pytest.raises(ValueError, match="1 patients are in more than one split"):
         assign_splits(records, settings, ["N", "S", "V"])
     dealt.assign(declared_overlap=np.where(dealt["patient"] == "P0", "two days", "")).to_csv(table, index=False)

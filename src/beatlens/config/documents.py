@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
-from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
@@ -36,13 +35,13 @@ def schema_text() -> str:
 
 def described(section: type[Settings]) -> dict[str, Any]:
     """Return the JSON schema of a section with the meaning of each option and its default."""
-    options = {}
+    options, said = {}, meanings(section)
     for name, option in section.schema()["properties"].items():
         inner = _section_of(section.types()[name])
         if inner and option["type"] == "object":
             options[name] = described(inner)
             continue
-        options[name] = {"description": meanings(section)[name], **option}
+        options[name] = {"description": said[name], **option}
         if inner:
             options[name]["items"] = described(inner)
         default = section.default(name)
@@ -52,7 +51,6 @@ def described(section: type[Settings]) -> dict[str, Any]:
     return {"description": meaning, **section.schema(), "properties": options}
 
 
-@cache
 def meanings(section: type[Settings]) -> Mapping[str, str]:
     """Return the meaning of each option of a section, but for the sections inside it, which have their own.
 
@@ -79,6 +77,7 @@ def config_text() -> str:
 
 
 def _lines(settings: Settings, indent: str) -> Iterator[str]:
+    said = meanings(type(settings))
     for name, hint in settings.types().items():
         value = getattr(settings, name)
         if isinstance(value, Settings) and not indent:
@@ -92,21 +91,21 @@ def _lines(settings: Settings, indent: str) -> Iterator[str]:
             for item in value:
                 yield from _entry(item)
         else:
-            yield _commented(f"{indent}{name}: {_flow(plain(value))}", _comment(settings, name))
+            yield _commented(f"{indent}{name}: {_flow(plain(value))}", _comment(hint, said.get(name, "")))
 
 
 def _entry(settings: Settings) -> Iterator[str]:
+    hints, said = settings.types(), meanings(type(settings))
     for number, (name, value) in enumerate(plain(settings).items()):
         sign = "  - " if number == 0 else "    "
-        yield _commented(f"{sign}{name}: {_flow(value)}", _comment(settings, name))
+        yield _commented(f"{sign}{name}: {_flow(value)}", _comment(hints[name], said[name]))
 
 
-def _comment(settings: Settings, name: str) -> str:
-    """Return the first sentence of a meaning, with the alternatives that it doesn't name."""
-    hint = settings.types()[name]
+def _comment(hint: Any, meaning: str) -> str:
+    """Return the first sentence of an option's meaning, with the alternatives that it doesn't name."""
     if isinstance(hint, type) and issubclass(hint, Settings):
         return _sentence(hint)
-    said = _first(meanings(type(settings))[name])
+    said = _first(meaning)
     choices = _alternatives(hint)
     named = all(re.search(rf"\b{re.escape(choice)}\b", said) for choice in choices)
     return said if named or len(choices) > MOST_LISTED else f"{said} ({', '.join(choices[:-1])} or {choices[-1]})"

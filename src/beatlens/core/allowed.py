@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -80,7 +81,7 @@ def _is_array(value: Any) -> bool:
 _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "integer": lambda value: isinstance(value, Integral) and not isinstance(value, bool),
-    "number": lambda value: isinstance(value, Real) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value),
     "string": lambda value: isinstance(value, str),
     "null": lambda value: value is None,
     "array": _is_array,
