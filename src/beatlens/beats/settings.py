@@ -1,7 +1,5 @@
 """The section ``beats`` of the configuration, and the RR features that it asks for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated

@@ -3,8 +3,6 @@
 No stage program imports this module, so that an option of one section reruns nothing that another section decides.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Literal
 

@@ -8,8 +8,6 @@ comments are the first sentences of the meanings, the schema and the tables of c
 Standard library only: it runs whenever the graph is read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache

@@ -1,7 +1,5 @@
 """The section ``look_alikes`` of the configuration."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Sizes of a network: what the configuration says and what the data fix. Imports without torch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
@@ -96,6 +94,6 @@ class NetworkConfig:
         return value
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> NetworkConfig:
+    def from_json(cls, value: Mapping[str, Any]) -> "NetworkConfig":
         """Build from what `to_json` gave."""
         return cls(**{**value, "settings": ModelSettings.read(value["settings"])})

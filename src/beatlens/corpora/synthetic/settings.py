@@ -1,7 +1,5 @@
 """The section ``synthetic`` of the configuration."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated

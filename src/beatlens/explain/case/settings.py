@@ -1,7 +1,5 @@
 """The section ``cases`` of the configuration."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Literal
 

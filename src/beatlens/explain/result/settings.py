@@ -1,7 +1,5 @@
 """The section ``fusion`` of the configuration."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,7 +1,5 @@
 """The section ``quality`` of the configuration."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from beatlens.core.allowed import Correlation, NonNegativeFloat, PositiveFloat, PositiveShare
