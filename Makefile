@@ -2,7 +2,7 @@
 # make .venv   the environment alone                            make clean   remove results and environment
 # make predict FOLDER=...   a report on one's own recordings    make ship    train the bundle of models/mitdb again
 # make faults  kills, damage and hostile inputs, each judged (docs/reliability.md)
-# make docs    the tables of config/README.md                   make docs-site   the pages as a site, site/index.html
+# make docs    config/config.yaml and its tables                  make docs-site   the pages as a site, site/index.html
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
@@ -76,9 +76,10 @@ types: $(DEVELOPMENT)
 unit science workflow: $(DEVELOPMENT)
 	$(BIN)/python -m pytest tests/$@
 
-# The tables of config/README.md, from the schema.
+# What stands in the settings of src/beatlens is written out: the schema, config/config.yaml and config/README.md.
 docs: $(INSTALLED)
-	PYTHONPATH=src $(BIN)/python scripts/document_config.py --schema workflow/schemas/config.schema.yaml --output config/README.md
+	PYTHONPATH=src $(BIN)/python scripts/document_config.py --schema workflow/schemas/config.schema.json \
+	  --defaults config/config.yaml --page config/README.md
 
 # Without network; mkdocs and what it needs stay out of .venv.
 docs-site: $(DOCUMENTS)/.installed

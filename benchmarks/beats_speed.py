@@ -31,10 +31,11 @@ import yaml
 import beatlens.beats.beat_table
 import beatlens.beats.preprocess
 import beatlens.beats.preprocess_shard
-from beatlens.beats.beat_table import DEFAULT_RR_S, BeatSettings, rr_columns, rr_features, stretches
+from beatlens.beats.beat_table import DEFAULT_RR_S, rr_columns, rr_features, stretches
 from beatlens.beats.preprocess import PreprocessSettings
 from beatlens.beats.preprocess_shard import CorpusSource, preprocess_shard
 from beatlens.beats.rr_intervals import SPREAD_FLOOR
+from beatlens.beats.settings import BeatSettings
 from beatlens.config.load import load_config
 from beatlens.core.files import read_table
 from beatlens.corpora.label_table import LabelTable

@@ -53,7 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config = yaml.safe_load((arguments.run / "run_config.yaml").read_text(encoding="utf-8"))
-    settings, top_share = ExplainSettings(**config["explain"]), config["probes"]["top_share"]
+    settings, top_share = ExplainSettings.read(config["explain"]), config["probes"]["top_share"]
     cases = read_table(arguments.run / "explanations" / "cases.csv").head(arguments.cases)
     shards = [Shard(path) for path in sorted((arguments.run / "preprocess").iterdir()) if path.is_dir()]
     values: dict[str, list[list[np.ndarray]]] = {method: [] for method in settings.methods}

@@ -64,7 +64,7 @@ SAMPLES, MASKS, SEGMENTS = 200, 4096, 20
 
 def make_network(device: str) -> HybridNet:
     torch.manual_seed(0)
-    settings = ModelSettings(**CONFIG["model"])
+    settings = ModelSettings.read(CONFIG["model"])
     config = NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), 2 * len(CLASSES), CONTEXT)
     return HybridNet(config).eval().to(device)
 

@@ -22,8 +22,10 @@ import yaml
 
 from beatlens.beats.beat_table import match_beats
 from beatlens.corpora.wfdb.record import read_record
-from beatlens.signals.conditioning import SignalSettings, condition
-from beatlens.signals.detection.r_peaks import RPeakSettings, detect
+from beatlens.signals.conditioning import condition
+from beatlens.signals.detection.r_peaks import detect
+from beatlens.signals.settings.rpeaks import RPeakSettings
+from beatlens.signals.settings.signal import SignalSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 FS = 360.0
@@ -144,7 +146,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="one of so many cases")
     arguments = parser.parse_args()
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    conditioning, settings = SignalSettings(**config["signal"]), RPeakSettings(**config["rpeaks"])
+    conditioning, settings = SignalSettings.read(config["signal"]), RPeakSettings.read(config["rpeaks"])
     noise = {}
     if arguments.noise:
         for name in ("em", "ma"):

@@ -81,7 +81,7 @@ def one_seed(results: Path, seed: int, bundles: Path | None) -> pd.DataFrame:
             )
         tables[peaks] = pd.concat(parts, ignore_index=True)
     metrics, _ = evaluate_classification(
-        tables["detected"], tables["annotated"], bundle.classes, EvaluateSettings(**settings["evaluate"]), seed
+        tables["detected"], tables["annotated"], bundle.classes, EvaluateSettings.read(settings["evaluate"]), seed
     )
     metrics = metrics[(metrics["split"] == "test") & ~metrics["scope"].str.startswith("patient:")]
     rows = metrics[metrics["metric"].isin(METRICS) | (metrics["metric"].isin(["f1", "precision", "recall"]))].to_dict(

@@ -21,8 +21,10 @@ import yaml
 from beatlens.beats.beat_table import match_beats
 from beatlens.corpora.label_table import LabelTable, flutter_intervals
 from beatlens.corpora.wfdb.record import read_record
-from beatlens.signals.conditioning import SignalSettings, condition
-from beatlens.signals.detection.r_peaks import DETECTORS, RPeakSettings, detect
+from beatlens.signals.conditioning import condition
+from beatlens.signals.detection.r_peaks import detect
+from beatlens.signals.settings.rpeaks import DETECTORS, RPeakSettings
+from beatlens.signals.settings.signal import SignalSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()
@@ -43,7 +45,7 @@ def main() -> None:
     parser.add_argument("--records", choices=["all", "DS1"], default="all")
     arguments = parser.parse_args()
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    signal, rpeaks = SignalSettings(**config["signal"]), config["rpeaks"]
+    signal, rpeaks = SignalSettings.read(config["signal"]), config["rpeaks"]
     table = LabelTable.read(ROOT / "config" / "labels" / "mitdb.csv")
     names = DS1 if arguments.records == "DS1" else sorted(path.stem for path in arguments.folder.glob("*.hea"))
     records, spent = [], 0.0

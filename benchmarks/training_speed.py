@@ -25,10 +25,11 @@ import torch
 import yaml
 
 from beatlens.core.files import read_table
+from beatlens.learning.augmentation import Augmentation
 from beatlens.learning.batches import Batch, TrainingSet
 from beatlens.learning.objective import class_weights, forward, losses, to_tensors
+from beatlens.learning.settings import TrainingSettings
 from beatlens.learning.train_and_bundle import input_spec
-from beatlens.learning.training import TrainingSettings
 from beatlens.models.build import make_deterministic
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
@@ -111,7 +112,7 @@ def compare(results: Path, n_batches: int, repeats: int) -> dict[str, float]:
     shards = [Shard(path) for path in sorted((results / "preprocess").iterdir()) if path.is_dir()]
     spec = input_spec(config, results / "prototypes/library.csv", results / "prototypes/waves.npz")
     training = TrainingSet(shards, read_table(results / "records.tsv"), "train", spec)
-    settings = TrainingSettings(**config["training"])
+    settings = TrainingSettings.read(config["training"])
     noise = noise_sources(shards, "train", spec.geometry.fs, tuple(config["signal"]["band_hz"]), config["seed"])
     sizes = (
         len(spec.classes),
@@ -120,11 +121,11 @@ def compare(results: Path, n_batches: int, repeats: int) -> dict[str, float]:
         spec.bank.n_features,
         spec.beats.context,
     )
-    trainer = Trainer(NetworkConfig(ModelSettings(**config["model"]), *sizes), settings, training.class_counts)
+    trainer = Trainer(NetworkConfig(ModelSettings.read(config["model"]), *sizes), settings, training.class_counts)
 
     def gather() -> list[Batch]:
         rng = np.random.default_rng(0)
-        return list(islice(training.batches(settings.batch_beats, rng, noise, settings.augmentation), n_batches))
+        return list(islice(training.batches(settings.batch_beats, rng, noise, Augmentation.of(settings)), n_batches))
 
     ours = gather()
     plain = [each_window_anew(batch) for batch in ours]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from beatlens.core.files import read_table, write_table
 from beatlens.prediction.episodes import find_episodes
 from beatlens.prediction.record_notes import with_notes
-from beatlens.prediction.strips import StripSettings, aggregate
+from beatlens.prediction.settings import StripSettings
+from beatlens.prediction.strips import aggregate
 from beatlens.run import programs
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     arguments = programs.start(parser)
     settings = arguments.settings
 
-    strips = StripSettings(**settings["strips"])
+    strips = StripSettings.read(settings["strips"])
     beats, annotated = read_table(arguments.beats), read_table(arguments.annotated)
     records = read_table(arguments.records)
     records = records[records["role"] != "noise"]

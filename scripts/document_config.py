@@ -1,10 +1,11 @@
-"""Write the tables of config/README.md from the schema."""
+"""Write what is generated from the settings: the schema, config.yaml and the tables of config/README.md."""
 
 from __future__ import annotations
 
-import yaml
+import json
 
 from beatlens.config.documentation import document
+from beatlens.config.documents import config_text, schema_text
 from beatlens.core.files import write_text
 from beatlens.run import programs
 
@@ -12,12 +13,15 @@ from beatlens.run import programs
 def main() -> None:
     parser = programs.parser(
         __doc__,
-        schema="schema of the configuration",
-        output="page whose tables are made anew",
+        schema="schema to write, as JSON",
+        defaults="configuration to write, as YAML",
+        page="page whose tables are made anew",
     )
     arguments = programs.start(parser)
-    schema = yaml.safe_load(arguments.schema.read_text(encoding="utf-8"))
-    write_text(arguments.output, document(arguments.output.read_text(encoding="utf-8"), schema))
+    schema = schema_text()
+    write_text(arguments.schema, schema)
+    write_text(arguments.defaults, config_text())
+    write_text(arguments.page, document(arguments.page.read_text(encoding="utf-8"), json.loads(schema)))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def main() -> None:
     )
     write_table(arguments.leaks, audit(run))
     metrics, confusion = evaluate_classification(
-        beats, annotated, settings["classes"], EvaluateSettings(**settings["evaluate"]), settings["seed"]
+        beats, annotated, settings["classes"], EvaluateSettings.read(settings["evaluate"]), settings["seed"]
     )
     write_table(arguments.metrics, metrics)
     write_table(arguments.confusion, confusion)

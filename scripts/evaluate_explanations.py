@@ -34,7 +34,7 @@ def main() -> None:
     settings = arguments.settings
     torch.set_num_threads(settings["compute_threads"])
     cases, bundle = read_table(arguments.cases), Bundle.load(arguments.bundle)
-    evaluate, explain = EvaluateSettings(**settings["evaluate"]), ExplainSettings(**settings["explain"])
+    evaluate, explain = EvaluateSettings.read(settings["evaluate"]), ExplainSettings.read(settings["explain"])
     views = RecordViews([Shard(path) for path in arguments.shards], arguments.predictions, bundle.spec)
     regions = read_regions(arguments.regions)
     explainer = Explainer(views, bundle, bundle.network(), explain, settings["seed"])

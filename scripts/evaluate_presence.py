@@ -18,7 +18,7 @@ def main() -> None:
     arguments = programs.start(parser)
     settings = arguments.settings
     tables = {"strip": read_table(arguments.strips), "record": read_table(arguments.record_table)}
-    scoring = EvaluateSettings(**settings["evaluate"])
+    scoring = EvaluateSettings.read(settings["evaluate"])
     scores = evaluate_presence(tables, settings["classes"], scoring, settings["seed"])
     write_table(arguments.presence, scores)
 

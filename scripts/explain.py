@@ -37,7 +37,7 @@ def main() -> None:
         RecordViews([Shard(path) for path in arguments.shards], arguments.predictions, bundle.spec),
         bundle,
         bundle.network(device),
-        ExplainSettings(**settings["explain"]),
+        ExplainSettings.read(settings["explain"]),
         settings["seed"],
         device,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from beatlens.alerts.clusters import AlertSettings
 from beatlens.alerts.find import find_alerts, take_sample
 from beatlens.alerts.registry import remember
+from beatlens.alerts.settings import AlertSettings
 from beatlens.alerts.tables import alert_arrays, alert_tables
 from beatlens.core.files import read_table, write_arrays, write_table
 from beatlens.models.build import choose_device, make_deterministic
@@ -31,7 +31,7 @@ def main() -> None:
 
     device = choose_device(settings["device"])
     make_deterministic(settings["compute_threads"], device)
-    bundle, chosen = Bundle.load(arguments.bundle), AlertSettings(**settings["alerts"])
+    bundle, chosen = Bundle.load(arguments.bundle), AlertSettings.read(settings["alerts"])
     shards = [Shard(path) for path in arguments.shards]
     network, seed = bundle.network(device), settings["seed"]
     sample = take_sample(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from beatlens.core.files import atomic_directory, read_table
 from beatlens.explain.result.archive import load_case
-from beatlens.explain.result.fusion import FusionSettings, fuse
+from beatlens.explain.result.fusion import fuse
+from beatlens.explain.result.settings import FusionSettings
 from beatlens.run import programs
 
 
@@ -16,7 +17,7 @@ def main() -> None:
     )
     parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
     arguments = programs.start(parser)
-    settings = FusionSettings(**arguments.settings["fusion"])
+    settings = FusionSettings.read(arguments.settings["fusion"])
     cases = read_table(arguments.cases)["case"].tolist()
     with atomic_directory(arguments.output) as directory:
         for case in programs.progress(cases, len(cases), "fuse"):

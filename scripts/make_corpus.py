@@ -12,7 +12,7 @@ def main() -> None:
         output="folder of the corpus",
     )
     arguments = programs.start(parser)
-    make_corpus(arguments.output, SyntheticSettings(**arguments.settings["synthetic"]))
+    make_corpus(arguments.output, SyntheticSettings.read(arguments.settings["synthetic"]))
 
 
 if __name__ == "__main__":

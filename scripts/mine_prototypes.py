@@ -7,7 +7,8 @@ from beatlens.core.files import read_table, write_table
 from beatlens.inputs.labelled_records import records_of_split, split_beats
 from beatlens.inputs.network_inputs import InputSpec, prepare_record
 from beatlens.prototypes.mining import PrototypeSettings, mine, training_patients
-from beatlens.prototypes.space import LibrarySettings, beat_map, cluster_table, fit_space, sample_beats
+from beatlens.prototypes.settings.library import LibrarySettings
+from beatlens.prototypes.space import beat_map, cluster_table, fit_space, sample_beats
 from beatlens.prototypes.templates import class_templates
 from beatlens.prototypes.validation import summarise, validate
 from beatlens.run import programs
@@ -31,13 +32,13 @@ def main() -> None:
     arguments = programs.start(parser)
     settings = arguments.settings
 
-    beats = BeatSettings(**settings["beats"])
+    beats = BeatSettings.read(settings["beats"])
     geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
     records = read_table(arguments.records)
     shards = sealed(arguments.shards, records)
-    seed, limits = settings["split"]["seed"], LibrarySettings(**settings["library"])
+    seed, limits = settings["split"]["seed"], LibrarySettings.read(settings["library"])
     classes, leads = tuple(settings["classes"]), tuple(settings["leads"])
-    mining = PrototypeSettings(**settings["prototypes"])
+    mining = PrototypeSettings.read(settings["prototypes"])
     library = mine(
         shards, records, classes=classes, leads=leads, geometry=geometry, beats=beats, settings=mining, seed=seed
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 
 from beatlens.core.files import read_table, write_table
-from beatlens.explain.case.choice import CaseSettings, WindowSettings, select_cases
+from beatlens.explain.case.choice import WindowSettings, select_cases
+from beatlens.explain.case.settings import CaseSettings
 from beatlens.run import programs
 
 
@@ -23,7 +24,7 @@ def main() -> None:
         read_table(arguments.beats),
         read_table(arguments.records),
         settings["classes"],
-        settings=CaseSettings(**settings["cases"]),
+        settings=CaseSettings.read(settings["cases"]),
         window=window,
         seed=settings["seed"],
     )

@@ -10,6 +10,7 @@ from beatlens.core.files import read_table, write_table
 from beatlens.corpora.record_sheet import read_sheet
 from beatlens.run import programs
 from beatlens.shards import record_table, splits
+from beatlens.shards.settings import SplitSettings
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
         sys.exit(1)
     records = record_table.gather(arguments.shards, settings["classes"])
     records["split"] = splits.assign_splits(
-        records, splits.SplitSettings(**settings["split"]), settings["classes"], arguments.table
+        records, SplitSettings.read(settings["split"]), settings["classes"], arguments.table
     )
     write_table(arguments.records, records)
 

@@ -27,8 +27,9 @@ from beatlens.models.build import network_to_arrays
 from beatlens.prediction.predict import predict_beats
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards import record_table
+from beatlens.shards.settings import SplitSettings
 from beatlens.shards.shard import Shard
-from beatlens.shards.splits import SplitSettings, assign_splits
+from beatlens.shards.splits import assign_splits
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "config" / "labels" / "strips.csv"

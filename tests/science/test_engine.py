@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from beatlens.decision.calibration import Calibration
-from beatlens.explain.case.baselines import ABSENT, BASELINES, LEAD_OFF, fill_signal
+from beatlens.explain.case.baselines import ABSENT, fill_signal
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.perturbation import PerturbationEngine
 from beatlens.explain.players.coalition import cell_players, refined_players, segment_edges, segment_players
-from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of
+from beatlens.explain.settings import BASELINES, LEAD_OFF
+from beatlens.inputs.look_alikes import look_alikes_of
 from beatlens.inputs.network_inputs import record_similarities
 from beatlens.inputs.prototype_bank import class_features
+from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.models.build import network_from_arrays, network_to_arrays
 from beatlens.shards.shard import cut_beats
 from makers import CLASSES, GEOMETRY, make_bank, make_network, make_record, make_scene

@@ -17,8 +17,9 @@ import beatlens.learning.batches
 import beatlens.learning.runs
 import beatlens.learning.train_and_bundle
 import beatlens.learning.training
-from beatlens.beats.beat_table import BeatSettings, rr_features
+from beatlens.beats.beat_table import rr_features
 from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import read_arrays, read_table
 from beatlens.corpora.wfdb.record import read_record
 from beatlens.leaks.audit import CHECKS, audit
@@ -27,8 +28,9 @@ from beatlens.leaks.twins import find_twins, portraits
 from beatlens.prediction.bundle import Bundle
 from beatlens.prediction.predict import predict_beats
 from beatlens.shards.learning_shards import sealed
+from beatlens.shards.settings import SplitSettings
 from beatlens.shards.shard import Shard
-from beatlens.shards.splits import SplitSettings, assign_splits, declared_overlaps
+from beatlens.shards.splits import assign_splits, declared_overlaps
 from beatlens.shards.writer import ShardWriter
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,7 +110,7 @@ def test_records_dealt_instead_of_patients(chain):
     assert "made/P0" in found["patients"]
     table = chain.folder / "random.csv"
     dealt[["corpus", "record", "split"]].to_csv(table, index=False)
-    settings = SplitSettings("table", str(table), {"train": 1.0}, 1)
+    settings = SplitSettings(scheme="table", table=str(table))
     with pytest.raises(ValueError, match="1 patients are in more than one split"):
         assign_splits(records, settings, ["N", "S", "V"])
     dealt.assign(declared_overlap=np.where(dealt["patient"] == "P0", "two days", "")).to_csv(table, index=False)

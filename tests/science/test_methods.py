@@ -26,7 +26,8 @@ from beatlens.explain.methods.timeshap import explain_timeshap, prune
 from beatlens.explain.players.coalition import segment_edges, segment_players
 from beatlens.explain.players.waves import BETWEEN, beat_players, wave_players
 from beatlens.explain.settings import METHODS, PLAYERS, ExplainSettings
-from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of
+from beatlens.inputs.look_alikes import look_alikes_of
+from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.shards.shard import cut_beats
 from makers import CLASSES, GEOMETRY, make_bank, make_network, make_record, make_scene
 

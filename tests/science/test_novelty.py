@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from beatlens.alerts.clusters import AlertSettings, Candidates, find_patterns, patient_cohesion, sample_rows
+from beatlens.alerts.clusters import Candidates, find_patterns, patient_cohesion, sample_rows
 from beatlens.alerts.registry import FoundPattern, likeness, remember
+from beatlens.alerts.settings import AlertSettings
 from beatlens.shards.shard import BeatGeometry
 
 SHAPES = {

@@ -11,11 +11,13 @@ import pytest
 import torch
 import yaml
 
-from beatlens.beats.beat_table import BeatSettings, rr_features
+from beatlens.beats.beat_table import rr_features
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import write_table
 from beatlens.evaluate.probes.artefact import artefact_test
 from beatlens.evaluate.probes.sanity import CASCADE, class_sensitivity, randomisation, randomised
-from beatlens.evaluate.probes.shared import PROBE_COLUMNS, ProbeSettings, probe_table
+from beatlens.evaluate.probes.settings import ProbeSettings
+from beatlens.evaluate.probes.shared import PROBE_COLUMNS, probe_table
 from beatlens.evaluate.probes.stability import insert_beat, inserted_beat, seed_to_seed, under_noise
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.case.choice import CASE_COLUMNS, Case
@@ -23,9 +25,10 @@ from beatlens.explain.case.scene import make_scene
 from beatlens.explain.explainer import Explainer
 from beatlens.explain.players.waves import scene_edges
 from beatlens.explain.settings import METHODS, ExplainSettings
-from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of
+from beatlens.inputs.look_alikes import look_alikes_of
 from beatlens.inputs.network_inputs import view_record
 from beatlens.inputs.record_view import RecordViews
+from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.inputs.stored_predictions import reference_table
 from beatlens.models.settings import ModelSettings
 from beatlens.prediction.predict import Beside, predict_beats

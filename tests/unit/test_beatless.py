@@ -7,10 +7,11 @@ import pytest
 
 from beatlens.beats.record_edges import cut_by_edge, with_reasons
 from beatlens.shards.stretches import KINDS, Stretch, in_stretches, told_in_words
-from beatlens.signals.conditioning import SignalSettings, condition
+from beatlens.signals.conditioning import condition
 from beatlens.signals.gaps import fill_gaps
 from beatlens.signals.quality import lead_scale
 from beatlens.signals.record_signals import RecordSignals
+from beatlens.signals.settings.signal import SignalSettings
 from beatlens.signals.unreadable_stretches import find_stretches
 
 FS = 360.0

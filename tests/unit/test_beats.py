@@ -12,7 +12,6 @@ from beatlens.beats.beat_table import (
     DEFAULT_RR_S,
     RR_COLUMNS,
     RR_FEATURES,
-    BeatSettings,
     beat_table,
     constant_rhythm_features,
     context_windows,
@@ -22,6 +21,7 @@ from beatlens.beats.beat_table import (
     stretch_ids,
     stretches,
 )
+from beatlens.beats.settings import BeatSettings
 from beatlens.shards.shard import BEAT_COLUMNS
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ from beatlens.config.schema import schema_problems
 from beatlens.prediction.bundle_file import SCHEMA_VERSION, content_digest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8"))
 DEFAULTS = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens.explain.case.choice import CaseSettings, WindowSettings, select_cases
+from beatlens.explain.case.choice import WindowSettings, select_cases
+from beatlens.explain.case.settings import CaseSettings
 from beatlens.explain.methods.refine import screen, solve, strongest_players
 from beatlens.explain.players.coalition import (
     cell_players,
@@ -23,8 +24,9 @@ from beatlens.explain.players.coalition import (
 )
 from beatlens.explain.result.archive import gather_archives, load_case, write_archive
 from beatlens.explain.result.attribution import Attribution, rhythm_share
-from beatlens.explain.result.fusion import FusionSettings, fuse
+from beatlens.explain.result.fusion import fuse
 from beatlens.explain.result.metadata import META_KEYS, AttributionMeta, EarlierStages, PlayerValues
+from beatlens.explain.result.settings import FusionSettings
 from beatlens.explain.result.views import from_payload, lead_spans, to_payload, top_leads
 from beatlens.explain.settings import ExplainSettings
 

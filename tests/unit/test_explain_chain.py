@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from beatlens.beats.beat_table import BeatSettings
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import read_table, write_table
 from beatlens.core.seeds import derive_seed
 from beatlens.decision.calibration import Calibration
@@ -30,16 +30,18 @@ from beatlens.evaluate.explanations.regions import read_regions
 from beatlens.evaluate.explanations.table import scores_table
 from beatlens.evaluate.explanations.truths import NullMaps
 from beatlens.evaluate.settings import EvaluateSettings
-from beatlens.explain.case.choice import CASE_COLUMNS, CaseSettings, WindowSettings, case_rows, select_cases
+from beatlens.explain.case.choice import CASE_COLUMNS, WindowSettings, case_rows, select_cases
 from beatlens.explain.case.contrast import find_contrast
+from beatlens.explain.case.settings import CaseSettings
 from beatlens.explain.explainer import Explainer, explain_case, explain_shard
 from beatlens.explain.result.archive import gather_archives, load_case, write_archive
-from beatlens.explain.result.fusion import FusionSettings, fuse
+from beatlens.explain.result.fusion import fuse
+from beatlens.explain.result.settings import FusionSettings
 from beatlens.explain.result.views import from_payload, to_payload
 from beatlens.explain.settings import ExplainSettings
-from beatlens.inputs.look_alikes import LookAlikeSettings
 from beatlens.inputs.network_inputs import prepare_record
 from beatlens.inputs.record_view import RecordViews
+from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.inputs.stored_predictions import reference_table
 from beatlens.models.settings import ModelSettings
 from beatlens.prediction.predict import Beside, network_outputs, predict_beats

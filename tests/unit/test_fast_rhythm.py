@@ -10,7 +10,8 @@ import yaml
 from beatlens.beats.matching import match_beats
 from beatlens.signals.detection.fast_rhythm import fast_runs
 from beatlens.signals.detection.local_period import local_periods
-from beatlens.signals.detection.r_peaks import RPeakSettings, clearest_lead, detect
+from beatlens.signals.detection.r_peaks import clearest_lead, detect
+from beatlens.signals.settings.rpeaks import RPeakSettings
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = RPeakSettings(**yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))["rpeaks"])

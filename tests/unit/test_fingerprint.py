@@ -30,7 +30,9 @@ FILES = {
         """,
     "tool/__init__.py": "VALUE = 1",
     "tool/first.py": "from .inner import fourth\n",
-    "tool/second.py": '"""Doc."""\n\ndef add(a, b):\n    """Add."""\n    return a + b  # a comment\n',
+    "tool/second.py": (
+        '"""Doc."""\n\nLEAST = 2\n"""Of two."""\n\ndef add(a, b):\n    """Add."""\n    return a + b  # a comment\n'
+    ),
     "tool/inner/__init__.py": "",
     "tool/inner/third.py": "import json\nfrom tool import VALUE\n\ndef run():\n    return json.dumps(VALUE)\n",
     "tool/inner/fourth.py": (
@@ -65,6 +67,7 @@ def test_the_closure_has_imports_in_functions_relative_ones_and_parents(project)
         ("tool/second.py", "  # a comment", ""),
         ("tool/second.py", '"""Add."""', '"""Add two numbers.\n\n    Really.\n    """'),
         ("tool/second.py", '"""Doc."""', "# nothing"),
+        ("tool/second.py", '"""Of two."""', '"""What an option means, said otherwise."""'),
         ("tool/second.py", "a + b", "(a +\n            b)"),
         ("tool/unused.py", "pass", "x = 1"),
         ("program.py", "import tool.first", "import tool.first\n\n\n# more"),

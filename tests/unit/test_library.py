@@ -20,7 +20,8 @@ from beatlens.inputs.labelled_records import split_beats
 from beatlens.inputs.network_inputs import InputSpec, prepare_record
 from beatlens.prototypes.mining import PrototypeSettings, mine, training_patients
 from beatlens.prototypes.seeds import seed_bank, similar_beats
-from beatlens.prototypes.space import BeatSample, FeatureSpace, LibrarySettings, beat_map, cluster_table, fit_space
+from beatlens.prototypes.settings.library import LibrarySettings
+from beatlens.prototypes.space import BeatSample, FeatureSpace, beat_map, cluster_table, fit_space
 from beatlens.prototypes.space import sample_beats as take_sample
 from beatlens.prototypes.templates import ClassTemplates, class_templates
 from beatlens.prototypes.validation import summarise, validate

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from beatlens.inputs.look_alikes import LookAlikeSettings, look_alikes_of, shape_groups
+from beatlens.inputs.look_alikes import look_alikes_of, shape_groups
+from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.shards.shard import BeatGeometry
 
 CLASSES = ("N", "S", "V", "F")

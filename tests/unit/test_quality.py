@@ -8,10 +8,12 @@ import yaml
 
 from beatlens.beats.settings import BeatSettings
 from beatlens.shards.shard import BeatGeometry
-from beatlens.signals.conditioning import SignalSettings, condition
+from beatlens.signals.conditioning import condition
 from beatlens.signals.gaps import fill_gaps
-from beatlens.signals.quality import MIN_SCALE_MV, Quality, QualitySettings, assess, lead_scale
+from beatlens.signals.quality import MIN_SCALE_MV, Quality, assess, lead_scale
 from beatlens.signals.record_signals import RecordSignals
+from beatlens.signals.settings.quality import QualitySettings
+from beatlens.signals.settings.signal import SignalSettings
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
 SIGNAL, BEATS = SignalSettings(**CONFIG["signal"]), BeatSettings(**CONFIG["beats"])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from beatlens.decision.calibration import softmax
-from beatlens.decision.review import ReviewSettings, Thresholds, fit_thresholds, reasons
+from beatlens.decision.review import Thresholds, fit_thresholds, reasons
+from beatlens.decision.settings import ReviewSettings
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from beatlens.signals.detection import qrs_sequence
-from beatlens.signals.detection.r_peaks import DETECTORS, RPeakSettings, clearest_lead, detect, refine
+from beatlens.signals.detection.r_peaks import clearest_lead, detect, refine
+from beatlens.signals.settings.rpeaks import DETECTORS, RPeakSettings
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))

@@ -8,15 +8,9 @@ import pytest
 import yaml
 
 from beatlens.core.record import RecordFault
-from beatlens.signals.conditioning import (
-    MANY,
-    SignalSettings,
-    condition,
-    filter_both_ways,
-    resample,
-    row_medians,
-)
+from beatlens.signals.conditioning import MANY, condition, filter_both_ways, resample, row_medians
 from beatlens.signals.gaps import fill_gaps
+from beatlens.signals.settings.signal import SignalSettings
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text(encoding="utf-8"))
 SETTINGS = SignalSettings(**CONFIG["signal"])

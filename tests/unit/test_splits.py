@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from beatlens.core.seeds import derive_seed
-from beatlens.shards.splits import DEALT_SPLITS, SplitSettings, assert_disjoint, assign_splits, deal_patients
+from beatlens.shards.settings import SplitSettings
+from beatlens.shards.splits import DEALT_SPLITS, assert_disjoint, assign_splits, deal_patients
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -45,7 +46,7 @@ def test_every_class_has_about_its_share_of_patients_in_every_split(n_patients: 
     for label in CLASSES:
         patients = sorted(set(records.loc[records[f"n_{label}"] > 0, "patient"]))
         for name in DEALT_SPLITS:
-            count, share = sum(split[who] == name for who in patients), SETTINGS.fractions[name]
+            count, share = sum(split[who] == name for who in patients), getattr(SETTINGS.fractions, name)
             if len(patients) >= len(DEALT_SPLITS):
                 assert count >= 1, (label, name)
             assert abs(count - share * len(patients)) <= max(2.0, 0.25 * share * len(patients)), (label, name)
@@ -121,7 +122,7 @@ def mitdb_records() -> pd.DataFrame:
 
 
 def test_the_mit_bih_table_declares_its_one_overlap(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    settings = SplitSettings("table", "config/splits/ds1ds2.csv", {"train": 1.0}, 1)
+    settings = SplitSettings(scheme="table", table="config/splits/ds1ds2.csv")
     table = ROOT / "config" / "splits" / "ds1ds2.csv"
     with caplog.at_level(logging.WARNING):
         assert assign_splits(mitdb_records(), settings, CLASSES, table) == [
@@ -156,7 +157,7 @@ def test_a_malformed_table_is_refused(text: str, message: str, tmp_path: Path) -
     path = tmp_path / "table.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
-        assign_splits(mitdb_records(), SplitSettings("table", str(path), {"train": 1.0}, 1), CLASSES)
+        assign_splits(mitdb_records(), SplitSettings(scheme="table", table=str(path)), CLASSES)
 
 
 def test_the_same_patient_id_in_two_corpora_is_two_people() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.prediction.strips import StripSettings, aggregate
+from beatlens.prediction.settings import StripSettings
+from beatlens.prediction.strips import aggregate
 from beatlens.shards.joined_predictions import join
 from beatlens.shards.stretches import STRETCH_COLUMNS
 

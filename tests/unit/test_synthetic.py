@@ -217,12 +217,12 @@ def test_clean_beats_have_the_amplitude_of_an_ecg_and_no_jumps(demo: list[Made])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"ambulatory_s": 5}, "ambulatory_s 5"),
+        ({"ambulatory_s": 5}, "synthetic.ambulatory_s: 5; expected number, >= 30"),
         ({"truth_band_hz": [45, 0.5]}, "truth_band_hz"),
-        ({"noise_share": 2}, "noise_share 2"),
-        ({"ambulatory_fs": [100]}, "rates"),
-        ({"ambulatory_patients": 0, "clinical_patients": 0}, "no records"),
-        ({"ambulatory_patients": -1}, "negative"),
+        ({"noise_share": 2}, "synthetic.noise_share: 2; expected number, >= 0, <= 1"),
+        ({"ambulatory_fs": [100]}, "synthetic.ambulatory_fs: .*>= 200"),
+        ({"ambulatory_patients": 0, "clinical_patients": 0}, "synthetic.ambulatory_patients: 0; expected 1 or more"),
+        ({"ambulatory_patients": -1}, "synthetic.ambulatory_patients: -1; expected integer, >= 0"),
     ],
 )
 def test_impossible_settings_are_refused(change: dict[str, object], message: str) -> None:

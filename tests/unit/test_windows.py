@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from beatlens.explain.case.choice import CaseSettings, WindowSettings, select_cases
+from beatlens.explain.case.choice import WindowSettings, select_cases
+from beatlens.explain.case.settings import CaseSettings
 from beatlens.explain.case.windows import target_rows, window_table
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8"))
 
 FIGURE_RULES = {
     "draw_model", "draw_classification", "draw_cases", "draw_findings",

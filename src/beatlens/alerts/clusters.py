@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.alerts.settings import AlertSettings
 from beatlens.core.seeds import derive_seed
 
 FloatArray = npt.NDArray[np.float32]
@@ -25,50 +26,6 @@ UNIQUE_SHARE = 1 - np.exp(-1)
 """Share of distinct beats in a bootstrap sample, by which the least size of a cluster is reduced there."""
 MAX_BEATS = 20_000
 """Most beats that are clustered."""
-
-
-@dataclass(frozen=True)
-class AlertSettings:
-    """The section ``alerts`` of the configuration.
-
-    Attributes
-    ----------
-    min_beats
-        Beats of an alert.
-    min_patients, min_patient_beats
-        Fewest patients of an alert, and fewest beats with which a patient counts.
-    max_patient_beats
-        Most beats of one patient that are clustered, in review and accepted each; of more, a random sample.
-    components
-        Principal components of the embedding that are clustered.
-    min_review_share
-        Least share of a cluster's beats that are in review.
-    min_cohesion
-        Least median similarity of a beat's wave to the median wave of the cluster's other patients.
-    bootstraps, min_stability
-        Resamples, and the least mean Jaccard index with which a cluster is found again in them.
-    """
-
-    min_beats: int
-    min_patients: int
-    min_patient_beats: int
-    max_patient_beats: int
-    components: int
-    min_review_share: float
-    min_cohesion: float
-    bootstraps: int
-    min_stability: float
-
-    def __post_init__(self) -> None:
-        for name, least in {
-            "min_beats": 4, "min_patients": 2, "min_patient_beats": 1, "max_patient_beats": 1, "components": 2,
-            "bootstraps": 1,
-        }.items():  # fmt: skip
-            if getattr(self, name) < least:
-                raise ValueError(f"alerts.{name}: {getattr(self, name)}; expected >= {least}")
-        for name in ("min_review_share", "min_cohesion", "min_stability"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"alerts.{name}: {getattr(self, name)}; expected a number in (0, 1]")
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.alerts.clusters import AlertSettings, Candidates, Pattern, find_patterns, sample_rows
+from beatlens.alerts.clusters import Candidates, Pattern, find_patterns, sample_rows
 from beatlens.alerts.registry import FoundPattern
+from beatlens.alerts.settings import AlertSettings
 from beatlens.core.leads import lead_id
 from beatlens.core.seeds import derive_seed
 from beatlens.inputs.network_inputs import scaled_beats, typical_beats, typical_rows, used_signal

@@ -12,19 +12,23 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.beats.annotation_check import check_annotations
-from beatlens.beats.beat_table import BeatSettings, beat_table, match_beats, r_index
+from beatlens.beats.beat_table import beat_table, match_beats, r_index
 from beatlens.beats.lead_choice import choose_leads, plausible_leads
 from beatlens.beats.record_edges import cut_by_edge, unseen_before, with_reasons
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.leads import canonical_lead
 from beatlens.core.record import Finding, Record
 from beatlens.corpora.beat_labels import NOISE, BeatLabels
 from beatlens.shards.shard import BeatGeometry
 from beatlens.shards.stretches import Stretch, in_stretches, told_in_words
-from beatlens.signals.conditioning import Conditioned, SignalSettings, condition
-from beatlens.signals.detection.r_peaks import RPeakSettings, detect
+from beatlens.signals.conditioning import Conditioned, condition
+from beatlens.signals.detection.r_peaks import detect
 from beatlens.signals.gaps import fill_gaps
-from beatlens.signals.quality import QualitySettings, assess, lead_scale
+from beatlens.signals.quality import assess, lead_scale
 from beatlens.signals.record_signals import RecordSignals
+from beatlens.signals.settings.quality import QualitySettings
+from beatlens.signals.settings.rpeaks import RPeakSettings
+from beatlens.signals.settings.signal import SignalSettings
 from beatlens.signals.unreadable_stretches import find_stretches
 
 if TYPE_CHECKING:
@@ -50,10 +54,10 @@ class PreprocessSettings:
     def from_config(cls, config: Mapping[str, Any]) -> PreprocessSettings:
         """Build from the sections ``signal``, ``rpeaks``, ``beats``, ``quality`` and ``leads``."""
         return cls(
-            SignalSettings(**config["signal"]),
-            RPeakSettings(**config["rpeaks"]),
-            BeatSettings(**config["beats"]),
-            QualitySettings(**config["quality"]),
+            SignalSettings.read(config["signal"]),
+            RPeakSettings.read(config["rpeaks"]),
+            BeatSettings.read(config["beats"]),
+            QualitySettings.read(config["quality"]),
             tuple(canonical_lead(lead) for lead in config["leads"]),
         )
 

@@ -1,9 +1,11 @@
 """The section ``beats`` of the configuration, and the RR features that it asks for."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Annotated
+
+from beatlens.core.allowed import Allowed, PositiveFloat, PositiveInt, PositiveShare
+from beatlens.core.options import Settings
 
 RATE = {"log_before": "rr_before_s", "log_after": "rr_after_s"}
 """Feature -> RR column whose logarithm it is."""
@@ -42,61 +44,59 @@ RR_FEATURES = (*LOG_RATIOS, *SIZES, *DEVIATIONS)
 
 
 @dataclass(frozen=True)
-class BeatSettings:
-    """Section ``beats`` of the configuration.
+class BeatSettings(Settings, section="beats"):
+    """How beats are cut and put into context."""
 
-    Attributes
-    ----------
-    before_s, after_s
-        Extent of a beat in seconds before and after R.
-    context
-        Beats in a context window, odd.
-    short_mean_beats, long_mean_beats
-        Intervals in the causal means of RR.
-    short_variation_beats, long_variation_beats
-        Beats around each, odd, over which the variation of RR is taken.
-    short_usual_beats, long_usual_beats
-        Beats around each, odd, whose median RR and spread say what is usual there.
-    gap_s
-        RR interval in seconds above which a record falls into stretches.
-    max_log_ratio
-        Limit of the log ratios among the RR features, on both sides.
-    rate
-        Whether the RR features say the rate too (`RATE_FEATURES`).
-    """
+    before_s: PositiveShare = 0.25
+    """Seconds of a beat before its R peak."""
 
-    before_s: float
-    after_s: float
-    context: int
-    short_mean_beats: int
-    long_mean_beats: int
-    short_variation_beats: int
-    long_variation_beats: int
-    short_usual_beats: int
-    long_usual_beats: int
-    gap_s: float
-    max_log_ratio: float
+    after_s: PositiveShare = 0.4
+    """Seconds of a beat from its R peak on."""
+
+    context: Annotated[int, Allowed(minimum=1, maximum=101)] = 5
+    """Beats in a context window, an odd number with the target in the middle."""
+
+    short_mean_beats: PositiveInt = 10
+    """Beats of the short causal mean of RR that ratios refer to."""
+
+    long_mean_beats: PositiveInt = 80
+    """Beats of the long causal mean of RR that ratios refer to."""
+
+    short_variation_beats: PositiveInt = 21
+    """Beats around each, an odd number, over which the short variation of RR is taken."""
+
+    long_variation_beats: PositiveInt = 101
+    """Beats around each, an odd number, over which the long variation of RR is taken."""
+
+    short_usual_beats: PositiveInt = 31
+    """Beats around each, an odd number, over which the usual RR interval and its spread are taken."""
+
+    long_usual_beats: PositiveInt = 121
+    """Beats around each, an odd number, over which the same is taken over a longer time."""
+
+    gap_s: PositiveFloat = 4.0
+    """RR interval in seconds above which a record is cut into stretches that contexts don't cross."""
+
+    max_log_ratio: PositiveFloat = 2.0
+    """Log ratios among the RR features are clipped to this on both sides."""
+
     rate: bool = False
+    """Whether the RR features tell the heart rate as well as ratios of intervals. Fast runs stand out by it. Where the
+    classes of few patients go with their rates, the model may learn the rate in place of the shape."""
+
+    def _rules(self) -> Iterator[tuple[str, str]]:
+        if self.context % 2 == 0:
+            yield "context", "an odd number, with the target beat in the middle"
+        for name in ("short_variation_beats", "long_variation_beats", "short_usual_beats", "long_usual_beats"):
+            if getattr(self, name) % 2 == 0:
+                yield name, "an odd number, with the beat in the middle"
+        if not self.short_mean_beats < self.long_mean_beats:
+            yield "short_mean_beats", f"less than beats.long_mean_beats, {self.long_mean_beats}"
 
     @property
     def rr_features(self) -> tuple[str, ...]:
         """Names of the columns of `rr_features`."""
         return (*RATE_FEATURES, *RR_FEATURES) if self.rate else RR_FEATURES
-
-    def __post_init__(self) -> None:
-        if self.context < 1 or self.context % 2 == 0:
-            raise ValueError(f"beats.context is {self.context}; expected an odd number of beats")
-        if not 1 <= self.short_mean_beats <= self.long_mean_beats:
-            raise ValueError(
-                f"beats.short_mean_beats is {self.short_mean_beats}, long_mean_beats {self.long_mean_beats}; "
-                "expected 1 <= short <= long"
-            )
-        for name in ("short_variation_beats", "long_variation_beats", "short_usual_beats", "long_usual_beats"):
-            value = getattr(self, name)
-            if value < 1 or value % 2 == 0:
-                raise ValueError(f"beats.{name} is {value}; expected an odd number of beats")
-        if not self.gap_s > 0 or not self.max_log_ratio > 0:
-            raise ValueError(f"beats.gap_s is {self.gap_s}, max_log_ratio {self.max_log_ratio}; expected > 0")
 
 
 def feature_columns(names: Iterable[str]) -> list[int]:

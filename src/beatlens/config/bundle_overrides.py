@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from beatlens.config.cross_checks import Problem, find_file
+from beatlens.config.cross_checks import find_file
 from beatlens.config.schema import schema_problems
+from beatlens.core.options import Problem
 from beatlens.core.user_files import read_bytes
 from beatlens.prediction.bundle_file import parse_bundle_json
 from beatlens.prediction.bundled_sections import DECIDED, decided_sections

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from beatlens.config.sections import Configuration
+from beatlens.core.options import OptionError, Problem, Settings
 from beatlens.core.text_tables import read_rows
 from beatlens.corpora.label_table import LabelTable
+from beatlens.corpora.settings import CorpusSettings
 
-Problem = tuple[str, Any, str]
-"""Dotted key, the value found, what is allowed."""
 SPLIT_COLUMNS = ("corpus", "record", "split")
 TABLES = {"split": SPLIT_COLUMNS, "select": SPLIT_COLUMNS, "seed_mining": ("beat_id", "label")}
 """Sections whose ``table`` is a file with these columns."""
@@ -28,24 +28,7 @@ def find_file(path: str, folders: Sequence[Path]) -> Path | None:
 
 def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
     """Yield what a schema can't say; `config` has passed the schema, and has what a given bundle decides."""
-    signal, beats = config["signal"], config["beats"]
-    nyquist = signal["fs"] / 2
-    low, high = signal["band_hz"]
-    if not low < high < nyquist:
-        yield "signal.band_hz", signal["band_hz"], f"low cut < high cut < {nyquist:g} Hz (half of signal.fs)"
-    if signal["notch_hz"] is not None and not signal["notch_hz"] < nyquist:
-        yield "signal.notch_hz", signal["notch_hz"], f"less than {nyquist:g} Hz (half of signal.fs), or null"
-    if beats["context"] % 2 == 0:
-        yield "beats.context", beats["context"], "an odd number, with the target beat in the middle"
-    for name in ("short_variation_beats", "long_variation_beats", "short_usual_beats", "long_usual_beats"):
-        if beats[name] % 2 == 0:
-            yield f"beats.{name}", beats[name], "an odd number, with the beat in the middle"
-    if not beats["short_mean_beats"] < beats["long_mean_beats"]:
-        yield (
-            "beats.short_mean_beats",
-            beats["short_mean_beats"],
-            f"less than beats.long_mean_beats, {beats['long_mean_beats']}",
-        )
+    yield from _section_problems(config)
     for method in sorted(set(config["fusion"]["weights"]) - set(config["explain"]["methods"])):
         yield f"fusion.weights.{method}", config["fusion"]["weights"][method], "one of explain.methods as name"
     if config["bundle"] is None:
@@ -56,38 +39,40 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
     yield from _corpus_problems(config, folders)
 
 
+def _section_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what doesn't go together inside a section: the settings say it (`beatlens.core.options.Settings`)."""
+    for name, section in Configuration.types().items():
+        if isinstance(section, type) and issubclass(section, Settings):
+            yield from _refused(section, config[name])
+    for number, corpus in enumerate(config["corpora"]):
+        for key, value, allowed in _refused(CorpusSettings, corpus):
+            yield key.replace("[]", f"[{number}]"), value, allowed
+
+
+def _refused(section: type[Settings], value: Mapping[str, Any]) -> Sequence[Problem]:
+    try:
+        section.read(value)
+    except OptionError as error:
+        return error.problems
+    return ()
+
+
 def _network_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong with a network and its training; a run with a given bundle has neither."""
-    beats, model, training = config["beats"], config["model"], config["training"]
+    beats, training = config["beats"], config["training"]
     for name in ("before_s", "after_s"):
         if config["look_alikes"][name] > beats[name]:
             yield f"look_alikes.{name}", config["look_alikes"][name], f"at most beats.{name}, {beats[name]:g}"
-    if len(model["kernels"]) != len(model["channels"]):
-        yield "model.kernels", model["kernels"], f"as many as model.channels, {len(model['channels'])}"
-    if any(kernel % 2 == 0 for kernel in model["kernels"]):
-        yield "model.kernels", model["kernels"], "odd numbers"
-    lowest, highest = training["noise_snr_db"]
-    if not lowest < highest:
-        yield "training.noise_snr_db", [lowest, highest], "the lower ratio first, and a higher one"
     rhythm_classes = config["look_alikes"]["rhythm_classes"]
     if training["rhythm_fraction"] and (len(rhythm_classes) != 2 or not set(rhythm_classes) <= set(config["classes"])):
         allowed = (
             f"0, since look_alikes.rhythm_classes, {rhythm_classes}, aren't a normal and a premature one of classes"
         )
         yield "training.rhythm_fraction", training["rhythm_fraction"], allowed
-    if training["noisy_below_db"] > training["clean_above_db"]:
-        allowed = f"at most training.clean_above_db, {training['clean_above_db']:g}"
-        yield "training.noisy_below_db", training["noisy_below_db"], allowed
 
 
 def _split_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
     split, folds = config["split"], config["training"]["folds"]
-    total = math.fsum(split["fractions"].values())
-    if not math.isclose(total, 1, abs_tol=1e-6):
-        yield "split.fractions", split["fractions"], f"shares that add up to 1 (they add up to {total:g})"
-    if (split["scheme"] == "table") != (split["table"] is not None):
-        yield "split.table", split["table"], "a file with the scheme table, and null with any other"
-        return
     if split["table"] is None:
         place, n_aside = "split.fractions.calibrate", split["fractions"]["calibrate"]
     else:
@@ -150,25 +135,13 @@ def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
     if sum(corpus["format"] == "synthetic" for corpus in corpora) > 1:
         yield "corpora", names, "at most one corpus of format synthetic"
     for number, corpus in enumerate(corpora):
-        if "folder" in corpus and not (folders[0] / corpus["folder"]).is_dir():
+        if corpus.get("folder") is not None and not (folders[0] / corpus["folder"]).is_dir():
             yield f"corpora[{number}].folder", corpus["folder"], "a folder that exists"
-        if "folder" in corpus and corpus["format"] == "synthetic":
-            yield f"corpora[{number}].folder", corpus["folder"], "nothing: records of the format synthetic are made"
     roles = [corpus["role"] for corpus in corpora]
     if config["bundle"] is None and "train" not in roles:
         yield "corpora", roles, "at least one with role train, or a trained bundle (the key bundle)"
     if set(roles) == {"noise"}:
         yield "corpora", roles, "at least one with a role other than noise"
-    if any(corpus["format"] == "synthetic" for corpus in corpora):
-        yield from _synthetic_problems(config["synthetic"])
-    for number, corpus in enumerate(corpora):
-        rate = [key for key in ("fs", "duration_s") if corpus.get(key) is not None]
-        if corpus["format"] == "strips" and len(rate) != 1:
-            allowed = "fs (Hz) or duration_s (of a strip), one of them: the tables of strips give no rate"
-            yield f"corpora[{number}]", dict(corpus), allowed
-        for key in ("fs", "duration_s", "lead", "units_per_mv"):
-            if corpus["format"] != "strips" and corpus.get(key) is not None:
-                yield f"corpora[{number}].{key}", corpus[key], "nothing: the key is for the format strips alone"
     known: set[str] = set()
     for number, corpus in enumerate(corpora):
         people = find_file(corpus["patients"], folders) if corpus.get("patients") else None
@@ -194,14 +167,6 @@ def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
     if known and (config["bundle"] is None or len(unknowns) == len(config["classes"])):
         for unknown in unknowns:
             yield "classes", unknown, f"a class of the label tables: {', '.join(sorted(known))}{guess(unknown, known)}"
-
-
-def _synthetic_problems(made: Mapping[str, Any]) -> Iterator[Problem]:
-    if not made["ambulatory_patients"] + made["clinical_patients"]:
-        yield "synthetic.ambulatory_patients", 0, "1 or more, or clinical_patients of 1 or more"
-    nyquist, (low, high) = min(*made["ambulatory_fs"], made["clinical_fs"]) / 2, made["truth_band_hz"]
-    if not low < high < nyquist:
-        yield "synthetic.truth_band_hz", [low, high], f"low cut < high cut < {nyquist:g} Hz (half of the lowest rate)"
 
 
 def guess(word: str, known: Mapping[str, Any] | set[str]) -> str:

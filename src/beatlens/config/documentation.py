@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from beatlens.config.schema import allowed_values
+from beatlens.core.allowed import allowed_values
 
 BEGIN, END = "<!-- options: begin (make docs) -->", "<!-- options: end -->"
 

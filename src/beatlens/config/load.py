@@ -1,9 +1,9 @@
 """The configuration: defaults, an overlay that changes what it names, and checks that say what is allowed.
 
-config/config.yaml holds every default, workflow/schemas/config.schema.yaml what a value may be; this module merges and
-checks against the schema. What a schema can't say is checked by `beatlens.config.cross_checks`, and a given bundle
-decides some sections (`beatlens.config.bundle_overrides`). Without a bundle it imports neither numpy nor Snakemake, so
-that a wrong configuration is refused within a second.
+config/config.yaml holds every default, workflow/schemas/config.schema.json what a value may be; both are made from the
+settings (`beatlens.config.sections`). This module merges and checks against the schema. What a schema can't say is
+checked by `beatlens.config.cross_checks`. A given bundle decides some sections (`beatlens.config.bundle_overrides`).
+Without a bundle it imports neither numpy nor Snakemake, so that a wrong configuration is refused within a second.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from beatlens.config.bundle_overrides import decided_by_bundle, named_after_bundle
-from beatlens.config.cross_checks import Problem, meaning_problems
+from beatlens.config.cross_checks import meaning_problems
 from beatlens.config.schema import schema_problems
 from beatlens.config.strict_yaml import parse_yaml, read_yaml
+from beatlens.core.options import Problem
 
 CANDIDATE_SECTIONS = ("model", "training", "look_alikes", "prototypes", "beats", "leads")
 """What a candidate of the selection may change: what mining and training take from beats that are there already."""
@@ -61,7 +62,7 @@ def load_config(overlay: Mapping[str, Any], root: Path, work_dir: Path) -> dict[
         With every problem that was found.
     """
     defaults = read_yaml(root / "config" / "config.yaml")
-    schema = read_yaml(root / "workflow" / "schemas" / "config.schema.yaml")
+    schema = json.loads((root / "workflow" / "schemas" / "config.schema.json").read_text(encoding="utf-8"))
     config = merge(defaults, overlay)
     folders = [work_dir, root]
     problems = list(schema_problems(config, schema))

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from beatlens.config.cross_checks import Problem, guess
+from beatlens.config.cross_checks import guess
+from beatlens.core.allowed import allowed_values
+from beatlens.core.options import Problem
 
 MAX_INTEGER = 2**63 - 1
 
@@ -63,31 +65,6 @@ def _no_number(value: Any) -> str:
         return "a finite number: "
     too_large = isinstance(value, int) and abs(value) > MAX_INTEGER
     return f"at most {MAX_INTEGER}: " if too_large else ""
-
-
-def allowed_values(schema: Mapping[str, Any]) -> str:
-    """Say in words what a (sub)schema allows."""
-    for combined in ("oneOf", "anyOf"):
-        if combined in schema:
-            return ", or ".join(allowed_values(option) for option in schema[combined])
-    if "const" in schema:
-        return str(schema["const"])
-    if "enum" in schema:
-        return "one of " + ", ".join(map(str, schema["enum"]))
-    kinds = schema.get("type", "any value")
-    words = [" or ".join(kinds) if isinstance(kinds, list) else str(kinds)]
-    if "prefixItems" in schema:
-        words = [f"a list of {len(schema['prefixItems'])}: " + "; ".join(map(allowed_values, schema["prefixItems"]))]
-    bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    words += [f"{sign} {schema[name]}" for name, sign in bounds.items() if name in schema]
-    lengths = {"minItems": "entries >=", "maxItems": "entries <=", "minLength": "characters >="}
-    if "prefixItems" not in schema:
-        words += [f"{word} {schema[name]}" for name, word in lengths.items() if name in schema]
-    words += ["each once"] if schema.get("uniqueItems") else []
-    words += [f"matching {schema['pattern']}"] if "pattern" in schema else []
-    if isinstance(schema.get("items"), Mapping) and schema["items"].get("type") != "object":
-        words.append(f"of {allowed_values(schema['items'])}")
-    return ", ".join(words)
 
 
 def dotted(path: Sequence[str | int]) -> str:

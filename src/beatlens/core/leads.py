@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Literal, get_args
 
-STANDARD_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+Lead = Literal["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
+STANDARD_LEADS: tuple[str, ...] = get_args(Lead)
 UNKNOWN_LEAD_ID = len(STANDARD_LEADS)
 """Embedding index of a lead that is not one of the twelve standard ones."""
 

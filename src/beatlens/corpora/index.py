@@ -23,11 +23,11 @@ from beatlens.corpora.downloads.download import Remote, parse_sums
 from beatlens.corpora.downloads.remote import remote_of, remote_rows
 from beatlens.corpora.record_sheet import SheetRow, format_sheet, read_sheet
 from beatlens.corpora.scan import CorpusEntry, check_any_record, content_digest, scan_folder
+from beatlens.corpora.settings import FORMATS, CorpusSettings
 from beatlens.corpora.strips import scan_strips
 
 logger = logging.getLogger(__name__)
 
-FORMATS = ("synthetic", "wfdb", "strips")
 LOCK_TIMEOUT_S = 120.0
 _MADE = "made-"
 
@@ -156,7 +156,9 @@ def _collect(
     for corpus in corpora:
         if corpus["format"] not in FORMATS:
             raise ValueError(f"corpora {corpus['name']}: format {corpus['format']!r}; expected one of {FORMATS}")
-        entry = CorpusEntry(corpus["name"], corpus["role"], corpus["format"], corpus.get("annotator") or "atr")
+        entry = CorpusEntry(
+            corpus["name"], corpus["role"], corpus["format"], corpus.get("annotator") or CorpusSettings.annotator
+        )
         folder = corpus_folder(corpus, data_dir, results_dir)
         is_users = folder == _users_folder(corpus, data_dir)
         previous = {row.path: row for row in old if row.corpus == entry.name}
@@ -242,4 +244,4 @@ def _made_names(folder: Path, settings: Mapping[str, Any]) -> list[str]:
             logger.warning("%s is damaged (%s: %s); it isn't used", stamp, type(error).__name__, error)
     from beatlens.corpora.synthetic import SyntheticSettings, record_names
 
-    return record_names(SyntheticSettings(**settings))
+    return record_names(SyntheticSettings.read(settings))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from beatlens.core.record_faults import RecordFault, resolve_inside, safe_name
 from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.scan import CorpusEntry
+from beatlens.corpora.settings import CorpusSettings
 from beatlens.corpora.strip_tables import Strip, numbers, read_strips
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class StripSettings:
 
     fs: float | None = None
     duration_s: float | None = None
-    lead: str = "II"
-    units_per_mv: float = 1.0
+    lead: str = CorpusSettings.lead
+    units_per_mv: float = CorpusSettings.units_per_mv
 
     def __post_init__(self) -> None:
         if (self.fs is None) == (self.duration_s is None):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.decision.settings import ReviewSettings
 from beatlens.signals.quality import RULES
 
 logger = logging.getLogger(__name__)
@@ -21,39 +22,6 @@ MIN_COVERAGE = 0.5
 LIMIT_PATIENTS = 10
 """Patients that a class needs for limits of its own. Fewer don't show how far its shapes reach, or how often it is
 missed."""
-
-
-@dataclass(frozen=True)
-class ReviewSettings:
-    """The section ``review`` of the configuration.
-
-    Attributes
-    ----------
-    max_error
-        Error among accepted calibration beats.
-    max_missed
-        Share of a class's calibration beats that may be accepted as another class. A rare class needs this limit, since
-        it hardly changes the error over all beats.
-    max_clean_loss
-        Share of clean beats, of any class, that the noise gate may send to review.
-    max_distance_loss
-        Share of clean and rightly predicted beats, of any class and patient, that the distance may send to review.
-    conformal_alpha
-        Share of a class's beats whose conformal set may miss their class; see `beatlens.decision.conformal`.
-    """
-
-    max_error: float
-    max_missed: float
-    max_clean_loss: float
-    max_distance_loss: float
-    conformal_alpha: float
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not 0 <= value < 1:
-                raise ValueError(f"review.{name}: {value}; expected a share in [0, 1)")
-        if not self.max_missed:
-            raise ValueError("review.max_missed: 0; expected more, since no class is large enough to show that")
 
 
 @dataclass(frozen=True)

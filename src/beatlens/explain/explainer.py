@@ -112,7 +112,7 @@ class Explainer:
         view = self.views.of(case.corpus, case.record)
         rows = target_rows(case, view.beats)
         scene = replace(make_scene(view.record, rows, bundle.spec.beats), look_alikes=view.look_alikes)
-        baseline = settings.baseline
+        baseline: str = settings.baseline
         if baseline == CONTRAST:
             row = int(np.flatnonzero(view.beats["beat_id"].to_numpy() == case.beat_id)[0])
             contrast = find_contrast(self.views, view, row, case.case_class, bundle.bank)

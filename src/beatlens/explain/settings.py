@@ -1,15 +1,12 @@
-"""The ``explain`` section of the configuration."""
+"""The section ``explain`` of the configuration."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
 
-from beatlens.explain.case.baselines import BASELINES, LEAD_OFF
-from beatlens.explain.case.target import UNITS
-from beatlens.explain.players.waves import EVENT_SETS
+from beatlens.core.allowed import Allowed, NonNegativeFloat, PositiveFloat, PositiveInt
+from beatlens.core.options import Settings
 
-METHODS = (
+Method = Literal[
     "lime",
     "kernelshap",
     "timeshap",
@@ -18,145 +15,106 @@ METHODS = (
     "gradient_input",
     "gradcam",
     "guided_gradcam",
-)
+]
+Unit = Literal["probability", "logit"]
+Events = Literal["segments", "waves", "beats"]
+Players = Literal[Events, "leads", "cells"]
+Baseline = Literal["interpolation", "lead_mean", "zero", "median_beat", "contrast_beat"]
+LeadOff = Literal["baseline", "absent"]
+METHODS: tuple[str, ...] = get_args(Method)
 """What `beatlens.explain.methods.registry.TABLE` has."""
-PLAYERS = (*EVENT_SETS, "leads", "cells")
+UNITS: tuple[str, ...] = get_args(Unit)
+EVENT_SETS: tuple[str, ...] = get_args(Events)
+"""Player sets that are alike in all leads."""
+PLAYERS: tuple[str, ...] = get_args(Players)
+BASELINES: tuple[str, ...] = get_args(Baseline)
+LEAD_OFF: tuple[str, ...] = get_args(LeadOff)
 
 
 @dataclass(frozen=True)
-class LimeSettings:
-    """Section ``explain.lime``: evaluations a stage (as of `KernelShapSettings`), width of the kernel, penalty."""
+class LimeSettings(Settings, section="explain.lime"):
+    """LIME: masks of a set of players, the width of its kernel, its penalty."""
 
-    samples: int
-    kernel_width: float
-    ridge: float
+    samples: Annotated[int, Allowed(minimum=16)] = 4000
+    """Evaluations for a set of more than 12 players (the budget); a budget for half of all masks evaluates all. Up to
+    12 players all masks are evaluated, at most 4096, even where the budget is smaller."""
 
-    def __post_init__(self) -> None:
-        if self.samples < 4 or not self.kernel_width > 0 or self.ridge < 0:
-            raise ValueError(
-                f"explain.lime: samples {self.samples}, kernel_width {self.kernel_width}, ridge {self.ridge}; "
-                "expected >= 4, > 0 and >= 0"
-            )
+    kernel_width: PositiveFloat = 0.25
+    """Width of the kernel over the cosine distance to the full mask."""
 
-
-@dataclass(frozen=True)
-class KernelShapSettings:
-    """Section ``explain.kernelshap``: evaluations a stage, or all coalitions where `sampling.is_exact` says so."""
-
-    samples: int
-
-    def __post_init__(self) -> None:
-        if self.samples < 4:
-            raise ValueError(f"explain.kernelshap.samples: {self.samples}; expected >= 4")
+    ridge: NonNegativeFloat = 0.001
+    """Penalty of the ridge regression. Before the kernel is applied, masks have a mean weight of 1."""
 
 
 @dataclass(frozen=True)
-class TimeShapSettings:
-    """Section ``explain.timeshap``.
+class KernelShapSettings(Settings, section="explain.kernelshap"):
+    """KernelSHAP: masks of a set of players."""
 
-    Attributes
-    ----------
-    samples
-        Evaluations a level, or all coalitions where `sampling.is_exact` says so.
-    tolerance
-        An end is pruned as long as its Shapley value is at most this share of full minus empty.
-    top_segments, top_leads
-        Strongest segments and leads, which make the cells.
-    """
-
-    samples: int
-    tolerance: float
-    top_segments: int
-    top_leads: int
-
-    def __post_init__(self) -> None:
-        if self.samples < 4 or self.tolerance < 0 or min(self.top_segments, self.top_leads) < 1:
-            raise ValueError(
-                f"explain.timeshap: samples {self.samples}, tolerance {self.tolerance}, top_segments "
-                f"{self.top_segments}, top_leads {self.top_leads}; expected >= 4, >= 0, >= 1 and >= 1"
-            )
+    samples: Annotated[int, Allowed(minimum=16)] = 4000
+    """Evaluations for a set of more than 12 players (the budget); a budget for half of all masks evaluates all. Up to
+    12 players all masks are evaluated, at most 4096, even where the budget is smaller."""
 
 
 @dataclass(frozen=True)
-class IntegratedGradientsSettings:
-    """Section ``explain.integrated_gradients``: points of the path."""
+class TimeShapSettings(Settings, section="explain.timeshap"):
+    """TimeSHAP: masks of a level, pruning, and what makes its cells."""
 
-    steps: int
+    samples: Annotated[int, Allowed(minimum=16)] = 16000
+    """Evaluations for each level (events, leads, cells) of more than 12 players; all masks as for `kernelshap`."""
 
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"explain.integrated_gradients.steps: {self.steps}; expected >= 1")
+    tolerance: NonNegativeFloat = 0.02
+    """An end of the window is pruned as long as its Shapley value is at most this share of full minus empty."""
 
+    top_segments: PositiveInt = 6
+    """Strongest segments that make cells."""
 
-_SECTIONS = {
-    "lime": LimeSettings,
-    "kernelshap": KernelShapSettings,
-    "timeshap": TimeShapSettings,
-    "integrated_gradients": IntegratedGradientsSettings,
-}
+    top_leads: PositiveInt = 4
+    """Leads that make cells with the strongest segments."""
 
 
 @dataclass(frozen=True)
-class ExplainSettings:
-    """Section ``explain``.
+class IntegratedGradientsSettings(Settings, section="explain.integrated_gradients"):
+    """Integrated gradients: points of the path."""
 
-    Attributes
-    ----------
-    methods
-        Methods that the run makes.
-    target
-        Units of the target: ``probability`` or ``logit`` of the predicted class at the target beat.
-    players
-        What perturbation methods switch off: ``segments``, ``waves``, ``beats``, ``leads`` over the whole window, or
-        ``cells``, each segment of each lead. Of segments, waves or beats, LIME and KernelSHAP explain the strongest
-        over all leads, together with whole beats and whole beats in their leads
-        (`beatlens.explain.players.multiscale`).
-    segment_s
-        Length of a segment in seconds; one is centred on each R peak.
-    baseline
-        What a segment becomes where it is off.
-    lead_off
-        What becomes of a lead whose every segment is off: it is filled with its ``baseline``, or ``absent`` from the
-        mix over leads, as if the record lacked it. Gradient methods don't switch leads off.
-    rhythm
-        Whether the RR features are a player.
-    top_segments
-        Strongest events, which LIME and KernelSHAP explain one by one; the rest is pooled as one player.
-    lime, kernelshap, timeshap, integrated_gradients
-        Settings of the methods.
-    """
+    steps: PositiveInt = 64
+    """Points of the path."""
 
-    methods: Sequence[str]
-    target: str
-    players: str
-    segment_s: float
-    baseline: str
-    lead_off: str
-    rhythm: bool
-    top_segments: int
-    lime: LimeSettings
-    kernelshap: KernelShapSettings
-    timeshap: TimeShapSettings
-    integrated_gradients: IntegratedGradientsSettings
 
-    def __post_init__(self) -> None:
-        for name, kind in _SECTIONS.items():
-            value = getattr(self, name)
-            if not isinstance(value, kind):
-                object.__setattr__(self, name, kind(**value))
-        unknown = sorted(set(self.methods) - set(METHODS))
-        if unknown:
-            raise ValueError(f"explain.methods: {unknown}; expected some of {METHODS}")
-        if self.target not in UNITS or self.baseline not in BASELINES:
-            raise ValueError(
-                f"explain: target {self.target!r}, baseline {self.baseline!r}; "
-                f"expected one of {UNITS} and one of {BASELINES}"
-            )
-        if self.lead_off not in LEAD_OFF:
-            raise ValueError(f"explain.lead_off: {self.lead_off!r}; expected one of {LEAD_OFF}")
-        if self.players not in PLAYERS:
-            raise ValueError(f"explain.players: {self.players!r}; expected one of {PLAYERS}")
-        if not self.segment_s > 0 or self.top_segments < 1:
-            raise ValueError(
-                f"explain: segment_s {self.segment_s}, top_segments {self.top_segments}; expected > 0 and >= 1"
-            )
+@dataclass(frozen=True)
+class ExplainSettings(Settings, section="explain"):
+    """Explanations of predictions."""
+
+    methods: Annotated[tuple[Method, ...], Allowed(minItems=1, uniqueItems=True)] = ("lime", "kernelshap")
+    """Methods to run. Two or more are fused."""
+
+    target: Unit = "logit"
+    """Output that is explained, of the predicted class."""
+
+    players: Players = "segments"
+    """What perturbation methods switch off. `segments` have equal length, `waves` are P, QRS, ST and T, `leads` are
+    over the whole window, `cells` are each segment of each lead. Of segments, waves and beats, LIME and KernelSHAP
+    explain the strongest over all leads, and average with whole beats and whole beats in single leads."""
+
+    segment_s: PositiveFloat = 0.07
+    """Length of a segment in seconds. One is centred on each R peak."""
+
+    baseline: Baseline = "contrast_beat"
+    """What fills a part that is switched off. `contrast_beat` is the median beat of another class, brought to the
+    signal's level and to where it fits best; which beat that is, is told in the section *The contrast* of
+    docs/architecture.md. Where there is none, `interpolation` is used."""
+
+    lead_off: LeadOff = "baseline"
+    """What becomes of a lead whose every segment is off. `baseline` fills it; `absent` takes it from the mix over
+    leads, as if the record lacked it. Gradient methods don't switch leads off."""
+
+    rhythm: bool = True
+    """Whether the RR features are a player of their own."""
+
+    top_segments: PositiveInt = 12
+    """Strongest segments, waves or beats that LIME and KernelSHAP explain one by one. The rest is pooled as one player.
+    With more of them, seeds agree less."""
+
+    lime: LimeSettings = LimeSettings()
+    kernelshap: KernelShapSettings = KernelShapSettings()
+    timeshap: TimeShapSettings = TimeShapSettings()
+    integrated_gradients: IntegratedGradientsSettings = IntegratedGradientsSettings()

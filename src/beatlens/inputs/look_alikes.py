@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.shards.shard import BeatGeometry
 
 FloatArray = npt.NDArray[np.float32]
@@ -24,43 +25,6 @@ Float64Array = npt.NDArray[np.float64]
 STEP_S = 0.01
 """Distance in seconds of the samples that are compared: conditioned signals hold no faster detail."""
 BLOCK_BEATS = 1024
-
-
-@dataclass(frozen=True)
-class LookAlikeSettings:
-    """Section ``look_alikes`` of the configuration.
-
-    Attributes
-    ----------
-    weight
-        Share of the look-alikes in a beat's evidence; 0 leaves each beat to itself.
-    beats
-        Number of look-alikes at most: the most similar beats.
-    min_similarity
-        Least correlation of a look-alike over all leads.
-    references
-        Beats, evenly spread over the record, among which look-alikes are looked for.
-    before_s, after_s
-        Extent in seconds around R that is compared.
-    rhythm_classes
-        Classes of one shape, told apart by rhythm.
-    """
-
-    weight: float
-    beats: int
-    min_similarity: float
-    references: int
-    before_s: float
-    after_s: float
-    rhythm_classes: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rhythm_classes", tuple(self.rhythm_classes))
-        if not 0 <= self.weight <= 1 or self.beats < 1 or self.references < 1:
-            raise ValueError(
-                f"look_alikes: weight {self.weight}, {self.beats} beats of {self.references}; "
-                "expected a share, and 1 or more of each"
-            )
 
 
 def shape_groups(classes: tuple[str, ...], settings: LookAlikeSettings) -> npt.NDArray[np.int64]:

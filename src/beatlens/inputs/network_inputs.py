@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats.beat_table import BeatSettings, context_windows, rr_features, stretch_ids
+from beatlens.beats.beat_table import context_windows, rr_features, stretch_ids
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.leads import lead_id
-from beatlens.inputs.look_alikes import LookAlikeSettings
 from beatlens.inputs.prepared_record import PreparedRecord, used_rows
 from beatlens.inputs.prototype_bank import PrototypeBank, class_features, combine, lead_products, nearest_distance
+from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.shards.shard import BeatGeometry, Shard, cut_beats
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.inputs.labelled_records import MAX_SHIFT
+from beatlens.learning.settings import TrainingSettings
 from beatlens.signals.added_noise import NoiseSettings
 
 FloatArray = npt.NDArray[np.float32]
@@ -47,14 +48,19 @@ class Augmentation:
     shape_jitter: float = 0.0
     rhythm_fraction: float = 0.0
 
-    def __post_init__(self) -> None:
-        shares = (self.lead_dropout, self.rhythm_fraction)
-        if min(self.gain_jitter, self.position_jitter_s, self.shape_jitter, *shares) < 0 or max(shares) > 1:
-            raise ValueError(
-                f"training: gain_jitter {self.gain_jitter}, position_jitter_s {self.position_jitter_s}, shape_jitter "
-                f"{self.shape_jitter}, lead_dropout {self.lead_dropout}, rhythm_fraction {self.rhythm_fraction}; "
-                "expected jitters >= 0 and shares"
-            )
+    @classmethod
+    def of(cls, training: TrainingSettings) -> Augmentation:
+        """Return what the section ``training`` asks for."""
+        return cls(
+            NoiseSettings(
+                training.noise_fraction, training.noise_snr_db, training.noisy_below_db, training.clean_above_db
+            ),
+            gain_jitter=training.gain_jitter,
+            lead_dropout=training.lead_dropout,
+            position_jitter_s=training.position_jitter_s,
+            shape_jitter=training.shape_jitter,
+            rhythm_fraction=training.rhythm_fraction,
+        )
 
     def draw(self, n_leads: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
         """Return the leads of a run that are kept, and the gain of each of those."""

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from beatlens.decision.calibration import Calibration, fit_calibration
 from beatlens.decision.conformal import ConformalSets, fit_conformal
-from beatlens.decision.review import ReviewSettings, Thresholds, fit_thresholds
+from beatlens.decision.review import Thresholds, fit_thresholds
+from beatlens.decision.settings import ReviewSettings
 from beatlens.learning.held_out import HeldOut
 from beatlens.learning.objective import macro_f1
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from beatlens.decision.review import ReviewSettings
+from beatlens.decision.settings import ReviewSettings
 from beatlens.inputs.network_inputs import InputSpec
 from beatlens.learning.fit_decision import fit_decision
 from beatlens.learning.held_out import HeldOut
@@ -60,7 +60,7 @@ def bundle_model(
         raise ValueError(f"records of digest {digest}; expected those of the training, {model['corpora_digest']}")
     trained = model["settings"]
     weighted = trained["training"]["class_weight_power"] > 0
-    review = ReviewSettings(**settings["review"])
+    review = ReviewSettings.read(settings["review"])
     decision = fit_decision(held_out, review, weighted=weighted)
     probability = decision.calibration.probabilities(held_out.logits)
     scores = held_out_scores(

@@ -15,12 +15,14 @@ import numpy as np
 from beatlens import __version__
 from beatlens.beats.settings import BeatSettings
 from beatlens.inputs.labelled_records import records_of_split, split_beats
-from beatlens.inputs.look_alikes import LookAlikeSettings
 from beatlens.inputs.network_inputs import InputSpec, prepare_record
+from beatlens.inputs.settings import LookAlikeSettings
+from beatlens.learning.augmentation import Augmentation
 from beatlens.learning.batches import TrainingSet
 from beatlens.learning.held_out import HeldOut, check_held_out, fold_tables, held_out_outputs, spec_without
 from beatlens.learning.objective import macro_f1
-from beatlens.learning.training import HISTORY_COLUMNS, TrainingSettings, summary, train
+from beatlens.learning.settings import TrainingSettings
+from beatlens.learning.training import HISTORY_COLUMNS, summary, train
 from beatlens.models.build import choose_device, make_deterministic
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import ModelSettings, NetworkConfig
@@ -44,14 +46,14 @@ PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "torch")
 
 def input_spec(settings: Mapping[str, Any], library: Path, waves: Path) -> InputSpec:
     """Return how inputs are made, from the configuration and the prototype library's files."""
-    beats = BeatSettings(**settings["beats"])
+    beats = BeatSettings.read(settings["beats"])
     return InputSpec(
         classes=tuple(settings["classes"]),
         leads=tuple(settings["leads"]),
         geometry=BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s),
         beats=beats,
         bank=PrototypeLibrary.load(library, waves).bank,
-        look_alikes=LookAlikeSettings(**settings["look_alikes"]),
+        look_alikes=LookAlikeSettings.read(settings["look_alikes"]),
     )
 
 
@@ -114,7 +116,7 @@ class TrainingJob:
     @property
     def training(self) -> TrainingSettings:
         """The section ``training``."""
-        return TrainingSettings(**self.settings["training"])
+        return TrainingSettings.read(self.settings["training"])
 
     @property
     def noise(self) -> list[NoiseSource]:
@@ -127,7 +129,7 @@ class TrainingJob:
     def network_config(self) -> NetworkConfig:
         """Sizes of the network."""
         return NetworkConfig(
-            settings=ModelSettings(**self.settings["model"]),
+            settings=ModelSettings.read(self.settings["model"]),
             n_classes=len(self.spec.classes),
             beat_length=self.spec.geometry.length,
             n_rr=len(self.spec.beats.rr_features),
@@ -215,7 +217,7 @@ def held_out_of(job: TrainingJob, trained: TrainedModel) -> HeldOut:
         job.spec,
         network=trained.network,
         noise=job.noise,
-        noise_settings=job.training.noise,
+        noise_settings=Augmentation.of(job.training).noise,
         seed=job.settings["seed"],
         device=trained.device,
     )

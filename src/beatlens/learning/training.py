@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,88 +20,14 @@ from beatlens.learning.augmentation import Augmentation
 from beatlens.learning.batches import TrainingSet
 from beatlens.learning.checkpoint import EpochState, load_state, save_state
 from beatlens.learning.objective import class_weights, forward, learning_rate, losses, macro_f1, to_tensors
+from beatlens.learning.settings import TrainingSettings
 from beatlens.models.hybrid import HybridNet
 from beatlens.models.settings import NetworkConfig
-from beatlens.signals.added_noise import NoiseSettings, NoiseSource
+from beatlens.signals.added_noise import NoiseSource
 
 logger = logging.getLogger(__name__)
 
 HISTORY_COLUMNS = ("epoch", "loss", "class_loss", "gate_loss", "lr", "train_macro_f1", "select_macro_f1")
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """The section ``training`` of the configuration.
-
-    Attributes
-    ----------
-    folds
-        Folds of the training patients for cross-fitting (`beatlens.learning.held_out`); 0 where patients are set aside
-        for calibration.
-    epochs
-        Epochs, all of which are run.
-    batch_beats
-        Targets in a step, about.
-    precision
-        ``float32``, or ``bfloat16`` for mixed precision (Micikevicius et al. 2018): the network's convolutions,
-        products of matrices and what follows from them, up to the logits, in bfloat16, which has the range of float32
-        and needs no scaling of the loss. Losses, weights, steps and all that is done with the trained network are in
-        float32.
-    learning_rate, weight_decay
-        Highest learning rate of the one-cycle schedule (Smith & Topin 2019) and decay of AdamW.
-    class_weight_power
-        Loss weight of a class: (1 / frequency) ** power, with mean 1 over the training beats.
-    gate_loss_weight
-        Weight of the noise gate's loss beside the class loss.
-    noise_fraction, noise_snr_db, noisy_below_db, clean_above_db
-        See `beatlens.signals.added_noise.NoiseSettings`.
-    gain_jitter, lead_dropout, position_jitter_s, shape_jitter, rhythm_fraction
-        See `beatlens.learning.augmentation.Augmentation`.
-    """
-
-    folds: int
-    epochs: int
-    batch_beats: int
-    precision: str
-    learning_rate: float
-    weight_decay: float
-    class_weight_power: float
-    gate_loss_weight: float
-    noise_fraction: float
-    noise_snr_db: tuple[float, float]
-    noisy_below_db: float
-    clean_above_db: float
-    gain_jitter: float
-    lead_dropout: float
-    position_jitter_s: float
-    shape_jitter: float
-    rhythm_fraction: float
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "noise_snr_db", tuple(self.noise_snr_db))
-        if self.folds < 0 or self.folds == 1:
-            raise ValueError(f"training.folds: {self.folds}; expected 0, or 2 or more")
-        if self.epochs < 1 or self.batch_beats < 1:
-            raise ValueError(f"training: {self.epochs} epochs of {self.batch_beats} beats a step; expected >= 1")
-        if self.precision not in {"float32", "bfloat16"}:
-            raise ValueError(f"training.precision: {self.precision!r}; expected float32 or bfloat16")
-
-    @property
-    def noise(self) -> NoiseSettings:
-        """How noise is added."""
-        return NoiseSettings(self.noise_fraction, self.noise_snr_db, self.noisy_below_db, self.clean_above_db)
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """What is done to a run of training beats."""
-        return Augmentation(
-            self.noise,
-            gain_jitter=self.gain_jitter,
-            lead_dropout=self.lead_dropout,
-            position_jitter_s=self.position_jitter_s,
-            shape_jitter=self.shape_jitter,
-            rhythm_fraction=self.rhythm_fraction,
-        )
 
 
 def train(
@@ -208,7 +133,7 @@ def _epoch(
     cuda = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=cuda):  # dropout draws from torch's generator, and from nothing else
         torch.manual_seed(derive_seed(seed, "training", "dropout", epoch))
-        for step, batch in enumerate(training.batches(settings.batch_beats, rng, noise, settings.augmentation)):
+        for step, batch in enumerate(training.batches(settings.batch_beats, rng, noise, Augmentation.of(settings))):
             done = (epoch - 1) * steps_per_epoch + min(step, steps_per_epoch - 1)
             rate = learning_rate(done, settings.epochs * steps_per_epoch, settings.learning_rate)
             for group in optimizer.param_groups:

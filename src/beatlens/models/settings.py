@@ -1,71 +1,62 @@
 """Sizes of a network: what the configuration says and what the data fix. Imports without torch."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-MODELS = ("hybrid", "context")
+from beatlens.core.allowed import Allowed, PositiveInt, ShareBelowOne
+from beatlens.core.options import Settings
 
 
 @dataclass(frozen=True)
-class ModelSettings:
-    """The section ``model`` of the configuration.
+class ModelSettings(Settings, section="model"):
+    """The network."""
 
-    Attributes
-    ----------
-    name
-        ``hybrid`` (morphology, rhythm and prototype branches) or ``context`` (no prototype branch).
-    members
-        Networks of these sizes side by side, whose logits are averaged.
-    derivative
-        Whether the beat encoder sees the first difference beside the wave.
-    typical_beat
-        Whether it also sees the record's typical beat in that lead (`beatlens.inputs.network_inputs.typical_beats`).
-    channels, kernels
-        Of the encoder's convolutions; each halves the length.
-    time_bins
-        Stretches of a beat over which the last feature map is averaged.
-    embedding
-        Size of a beat's embedding.
-    lead_embedding
-        Size of a lead's embedding.
-    lstm_embedding
-        Numbers to which a beat's embedding is narrowed before the rhythm branch.
-    lstm_hidden
-        Hidden units of each direction of the rhythm branch.
-    head_hidden
-        Hidden units of the class head.
-    dropout
-        Share of units dropped before the heads in training.
-    """
+    name: Literal["hybrid", "context"] = "hybrid"
+    """`hybrid`, or `context`, which is the same without the prototype branch."""
 
-    name: str
-    members: int
-    derivative: bool
-    typical_beat: bool
-    channels: tuple[int, ...]
-    kernels: tuple[int, ...]
-    time_bins: int
-    embedding: int
-    lead_embedding: int
-    lstm_embedding: int
-    lstm_hidden: int
-    head_hidden: int
-    dropout: float
+    members: PositiveInt = 3
+    """Networks of these sizes side by side, whose logits are averaged. They have different initial weights. With more
+    of them explanations depend less on the seed; three train and predict in about twice the time of one."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "channels", tuple(self.channels))
-        object.__setattr__(self, "kernels", tuple(self.kernels))
-        if self.name not in MODELS:
-            raise ValueError(f"model.name: {self.name!r}; expected one of {MODELS}")
-        if self.members < 1:
-            raise ValueError(f"model.members: {self.members}; expected 1 or more")
-        if not self.channels or len(self.channels) != len(self.kernels):
-            raise ValueError(f"model: {len(self.channels)} channels and {len(self.kernels)} kernels; expected as many")
+    derivative: bool = True
+    """Whether the encoder sees the first difference beside the wave."""
+
+    typical_beat: bool = True
+    """Whether the encoder also sees the difference to the record's typical (median) beat."""
+
+    channels: Annotated[tuple[PositiveInt, ...], Allowed(minItems=1)] = (24, 48, 64)
+    """Channels of the convolutions, one number a layer."""
+
+    kernels: Annotated[tuple[PositiveInt, ...], Allowed(minItems=1)] = (7, 5, 3)
+    """Kernel lengths of the convolutions, odd, one a layer."""
+
+    time_bins: PositiveInt = 4
+    """Stretches of a beat over which the last feature map is averaged."""
+
+    embedding: PositiveInt = 64
+    """Size of a beat's embedding."""
+
+    lead_embedding: PositiveInt = 8
+    """Size of a lead's embedding, by which the mixer knows which lead it mixes."""
+
+    lstm_embedding: PositiveInt = 8
+    """Numbers to which the embedding of a beat is narrowed before the BiLSTM."""
+
+    lstm_hidden: PositiveInt = 64
+    """Hidden units of the BiLSTM, each direction."""
+
+    head_hidden: PositiveInt = 64
+    """Hidden units of the heads."""
+
+    dropout: ShareBelowOne = 0.1
+    """Share of units dropped in training."""
+
+    def _rules(self) -> Iterator[tuple[str, str]]:
+        if len(self.kernels) != len(self.channels):
+            yield "kernels", f"as many as model.channels, {len(self.channels)}"
         if any(kernel % 2 == 0 for kernel in self.kernels):
-            raise ValueError(f"model.kernels: {self.kernels}; expected odd lengths")
+            yield "kernels", "odd numbers"
 
 
 @dataclass(frozen=True)
@@ -103,6 +94,6 @@ class NetworkConfig:
         return value
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> NetworkConfig:
+    def from_json(cls, value: Mapping[str, Any]) -> "NetworkConfig":
         """Build from what `to_json` gave."""
-        return cls(**{**value, "settings": ModelSettings(**value["settings"])})
+        return cls(**{**value, "settings": ModelSettings.read(value["settings"])})

@@ -15,9 +15,9 @@ from beatlens.core.files import atomic_directory, read_arrays, sha256_of, write_
 from beatlens.decision.calibration import Calibration
 from beatlens.decision.conformal import ConformalSets
 from beatlens.decision.review import Thresholds
-from beatlens.inputs.look_alikes import LookAlikeSettings
 from beatlens.inputs.network_inputs import InputSpec
 from beatlens.inputs.prototype_bank import PrototypeBank
+from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.models.settings import NetworkConfig
 from beatlens.prediction.bundle_checks import check_bundle
 from beatlens.prediction.bundle_file import parse_bundle_json, with_digest
@@ -172,9 +172,9 @@ class Bundle:
             classes=tuple(value["classes"]),
             leads=tuple(value["leads"]),
             geometry=BeatGeometry(**value["geometry"]),
-            beats=BeatSettings(**value["beats"]),
+            beats=BeatSettings.read(value["beats"]),
             bank=PrototypeBank.from_arrays(prototypes),
-            look_alikes=LookAlikeSettings(**value["look_alikes"]) if value["look_alikes"] else None,
+            look_alikes=LookAlikeSettings.read(value["look_alikes"]) if value["look_alikes"] else None,
         )
         return cls(
             spec=spec,

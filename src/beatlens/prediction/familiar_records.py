@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from beatlens.core.remarks import Remark
 from beatlens.inputs.prototype_bank import combine
-from beatlens.signals.conditioning import SignalSettings, highest_cut
+from beatlens.signals.conditioning import highest_cut
+from beatlens.signals.settings.signal import SignalSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +154,7 @@ def unlike(
     if familiar is None or not len(inputs):
         return []
     found: dict[str, str] = {}
-    settings = SignalSettings(**signal)
+    settings = SignalSettings.read(signal)
     record = inputs.record
     cut, high_cut = highest_cut(record.fs_file, settings.fs), settings.band_hz[1]
     if cut < high_cut:

@@ -12,7 +12,6 @@ One false beat among thousands is enough for a class in ``pred``. The burden and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,27 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class StripSettings:
-    """The section ``strips`` of the configuration.
-
-    Attributes
-    ----------
-    length_s
-        Length of a strip in seconds; the last one of a record is shorter.
-    ectopic
-        Class ids whose burden and patterns are counted; those that aren't classes of the run have none.
-    """
-
-    length_s: float
-    ectopic: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ectopic", tuple(self.ectopic))
-        if not self.length_s > 0:
-            raise ValueError(f"strips.length_s: {self.length_s}; expected > 0")
 
 
 def stretch_columns(classes: Sequence[str], ectopic: Sequence[str]) -> list[str]:

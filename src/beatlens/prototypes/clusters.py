@@ -8,41 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.prototypes.settings.prototypes import PrototypeSettings
+
 FloatArray = npt.NDArray[np.float32]
 
 EXAMPLES = 5
 LEAD_PROTOTYPES = 2
 """Prototypes of a class that each lead should have: two, so that one is left when the beat's patient is left out."""
-
-
-@dataclass(frozen=True)
-class PrototypeSettings:
-    """The section ``prototypes`` of the configuration.
-
-    Attributes
-    ----------
-    per_class
-        Quota of prototypes a class.
-    max_per_patient
-        Of those, from one patient.
-    min_members
-        Beats that a cluster needs; in a class without so many, fewer, down to one.
-    top_similar
-        Similarities that the network's top mean of a class averages.
-    max_members
-        Most beats of one patient, class and set of leads that are clustered; of more, a random sample.
-    """
-
-    per_class: int
-    max_per_patient: int
-    min_members: int
-    top_similar: int
-    max_members: int
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value < 1:
-                raise ValueError(f"prototypes.{name}: {value}; expected >= 1")
 
 
 @dataclass(frozen=True)

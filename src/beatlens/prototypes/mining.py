@@ -13,8 +13,9 @@ from beatlens.core.seeds import derive_seed
 from beatlens.inputs.labelled_records import clean_beats, records_of_split, split_beats
 from beatlens.inputs.network_inputs import InputSpec, RecordInputs, prepare_record, record_similarities
 from beatlens.inputs.prototype_bank import PrototypeBank
-from beatlens.prototypes.clusters import Cluster, Group, PrototypeSettings, choose, clusters_of
+from beatlens.prototypes.clusters import Cluster, Group, choose, clusters_of
 from beatlens.prototypes.library import PrototypeLibrary, label_mix, wilson_interval
+from beatlens.prototypes.settings.prototypes import PrototypeSettings
 from beatlens.shards.shard import BeatGeometry, Shard
 
 if TYPE_CHECKING:

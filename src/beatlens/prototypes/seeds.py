@@ -31,7 +31,7 @@ SECTIONS = ("classes", "leads", "signal", "beats")
 
 def seed_spec(settings: Mapping[str, Any]) -> InputSpec:
     """Return how beats are compared, from `SECTIONS` of the configuration. No prototypes are needed."""
-    beats, leads, classes = BeatSettings(**settings["beats"]), tuple(settings["leads"]), tuple(settings["classes"])
+    beats, leads, classes = BeatSettings.read(settings["beats"]), tuple(settings["leads"]), tuple(settings["classes"])
     geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
     waves = np.zeros((0, len(leads), geometry.length), dtype=np.float32)
     nothing = np.zeros(0, dtype=np.str_)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from beatlens.core.files import read_arrays, write_arrays
 from beatlens.core.seeds import derive_seed
 from beatlens.prototypes.library import label_mix, wilson_interval
+from beatlens.prototypes.settings.library import LibrarySettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,38 +46,6 @@ MAP_BEATS = 3000
 """Most beats on the map."""
 BLOCK_BEATS = 4096
 """Waves that are in memory in float64 at a time."""
-
-
-@dataclass(frozen=True)
-class LibrarySettings:
-    """The section ``library`` of the configuration.
-
-    Attributes
-    ----------
-    components
-        Principal components of a beat's wave.
-    clusters
-        Global clusters; fewer where there are fewer than ten beats for each.
-    max_patient_beats
-        Most beats of one patient that the space is fitted on; of more, a random sample.
-    min_size, min_purity, max_noise_ratio
-        Limits; a prototype beyond one of them is called suspicious.
-    """
-
-    components: int
-    clusters: int
-    max_patient_beats: int
-    min_size: int
-    min_purity: float
-    max_noise_ratio: float
-
-    def __post_init__(self) -> None:
-        for name in ("components", "clusters", "max_patient_beats", "min_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"library.{name}: {getattr(self, name)}; expected >= 1")
-        for name in ("min_purity", "max_noise_ratio"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"library.{name}: {getattr(self, name)}; expected a share")
 
 
 @dataclass(frozen=True)

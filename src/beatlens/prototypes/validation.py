@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from beatlens.prototypes.space import LibrarySettings
+from beatlens.prototypes.settings.library import LibrarySettings
 
 if TYPE_CHECKING:
     import pandas as pd

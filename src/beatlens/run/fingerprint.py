@@ -16,7 +16,6 @@ from typing import Any
 
 _IGNORED_SUFFIXES = frozenset({".pyc", ".pyo", ".pyi"})
 _IGNORED_NAMES = frozenset({"py.typed"})
-_DOCUMENTED = frozenset({ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef})
 _IMPORTING = frozenset({ast.Import, ast.ImportFrom, ast.Call})
 _LEFT_OUT = frozenset({"type_comment", "kind", "ctx"})
 
@@ -158,16 +157,15 @@ class _Reading:
         self.text.append(f"({kind.__name__}")
         if imports and kind in _IMPORTING:
             self._add_imports(node)
-        documented = kind in _DOCUMENTED and ast.get_docstring(node, clean=False) is not None  # type: ignore[arg-type]
         unseen = kind is ast.If and _is_type_checking(node.test)  # type: ignore[attr-defined]
         for name in node._fields:
             value: Any = getattr(node, name, None)
-            if documented and name == "body":
-                value = value[1:]
             if value is None or value == [] or name in _LEFT_OUT:
                 continue
             self.text.append(f" {name}=")
             for item in value if isinstance(value, list) else (value,):
+                if type(item) is ast.Expr and _is_text(item):
+                    continue
                 if isinstance(item, ast.AST):
                     self.read(item, imports and not (unseen and name == "body"))
                 else:
@@ -184,6 +182,11 @@ class _Reading:
         elif isinstance(node, ast.Call) and _called(node.func) in {"import_module", "__import__"}:
             where = f"{self.file}, line {node.lineno}"
             raise ValueError(f"{where}: import by a computed name; expected an import statement")
+
+
+def _is_text(statement: ast.Expr) -> bool:
+    """Tell whether a statement is a string by itself: a docstring, or the meaning below a constant or an option."""
+    return isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
 
 
 def _is_type_checking(test: ast.expr) -> bool:

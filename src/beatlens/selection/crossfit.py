@@ -18,15 +18,16 @@ import numpy.typing as npt
 
 from beatlens.beats.settings import BeatSettings
 from beatlens.decision.calibration import fit_class_calibration
-from beatlens.inputs.look_alikes import LookAlikeSettings
 from beatlens.inputs.network_inputs import InputSpec
+from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.learning.held_out import HELD_OUT, fold_tables, labelled_outputs
 from beatlens.learning.train_and_bundle import TrainingJob, fold_state, train_model, versions
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards.learning_shards import SealedShard
 from beatlens.shards.record_table import records_digest, split_listing
+from beatlens.shards.settings import SplitSettings
 from beatlens.shards.shard import BeatGeometry
-from beatlens.shards.splits import SplitSettings, assign_splits
+from beatlens.shards.splits import assign_splits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ def learning_records(
     """
     splits = records["split"].tolist()
     if table is not None:
-        splits = assign_splits(records, SplitSettings(**{**split, "scheme": "table", "table": str(table)}), classes)
+        splits = assign_splits(records, SplitSettings.read({**split, "scheme": "table", "table": str(table)}), classes)
     return records.assign(split=["train" if name == "train" else "none" for name in splits])
 
 
@@ -130,14 +131,14 @@ def cross_fitted(
 
 def mined_spec(shards: Sequence[SealedShard], records: pd.DataFrame, settings: Mapping[str, Any]) -> InputSpec:
     """Return how inputs are made, with prototypes of the patients of the split train."""
-    beats = BeatSettings(**settings["beats"])
+    beats = BeatSettings.read(settings["beats"])
     geometry = BeatGeometry.from_seconds(settings["signal"]["fs"], beats.before_s, beats.after_s)
     classes, leads = tuple(settings["classes"]), tuple(settings["leads"])
-    prototypes, seed = PrototypeSettings(**settings["prototypes"]), settings["split"]["seed"]
+    prototypes, seed = PrototypeSettings.read(settings["prototypes"]), settings["split"]["seed"]
     bank = mine(
         shards, records, classes=classes, leads=leads, geometry=geometry, beats=beats, settings=prototypes, seed=seed
     ).bank
-    return InputSpec(classes, leads, geometry, beats, bank, LookAlikeSettings(**settings["look_alikes"]))
+    return InputSpec(classes, leads, geometry, beats, bank, LookAlikeSettings.read(settings["look_alikes"]))
 
 
 def calibrated_classes(

@@ -7,8 +7,8 @@ records so that every class has patients in every split.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from beatlens.core.seeds import derive_seed
 from beatlens.core.text_tables import read_rows
+from beatlens.shards.settings import SplitFractions, SplitSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,46 +25,11 @@ if TYPE_CHECKING:
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-DEALT_SPLITS = ("train", "select", "calibrate", "test")
+DEALT_SPLITS = tuple(field.name for field in fields(SplitFractions))
 """Splits of which no two may share a patient."""
 SPLITS = (*DEALT_SPLITS, "paced", "none")
-SCHEMES = ("stratified", "table")
 TABLE_COLUMNS = ("corpus", "record", "split")
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SplitSettings:
-    """Section ``split`` of the configuration.
-
-    Attributes
-    ----------
-    scheme
-        ``stratified`` or ``table``.
-    table
-        CSV with the columns corpus, record, split and optionally declared_overlap, for the scheme ``table``.
-    fractions
-        Share of patients of each of `DEALT_SPLITS`, for the scheme ``stratified``; summing to 1.
-    seed
-        Seed of the dealing. It isn't the run's seed, so networks of different seeds see the same patients.
-    """
-
-    scheme: str
-    table: str | None
-    fractions: Mapping[str, float]
-    seed: int
-
-    def __post_init__(self) -> None:
-        if self.scheme not in SCHEMES:
-            raise ValueError(f"split.scheme is {self.scheme!r}; expected one of {list(SCHEMES)}")
-        if self.scheme == "table" and not self.table:
-            raise ValueError("split.scheme is 'table', but split.table names no file")
-        unknown = sorted(set(self.fractions) - set(DEALT_SPLITS))
-        total = sum(self.fractions.values())
-        if unknown or any(share < 0 for share in self.fractions.values()) or abs(total - 1) > 1e-6:
-            raise ValueError(
-                f"split.fractions is {dict(self.fractions)}; expected shares >= 0 of {list(DEALT_SPLITS)} with sum 1"
-            )
 
 
 def assign_splits(
@@ -200,9 +166,7 @@ def _warn_missing(records: pd.DataFrame, split: Sequence[str], classes: Sequence
             logger.warning("split %s has no beats of %s", name, ", ".join(missing))
 
 
-def _deal_records(
-    records: pd.DataFrame, fractions: Mapping[str, float], classes: Sequence[str], seed: int
-) -> list[str]:
+def _deal_records(records: pd.DataFrame, fractions: SplitFractions, classes: Sequence[str], seed: int) -> list[str]:
     """Return the split of each record by dealing its patients."""
     keys = list(zip(records["corpus"], records["patient"], strict=True))
     patients = sorted(set(keys))
@@ -212,7 +176,7 @@ def _deal_records(
         for key, count in zip(keys, records[f"n_{label}"], strict=True):
             has[row_of[key], k] |= count > 0
     draws = np.array([derive_seed(seed, "split", *key) / 2**63 for key in patients])
-    splits = deal_patients(has, draws, [fractions.get(name, 0.0) for name in DEALT_SPLITS])
+    splits = deal_patients(has, draws, [getattr(fractions, name) for name in DEALT_SPLITS])
     return [DEALT_SPLITS[splits[row_of[key]]] for key in keys]
 
 

@@ -64,17 +64,6 @@ class NoiseSettings:
     noisy_below_db: float
     clean_above_db: float
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.fraction < 1:
-            raise ValueError(f"training.noise_fraction: {self.fraction}; expected a share in [0, 1)")
-        if not self.snr_db[0] < self.snr_db[1]:
-            raise ValueError(f"training.noise_snr_db: {self.snr_db}; expected the lower ratio first")
-        if self.noisy_below_db > self.clean_above_db:
-            raise ValueError(
-                f"training: noisy_below_db {self.noisy_below_db} above clean_above_db {self.clean_above_db}; "
-                "expected it not to be"
-            )
-
 
 def noise_sources(
     shards: Sequence[Shard], part: str, fs: float, band_hz: tuple[float, float], seed: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from beatlens.core.record import RecordFault
 from beatlens.signals.gaps import fill_gaps
+from beatlens.signals.settings.signal import SignalSettings
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -31,37 +31,13 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SignalSettings:
-    """Section ``signal`` of the configuration.
-
-    Attributes
-    ----------
-    fs
-        Rate in Hz that every record is resampled to.
-    band_hz
-        Low and high cut of the band-pass in Hz.
-    order
-        Order of the Butterworth filter; it runs forwards and backwards, which doubles it.
-    notch_hz
-        Mains frequency to remove, or None.
-    """
+class BandPass:
+    """Another conditioning than a run's: its rate and order are beyond what the section ``signal`` allows."""
 
     fs: float
-    band_hz: Sequence[float]
+    band_hz: tuple[float, float]
     order: int
-    notch_hz: float | None
-
-    def __post_init__(self) -> None:
-        if not self.fs > 0:
-            raise ValueError(f"signal.fs is {self.fs} Hz; expected > 0")
-        if len(self.band_hz) != 2 or not 0 < self.band_hz[0] < self.band_hz[1]:
-            raise ValueError(f"signal.band_hz is {self.band_hz}; expected 0 < low cut < high cut")
-        if self.band_hz[0] >= _NYQUIST_SHARE * self.fs / 2:
-            raise ValueError(
-                f"signal.band_hz is {self.band_hz}; expected a low cut under {_NYQUIST_SHARE * self.fs / 2}"
-            )
-        if self.order < 1:
-            raise ValueError(f"signal.order is {self.order}; expected >= 1")
+    notch_hz: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +59,7 @@ class Conditioned:
     notes: tuple[str, ...]
 
 
-def condition(signal: FloatArray, fs: float, settings: SignalSettings) -> Conditioned:
+def condition(signal: FloatArray, fs: float, settings: SignalSettings | BandPass) -> Conditioned:
     """Fill gaps, resample to ``settings.fs`` and band-pass with zero phase; amplitudes stay in millivolts.
 
     Polyphase resampling comes first. So one filter serves every corpus, whatever its rate, and no filter of a few Hz is
@@ -194,7 +170,7 @@ def _resample_mask(missing: BoolArray, fs: float, target_fs: float) -> BoolArray
     return missing[:, np.minimum(nearest, n_samples - 1)]
 
 
-def _sections(fs: float, settings: SignalSettings, notes: list[str]) -> list[npt.NDArray[Any]]:
+def _sections(fs: float, settings: SignalSettings | BandPass, notes: list[str]) -> list[npt.NDArray[Any]]:
     """Design the filters at the model's rate; say in `notes` what the rates don't allow."""
     from scipy import signal as scipy_signal
 
@@ -218,7 +194,9 @@ def _sections(fs: float, settings: SignalSettings, notes: list[str]) -> list[npt
     return sections
 
 
-def _zero_phase(lead: FloatArray, sections: list[npt.NDArray[Any]], settings: SignalSettings) -> Float64Array:
+def _zero_phase(
+    lead: FloatArray, sections: list[npt.NDArray[Any]], settings: SignalSettings | BandPass
+) -> Float64Array:
     # Long enough for the high-pass to settle. A short record has fewer samples to reflect.
     padding = min(len(lead) - 1, round(2 * settings.fs / settings.band_hz[0]))
     return filter_both_ways(lead, np.concatenate(sections), padding, level=float(lead.mean(dtype=np.float64)))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from beatlens.shards.shard import BeatGeometry, cut_beats
 from beatlens.signals.record_signals import RecordSignals
+from beatlens.signals.settings.quality import QualitySettings
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -26,31 +27,6 @@ SUM_BLOCK = 1 << 18
 """Samples that are summed at once."""
 MIN_SCALE_MV = 0.05
 """Least amplitude of a lead, so that dividing a flat lead by it doesn't inflate its noise."""
-
-
-@dataclass(frozen=True)
-class QualitySettings:
-    """Section ``quality`` of the configuration; see config/README.md.
-
-    Attributes
-    ----------
-    flat_mv
-        Peak-to-peak in mV below which a lead of a beat is flat.
-    saturated_fraction
-        Share of a beat's samples at the raw record's extreme value above which the lead is saturated.
-    baseline_mv
-        Excursion of the baseline inside a beat in mV.
-    high_frequency_ratio
-        RMS of what is above about 20 Hz outside QRS complexes, over the lead's amplitude.
-    min_template_correlation
-        Correlation with the most similar other beats of the record: the median over the beat and its two neighbours.
-    """
-
-    flat_mv: float
-    saturated_fraction: float
-    baseline_mv: float
-    high_frequency_ratio: float
-    min_template_correlation: float
 
 
 def lead_scale(signal: FloatArray, r_index: IntArray, fs: float) -> FloatArray:

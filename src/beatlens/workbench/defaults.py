@@ -1,4 +1,4 @@
-"""What stands beside the package in a checkout (defaults, the shipped bundle), and computing as a run's jobs do."""
+"""The bundle that comes along, the defaults, and computing as a run's jobs do."""
 
 from __future__ import annotations
 
@@ -47,19 +47,18 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
 
 
 def default_config(bundle: Bundle | None = None) -> dict[str, Any]:
-    """Return config/config.yaml, with the sections that a bundle decides as it has them.
+    """Return the defaults of every option, with the sections that a bundle decides as it has them.
 
     Parameters
     ----------
     bundle
         A trained bundle, or None for the defaults alone.
     """
-    import yaml
-
     from beatlens.config.load import merge
+    from beatlens.config.sections import Configuration
+    from beatlens.core.options import plain
 
-    text = _beside_the_package("config/config.yaml").read_text(encoding="utf-8")
-    config: dict[str, Any] = yaml.safe_load(text)
+    config: dict[str, Any] = plain(Configuration())
     return config if bundle is None else merge(config, _decided(bundle))
 
 

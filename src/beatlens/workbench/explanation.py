@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.explain.case.choice import Case, CaseSettings, WindowSettings, case_rows, select_cases
+from beatlens.explain.case.choice import Case, WindowSettings, case_rows, select_cases
 from beatlens.explain.case.one_beat import beat_case
+from beatlens.explain.case.settings import CaseSettings
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.settings import ExplainSettings
 from beatlens.workbench.defaults import as_in_a_run
@@ -164,19 +165,20 @@ def explain(
     >>> attribution.plot().savefig("beat.svg")
     """
     from beatlens.config.load import merge
-    from beatlens.explain.result.fusion import FusionSettings, fuse
+    from beatlens.explain.result.fusion import fuse
+    from beatlens.explain.result.settings import FusionSettings
 
     config = record.predictions.config
     section = merge(config["explain"], settings or {})
     unknown = sorted(set(section) - {field.name for field in fields(ExplainSettings)})
     if unknown:
         raise ValueError(f"explain: options {unknown}; expected some of {', '.join(config['explain'])}")
-    chosen = ExplainSettings(**section)
+    chosen = ExplainSettings.read(section)
     case = beat_id if isinstance(beat_id, Case) else _case(record, beat_id, case_class)
     names = chosen.methods if method == FUSED else [method]
     own_seed = config["seed"] if seed is None else seed
     found = {name: _by_method(record, case, name, chosen, own_seed) for name in names}
-    attribution = fuse(found, FusionSettings(**config["fusion"])) if method == FUSED else found[method]
+    attribution = fuse(found, FusionSettings.read(config["fusion"])) if method == FUSED else found[method]
     return Explanation(case, attribution, found, record)
 
 
@@ -196,7 +198,7 @@ def choose_cases(record: PredictedRecord, n: int = 6) -> list[Case]:
         For `explain`; none where the record has no beats.
     """
     config = record.predictions.config
-    chosen = CaseSettings(**{**config["cases"], "max_cases": n, "max_windows": 0})
+    chosen = CaseSettings.read({**config["cases"], "max_cases": n, "max_windows": 0})
     cases = select_cases(
         record.beats,
         record.shard.records,

@@ -13,6 +13,7 @@ from beatlens.corpora.downloads.download import BASE_URL, Remote, parse_sums, re
 from beatlens.corpora.downloads.download_folder import DownloadFolder, check_member
 from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.scan import CorpusEntry, content_digest
+from beatlens.corpora.settings import CorpusSettings
 
 _SIGNAL_ENDINGS = (".dat", ".mat")
 MAX_LISTINGS = 10_000
@@ -30,7 +31,9 @@ def remote_of(config: Mapping[str, Any]) -> Remote:
         For an address that isn't one of https, naming the corpus.
     """
     try:
-        return Remote(config["remote"], config.get("base_url") or BASE_URL, config.get("annotator") or "atr")
+        return Remote(
+            config["remote"], config.get("base_url") or BASE_URL, config.get("annotator") or CorpusSettings.annotator
+        )
     except ValueError as error:
         raise ValueError(f"corpora {config['name']}: {error}") from None
 

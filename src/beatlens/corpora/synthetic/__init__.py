@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from beatlens.corpora.synthetic.plan import SyntheticSettings, record_names
+from beatlens.corpora.synthetic.plan import record_names
+from beatlens.corpora.synthetic.settings import SyntheticSettings
 
 if TYPE_CHECKING:
     from beatlens.core.record import TruthSpan

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from beatlens.core.leads import STANDARD_LEADS
 from beatlens.core.seeds import derive_seed
+from beatlens.corpora.synthetic.settings import SyntheticSettings
 
 CLASS_CYCLE = (
     ("RBBB", "S"),
@@ -33,59 +33,6 @@ RR_RANGES_S = {
     "tachycardia": (0.50, 0.57),
     "fibrillation": (0.62, 0.80),
 }
-
-
-@dataclass(frozen=True)
-class SyntheticSettings:
-    """Section ``synthetic`` of the configuration.
-
-    Attributes
-    ----------
-    seed
-        Seed of the corpus, apart from the run's.
-    ambulatory_patients, ambulatory_s, ambulatory_fs
-        Patients with one two-lead record of at most `ambulatory_s` seconds, at these rates in turn (Hz).
-    clinical_patients, clinical_records, clinical_s, clinical_fs
-        Patients with so many twelve-lead records of this length and rate.
-    noise_share
-        Share of ambulatory records with stretches of strong noise.
-    truth_mv, truth_band_hz, truth_order
-        The planted truth: conditioned by a zero-phase Butterworth band-pass of this order, samples that differ from
-        the patient's normal beat by more than `truth_mv`.
-    """
-
-    seed: int
-    ambulatory_patients: int
-    ambulatory_s: float
-    ambulatory_fs: Sequence[float]
-    clinical_patients: int
-    clinical_records: int
-    clinical_s: float
-    clinical_fs: float
-    noise_share: float
-    truth_mv: float
-    truth_band_hz: Sequence[float]
-    truth_order: int
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be made."""
-        if self.ambulatory_patients + self.clinical_patients * self.clinical_records < 1:
-            raise ValueError("synthetic: no records; expected ambulatory_patients or clinical_patients >= 1")
-        if not (min(self.ambulatory_patients, self.clinical_patients, self.clinical_records) >= 0):
-            raise ValueError("synthetic: a negative number of patients or records; expected >= 0")
-        if self.ambulatory_s < 30 or self.clinical_s < 8:
-            raise ValueError(
-                f"synthetic: ambulatory_s {self.ambulatory_s}, clinical_s {self.clinical_s}; expected >= 30 and >= 8"
-            )
-        rates = [*self.ambulatory_fs, self.clinical_fs]
-        if not self.ambulatory_fs or min(rates) < 200:
-            raise ValueError(f"synthetic: rates {rates} Hz; expected at least one, each >= 200")
-        if not 0 <= self.noise_share <= 1:
-            raise ValueError(f"synthetic: noise_share {self.noise_share}; expected 0 to 1")
-        if len(self.truth_band_hz) != 2 or not 0 < self.truth_band_hz[0] < self.truth_band_hz[1] < min(rates) / 2:
-            raise ValueError(f"synthetic: truth_band_hz {self.truth_band_hz}; expected low < high < half the rate")
-        if not self.truth_mv > 0 or self.truth_order < 1:
-            raise ValueError(f"synthetic: truth_mv {self.truth_mv}, truth_order {self.truth_order}; expected > 0, >= 1")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from beatlens.core.record import TruthSpan
 from beatlens.core.text_tables import read_rows
 from beatlens.corpora.synthetic.morphology import Heart, Table, dipole
 from beatlens.corpora.synthetic.rhythm import Beat
-from beatlens.signals.conditioning import SignalSettings, condition
+from beatlens.signals.conditioning import BandPass, condition
 
 COLUMNS = ("lead", "start_sample", "end_sample", "class", "r_sample")
 REACH_S = 4.0
@@ -60,7 +60,7 @@ def counterfactual(beat: Beat) -> Beat:
 
 
 def difference(
-    beat: Beat, heart: Heart, matrix: Table, *, fs: float, n_samples: int, settings: SignalSettings
+    beat: Beat, heart: Heart, matrix: Table, *, fs: float, n_samples: int, settings: BandPass
 ) -> tuple[int, npt.NDArray[np.float32]]:
     """Return the conditioned difference in mV that a beat's class makes, and the sample it begins at.
 
@@ -100,7 +100,7 @@ def truth_rows(
     leads: Sequence[str],
     fs: float,
     n_samples: int,
-    settings: SignalSettings,
+    settings: BandPass,
     threshold_mv: float,
 ) -> list[TruthRow]:
     """Return the rows of a truth file (`COLUMNS`) for beats, given with their R samples, of any class but N."""

@@ -24,9 +24,10 @@ from beatlens.core.files import read_json, scratch_directory, sha256_of, write_j
 from beatlens.core.seeds import derive_seed
 from beatlens.corpora.synthetic import morphology, noise, rhythm, truth
 from beatlens.corpora.synthetic.morphology import Heart, Table
-from beatlens.corpora.synthetic.plan import RecordPlan, SyntheticSettings, plan_records
+from beatlens.corpora.synthetic.plan import RecordPlan, plan_records
 from beatlens.corpora.synthetic.rhythm import Beat
-from beatlens.signals.conditioning import SignalSettings
+from beatlens.corpora.synthetic.settings import SyntheticSettings
+from beatlens.signals.conditioning import BandPass
 
 VERSION = 1
 """Raised when the generator makes other records from the same settings, so that folders are made anew."""
@@ -182,7 +183,7 @@ def _write_record(folder: Path, made: Made, settings: SyntheticSettings) -> None
         fs=plan.fs,
         write_dir=str(folder),
     )
-    conditioning = SignalSettings(plan.fs, list(settings.truth_band_hz), settings.truth_order, None)
+    conditioning = BandPass(plan.fs, settings.truth_band_hz, settings.truth_order)
     rows_of_truth = truth.truth_rows(
         made.beats,
         made.heart,

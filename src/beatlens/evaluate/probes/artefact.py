@@ -19,7 +19,8 @@ import torch
 from beatlens.core.seeds import derive_seed
 from beatlens.decision.calibration import Calibration
 from beatlens.evaluate.explanations.faithfulness import cell_sums
-from beatlens.evaluate.probes.shared import Probe, ProbeSettings
+from beatlens.evaluate.probes.settings import ProbeSettings
+from beatlens.evaluate.probes.shared import Probe
 from beatlens.explain.case.baselines import CONTRAST, median_beat
 from beatlens.explain.case.scene import make_scene
 from beatlens.explain.case.target import Target

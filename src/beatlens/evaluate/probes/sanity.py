@@ -17,7 +17,8 @@ import torch
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.agreement import spearman
 from beatlens.evaluate.explanations.faithfulness import cell_sums
-from beatlens.evaluate.probes.shared import Array, Probe, ProbeSettings, cell_values
+from beatlens.evaluate.probes.settings import ProbeSettings
+from beatlens.evaluate.probes.shared import Array, Probe, cell_values
 from beatlens.explain.explainer import PreparedCase
 
 if TYPE_CHECKING:

@@ -15,8 +15,10 @@ from beatlens.core.bootstrap import patient_mean
 from beatlens.core.files import read_table, sha256_of
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.faithfulness import cell_sums
+from beatlens.evaluate.probes.settings import ProbeSettings
 from beatlens.evaluate.settings import EvaluateSettings
-from beatlens.explain.case.choice import CaseSettings, WindowSettings, record_by_record, select_cases
+from beatlens.explain.case.choice import WindowSettings, record_by_record, select_cases
+from beatlens.explain.case.settings import CaseSettings
 from beatlens.explain.explainer import Explainer, PreparedCase
 from beatlens.explain.methods.registry import explain
 from beatlens.explain.settings import ExplainSettings
@@ -34,45 +36,6 @@ PROBE_COLUMNS = (
     "test", "detail", "method", "metric", "value", "lo", "hi", "null_name", "null_value", "n_cases", "n_patients",
     "bundle_sha256",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ProbeSettings:
-    """Section ``probes`` of the configuration: tests of sanity and stability.
-
-    Attributes
-    ----------
-    cases
-        Cases of a test.
-    reinitialisations
-        Random networks for full randomisation; a fifth of them for each step towards it.
-    explainer_seeds
-        Further seeds that an explanation is made with.
-    noise_snr_db
-        Ratio of signal to added noise, in each lead, in decibels.
-    top_share
-        Share of the cells that count as the largest.
-    artefact_beats, artefact_epochs, artefact_mv
-        Beats and epochs that the network of the artefact test learns from, and the height of the spike in millivolts.
-    """
-
-    cases: int
-    reinitialisations: int
-    explainer_seeds: int
-    noise_snr_db: float
-    top_share: float
-    artefact_beats: int
-    artefact_epochs: int
-    artefact_mv: float
-
-    def __post_init__(self) -> None:
-        for name in ("cases", "reinitialisations", "explainer_seeds", "artefact_beats", "artefact_epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"probes.{name}: {getattr(self, name)}; expected >= 1")
-        if not 0 < self.top_share <= 1 or not self.artefact_mv > 0:
-            raise ValueError(
-                f"probes: top_share {self.top_share}, artefact_mv {self.artefact_mv}; expected 0 to 1 and > 0"
-            )
 
 
 @dataclass(frozen=True)
@@ -169,13 +132,13 @@ def read_probe_arguments(arguments: argparse.Namespace) -> ProbeInputs:
 
     settings = arguments.settings
     torch.set_num_threads(settings["compute_threads"])
-    probes, seed, beats = ProbeSettings(**settings["probes"]), settings["seed"], settings["beats"]
+    probes, seed, beats = ProbeSettings.read(settings["probes"]), settings["seed"], settings["beats"]
     cases = select_cases(
         read_table(arguments.beats),
         read_table(arguments.records),
         settings["classes"],
         settings=replace(
-            CaseSettings(**settings["cases"]), per_class=probes.cases, max_cases=probes.cases, max_windows=0
+            CaseSettings.read(settings["cases"]), per_class=probes.cases, max_cases=probes.cases, max_windows=0
         ),
         window=WindowSettings(**{name: beats[name] for name in ("before_s", "after_s", "context", "gap_s")}),
         seed=seed,
@@ -189,11 +152,11 @@ def read_probe_arguments(arguments: argparse.Namespace) -> ProbeInputs:
             RecordViews(shards, arguments.predictions, bundle.spec),
             bundle,
             bundle.network(device),
-            ExplainSettings(**settings["explain"]),
+            ExplainSettings.read(settings["explain"]),
             seed,
             device,
         ),
         bundle_sha256=sha256_of(arguments.bundle / "bundle.json"),
-        evaluate=EvaluateSettings(**settings["evaluate"]),
+        evaluate=EvaluateSettings.read(settings["evaluate"]),
         probes=probes,
     )

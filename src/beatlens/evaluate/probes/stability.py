@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.beats.beat_table import BeatSettings, rr_columns, rr_features
+from beatlens.beats.beat_table import rr_columns, rr_features
 from beatlens.beats.context_windows import context_windows
+from beatlens.beats.settings import BeatSettings
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.agreement import agreement
 from beatlens.evaluate.explanations.faithfulness import cell_sums
-from beatlens.evaluate.probes.shared import Probe, ProbeSettings, cell_values
+from beatlens.evaluate.probes.settings import ProbeSettings
+from beatlens.evaluate.probes.shared import Probe, cell_values
 from beatlens.explain.case.scene import Scene
 from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.methods.registry import explain

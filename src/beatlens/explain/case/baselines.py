@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.explain.case.scene import Scene
+from beatlens.explain.settings import BASELINES
 from beatlens.shards.shard import cut_beats
 
 FloatArray = npt.NDArray[np.float32]
@@ -13,12 +14,9 @@ IntArray = npt.NDArray[np.int64]
 
 INTERPOLATION = "interpolation"
 CONTRAST = "contrast_beat"
-BASELINES = (INTERPOLATION, "lead_mean", "zero", "median_beat", CONTRAST)
 ABSENT = "absent"
 FIT_S = 0.02
 """Seconds by which a contrast beat may be moved. The place of R in a beat depends on the class by about as much."""
-LEAD_OFF = ("baseline", ABSENT)
-"""What becomes of a lead whose every cell is off: it is filled with the baseline, or left out of the mix over leads."""
 
 
 def fill_signal(scene: Scene, baseline: str) -> FloatArray:

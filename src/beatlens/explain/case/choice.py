@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from beatlens.core.seeds import derive_seed
+from beatlens.explain.case.settings import CaseSettings
 from beatlens.explain.case.windows import seen_windows, window_table
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-OUTCOMES = ("correct", "wrong", "review", "unlabelled")
 CASE_COLUMNS = (
     "case",
     "corpus",
@@ -77,56 +77,6 @@ def record_by_record(cases: pd.DataFrame, do: Callable[[Case], Result]) -> Itera
         while due in waiting:
             yield waiting.pop(due)
             due += 1
-
-
-@dataclass(frozen=True)
-class CaseSettings:
-    """Section ``cases`` of the configuration.
-
-    Attributes
-    ----------
-    per_class
-        Cases a class and outcome.
-    outcomes
-        Some of `OUTCOMES`: accepted and right, accepted and wrong, sent to review, accepted without a label.
-    min_probability
-        Least probability of the predicted class. Where too few beats reach it, the most probable others are taken and
-        marked as relaxed.
-    max_duration_s
-        Longest stretch in seconds that the model may see for a beat; windows are longer by their beats' contexts.
-    max_cases
-        Beats in all.
-    window_s
-        Length of the windows whose class is explained (`beatlens.explain.case.windows`), in seconds.
-    windows_per_class
-        Windows a class and outcome.
-    max_windows
-        Windows in all; 0 for none.
-    """
-
-    per_class: int
-    outcomes: Sequence[str]
-    min_probability: float
-    max_duration_s: float
-    max_cases: int
-    window_s: float
-    windows_per_class: int
-    max_windows: int
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.outcomes) - set(OUTCOMES))
-        if unknown:
-            raise ValueError(f"cases.outcomes: {unknown}; expected some of {OUTCOMES}")
-        if self.per_class < 1 or self.max_cases < 0 or not 0 <= self.min_probability <= 1:
-            raise ValueError(
-                f"cases: per_class {self.per_class}, max_cases {self.max_cases}, min_probability "
-                f"{self.min_probability}; expected >= 1, >= 0 and 0 to 1"
-            )
-        if not (self.max_duration_s > 0 and self.window_s > 0 and min(self.windows_per_class, self.max_windows) >= 0):
-            raise ValueError(
-                f"cases: max_duration_s {self.max_duration_s}, window_s {self.window_s}, windows_per_class "
-                f"{self.windows_per_class}, max_windows {self.max_windows}; expected > 0, > 0, >= 0 and >= 0"
-            )
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.explain.settings import UNITS
+
 Array = npt.NDArray[np.float64]
 
 KINDS = ("beat", "window", "noise")
-UNITS = ("probability", "logit")
 
 
 class Calibrated(Protocol):

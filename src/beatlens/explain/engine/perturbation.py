@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from beatlens.explain.case.baselines import ABSENT, BASELINES, LEAD_OFF
+from beatlens.explain.case.baselines import ABSENT
 from beatlens.explain.case.scene import Scene
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.beat_states import StateStore, distinct_pairs, distinct_runs
 from beatlens.explain.engine.distinct_rows import distinct_beats
 from beatlens.explain.engine.fast_network import EngineNetwork
 from beatlens.explain.players.coalition import Players
+from beatlens.explain.settings import BASELINES, LEAD_OFF
 from beatlens.inputs.prototype_bank import PrototypeBank, class_features, combine
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from beatlens.explain.methods.timeshap import explain_timeshap
 from beatlens.explain.players.coalition import Players, cell_players, lead_players, split_leads
 from beatlens.explain.players.multiscale import SPREAD as SPREAD_BY_CHANGE
 from beatlens.explain.players.multiscale import join, spread_by_change, unassigned
-from beatlens.explain.players.waves import EVENT_SETS, event_players
+from beatlens.explain.players.waves import event_players
 from beatlens.explain.result.metadata import SPREAD, EarlierStages, PlayerValues
-from beatlens.explain.settings import ExplainSettings
+from beatlens.explain.settings import EVENT_SETS, ExplainSettings
 
 Array = npt.NDArray[np.float64]
 

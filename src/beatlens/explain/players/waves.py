@@ -10,9 +10,8 @@ import numpy as np
 
 from beatlens.explain.case.scene import Scene
 from beatlens.explain.players.coalition import RHYTHM, IntArray, Players, beat_bounds, segment_edges, segment_players
+from beatlens.explain.settings import EVENT_SETS
 
-EVENT_SETS = ("segments", "waves", "beats")
-"""Player sets that are alike in all leads."""
 BETWEEN = "TQ"
 
 

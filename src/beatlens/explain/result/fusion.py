@@ -3,55 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.explain.result.attribution import Attribution, rhythm_share
 from beatlens.explain.result.metadata import CASE, SPREAD, AttributionMeta, FusionMetadata, PlayerValues
+from beatlens.explain.result.settings import FusionSettings
 
 Array = npt.NDArray[np.float64]
-
-AGGREGATES = ("geomean", "mean", "min", "max")
-SIGNS = ("penalise", "drop", "abs")
-
-
-@dataclass(frozen=True)
-class FusionSettings:
-    """Section ``fusion`` of the configuration.
-
-    Attributes
-    ----------
-    aggregate
-        How magnitudes are joined where methods match: ``geomean``, ``mean``, ``min`` or ``max``.
-    beta
-        Share (0 to 1) of the magnitude that is kept where only some of the methods have mass.
-    tau
-        Values below this share of a method's largest magnitude are pruned before fusion. The values of the rhythm and
-        of what has no place aren't spread over samples; they are neither pruned nor counted as that magnitude.
-    sign
-        Where signs differ: ``penalise`` scales the magnitude by ``|sum of signs| / n`` (weighted) and takes the sign
-        of the majority, ``drop`` sets 0, ``abs`` ignores signs throughout (the result is unsigned).
-    weights
-        Weight of a method, 1 where not named.
-    """
-
-    aggregate: str
-    beta: float
-    tau: float
-    sign: str
-    weights: Mapping[str, float]
-
-    def __post_init__(self) -> None:
-        if self.aggregate not in AGGREGATES:
-            raise ValueError(f"fusion.aggregate: {self.aggregate!r}; expected one of {AGGREGATES}")
-        if self.sign not in SIGNS:
-            raise ValueError(f"fusion.sign: {self.sign!r}; expected one of {SIGNS}")
-        if not (0 <= self.beta <= 1 and 0 <= self.tau < 1):
-            raise ValueError(f"fusion: beta {self.beta}, tau {self.tau}; expected 0 to 1 and 0 to below 1")
-        if any(not weight > 0 for weight in self.weights.values()):
-            raise ValueError(f"fusion.weights: {dict(self.weights)}; expected > 0")
 
 
 def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> Attribution:

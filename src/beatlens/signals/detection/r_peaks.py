@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.signals.detection.fast_rhythm import SHARP, FastRun, fast_runs
 from beatlens.signals.detection.qrs_detector import detect_beats
+from beatlens.signals.settings.rpeaks import RPeakSettings
 
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class RPeakSettings:
-    """Section ``rpeaks`` of the configuration.
-
-    Attributes
-    ----------
-    detector
-        One of `DETECTORS`.
-    refine_s
-        Half-width in seconds in which a detection moves to the main deflection of the QRS.
-    match_s
-        Largest distance in seconds between a detection and the annotation it matches.
-    """
-
-    detector: str
-    refine_s: float
-    match_s: float
-
-    def __post_init__(self) -> None:
-        if self.detector not in DETECTORS:
-            raise ValueError(f"rpeaks.detector is {self.detector!r}; expected one of {list(DETECTORS)}")
-
 
 MIN_LENGTH_S = 0.5
 """A shorter record has no beats."""
@@ -56,7 +32,6 @@ MAJORITY_FACTOR = 1.4
 """How much more the sign counts that wins in most beats."""
 EARLY_FACTOR = 1.7
 """How much more the earlier of an upward and a downward deflection counts."""
-DETECTORS = ("consensus", "sleepecg", "neurokit", "gqrs", "xqrs", "annotation")
 
 
 def detect(

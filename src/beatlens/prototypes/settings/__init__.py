@@ -1,0 +1,1 @@
+"""Options of the room: one module a section."""
