@@ -38,6 +38,10 @@ class TemporalEncoder(nn.Module):
         return cast(Tensor, self.norm(tokens + torch.relu(self.mix(around))))
 
 
+PASS_LEADS = 1024
+"""Windows in one pass, times the square of their leads: bounds the memory of attention."""
+
+
 class Fusion(nn.Module):
     """One member's temporal encoders and attention in both directions.
 
@@ -89,7 +93,9 @@ class Stream(NamedTuple):
 def _attend(attention: nn.MultiheadAttention, norm: nn.Module, asking: Stream, asked: Stream, target: slice) -> Tensor:
     own = asking.tokens[:, :, target]
     queries, keys = own.flatten(1, 2), asked.tokens.flatten(1, 2)
-    found, _ = attention(queries, keys, keys, key_padding_mask=~asked.valid.flatten(1), need_weights=False)
+    found, _ = attention(
+        queries, keys, keys, key_padding_mask=~asked.valid.flatten(1), average_attn_weights=False
+    )  # with the weights that were used, by head, so that a hook sees them
     return cast(Tensor, norm(queries + found)).view(own.shape)
 
 
@@ -165,8 +171,9 @@ class CrossModalNet(BeatNetwork):
         n_leads = (leads[..., -1] > 0).sum(1)[target]
         pooled = leads.new_zeros(n, self.members, self.tokens.count * self.size)
         for count in sorted(set(n_leads.tolist())):
-            if count:  # a beat without any lead has no token, and its pooled tokens are 0
-                rows = (n_leads == count).nonzero().squeeze(1)
+            if not count:
+                continue  # a beat without any lead has no token, and its pooled tokens are 0
+            for rows in (n_leads == count).nonzero().squeeze(1).split(max(1, PASS_LEADS // count**2)):
                 around = self._around(windows[rows], lengths[rows], positions[rows])
                 found = self._pooled(leads, scaled, around, target[rows], count)
                 pooled = pooled.index_copy(0, rows, found.to(pooled.dtype))
