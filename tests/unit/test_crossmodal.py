@@ -56,7 +56,7 @@ def outputs(network, beats, leads, windows, present=None, similarity=None):
 
 
 def attention_of(network, *args, **kwargs):
-    """Return the weights (n, heads, queries, keys) of each attention module of the first member, as a hook sees them."""
+    """Return the weights (n, heads, queries, keys) of the first member's attention, as a hook sees them."""
     seen, hooks = {}, []
     for name in ("waveform_attends", "spectrogram_attends"):
         module = getattr(network.fusion[0], name)
@@ -90,7 +90,8 @@ def test_padding_and_absent_leads_change_nothing(network, beats):
     assert not torch.allclose(one[0], two[0], atol=1e-3)  # it knows which lead is which
     with torch.inference_mode():  # a beat without any lead, as when every lead is taken away
         logits, gates = outputs(network, beats, [0, 1], alone, torch.zeros(7, 2, dtype=torch.bool))
-    assert torch.isfinite(logits).all() and torch.isfinite(gates).all()
+    assert torch.isfinite(logits).all()
+    assert torch.isfinite(gates).all()
 
 
 def test_only_beats_of_the_window_matter_and_context_bounds_it(network, beats):
@@ -114,7 +115,8 @@ def test_weights_of_masked_keys_are_nought_and_lie_where_the_maps_say(network, b
     assert shapes["spectrogram_attends"] == (1, 2, len(bands.of_target()), len(wave)) == (1, 2, 24, 40)
     for name, keys in (("waveform_attends", bands), ("spectrogram_attends", wave)):
         weights = seen[name][0]
-        assert (weights[:, :, ~keys.valid] == 0).all() and (weights[:, :, keys.valid] > 0).all()
+        assert (weights[:, :, ~keys.valid] == 0).all()
+        assert (weights[:, :, keys.valid] > 0).all()
         np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-6)
         np.testing.assert_array_equal(keys.valid, keys.beat >= 0)
 
@@ -124,19 +126,22 @@ def test_a_hook_changes_no_bit(network, beats):
     with torch.inference_mode():
         plain = outputs(network, beats, [0, 1], windows)
     _, hooked = attention_of(network, beats, [0, 1], windows)
-    assert torch.equal(plain[0], hooked[0]) and torch.equal(plain[1], hooked[1])
+    assert torch.equal(plain[0], hooked[0])
+    assert torch.equal(plain[1], hooked[1])
 
 
 def test_token_maps_by_hand():
     r_s = np.array([np.nan, -0.7, 0.0, 0.9, 1.7])
     wave, bands = token_maps(CONFIG, GEOMETRY, r_s, np.array([True, False, True]))
-    assert len(wave) == 2 * 5 * 4 and len(bands) == 2 * 3 * 5 * 4
+    assert len(wave) == 2 * 5 * 4
+    assert len(bands) == 2 * 3 * 5 * 4
     # Lead by lead, beat by beat, slot by slot; a beat's 130 samples are cut at 0, 32, 65, 98 and 130.
     assert wave.lead.tolist() == [0] * 20 + [2] * 20
     assert wave.beat[:20].tolist() == sorted([-2, -1, 0, 1, 2] * 4)
     np.testing.assert_allclose(wave.start_s[8:12], (np.array([0, 32, 65, 98]) - 50) / 200)
     np.testing.assert_allclose(wave.stop_s[32:36], 0.9 + (np.array([32, 65, 98, 130]) - 50) / 200)
-    assert np.isnan(wave.start_s[:4]).all() and wave.valid.sum() == 32
+    assert np.isnan(wave.start_s[:4]).all()
+    assert wave.valid.sum() == 32
     assert np.isnan(wave.low_hz).all()
     # Windows of 40 samples at 200 Hz: bins 5 Hz apart, bands of bins 0-1, 2-4 and 5-9.
     assert window_length(130) == 40
@@ -219,7 +224,8 @@ def test_the_same_seed_gives_the_same_network_and_weights_go_through_arrays(netw
     again = network_from_arrays(CONFIG, network_to_arrays(network))
     with torch.inference_mode():
         first, second = outputs(network, beats, [0, 1], windows), outputs(again, beats, [0, 1], windows)
-    assert torch.equal(first[0], second[0]) and torch.equal(first[1], second[1])
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
     loaded = NetworkConfig.from_json(CONFIG.to_json())
     assert loaded == CONFIG
     with pytest.raises(ValueError, match="weights"):
