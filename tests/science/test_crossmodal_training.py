@@ -32,7 +32,7 @@ def settings(config):
     value |= {"classes": ["N", "S", "V"], "leads": ["II", "V1", "V5"], "device": "cpu", "compute_threads": 1}
     value["signal"]["fs"] = 100
     value["model"] |= {"name": "crossmodal", "members": 1, "channels": [8, 12, 16], "embedding": 16, "head_hidden": 16}
-    value["training"] |= {"epochs": 6, "batch_beats": 64, "learning_rate": 0.01}
+    value["training"] |= {"epochs": 5, "batch_beats": 64, "learning_rate": 0.01}
     value["prototypes"] |= {"per_class": 3}
     return value
 
@@ -41,9 +41,9 @@ def settings(config):
 def run(tmp_path_factory, plant_shards, settings):
     """Train and bundle; return shards, records, bundle and the folder where it lies."""
     folder, beats = tmp_path_factory.mktemp("crossmodal"), BeatSettings(**settings["beats"])
-    shards = plant_shards(folder, LEADS, beats, n_shards=1, n_beats=60)
+    shards = plant_shards(folder, LEADS, beats, n_shards=1, n_beats=45)
     table = pd.concat([shard.beats() for shard in shards])
-    records = shards[0].records.assign(n_beats=60)
+    records = shards[0].records.assign(n_beats=45)
     records["split"] = records["patient"].map(SPLITS)
     for name in settings["classes"]:
         counts = table[table["label"] == name].groupby("record").size()
