@@ -24,7 +24,7 @@ from beatlens.learning.objective import macro_f1
 from beatlens.learning.settings import TrainingSettings
 from beatlens.learning.training import HISTORY_COLUMNS, summary, train
 from beatlens.models.build import choose_device, make_deterministic
-from beatlens.models.hybrid import HybridNet
+from beatlens.models.network import BeatNetwork
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prediction.predict import network_outputs
 from beatlens.prototypes.library import PrototypeLibrary
@@ -74,7 +74,7 @@ class SelectScorer:
         self.spec, self.device = spec, device
         self.shards, self.wanted = shards, records_of_split(records, "select")
 
-    def __call__(self, network: HybridNet) -> float:
+    def __call__(self, network: BeatNetwork) -> float:
         """Score a network in evaluation mode."""
         targets, predictions = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
         for shard, table in split_beats(self.shards, self.wanted):
@@ -111,7 +111,7 @@ class TrainingJob:
     settings: Mapping[str, Any]
     state_path: Path | None = None
     key: str = ""
-    callbacks: Sequence[Callable[[int, HybridNet], None]] = ()
+    callbacks: Sequence[Callable[[int, BeatNetwork], None]] = ()
 
     @property
     def training(self) -> TrainingSettings:
@@ -154,7 +154,7 @@ class TrainedModel:
         ``cpu`` or ``cuda``.
     """
 
-    network: HybridNet
+    network: BeatNetwork
     history: list[dict[str, float]]
     training_set: TrainingSet
     device: str

@@ -12,8 +12,9 @@ from beatlens.core.options import Settings
 class ModelSettings(Settings, section="model"):
     """The network."""
 
-    name: Literal["hybrid", "context"] = "hybrid"
-    """`hybrid`, or `context`, which is the same without the prototype branch."""
+    name: Literal["hybrid", "context", "crossmodal"] = "hybrid"
+    """Kind of network. `hybrid` joins the shape of beats, their rhythm and prototypes; `context` is the same without
+    prototypes; in `crossmodal`, waveform and spectrogram tokens of a beat and its neighbours attend to each other."""
 
     members: PositiveInt = 3
     """Networks of these sizes side by side, whose logits are averaged. They have different initial weights. With more
@@ -32,19 +33,19 @@ class ModelSettings(Settings, section="model"):
     """Kernel lengths of the convolutions, odd, one a layer."""
 
     time_bins: PositiveInt = 4
-    """Stretches of a beat over which the last feature map is averaged."""
+    """Stretches of a beat over which the last feature map is averaged. With `crossmodal` each is a token; 2 or more."""
 
     embedding: PositiveInt = 64
-    """Size of a beat's embedding."""
+    """Size of a beat's embedding, with `crossmodal` of a token."""
 
     lead_embedding: PositiveInt = 8
-    """Size of a lead's embedding, by which the mixer knows which lead it mixes."""
+    """Size of a lead's embedding, by which the mixer knows which lead it mixes. `crossmodal` doesn't use it."""
 
     lstm_embedding: PositiveInt = 8
-    """Numbers to which the embedding of a beat is narrowed before the BiLSTM."""
+    """Numbers to which the embedding of a beat is narrowed before the BiLSTM. `crossmodal` has no BiLSTM."""
 
     lstm_hidden: PositiveInt = 64
-    """Hidden units of the BiLSTM, each direction."""
+    """Hidden units of the BiLSTM, each direction. `crossmodal` has no BiLSTM."""
 
     head_hidden: PositiveInt = 64
     """Hidden units of the heads."""
@@ -52,11 +53,22 @@ class ModelSettings(Settings, section="model"):
     dropout: ShareBelowOne = 0.1
     """Share of units dropped in training."""
 
+    heads: PositiveInt = 8
+    """Attention heads of `crossmodal` in each direction, a divisor of `embedding`, which they share in equal parts."""
+
     def _rules(self) -> Iterator[tuple[str, str]]:
         if len(self.kernels) != len(self.channels):
             yield "kernels", f"as many as model.channels, {len(self.channels)}"
         if any(kernel % 2 == 0 for kernel in self.kernels):
             yield "kernels", "odd numbers"
+        if self.name == "crossmodal":
+            if self.embedding % self.heads:
+                yield "heads", f"a divisor of model.embedding, {self.embedding}"
+            if self.time_bins < 2:
+                yield (
+                    "time_bins",
+                    "2 or more: one is one token of a beat in one lead, and attention over one key is 1",
+                )
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,11 @@ class NetworkConfig:
             raise ValueError(f"beats.context: {self.context}; expected an odd number >= 1")
 
     @property
+    def uses_prototypes(self) -> bool:
+        """Whether the similarity to prototypes has a part in the class."""
+        return self.settings.name != "context" and self.n_similarity > 0
+
+    @property
     def embedding_size(self) -> int:
         """D, the numbers of a beat's embedding in all members."""
         return self.settings.members * self.settings.embedding
@@ -91,6 +108,8 @@ class NetworkConfig:
         """Return a JSON object that `from_json` reads."""
         value = asdict(self)
         value["settings"] |= {"channels": list(self.settings.channels), "kernels": list(self.settings.kernels)}
+        if self.settings.name != "crossmodal":
+            del value["settings"]["heads"]  # as in bundles from before there was attention
         return value
 
     @classmethod
