@@ -18,8 +18,14 @@ METHODS = (
     "gradient_input",
     "gradcam",
     "guided_gradcam",
+    "attention",
+    "attention_rollout",
+    "attention_relevance",
 )
 """What `beatlens.explain.methods.registry.TABLE` has."""
+OF_ATTENTION = METHODS[-3:]
+"""Methods that only a network with attention has."""
+STREAMS = ("both", "waveform", "spectrogram")
 PLAYERS = (*EVENT_SETS, "leads", "cells")
 
 
@@ -88,11 +94,23 @@ class IntegratedGradientsSettings:
             raise ValueError(f"explain.integrated_gradients.steps: {self.steps}; expected >= 1")
 
 
+@dataclass(frozen=True)
+class AttentionSettings:
+    """Section ``explain.attention``: tokens whose mass is shown, those of the waveform, the spectrogram or both."""
+
+    streams: str
+
+    def __post_init__(self) -> None:
+        if self.streams not in STREAMS:
+            raise ValueError(f"explain.attention.streams: {self.streams!r}; expected one of {STREAMS}")
+
+
 _SECTIONS = {
     "lime": LimeSettings,
     "kernelshap": KernelShapSettings,
     "timeshap": TimeShapSettings,
     "integrated_gradients": IntegratedGradientsSettings,
+    "attention": AttentionSettings,
 }
 
 
@@ -122,7 +140,7 @@ class ExplainSettings:
         Whether the RR features are a player.
     top_segments
         Strongest events, which LIME and KernelSHAP explain one by one; the rest is pooled as one player.
-    lime, kernelshap, timeshap, integrated_gradients
+    lime, kernelshap, timeshap, integrated_gradients, attention
         Settings of the methods.
     """
 
@@ -138,6 +156,7 @@ class ExplainSettings:
     kernelshap: KernelShapSettings
     timeshap: TimeShapSettings
     integrated_gradients: IntegratedGradientsSettings
+    attention: AttentionSettings
 
     def __post_init__(self) -> None:
         for name, kind in _SECTIONS.items():
