@@ -30,13 +30,13 @@ from beatlens.explain.case.target import Target
 from beatlens.explain.explainer import Explainer
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.record_view import RecordViews
-from beatlens.models.hybrid import HybridNet
+from beatlens.models.network import BeatNetwork
 from beatlens.prediction.bundle import Bundle
 from beatlens.prediction.predict import Beside, predict_beats
 from beatlens.shards.shard import Shard
 
 
-def predict(shard: Shard, bundle: Bundle, network: HybridNet, folder: Path) -> None:
+def predict(shard: Shard, bundle: Bundle, network: BeatNetwork, folder: Path) -> None:
     """Write what explaining needs of a bundle's predictions of a shard."""
     splits, beats = dict.fromkeys(shard.beat_records(), ""), shard.beats()
     beside = Beside()

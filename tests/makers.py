@@ -18,8 +18,8 @@ from beatlens.explain.case.scene import Scene
 from beatlens.inputs.network_inputs import InputSpec
 from beatlens.inputs.prepared_record import PreparedRecord
 from beatlens.inputs.prototype_bank import PrototypeBank
-from beatlens.models.build import network_to_arrays
-from beatlens.models.hybrid import HybridNet
+from beatlens.models.build import build_network, network_to_arrays
+from beatlens.models.network import BeatNetwork
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prediction.bundle import Bundle
 from beatlens.shards.shard import BeatGeometry
@@ -28,13 +28,14 @@ from beatlens.shards.writer import ShardWriter
 CLASSES, GEOMETRY, CONTEXT = ("N", "S", "V"), BeatGeometry(100.0, 12, 20), 5
 
 
-def make_network(name: str = "hybrid", members: int = 1) -> HybridNet:
+def make_network(name: str = "hybrid", members: int = 1) -> BeatNetwork:
     """Return a network in evaluation mode, with batch norms and embeddings of leads that do something."""
-    settings = ModelSettings(name, members, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1)
-    n_similarity = 2 * len(CLASSES) if name == "hybrid" else 0
+    settings = ModelSettings(name, members, True, True, (6, 8), (5, 3), 3, 10, 4, 6, 9, 12, 0.1, 2)
+    n_similarity = 2 * len(CLASSES) if name != "context" else 0
     torch.manual_seed(3)
-    network = HybridNet(NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, CONTEXT))
-    torch.nn.init.normal_(network.mixer.leads.weight)
+    sizes = NetworkConfig(settings, len(CLASSES), GEOMETRY.length, len(RR_FEATURES), n_similarity, CONTEXT)
+    network = build_network(sizes)
+    torch.nn.init.normal_((network.tokens if name == "crossmodal" else network.mixer).leads.weight)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             module.running_mean.uniform_(-0.3, 0.3)
@@ -132,7 +133,7 @@ def make_bundle(geometry: BeatGeometry, beats: BeatSettings, network: ModelSetti
     bank = PrototypeBank(waves, np.ones((4, 2), dtype=bool), leads, classes, labels, text, text, 2)
     made = {
         "spec": InputSpec(classes, leads, geometry, beats, bank), "network_config": config,
-        "weights": network_to_arrays(HybridNet(config)), "calibration": Calibration(1.0, (0.0, 0.0), 1.0, 0.0),
+        "weights": network_to_arrays(build_network(config)), "calibration": Calibration(1.0, (0.0, 0.0), 1.0, 0.0),
         "thresholds": Thresholds(0.0, 1.1, (np.inf, np.inf)), "signal": {}, "provenance": {},
         "conformal": ConformalSets(0.1, (0.0, 0.0), ("patient", "patient"), (0, 0), (0, 0)),
     }  # fmt: skip

@@ -14,7 +14,7 @@ import yaml
 from beatlens.beats.beat_table import BeatSettings, rr_features
 from beatlens.core.files import write_table
 from beatlens.evaluate.probes.artefact import artefact_test
-from beatlens.evaluate.probes.sanity import CASCADE, class_sensitivity, randomisation, randomised
+from beatlens.evaluate.probes.sanity import class_sensitivity, randomisation, randomised
 from beatlens.evaluate.probes.shared import PROBE_COLUMNS, ProbeSettings, probe_table
 from beatlens.evaluate.probes.stability import insert_beat, inserted_beat, seed_to_seed, under_noise
 from beatlens.evaluate.settings import EvaluateSettings
@@ -137,7 +137,8 @@ def test_sanity_rows(shard, bundle):
         rows += randomisation(probe, PROBES)
         rows += class_sensitivity(probe, len(CLASSES))
     table = probe_table(rows, EVALUATE, 1, "digest")
-    details = ["+".join(CASCADE[: k + 1]) for k in range(len(CASCADE) - 1)] + ["all"]
+    parts = bundle.network().parts
+    details = ["+".join(parts[: k + 1]) for k in range(len(parts) - 1)] + ["all"]
     assert list(dict.fromkeys(table.loc[table["test"] == "randomisation", "detail"])) == details
     assert table["value"].between(-1, 1).all()
     # Two classes: what speaks for one speaks against the other.

@@ -21,7 +21,7 @@ from beatlens.shards.shard import Shard
 if TYPE_CHECKING:
     import pandas as pd
 
-    from beatlens.models.hybrid import HybridNet
+    from beatlens.models.network import BeatNetwork
 
 logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float32]
@@ -104,7 +104,7 @@ def take_sample(
     predictions: pd.DataFrame,
     *,
     bundle: Bundle,
-    network: HybridNet,
+    network: BeatNetwork,
     settings: AlertSettings,
     seed: int,
     device: str,
@@ -165,7 +165,7 @@ def take_sample(
 
 
 def embed(
-    waves: FloatArray, typical: FloatArray, lead_ids: Sequence[int], network: HybridNet, device: str = "cpu"
+    waves: FloatArray, typical: FloatArray, lead_ids: Sequence[int], network: BeatNetwork, device: str = "cpu"
 ) -> FloatArray:
     """Return the network's embeddings (n, D) of scaled beats (n, L, T) of a record with leads lead_ids (L,).
 
@@ -182,7 +182,7 @@ def embed(
             n, n_leads, length = chunk.shape
             encoded = network.encode_leads(chunk.reshape(n * n_leads, length), usual.repeat(n, 1)).view(n, n_leads, -1)
             present = torch.ones((n, n_leads), dtype=torch.bool, device=device)
-            parts.append(network.mix_leads(encoded, present, ids).float().cpu().numpy())
+            parts.append(network.embeddings(network.mix_leads(encoded, present, ids)).float().cpu().numpy())
     return np.concatenate(parts)
 
 

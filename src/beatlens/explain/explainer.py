@@ -30,7 +30,7 @@ from beatlens.shards.shard import Shard
 if TYPE_CHECKING:
     import pandas as pd
 
-    from beatlens.models.hybrid import HybridNet
+    from beatlens.models.network import BeatNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Explainer:
 
     views: RecordViews
     bundle: Bundle
-    network: HybridNet
+    network: BeatNetwork
     settings: ExplainSettings
     seed: int
     device: str = "cpu"

@@ -20,7 +20,7 @@ from beatlens.inputs.network_inputs import InputSpec, prepare_record
 from beatlens.learning.augmentation import Augmentation
 from beatlens.learning.batches import TrainingSet
 from beatlens.learning.objective import forward, to_tensors
-from beatlens.models.hybrid import HybridNet
+from beatlens.models.network import BeatNetwork
 from beatlens.prediction.predict import network_outputs
 from beatlens.shards.shard import Shard
 from beatlens.shards.splits import deal_patients
@@ -95,7 +95,7 @@ def held_out_outputs(
     records: pd.DataFrame,
     spec: InputSpec,
     *,
-    network: HybridNet,
+    network: BeatNetwork,
     noise: Sequence[NoiseSource],
     noise_settings: NoiseSettings,
     seed: int,
@@ -169,7 +169,7 @@ class LabelledOutputs:
 
 
 def labelled_outputs(
-    shards: Sequence[Shard], records: pd.DataFrame, spec: InputSpec, network: HybridNet, device: str
+    shards: Sequence[Shard], records: pd.DataFrame, spec: InputSpec, network: BeatNetwork, device: str
 ) -> Iterator[LabelledOutputs]:
     """Run a network over the patients of the split `HELD_OUT`, record by record."""
     for shard, table in split_beats(shards, records_of_split(records, HELD_OUT)):
@@ -193,7 +193,7 @@ def check_held_out(records: pd.DataFrame, classes: Sequence[str]) -> None:
 
 def noisy_gate(
     labelled: TrainingSet,
-    network: HybridNet,
+    network: BeatNetwork,
     *,
     noise: Sequence[NoiseSource],
     noise_settings: NoiseSettings,

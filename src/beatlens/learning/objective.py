@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from beatlens.learning.batches import Batch
-from beatlens.models.hybrid import HybridNet
+from beatlens.models.network import BeatNetwork
 
 WARM_UP = 0.15
 """Share of all steps in which the learning rate rises."""
@@ -46,7 +46,7 @@ def to_tensors(batch: Batch, device: str) -> dict[str, Tensor]:
     return {name: torch.from_numpy(getattr(batch, name)).to(device) for name in names}
 
 
-def forward(network: HybridNet, batch: dict[str, Tensor], n_beats: int) -> tuple[Tensor, Tensor]:
+def forward(network: BeatNetwork, batch: dict[str, Tensor], n_beats: int) -> tuple[Tensor, Tensor]:
     """Return each member's logits (n, members, K) and gate logits (n, members); each (beat, lead) is encoded once."""
     encoded = network.encode_leads(batch["waves"], batch["typical"])
     terms = network.lead_terms(encoded, batch["lead_ids"][batch["column"]])

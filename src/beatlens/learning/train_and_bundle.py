@@ -22,7 +22,7 @@ from beatlens.learning.held_out import HeldOut, check_held_out, fold_tables, hel
 from beatlens.learning.objective import macro_f1
 from beatlens.learning.training import HISTORY_COLUMNS, TrainingSettings, summary, train
 from beatlens.models.build import choose_device, make_deterministic
-from beatlens.models.hybrid import HybridNet
+from beatlens.models.network import BeatNetwork
 from beatlens.models.settings import ModelSettings, NetworkConfig
 from beatlens.prediction.predict import network_outputs
 from beatlens.prototypes.library import PrototypeLibrary
@@ -72,7 +72,7 @@ class SelectScorer:
         self.spec, self.device = spec, device
         self.shards, self.wanted = shards, records_of_split(records, "select")
 
-    def __call__(self, network: HybridNet) -> float:
+    def __call__(self, network: BeatNetwork) -> float:
         """Score a network in evaluation mode."""
         targets, predictions = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
         for shard, table in split_beats(self.shards, self.wanted):
@@ -109,7 +109,7 @@ class TrainingJob:
     settings: Mapping[str, Any]
     state_path: Path | None = None
     key: str = ""
-    callbacks: Sequence[Callable[[int, HybridNet], None]] = ()
+    callbacks: Sequence[Callable[[int, BeatNetwork], None]] = ()
 
     @property
     def training(self) -> TrainingSettings:
@@ -152,7 +152,7 @@ class TrainedModel:
         ``cpu`` or ``cuda``.
     """
 
-    network: HybridNet
+    network: BeatNetwork
     history: list[dict[str, float]]
     training_set: TrainingSet
     device: str

@@ -21,7 +21,8 @@ from beatlens.learning.augmentation import Augmentation
 from beatlens.learning.batches import TrainingSet
 from beatlens.learning.checkpoint import EpochState, load_state, save_state
 from beatlens.learning.objective import class_weights, forward, learning_rate, losses, macro_f1, to_tensors
-from beatlens.models.hybrid import HybridNet
+from beatlens.models.build import build_network
+from beatlens.models.network import BeatNetwork
 from beatlens.models.settings import NetworkConfig
 from beatlens.signals.added_noise import NoiseSettings, NoiseSource
 
@@ -113,11 +114,11 @@ def train(
     noise: Sequence[NoiseSource],
     seed: int,
     device: str,
-    select_score: Callable[[HybridNet], float],
+    select_score: Callable[[BeatNetwork], float],
     state_path: Path | None = None,
     key: str = "",
-    callbacks: Sequence[Callable[[int, HybridNet], None]] = (),
-) -> tuple[HybridNet, list[dict[str, float]]]:
+    callbacks: Sequence[Callable[[int, BeatNetwork], None]] = (),
+) -> tuple[BeatNetwork, list[dict[str, float]]]:
     """Train a network.
 
     Parameters
@@ -148,7 +149,7 @@ def train(
     weights = torch.from_numpy(class_weights(counts, settings.class_weight_power)).to(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "training", "weights"))
-        network = HybridNet(network_config)
+        network = build_network(network_config)
     mean, std = training.rr_statistics()
     network.set_scaler(torch.from_numpy(mean), torch.from_numpy(std))
     network.to(device)
@@ -189,7 +190,7 @@ def train(
 def _epoch(
     epoch: int,
     training: TrainingSet,
-    network: HybridNet,
+    network: BeatNetwork,
     optimizer: torch.optim.Optimizer,
     *,
     settings: TrainingSettings,
@@ -242,7 +243,7 @@ def _epoch(
     }
 
 
-def summary(network: HybridNet, training: TrainingSet) -> dict[str, Any]:
+def summary(network: BeatNetwork, training: TrainingSet) -> dict[str, Any]:
     """Return what a bundle notes about a training: parameters, beats of each class, patients, records."""
     return {
         "n_parameters": sum(parameter.numel() for parameter in network.parameters()),

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from beatlens.models.crossmodal import CrossModalNet
 from beatlens.models.hybrid import HybridNet
+from beatlens.models.network import BeatNetwork
 from beatlens.models.settings import NetworkConfig
 
 
@@ -43,9 +45,14 @@ def make_deterministic(threads: int, device: str) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
+def build_network(config: NetworkConfig) -> BeatNetwork:
+    """Build the network that ``model.name`` says, with initial weights, in training mode."""
+    return CrossModalNet(config) if config.settings.name == "crossmodal" else HybridNet(config)
+
+
 def network_from_arrays(
     config: NetworkConfig, weights: Mapping[str, npt.NDArray[Any]], device: str = "cpu"
-) -> HybridNet:
+) -> BeatNetwork:
     """Build a network in evaluation mode from its sizes and its state.
 
     Raises
@@ -54,7 +61,7 @@ def network_from_arrays(
         Where names or shapes don't fit the sizes.
     """
     with torch.random.fork_rng(devices=[]):  # initial weights are overwritten: leave the caller's generator alone
-        network = HybridNet(config)
+        network = build_network(config)
     try:
         network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
     except RuntimeError as error:
@@ -62,6 +69,6 @@ def network_from_arrays(
     return network.eval().to(device)
 
 
-def network_to_arrays(network: HybridNet) -> dict[str, npt.NDArray[Any]]:
+def network_to_arrays(network: BeatNetwork) -> dict[str, npt.NDArray[Any]]:
     """Return a network's state as arrays, by parameter name."""
     return {name: value.detach().cpu().numpy().copy() for name, value in network.state_dict().items()}

@@ -132,19 +132,11 @@ class LeadMixer(nn.Module):
         self.project = GroupedLinear(groups, features, settings.embedding)
         self.project_lead = GroupedLinear(groups, settings.lead_embedding, settings.embedding, bias=False)
 
-    def forward(self, features: Tensor, present: Tensor, lead_ids: Tensor) -> Tensor:
-        """Mix features (n, L, F) over the leads present (n, L), named by lead_ids (L,), to embeddings (n, D).
-
-        A beat without any lead has the embedding 0. Features of absent leads have no influence, whatever they hold.
-        """
-        features = features.masked_fill(~present[..., None], 0.0)
-        return self.combine(self.terms(features, lead_ids), present)
-
     def terms(self, features: Tensor, lead_ids: Tensor) -> Tensor:
         """Return what features (..., F) of leads lead_ids (...) bring to a mix: (..., D)."""
         return torch.relu(self.project(features) + self.project_lead(self.leads(lead_ids)))
 
     def combine(self, terms: Tensor, present: Tensor) -> Tensor:
-        """Mix terms (n, L, D) over the leads present (n, L) to embeddings (n, D)."""
+        """Mix terms (n, L, D) over the leads present (n, L) to embeddings (n, D); 0 for a beat without any lead."""
         weight = present / present.sum(dim=1, keepdim=True).clamp(min=1)
         return (weight[..., None] * terms).sum(1)

@@ -9,20 +9,17 @@ from torch import Tensor, nn
 
 from beatlens.models.encoder import LeadEncoder, LeadMixer
 from beatlens.models.grouped import GroupedLinear
+from beatlens.models.network import BeatNetwork
 from beatlens.models.rhythm import RhythmBranch
 from beatlens.models.settings import NetworkConfig
 
 
-class HybridNet(nn.Module):
+class HybridNet(BeatNetwork):
     """Three branches; the model ``context`` is the same without the prototype branch.
 
     With more than one member it is that many such networks side by side, from different initial weights, each of which
     learns by its own loss (only the limit on the size of a step is one for all); their logits are averaged (deep
-    ensemble; Lakshminarayanan et al. 2017). The sizes F, D and H below are those of all members together.
-
-    A forward pass has three steps, so that each (beat, lead) is encoded once however many windows it appears in:
-    `encode_leads`, `mix_leads`, `classify`. RR features come in as they are; their scaler (mean and standard deviation
-    over training beats) is part of the weights.
+    ensemble; Lakshminarayanan et al. 2017). The sizes D and H below are those of all members together.
 
     Parameters
     ----------
@@ -30,14 +27,11 @@ class HybridNet(nn.Module):
         Sizes.
     """
 
-    rr_mean: Tensor
-    rr_std: Tensor
+    parts = ("head", "rhythm", "mixer", "encoder")
 
     def __init__(self, config: NetworkConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         settings = config.settings
-        self.config, self.members = config, settings.members
-        self.uses_prototypes = settings.name == "hybrid"
         self.encoder = LeadEncoder(settings, config.beat_length)
         self.mixer = LeadMixer(settings, self.encoder.size)
         self.rhythm = RhythmBranch(
@@ -60,25 +54,6 @@ class HybridNet(nn.Module):
         self.gate = nn.Sequential(
             GroupedLinear(self.members, settings.embedding, 32), nn.ReLU(), GroupedLinear(self.members, 32, 1)
         )
-        self.register_buffer("rr_mean", torch.zeros(config.n_rr))
-        self.register_buffer("rr_std", torch.ones(config.n_rr))
-
-    def set_scaler(self, mean: Tensor, std: Tensor) -> None:
-        """Set the scaler of the RR features: (R,) mean and standard deviation over training beats."""
-        self.rr_mean.copy_(mean)
-        self.rr_std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
-
-    def encode_leads(self, waves: Tensor, typical: Tensor) -> Tensor:
-        """Encode waves (m, T), each one lead of one beat in units of the lead's scale, to features (m, F).
-
-        `typical` (m, T) is the typical beat of each wave's record in that lead, in the same units; not read where
-        ``model.typical_beat`` is false.
-        """
-        return cast(Tensor, self.encoder(waves, typical))
-
-    def mix_leads(self, features: Tensor, present: Tensor, lead_ids: Tensor) -> Tensor:
-        """Mix features (n, L, F) of the leads present (n, L) bool, with lead_ids (L,) long, to embeddings (n, D)."""
-        return cast(Tensor, self.mixer(features, present, lead_ids))
 
     def lead_terms(self, features: Tensor, lead_ids: Tensor) -> Tensor:
         """Return what features (m, F) of leads lead_ids (m,) bring to a mix, for reuse in many mixes."""
@@ -88,39 +63,23 @@ class HybridNet(nn.Module):
         """Mix `lead_terms` (n, L, D) over the leads present (n, L): equals `mix_leads`."""
         return self.mixer.combine(terms, present)
 
-    def classify(
-        self, embeddings: Tensor, rr: Tensor, similarity: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return class logits (n, K) and noise-gate logits (n,) of target beats, the means of `member_outputs`."""
-        logits, gates = self.member_outputs(embeddings, rr, similarity, windows, lengths, positions)
-        return logits.mean(1), gates.mean(1)
+    def embeddings(self, beats: Tensor) -> Tensor:
+        """Return beats as they are: embeddings (n, D)."""
+        return beats
 
     def member_outputs(
-        self, embeddings: Tensor, rr: Tensor, similarity: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor
+        self, beats: Tensor, rr: Tensor, similarity: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return each member's class logits (n, members, K) and noise-gate logits (n, members) of target beats.
-
-        Parameters
-        ----------
-        embeddings
-            (n_beats, D), of targets and their neighbours.
-        rr
-            (n_beats, R) RR features, not scaled.
-        similarity
-            (n, S) prototype features of the targets; not read by the model ``context``.
-        windows, lengths, positions
-            See `beatlens.models.rhythm.RhythmBranch.forward`; at most ``context // 2`` beats on either side count.
-        """
-        beats = self.beat_inputs(embeddings, rr)
+        """Return each member's class logits (n, members, K) and noise-gate logits (n, members) of target beats."""
+        inputs = self.beat_inputs(beats, rr)
         target = windows.gather(1, positions[:, None]).squeeze(1)
-        sides = self.rhythm(beats, windows, lengths, positions)
-        of_target = beats.index_select(0, target)
-        return self.member_logits(sides, of_target, similarity), self.gate(embeddings.index_select(0, target))
+        sides = self.rhythm(inputs, windows, lengths, positions)
+        of_target = inputs.index_select(0, target)
+        return self.member_logits(sides, of_target, similarity), self.gate(beats.index_select(0, target))
 
     def beat_inputs(self, embeddings: Tensor, rr: Tensor) -> Tensor:
         """Return what the rhythm branch sees of beats: embeddings (n, D) with the scaled RR features (n, R)."""
-        scaled = ((rr - self.rr_mean) / self.rr_std).clamp(-8.0, 8.0)
-        return torch.cat([embeddings, scaled], dim=1)
+        return torch.cat([embeddings, self.scaled_rr(rr)], dim=1)
 
     def class_logits(self, sides: Tensor, targets: Tensor, similarity: Tensor) -> Tensor:
         """Return logits (n, K) from the rhythm branch (n, 2 H), `beat_inputs` of the targets and their similarity."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-MODELS = ("hybrid", "context")
+MODELS = ("hybrid", "context", "crossmodal")
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class ModelSettings:
     Attributes
     ----------
     name
-        ``hybrid`` (morphology, rhythm and prototype branches) or ``context`` (no prototype branch).
+        ``hybrid`` (morphology, rhythm and prototype branches), ``context`` (no prototype branch) or ``crossmodal``
+        (waveform and spectrogram tokens that attend to each other; no rhythm branch).
     members
         Networks of these sizes side by side, whose logits are averaged.
     derivative
@@ -26,19 +27,21 @@ class ModelSettings:
     channels, kernels
         Of the encoder's convolutions; each halves the length.
     time_bins
-        Stretches of a beat over which the last feature map is averaged.
+        Stretches of a beat over which the last feature map is averaged; of ``crossmodal`` each is a token.
     embedding
-        Size of a beat's embedding.
+        Size of a beat's embedding; of ``crossmodal`` also of a token.
     lead_embedding
-        Size of a lead's embedding.
+        Size of a lead's embedding; not used by ``crossmodal``, which adds one to each token.
     lstm_embedding
-        Numbers to which a beat's embedding is narrowed before the rhythm branch.
+        Numbers to which a beat's embedding is narrowed before the rhythm branch; not used by ``crossmodal``.
     lstm_hidden
-        Hidden units of each direction of the rhythm branch.
+        Hidden units of each direction of the rhythm branch; not used by ``crossmodal``.
     head_hidden
         Hidden units of the class head.
     dropout
         Share of units dropped before the heads in training.
+    heads
+        Attention heads of ``crossmodal`` in each direction; they share `embedding` in equal parts.
     """
 
     name: str
@@ -54,6 +57,7 @@ class ModelSettings:
     lstm_hidden: int
     head_hidden: int
     dropout: float
+    heads: int = 8
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -66,6 +70,20 @@ class ModelSettings:
             raise ValueError(f"model: {len(self.channels)} channels and {len(self.kernels)} kernels; expected as many")
         if any(kernel % 2 == 0 for kernel in self.kernels):
             raise ValueError(f"model.kernels: {self.kernels}; expected odd lengths")
+        if self.name == "crossmodal":
+            self._check_attention()
+
+    def _check_attention(self) -> None:
+        if self.heads < 1 or self.embedding % self.heads:
+            raise ValueError(
+                f"model.heads: {self.heads}; expected a divisor of model.embedding = {self.embedding}, which the heads "
+                "share in equal parts"
+            )
+        if self.time_bins < 2:
+            raise ValueError(
+                f"model.time_bins: {self.time_bins}; expected 2 or more for crossmodal: a beat on its own in one lead "
+                "would have a single waveform token, and attention over a single key is 1 whatever the key says"
+            )
 
 
 @dataclass(frozen=True)
@@ -90,6 +108,11 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         if self.context < 1 or self.context % 2 == 0:
             raise ValueError(f"beats.context: {self.context}; expected an odd number >= 1")
+
+    @property
+    def uses_prototypes(self) -> bool:
+        """Whether the similarity to prototypes has a part in the class."""
+        return self.settings.name != "context" and self.n_similarity > 0
 
     @property
     def embedding_size(self) -> int:

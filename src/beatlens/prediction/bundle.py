@@ -26,7 +26,7 @@ from beatlens.prediction.origin import Origin
 from beatlens.shards.shard import BeatGeometry
 
 if TYPE_CHECKING:
-    from beatlens.models.hybrid import HybridNet
+    from beatlens.models.network import BeatNetwork
 
 Arrays = dict[str, npt.NDArray[Any]]
 ARRAYS = ("weights.npz", "prototypes.npz")
@@ -109,7 +109,7 @@ class Bundle:
         """Turn class logits (n, K) into calibrated probabilities (n, K)."""
         return self.calibration.probabilities(logits)
 
-    def network(self, device: str = "cpu") -> HybridNet:
+    def network(self, device: str = "cpu") -> BeatNetwork:
         """Build the network in evaluation mode, with the bundle's weights, on a device."""
         from beatlens.models.build import network_from_arrays
 

@@ -22,7 +22,7 @@ from beatlens.shards.shard import Shard
 if TYPE_CHECKING:
     import pandas as pd
 
-    from beatlens.models.hybrid import HybridNet
+    from beatlens.models.network import BeatNetwork
 
 logger = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float32]
@@ -61,7 +61,7 @@ class NetworkOutputs:
     remarks: tuple[Remark, ...] = ()
 
 
-def network_outputs(inputs: RecordInputs, spec: InputSpec, network: HybridNet, device: str = "cpu") -> NetworkOutputs:
+def network_outputs(inputs: RecordInputs, spec: InputSpec, network: BeatNetwork, device: str = "cpu") -> NetworkOutputs:
     """Run the network over a record. Each chunk also encodes the neighbours in its targets' windows.
 
     Parameters
@@ -147,7 +147,7 @@ def predict_beats(
     beats: pd.DataFrame,
     splits: Mapping[tuple[str, str], str],
     bundle: Bundle,
-    network: HybridNet,
+    network: BeatNetwork,
     *,
     device: str = "cpu",
     beside: Beside | None = None,
@@ -197,7 +197,7 @@ def predict_beats(
 
 
 def predict_record(
-    inputs: RecordInputs, split: str, bundle: Bundle, network: HybridNet, device: str = "cpu"
+    inputs: RecordInputs, split: str, bundle: Bundle, network: BeatNetwork, device: str = "cpu"
 ) -> tuple[pd.DataFrame, NetworkOutputs]:
     """Predict one record's beats: their table, as `predict_beats` gives it, and the network's outputs behind it."""
     found = network_outputs(inputs, bundle.spec, network, device)

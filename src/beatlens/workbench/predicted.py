@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from beatlens.models.hybrid import HybridNet
+    from beatlens.models.network import BeatNetwork
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -61,7 +61,7 @@ class Predictions:
         return RecordViews(self.shards, self.folders, self.bundle.spec)
 
     @cached_property
-    def network(self) -> HybridNet:
+    def network(self) -> BeatNetwork:
         """The model's network, on the CPU."""
         return self.bundle.network("cpu")
 

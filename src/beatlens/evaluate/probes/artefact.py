@@ -28,7 +28,8 @@ from beatlens.explain.explainer import case_edges
 from beatlens.explain.methods.registry import explain
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.network_inputs import RecordInputs, prepare_record
-from beatlens.models.hybrid import HybridNet
+from beatlens.models.build import build_network
+from beatlens.models.network import BeatNetwork
 from beatlens.prediction.bundle import Bundle
 from beatlens.shards.shard import Shard, cut_beats
 
@@ -84,13 +85,13 @@ def plant(
     return LeakyRecord(inputs.waves, table, replace(inputs, record=record.with_signal(signal), waves=waves), spiked)
 
 
-def learn(records: Sequence[LeakyRecord], bundle: Bundle, epochs: int, seed: int) -> HybridNet:
+def learn(records: Sequence[LeakyRecord], bundle: Bundle, epochs: int, seed: int) -> BeatNetwork:
     """Train a fresh network of the bundle's sizes to tell beats with a spike from those without."""
     config = bundle.network_config
-    config = replace(config, settings=replace(config.settings, name="context"), n_classes=2, n_similarity=0)
+    config = replace(config, n_classes=2, n_similarity=0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "artefact") % 2**63)
-        network = HybridNet(config)
+        network = build_network(config)
         rr = np.concatenate([record.inputs.record.rr for record in records])
         network.set_scaler(torch.from_numpy(rr.mean(axis=0)), torch.from_numpy(rr.std(axis=0)))
         optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, foreach=False)
@@ -108,7 +109,7 @@ def learn(records: Sequence[LeakyRecord], bundle: Bundle, epochs: int, seed: int
     return network.eval()
 
 
-def _logits(network: HybridNet, inputs: RecordInputs) -> torch.Tensor:
+def _logits(network: BeatNetwork, inputs: RecordInputs) -> torch.Tensor:
     (n, n_leads, length), record = inputs.waves.shape, inputs.record
     waves, typical = torch.from_numpy(inputs.waves), torch.from_numpy(record.typical).repeat(n, 1)
     features = network.encode_leads(waves.reshape(n * n_leads, length), typical).view(n, n_leads, -1)
@@ -191,7 +192,7 @@ def _deal(
 
 
 def _explain(
-    record: LeakyRecord, row: int, network: HybridNet, *, bundle: Bundle, settings: ExplainSettings, seed: int
+    record: LeakyRecord, row: int, network: BeatNetwork, *, bundle: Bundle, settings: ExplainSettings, seed: int
 ) -> Iterator[Probe]:
     beat = str(record.table["beat_id"].iloc[row])
     scene = make_scene(record.inputs.record, [row], bundle.spec.beats)

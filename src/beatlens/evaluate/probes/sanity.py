@@ -21,15 +21,13 @@ from beatlens.evaluate.probes.shared import Array, Probe, ProbeSettings, cell_va
 from beatlens.explain.explainer import PreparedCase
 
 if TYPE_CHECKING:
-    from beatlens.models.hybrid import HybridNet
+    from beatlens.models.network import BeatNetwork
 
-CASCADE = ("head", "rhythm", "mixer", "encoder")
-"""Parts of the network in the order in which they are randomised, from the output down."""
 STEP_SHARE = 5
 """Full randomisation uses this many times as many random networks as each step towards it."""
 
 
-def randomised(network: HybridNet, parts: Sequence[str], seed: int) -> HybridNet:
+def randomised(network: BeatNetwork, parts: Sequence[str], seed: int) -> BeatNetwork:
     """Return a copy whose parts have new initial weights; the noise gate goes with the head.
 
     Parameters
@@ -37,7 +35,7 @@ def randomised(network: HybridNet, parts: Sequence[str], seed: int) -> HybridNet
     network
         Trained.
     parts
-        Some of `CASCADE`.
+        Some of its `parts`.
     seed
         Of the new weights.
     """
@@ -48,7 +46,7 @@ def randomised(network: HybridNet, parts: Sequence[str], seed: int) -> HybridNet
         for name in names:
             found = 0
             for module in getattr(result, name).modules():
-                reset = getattr(module, "reset_parameters", None)
+                reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
                 if callable(reset):
                     reset()
                     found += 1
@@ -57,7 +55,7 @@ def randomised(network: HybridNet, parts: Sequence[str], seed: int) -> HybridNet
     return result.eval()
 
 
-def with_network(prepared: PreparedCase, network: HybridNet) -> PreparedCase:
+def with_network(prepared: PreparedCase, network: BeatNetwork) -> PreparedCase:
     """Return a case of the same scene and baseline with another network, which look-alikes tell nothing."""
     scene = replace(prepared.scene, look_alikes=None)
     return replace(prepared, engine=prepared.engine.of(network=network, scene=scene))
@@ -72,13 +70,14 @@ def randomisation(probe: PreparedCase, probes: ProbeSettings) -> Iterator[Probe]
     scene, network = probe.engine.scene, probe.engine.network
     signal = scene.window / scene.record.lead_scale[:, None]
     size = np.abs(signal - np.median(signal, axis=1, keepdims=True)).astype(np.float32)
+    cascade = network.parts
     null_cells = cell_sums(size, np.diff(probe.edges)).ravel()
     for method in probe.settings.methods:
         trained = cell_values(probe, method)
-        for last in range(len(CASCADE)):
-            parts = CASCADE[: last + 1]
+        for last in range(len(cascade)):
+            parts = cascade[: last + 1]
             count = probes.reinitialisations
-            if last + 1 < len(CASCADE):
+            if last + 1 < len(cascade):
                 count = max(1, count // STEP_SHARE)
             signed, magnitude = [], []
             for draw in range(count):
@@ -86,7 +85,7 @@ def randomisation(probe: PreparedCase, probes: ProbeSettings) -> Iterator[Probe]
                 random = cell_values(with_network(probe, other), method)
                 signed.append(spearman(trained, random))
                 magnitude.append(spearman(np.abs(trained), np.abs(random)))
-            detail = "all" if last + 1 == len(CASCADE) else "+".join(parts)
+            detail = "all" if last + 1 == len(cascade) else "+".join(parts)
             yield Probe("randomisation", detail, method, "spearman", probe.patient, _mean(signed))
             against = spearman(np.abs(trained[: len(null_cells)]), null_cells)
             yield Probe(

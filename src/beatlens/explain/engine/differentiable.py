@@ -15,7 +15,7 @@ from beatlens.inputs.prototype_bank import PrototypeBank
 
 if TYPE_CHECKING:
     from beatlens.decision.calibration import Calibration
-    from beatlens.models.hybrid import HybridNet
+    from beatlens.models.network import BeatNetwork
 
 
 class SignalModel:
@@ -36,7 +36,7 @@ class SignalModel:
     def __init__(
         self,
         scene: Scene,
-        network: HybridNet,
+        network: BeatNetwork,
         *,
         bank: PrototypeBank,
         calibration: Calibration,

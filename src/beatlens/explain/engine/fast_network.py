@@ -1,8 +1,7 @@
 """The network as the perturbation engine runs it: equal numbers up to rounding, several times as fast.
 
 Batch normalisation is folded into the convolutions, which run in channels-last layout, and waves go through in chunks
-whose feature maps stay in the processor's cache. The rhythm branch runs one direction at a time, so that each distinct
-run of beats towards a target is followed once.
+whose feature maps stay in the processor's cache.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from beatlens.models.hybrid import HybridNet
-from beatlens.models.rhythm import TowardsTarget
+from beatlens.models.network import BeatNetwork
 
 CHUNK_CPU = 256
 """Rows in one pass: 2,048 waves at once take 3 to 5 times as long on a processor."""
@@ -57,7 +55,7 @@ class EngineNetwork:
         ``cpu`` or ``cuda``.
     """
 
-    def __init__(self, network: HybridNet, device: str) -> None:
+    def __init__(self, network: BeatNetwork, device: str) -> None:
         if network.training:
             raise ValueError("the network is in training mode; expected evaluation mode")
         self.network, self.device = network, device
@@ -80,43 +78,19 @@ class EngineNetwork:
         """Return what waves (m, T), beside typical beats, of leads (m,) bring to a mix: (m, D)."""
         parts = [
             self.network.lead_terms(self.encode(waves[chunk], typical[chunk]), lead_ids[chunk])
-            for chunk in _chunks(len(waves), self.chunk)
+            for chunk in chunks(len(waves), self.chunk)
         ]
         return torch.cat(parts)
 
     def mix(self, terms: Tensor, rows: Tensor) -> Tensor:
         """Mix terms over leads, for rows (n, L) of them, -1 for a lead that is absent: embeddings (n, D)."""
         parts = []
-        for chunk in _chunks(len(rows), 4 * self.chunk):
+        for chunk in chunks(len(rows), 4 * self.chunk):
             present, states = rows[chunk] >= 0, rows[chunk].clamp(min=0)
             parts.append(self.network.mix_terms(terms[states], present))
         return torch.cat(parts)
 
-    def sides(self, beats: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
-        """Run both directions of the rhythm branch, each over its own runs of beats.
 
-        Parameters
-        ----------
-        beats
-            (n_beats, inputs) of `HybridNet.beat_inputs`.
-        before, after
-            (n, steps) long, rows of `beats` in the order of the direction, the target last; -1 for a slot outside.
-
-        Returns
-        -------
-        (n_before, H), (n_after, H)
-        """
-        rhythm = self.network.rhythm
-        return self._side(rhythm.before, beats, before), self._side(rhythm.after, beats, after)
-
-    def _side(self, branch: TowardsTarget, beats: Tensor, runs: Tensor) -> Tensor:
-        gates = branch.input(beats)
-        parts = []
-        for chunk in _chunks(len(runs), 4 * self.chunk):
-            part = runs[chunk]
-            parts.append(branch.follow(gates, part.clamp(min=0), part >= 0))
-        return torch.cat(parts)
-
-
-def _chunks(count: int, size: int) -> list[slice]:
+def chunks(count: int, size: int) -> list[slice]:
+    """Return the slices that cut so many rows into parts of a size."""
     return [slice(first, first + size) for first in range(0, count, size)]

@@ -2,9 +2,10 @@
 
 A mask changes one lead of one beat only through a small local state: which of the segments that overlap the beat are on
 and, for interpolation, the anchors of a hole that crosses the beat's edge. Each distinct (beat, lead, state) is encoded
-once; a mask then costs the mixing over leads, the recurrent branch and the heads. The result equals a naive re-run of
-the whole chain on the perturbed record. What the beats are compared with stays as it is: the typical beat, the
-prototypes, and the record's beats among which look-alikes are looked for.
+once; a mask then costs the mixing over leads and what the network makes of the beats' windows
+(`beatlens.explain.engine.readout`). The result equals a naive re-run of the whole chain on the perturbed record. What
+the beats are compared with stays as it is: the typical beat, the prototypes, and the record's beats among which
+look-alikes are looked for.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ import torch
 from beatlens.explain.case.baselines import ABSENT, BASELINES, LEAD_OFF
 from beatlens.explain.case.scene import Scene
 from beatlens.explain.case.target import Target
-from beatlens.explain.engine.beat_states import StateStore, distinct_pairs, distinct_runs
+from beatlens.explain.engine.beat_states import StateStore
 from beatlens.explain.engine.distinct_rows import distinct_beats
 from beatlens.explain.engine.fast_network import EngineNetwork
+from beatlens.explain.engine.readout import ShownBeats, make_readout
 from beatlens.explain.players.coalition import Players
 from beatlens.inputs.prototype_bank import PrototypeBank, class_features, combine
 
 if TYPE_CHECKING:
     from beatlens.decision.calibration import Calibration
     from beatlens.inputs.look_alikes import LookAlikes
-    from beatlens.models.hybrid import HybridNet
+    from beatlens.models.network import BeatNetwork
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -61,7 +63,7 @@ class PerturbationEngine:
     def __init__(
         self,
         scene: Scene,
-        network: HybridNet,
+        network: BeatNetwork,
         *,
         bank: PrototypeBank,
         calibration: Calibration,
@@ -79,10 +81,10 @@ class PerturbationEngine:
         self.bank = bank.for_leads(scene.record.leads)
         self._fast = EngineNetwork(network, device)
         self._store = StateStore(scene, self._fast, self.bank, baseline)
-        self._before, self._after = _runs(scene, network.rhythm.side)
+        self._readout = make_readout(scene, self._fast)
 
     def of(
-        self, *, scene: Scene | None = None, network: HybridNet | None = None, baseline: str | None = None
+        self, *, scene: Scene | None = None, network: BeatNetwork | None = None, baseline: str | None = None
     ) -> PerturbationEngine:
         """Return a fresh engine with another scene, network or baseline, and all else the same."""
         return PerturbationEngine(
@@ -144,39 +146,21 @@ class PerturbationEngine:
         return logits, np.concatenate([part[1] for part in parts])
 
     def _block(self, cells_on: BoolArray, rhythm_on: BoolArray, edges: IntArray) -> tuple[FloatArray, FloatArray]:
-        scene, store, tensor = self.scene, self._store, self._store.tensor
+        scene, store = self.scene, self._store
         states = store.rows(cells_on, edges)
         if self.lead_off == ABSENT:
             states = np.where(np.any(cells_on, axis=2, keepdims=True).swapaxes(1, 2), states, -1)
         rows, beats, index = distinct_beats(states)
-        embeddings = self._fast.mix(store.terms, tensor(rows))
-        features = self._prototypes(rows, beats)
-        # A beat with the rhythm off is another row with the same embedding.
-        switched = not rhythm_on.all()
         rr = scene.rr[beats]
-        if switched:
+        if not rhythm_on.all():  # a beat with the rhythm off is another beat of the same states
             index = index + len(rows) * ~rhythm_on[:, None]
             rr = np.concatenate([rr, np.broadcast_to(scene.rr_off, rr.shape)])
-            embeddings, features = embeddings.repeat(2, 1), np.concatenate([features, features])
-        inputs = self.network.beat_inputs(embeddings, tensor(rr))
-        before, own_before = distinct_runs(index, self._before)
-        after, own_after = distinct_runs(index, self._after)
-        sides = self._fast.sides(inputs, tensor(before), tensor(after))
-        first, inverse = distinct_pairs(own_before, own_after)
-        row_before, row_after = own_before.ravel()[first], own_after.ravel()[first]
-        target = before[row_before, -1]
-        logits = self.network.class_logits(
-            torch.cat([sides[0][tensor(row_before)], sides[1][tensor(row_after)]], dim=1),
-            inputs[tensor(target)],
-            tensor(features[target]),
-        )
-        gates = self.network.gate_logits(embeddings[tensor(target)])
-        shape = own_before.shape
-        found = logits.cpu().numpy()
+        read = self._readout.read(ShownBeats(rows, rr, self._prototypes(rows, beats), index), store.terms)
+        found = read.logits
         if scene.look_alikes is not None:
-            said = self._said(scene.look_alikes, rows, beats)[target % len(rows)]
+            said = self._said(scene.look_alikes, rows, beats)[read.target % len(rows)]
             found = found + scene.look_alikes.shift(found, said)
-        return found[inverse].reshape(*shape, -1), gates.cpu().numpy()[inverse].reshape(shape)
+        return found[read.inverse], read.gates[read.inverse]
 
     def _prototypes(self, rows: IntArray, beats: IntArray) -> FloatArray:
         """Return prototype features of the distinct beats that are targets, 0 for the others.
@@ -203,14 +187,3 @@ class PerturbationEngine:
         parts[rows[wanted] < 0] = np.nan
         said[wanted] = alike.say(parts, self.scene.record_rows[beats[wanted]])
         return said
-
-
-def _runs(scene: Scene, side: int) -> tuple[IntArray, IntArray]:
-    """Return the beats (n_targets, side + 1) before and after each target that count, ending at it, -1 outside."""
-    steps = np.arange(side + 1)
-    runs = []
-    for slots in (scene.positions[:, None] - side + steps, scene.positions[:, None] + side - steps):
-        inside = (slots >= 0) & (slots < scene.lengths[:, None])
-        beats = np.take_along_axis(scene.windows, np.clip(slots, 0, scene.windows.shape[1] - 1), axis=1)
-        runs.append(np.where(inside, beats, -1))
-    return runs[0], runs[1]
