@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.stats import entropy
 
 from beatlens.decision.calibration import Calibration
-from beatlens.evaluate.attention.case_report import PARTS, beat_direction, examine
+from beatlens.evaluate.attention.case_report import beat_direction
 from beatlens.evaluate.attention.heads import head_importance
 from beatlens.explain.attention.capture import capture
 from beatlens.explain.attention.case import case_attention, relevant_attention, signal_target
@@ -95,7 +94,9 @@ def test_relevance_is_weight_times_gradient_by_finite_differences(engine):
         for sign in (-1, 1):
 
             def nudge(part, args, output, sign=sign):
-                value = torch.nn.functional.linear(args[2], part.in_proj_weight.chunk(3)[2], part.in_proj_bias.chunk(3)[2])
+                value = torch.nn.functional.linear(
+                    args[2], part.in_proj_weight.chunk(3)[2], part.in_proj_bias.chunk(3)[2]
+                )
                 width = part.head_dim
                 change = torch.zeros_like(output[0])
                 change[0, query, :width] = sign * h * value[0, key, :width]  # of head 0

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.attention.alignment import Agreement, cells_agreement, directions_agreement
+from beatlens.evaluate.attention.arrays import AttentionArrays
 from beatlens.evaluate.attention.heads import head_importance
 from beatlens.evaluate.attention.statistics import Direction, HeadStatistics, head_statistics, redundancy, top_pairs
 from beatlens.evaluate.explanations.faithfulness import cell_sums
-from beatlens.explain.attention.case import (
-    DIRECTIONS,
-    OTHER,
-    STREAMS,
-    CaseAttention,
-    case_attention,
-    signal_target,
-    tokens_of,
-)
+from beatlens.explain.attention.case import case_attention, signal_target
 from beatlens.explain.attention.placing import TokenWords, place_bands
-from beatlens.explain.case.choice import Case
+from beatlens.explain.attention.weights import DIRECTIONS, OTHER, STREAMS, CaseAttention, tokens_of
+from beatlens.explain.case.choice import Case, record_by_record
 from beatlens.explain.case.scene import Scene
-from beatlens.explain.explainer import PreparedCase
-from beatlens.explain.methods.attention import KINDS, AttentionMap, attention_map
+from beatlens.explain.explainer import Explainer, PreparedCase
+from beatlens.explain.methods.attention import KINDS, attention_map
 from beatlens.explain.methods.registry import signal_model
 from beatlens.explain.players.waves import BETWEEN, wave_players
+from beatlens.explain.result.archive import load_case
 from beatlens.explain.result.attribution import Attribution
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = npt.NDArray[np.float64]
 
+EVIDENCE = ("lime", "kernelshap", "timeshap", "occlusion")
+"""Methods that change the signal and see what the network then says."""
 PERMUTATIONS = 199
 """Draws of a null."""
 PAIRS = 3
@@ -132,9 +134,7 @@ class CaseFindings:
     """The report of a case, with what figures need beside it."""
 
     report: CaseReport
-    attention: CaseAttention
-    maps: Mapping[str, AttentionMap]
-    target: int
+    arrays: AttentionArrays
 
 
 def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> CaseFindings:
@@ -159,7 +159,7 @@ def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> Case
     importance = head_importance(of_probability)
     members = range(len(attention.waveform))
     lengths = np.diff(prepared.edges)
-    cells = {name: cell_sums(one.values, lengths) for name, one in {**maps, **evidence}.items()}
+    cells = {name: cell_sums(one.values, lengths) for found in (maps, evidence) for name, one in found.items()}
     report = CaseReport(
         case=case,
         patient=prepared.patient,
@@ -180,7 +180,44 @@ def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> Case
         profile={stream: _profile(attention, stream, target, scene) for stream in STREAMS},
         uniform={stream: _profile(attention, stream, target, scene, uniform=True) for stream in STREAMS},
     )
-    return CaseFindings(report, attention, maps, target)
+    arrays = AttentionArrays(
+        {stream: attention.asked_by(stream)[:, target].astype(np.float32) for stream in STREAMS},
+        {stream: tokens_of(attention.tokens[target], stream) for stream in STREAMS},
+        float(scene.r_index[scene.target_rows[target]] / scene.record.geometry.fs),
+        {kind: found.values.astype(np.float32) for kind, found in maps.items()},
+        {kind: found.bands for kind, found in maps.items()},
+    )
+    return CaseFindings(report, arrays)
+
+
+def examine_cases(cases: pd.DataFrame, explainer: Explainer, methods: Mapping[str, Path]) -> Iterator[CaseFindings]:
+    """Examine every case, in the order of the case table.
+
+    Parameters
+    ----------
+    cases
+        The case table.
+    explainer
+        What they were explained with.
+    methods
+        Method -> directory of ``<case>.npz``. Attention is held against those of `EVIDENCE`, and against what they
+        agree on where no other method is part of it.
+    """
+
+    def examined(case: Case) -> CaseFindings:
+        loaded = {name: load_case(folder, case.case) for name, folder in methods.items()}
+        return examine(explainer.prepare(case), perturbation_evidence(loaded))
+
+    return record_by_record(cases, examined)
+
+
+def perturbation_evidence(attributions: Mapping[str, Attribution]) -> dict[str, Attribution]:
+    """Return what perturbations say of a case, of all its attributions by method."""
+    found = {name: one for name, one in attributions.items() if name in EVIDENCE}
+    fusion = attributions["fused"].meta.fusion if "fused" in attributions else None
+    if fusion is not None and set(fusion.methods) <= set(EVIDENCE):
+        found["fused"] = attributions["fused"]
+    return found
 
 
 def beat_direction(attention: CaseAttention, stream: str, member: int, target: int) -> Direction:
@@ -238,4 +275,5 @@ def _profile(attention: CaseAttention, stream: str, target: int, scene: Scene, *
         name, _, beat = waves.names[player].partition(" ")
         part = "between" if name == BETWEEN else name if beat == number else "other beats"
         shares[PARTS.index(part)] += placed[first - scene.start : stop - scene.start].sum()
-    return shares / shares.sum()
+    result: Array = shares / shares.sum()
+    return result

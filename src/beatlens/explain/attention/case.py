@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from beatlens.explain.attention.capture import attention_modules, capture, explicit_attention
 from beatlens.explain.attention.placing import scene_tokens
+from beatlens.explain.attention.weights import SPECTROGRAM, STREAMS, WAVEFORM, CaseAttention
 from beatlens.explain.engine.differentiable import SignalModel
 from beatlens.models.crossmodal import CrossModalNet
-from beatlens.models.tokens import TokenMap, TokenMaps
 
-Array = npt.NDArray[np.float64]
-
-WAVEFORM, SPECTROGRAM = "waveform", "spectrogram"
-STREAMS = (WAVEFORM, SPECTROGRAM)
-OTHER = {WAVEFORM: SPECTROGRAM, SPECTROGRAM: WAVEFORM}
 MODULES = {WAVEFORM: "waveform_attends", SPECTROGRAM: "spectrogram_attends"}
 """Which stream asks -> name of the module in each member; the other stream answers."""
-DIRECTIONS = {WAVEFORM: f"{WAVEFORM}->{SPECTROGRAM}", SPECTROGRAM: f"{SPECTROGRAM}->{WAVEFORM}"}
-
-
-@dataclass(frozen=True)
-class CaseAttention:
-    """Numbers, one a weight, of a case's attention in both directions: weights, or what is made of them.
-
-    Attributes
-    ----------
-    tokens
-        Tokens of each target beat; queries are those of the target beat, keys all of the other stream.
-    waveform
-        (members, targets, heads, queries, keys): waveform tokens ask, spectrogram tokens answer.
-    spectrogram
-        The same the other way round.
-    """
-
-    tokens: tuple[TokenMaps, ...]
-    waveform: Array
-    spectrogram: Array
-
-    def asked_by(self, stream: str) -> Array:
-        """Return the numbers of the direction in which a stream asks."""
-        return self.waveform if stream == WAVEFORM else self.spectrogram
-
-    @property
-    def n_heads(self) -> int:
-        """Heads of a direction of a member."""
-        return int(self.waveform.shape[2])
-
-
-def tokens_of(maps: TokenMaps, stream: str) -> TokenMap:
-    """Return the tokens of a stream."""
-    return maps.waveform if stream == WAVEFORM else maps.spectrogram
 
 
 def module_names(network: torch.nn.Module) -> dict[str, list[str]]:

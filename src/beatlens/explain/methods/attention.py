@@ -11,16 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from beatlens.explain.attention.case import (
-    SPECTROGRAM,
-    STREAMS,
-    WAVEFORM,
-    CaseAttention,
-    case_attention,
-    relevant_attention,
-    tokens_of,
-)
+from beatlens.explain.attention.case import case_attention, relevant_attention
 from beatlens.explain.attention.placing import TimeFrequency, band_edges, place_bands
+from beatlens.explain.attention.weights import SPECTROGRAM, STREAMS, WAVEFORM, CaseAttention, tokens_of
 from beatlens.explain.case.baselines import fill_signal
 from beatlens.explain.case.scene import Scene
 from beatlens.explain.engine.differentiable import SignalModel
@@ -129,10 +122,9 @@ def attention_map(model: SignalModel, kind: str, *, streams: str, baseline: str)
 
 def placed_mass(mass: TokenMass, attention: CaseAttention, scene: Scene, stream: str) -> Array:
     """Return the mass of a stream's tokens over leads, bands and samples, the mean over target beats."""
-    return np.mean(
-        [
-            place_bands(own, tokens_of(maps, stream), scene, target)
-            for target, (own, maps) in enumerate(zip(mass.of(stream), attention.tokens, strict=True))
-        ],
-        axis=0,
-    )
+    placed = [
+        place_bands(own, tokens_of(maps, stream), scene, target)
+        for target, (own, maps) in enumerate(zip(mass.of(stream), attention.tokens, strict=True))
+    ]
+    mean: Array = np.mean(placed, axis=0)
+    return mean

@@ -125,7 +125,9 @@ def _path(
     engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, at_end: bool
 ) -> Explained:
     steps = settings.integrated_gradients.steps
-    found = path_gradients(signal_model(engine, target), engine.baseline, steps=steps, rhythm=settings.rhythm, at_end=at_end)
+    found = path_gradients(
+        signal_model(engine, target), engine.baseline, steps=steps, rhythm=settings.rhythm, at_end=at_end
+    )
     return _from_gradients(found, target.units)
 
 
