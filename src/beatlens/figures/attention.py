@@ -76,8 +76,7 @@ def agreement_lines(report: Mapping[str, Any], method: str = SHOWN) -> list[str]
     found = report["evidence"][method]
     if not found:
         return ["No perturbation method was run: nothing says whether this attention means anything."]
-    words = [Agreement(**{key: np.nan if value is None else value for key, value in one.items()}).words(name)
-             for name, one in found.items()]  # fmt: skip
+    words = [Agreement.from_json(one).words(name) for name, one in found.items()]
     return [f"{method.replace('_', ' ').capitalize()} {text}" for text in words]
 
 
@@ -100,7 +99,7 @@ def attention_figure(shown: AttentionCase) -> Figure:
         case = report["case"]
         page.text(4.5, f"{case['record']} at {fixed(arrays.r_s, 1)} s: called {case['case_class']} "
                   f"(p {fixed(report['probability'], 2)}), {case['outcome']}", weight="bold", size=9)  # fmt: skip
-        page.text(9, "Purple: what the class gains by attention (weight x gradient). Above, in each lead, tokens of the "
+        page.text(9, "Purple: what the class gains by attention (weight x gradient). In each lead, above tokens of the "
                   "waveform; below, of its spectrogram.")  # fmt: skip
         top = 13.0
         waveform = arrays.maps[SHOWN] - bands.values.sum(axis=1)

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from beatlens.core.bootstrap import Interval
 from beatlens.core.numerals import fixed
 from beatlens.evaluate.attention.agreement_summary import AgreementSummary
 from beatlens.figures.paper.style import ACCENT, INK, MUTED, NEGATIVE, POSITIVE, new_figure, styled
@@ -47,12 +46,8 @@ def attention_summary_figure(summary: Mapping[str, Any]) -> Figure:
 
 def agreement_words(summary: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """Return what is said of each agreement of a summary, and whether there is one."""
-    result = []
-    for one in (summary["directions"], *summary["evidence"]):
-        numbers = {key: np.nan if value is None else value for key, value in one.items()}
-        bounds = Interval(**{key: np.nan if value is None else value for key, value in one["value"].items()})
-        found = AgreementSummary(**numbers | {"value": bounds})
-        result.append((found.words()[0].upper() + found.words()[1:].replace("_", " "), found.agrees))
+    every = [AgreementSummary.from_json(one) for one in (summary["directions"], *summary["evidence"])]
+    result = [(one.words()[0].upper() + one.words()[1:].replace("_", " "), one.agrees) for one in every]
     if not summary["evidence"]:
         result.append(("No perturbation method was run: nothing says whether this attention means anything.", False))
     return result

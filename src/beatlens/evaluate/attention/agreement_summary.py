@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from beatlens.core.bootstrap import Interval, patient_mean
-from beatlens.evaluate.attention.alignment import CLEAR, Agreement
+from beatlens.evaluate.attention.alignment import CLEAR, Agreement, known
 from beatlens.evaluate.settings import EvaluateSettings
 
 
@@ -35,6 +36,13 @@ class AgreementSummary:
     null: float
     beyond_chance: float
     n_cases: int
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> AgreementSummary:
+        """Build from what a report has as JSON, in which None is what isn't known."""
+        bounds = Interval(*(known(value["value"][key]) for key in ("value", "lo", "hi")))
+        null, share = known(value["null"]), known(value["beyond_chance"])
+        return cls(value["what"], bounds, null, share, value["n_cases"])
 
     @property
     def agrees(self) -> bool:
@@ -73,13 +81,13 @@ def summarise_agreement(
     seed
         Of the bootstrap.
     """
-    known = [(one, patient) for one, patient in zip(found, patients, strict=True) if np.isfinite(one.value)]
-    if not known:
+    told = [(one, patient) for one, patient in zip(found, patients, strict=True) if np.isfinite(one.value)]
+    if not told:
         return AgreementSummary(what, Interval(np.nan, np.nan, np.nan), np.nan, np.nan, 0)
-    some = [one for one, _ in known]
+    some = [one for one, _ in told]
     value = patient_mean(
         [one.value for one in some],
-        [patient for _, patient in known],
+        [patient for _, patient in told],
         draws=settings.bootstrap,
         level=settings.level,
         seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,11 @@ class Agreement:
     null_high: float
     p: float
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, float | None]) -> Agreement:
+        """Build from what a report has as JSON, in which None is what isn't known."""
+        return cls(*(known(value[key]) for key in ("value", "null_mean", "null_high", "p")))
+
     @property
     def beyond_chance(self) -> bool:
         """Whether they agree more than chance gives: p is at most `CLEAR`."""
@@ -47,6 +53,11 @@ class Agreement:
         numbers = f"rank correlation {self.value:.2f}, chance {self.null_mean:.2f} (95 % below {self.null_high:.2f})"
         verb = "agrees" if self.beyond_chance else "does not agree"
         return f"{verb} with {what}: {numbers}, p = {self.p:.3f}"
+
+
+def known(value: float | None) -> float:
+    """Return a number of a report, NaN for None."""
+    return float("nan") if value is None else float(value)
 
 
 def directions_agreement(there: Direction, back: Direction, draws: int, seed: int) -> list[Agreement]:
