@@ -72,6 +72,11 @@ def _network_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
         yield "model.kernels", model["kernels"], f"as many as model.channels, {len(model['channels'])}"
     if any(kernel % 2 == 0 for kernel in model["kernels"]):
         yield "model.kernels", model["kernels"], "odd numbers"
+    if model["name"] == "crossmodal":
+        if model["embedding"] % model["heads"]:
+            yield "model.heads", model["heads"], f"a divisor of model.embedding, {model['embedding']}"
+        if model["time_bins"] < 2:
+            yield "model.time_bins", model["time_bins"], "2 or more: attention over one key says nothing"
     lowest, highest = training["noise_snr_db"]
     if not lowest < highest:
         yield "training.noise_snr_db", [lowest, highest], "the lower ratio first, and a higher one"

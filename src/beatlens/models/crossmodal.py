@@ -13,12 +13,12 @@ from beatlens.models.grouped import GroupedLinear
 from beatlens.models.network import BeatNetwork
 from beatlens.models.settings import NetworkConfig
 from beatlens.models.token_encoder import TokenEncoder, Tokens
-from beatlens.models.tokens import TokenMaps, token_maps
+from beatlens.models.tokens import BANDS, TokenMaps, token_maps
 from beatlens.shards.shard import BeatGeometry
 
 
 class TemporalEncoder(nn.Module):
-    """A token learns of its neighbours in time, in its lead and band: a residual convolution over three tokens.
+    """A token learns of its neighbours in time, in its beat, lead and band: a residual convolution over three tokens.
 
     Parameters
     ----------
@@ -30,20 +30,47 @@ class TemporalEncoder(nn.Module):
         super().__init__()
         self.mix, self.norm = nn.Linear(3 * size, size), nn.LayerNorm(size)
 
-    def forward(self, tokens: Tensor, valid: Tensor) -> Tensor:
-        """Encode tokens (n, rows, times, E) where valid (n, rows, times); what isn't valid counts as 0."""
-        tokens = tokens * valid[..., None]
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Encode tokens (..., slots, E)."""
         wide = nn.functional.pad(tokens, (0, 0, 1, 1))
         around = torch.cat([wide[..., :-2, :], tokens, wide[..., 2:, :]], dim=-1)
         return cast(Tensor, self.norm(tokens + torch.relu(self.mix(around))))
+
+
+PASS_LEADS = 1024
+"""Windows in one pass, times the square of their leads: bounds the memory of attention."""
+
+
+class Windows(NamedTuple):
+    """Windows of beats around targets, all with as many leads.
+
+    Attributes
+    ----------
+    cells
+        (n, leads, context) rows of the leads of beats that are encoded, the target in the middle.
+    valid
+        (n, leads, context) whether there is such a beat.
+    """
+
+    cells: Tensor
+    valid: Tensor
+
+    def tokens(self, encoded: Tensor, place: Tensor) -> Tensor:
+        """Return the tokens (n, leads, context, tokens, E) of a stream, given those of each cell (m, tokens, E).
+
+        `place` (context, E) says where in the window a beat is.
+        """
+        found = encoded.index_select(0, self.cells.flatten())
+        return found.view(*self.cells.shape, *found.shape[1:]) + place[:, None]
 
 
 class Fusion(nn.Module):
     """One member's temporal encoders and attention in both directions.
 
     ``waveform_attends`` is the attention of the target's waveform tokens to all spectrogram tokens of the window,
-    ``spectrogram_attends`` that of the target's spectrogram tokens to all waveform tokens. A token that isn't valid is
-    no key. `beatlens.models.tokens` says where each query and key lies.
+    ``spectrogram_attends`` that of the target's spectrogram tokens to all waveform tokens. Both are called with the
+    weights of each head, so that a hook sees those that were used. A token that isn't valid is no key.
+    `beatlens.models.tokens` says where each query and key lies.
 
     Parameters
     ----------
@@ -58,38 +85,30 @@ class Fusion(nn.Module):
         self.spectrogram_attends = nn.MultiheadAttention(size, heads, batch_first=True)
         self.waveform_norm, self.spectrogram_norm = nn.LayerNorm(size), nn.LayerNorm(size)
 
-    def forward(self, waveform: Stream, spectrogram: Stream, target: slice) -> tuple[Tensor, Tensor]:
-        """Return the target's tokens after attention, (n, rows, slots, E) of each stream.
+    def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return tokens (m, 1 + bands, slots, E) of both streams in time: (m, slots, E) and (m, bands * slots, E)."""
+        return self.waveform_in_time(tokens[:, 0]), self.spectrogram_in_time(tokens[:, 1:]).flatten(1, 2)
+
+    def forward(self, waveform: Tensor, spectrogram: Tensor, valid: Tensor) -> Tensor:
+        """Return the pooled tokens of targets, (n, slots * (1 + bands) * E): means over their leads.
 
         Parameters
         ----------
         waveform, spectrogram
-            Tokens of the windows.
-        target
-            Which of the times are the target's.
+            (n, leads, context, tokens, E) of `Windows.tokens`, the target in the middle.
+        valid
+            (n, leads, context).
         """
-        shown = waveform.encoded(self.waveform_in_time), spectrogram.encoded(self.spectrogram_in_time)
-        return (
-            _attend(self.waveform_attends, self.waveform_norm, shown[0], shown[1], target),
-            _attend(self.spectrogram_attends, self.spectrogram_norm, shown[1], shown[0], target),
-        )
+        of_wave = _attend(self.waveform_attends, self.waveform_norm, waveform, spectrogram, valid)
+        of_bands = _attend(self.spectrogram_attends, self.spectrogram_norm, spectrogram, waveform, valid)
+        return torch.cat([part.mean(1).flatten(1) for part in (of_wave, of_bands)], dim=1)
 
 
-class Stream(NamedTuple):
-    """Tokens of windows, (n, rows, times, E), a row a lead and band; and which are valid, (n, rows, times)."""
-
-    tokens: Tensor
-    valid: Tensor
-
-    def encoded(self, encoder: TemporalEncoder) -> Stream:
-        """Return the tokens after a temporal encoder."""
-        return Stream(encoder(self.tokens, self.valid), self.valid)
-
-
-def _attend(attention: nn.MultiheadAttention, norm: nn.Module, asking: Stream, asked: Stream, target: slice) -> Tensor:
-    own = asking.tokens[:, :, target]
-    queries, keys = own.flatten(1, 2), asked.tokens.flatten(1, 2)
-    found, _ = attention(queries, keys, keys, key_padding_mask=~asked.valid.flatten(1), need_weights=False)
+def _attend(attention: nn.MultiheadAttention, norm: nn.Module, asking: Tensor, asked: Tensor, valid: Tensor) -> Tensor:
+    own = asking[:, :, asking.shape[2] // 2]
+    queries, keys = own.flatten(1, 2), asked.flatten(1, 3)
+    masked = ~valid[..., None].expand(asked.shape[:4]).flatten(1)
+    found, _ = attention(queries, keys, keys, key_padding_mask=masked, average_attn_weights=False)
     return cast(Tensor, norm(queries + found)).view(own.shape)
 
 
@@ -97,12 +116,12 @@ class CrossModalNet(BeatNetwork):
     """Two streams of tokens, attention in both directions, masked pooling, class head and noise gate.
 
     Each lead of each beat gives `slots` waveform tokens and as many spectrogram tokens a band. What a beat's RR
-    features say is added to its tokens, and so is its place in the window. The class is read at the target: the mean of
-    its tokens over its leads, place by place, with its RR features and its similarity to prototypes. The noise gate
-    reads the target's own tokens before any attention.
+    features say is added to its tokens, which are then encoded in time; in a window they also get its place there. The
+    class is read at the target: the mean of its tokens over its leads, place by place, with its RR features and its
+    similarity to prototypes. The noise gate reads the target's own tokens before any attention.
 
     Members are networks side by side, as in `beatlens.models.hybrid.HybridNet`. A beat (n, B) is its leads' tokens with
-    a 1 after each lead that is present, so absent leads cost nothing: windows are run in groups of as many leads.
+    a 1 after each lead that is present. Absent leads cost nothing: windows are run in groups of as many leads.
 
     Parameters
     ----------
@@ -160,68 +179,46 @@ class CrossModalNet(BeatNetwork):
         self, beats: Tensor, rr: Tensor, similarity: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return each member's class logits (n, members, K) and noise-gate logits (n, members) of target beats."""
-        n, leads, scaled = len(windows), self._leads(beats), self.scaled_rr(rr)
-        target = windows.gather(1, positions[:, None]).squeeze(1)
-        n_leads = (leads[..., -1] > 0).sum(1)[target]
-        pooled = leads.new_zeros(n, self.members, self.tokens.count * self.size)
-        for count in sorted(set(n_leads.tolist())):
-            if count:  # a beat without any lead has no token, and its pooled tokens are 0
-                rows = (n_leads == count).nonzero().squeeze(1)
-                around = self._around(windows[rows], lengths[rows], positions[rows])
-                found = self._pooled(leads, scaled, around, target[rows], count)
-                pooled = pooled.index_copy(0, rows, found.to(pooled.dtype))
+        scaled, target = self.scaled_rr(rr), windows.gather(1, positions[:, None]).squeeze(1)
+        pooled = self._pooled(self._leads(beats), scaled, windows, lengths, positions)
         shared = [scaled[target], *([similarity] if self.uses_prototypes else [])]
         parts = [pooled, *(part[:, None].expand(-1, self.members, -1) for part in shared)]
-        logits = self.head(torch.cat(parts, dim=2).flatten(1)).view(n, self.members, self.config.n_classes)
+        logits = self.head(torch.cat(parts, dim=2).flatten(1)).view(-1, self.members, self.config.n_classes)
         return logits, self.gate(self.embeddings(beats.index_select(0, target)))
 
     def _leads(self, beats: Tensor) -> Tensor:
         """Return beats as (n, L, D + 1): each lead's tokens, and whether it is present."""
         return torch.unflatten(beats, 1, (-1, self.tokens.count * self.members * self.size + 1))
 
-    def _around(self, windows: Tensor, lengths: Tensor, positions: Tensor) -> Around:
-        """Return the beats around targets, the target in the middle."""
+    def _pooled(self, leads: Tensor, rr: Tensor, windows: Tensor, lengths: Tensor, positions: Tensor) -> Tensor:
+        """Return the pooled tokens of targets (n, members, count * E); 0 for a target without any lead.
+
+        `leads` (n_beats, L, D + 1) and scaled `rr` (n_beats, R) are of all beats.
+        """
+        present = leads[..., -1] > 0
+        beat, lead = present.nonzero(as_tuple=True)
+        cell_of = present.flatten().cumsum(0).view(present.shape) - 1
+        tokens = leads[beat, lead, :-1].view(-1, 1 + len(BANDS), self.slots, self.members, self.size)
+        tokens = tokens + self.rhythm(rr)[beat].view(-1, 1, 1, self.members, self.size)
+        streams = [fusion.encode(tokens[..., k, :]) for k, fusion in enumerate(self.fusion)]
+        places = self.place.weight.view(-1, self.members, self.size)
+
         slot = positions[:, None] - self.side + torch.arange(2 * self.side + 1, device=windows.device)
         inside = (slot >= 0) & (slot < lengths[:, None])
-        rows = windows.gather(1, slot.clamp(0, windows.shape[1] - 1))
-        return Around(torch.where(inside, rows, windows.gather(1, positions[:, None])), inside)
-
-    def _pooled(self, leads: Tensor, rr: Tensor, around: Around, target: Tensor, n_leads: int) -> Tensor:
-        """Return the pooled tokens (n, members, count * E) of targets that have so many leads.
-
-        Parameters
-        ----------
-        leads, rr
-            (n_beats, L, D + 1) and (n_beats, R), scaled.
-        around
-            Windows of the targets.
-        target
-            (n,) rows of the targets.
-        """
-        places = leads[target, :, -1].argsort(dim=1, descending=True, stable=True)[:, :n_leads]  # those present
-        row = around.beats[:, None] * leads.shape[1] + places[..., None]  # (n, leads, context)
-        shown = leads.flatten(0, 1).index_select(0, row.flatten()).view(*row.shape, -1)
-        valid = (shown[..., -1] > 0) & around.inside[:, None]
-        tokens = torch.unflatten(shown[..., :-1], 3, (self.tokens.count, -1))
-        tokens = tokens + (self.rhythm(rr)[around.beats] + self.place.weight)[:, None, :, None]
-        tokens = tokens.view(*tokens.shape[:3], -1, self.slots, self.members, self.size)
-        # (n, leads, context, streams and bands, slots, members, E) -> (members, n, leads, bands, times, E)
-        tokens = tokens.permute(5, 0, 1, 3, 2, 4, 6).flatten(4, 5)
-        valid = valid.repeat_interleave(self.slots, dim=2)
-        n_bands = tokens.shape[3] - 1
-        of_target = slice(self.side * self.slots, (self.side + 1) * self.slots)
-        result = []
-        for fusion, own in zip(self.fusion, tokens, strict=True):
-            waveform = Stream(own[:, :, 0], valid)
-            spectrogram = Stream(own[:, :, 1:].flatten(1, 2), valid.repeat_interleave(n_bands, dim=1))
-            of_wave, of_bands = fusion(waveform, spectrogram, of_target)
-            pools = [of_wave.mean(1).flatten(1), torch.unflatten(of_bands, 1, (n_leads, n_bands)).mean(1).flatten(1)]
-            result.append(torch.cat(pools, dim=1))
-        return torch.stack(result, dim=1)
-
-
-class Around(NamedTuple):
-    """The beats around targets, (n, context) rows with the target in the middle, and which of them there are."""
-
-    beats: Tensor
-    inside: Tensor
+        target = windows.gather(1, positions[:, None])
+        around = torch.where(inside, windows.gather(1, slot.clamp(0, windows.shape[1] - 1)), target)
+        of_target = present[target[:, 0]]
+        n_leads = of_target.sum(1)
+        pooled = rr.new_zeros(len(windows), self.members, self.tokens.count * self.size)
+        for count in sorted(set(n_leads.tolist()) - {0}):
+            for rows in (n_leads == count).nonzero().squeeze(1).split(max(1, PASS_LEADS // count**2)):
+                shown = of_target[rows].nonzero()[:, 1].view(-1, count, 1)
+                beats = around[rows][:, None]
+                valid = inside[rows][:, None] & present[beats, shown]
+                group = Windows(cell_of[beats, shown].clamp(min=0), valid)
+                found = [
+                    fusion(*(group.tokens(stream, places[:, k]) for stream in streams[k]), valid)
+                    for k, fusion in enumerate(self.fusion)
+                ]
+                pooled = pooled.index_copy(0, rows, torch.stack(found, dim=1).to(pooled.dtype))
+        return pooled

@@ -71,6 +71,6 @@ class Tokens(nn.Module):
             stretches = torch.unflatten(own[..., self.channels * self.slots :], -1, (1 + self.slots, 3))
             parts.append(stretches[..., 1:, :].transpose(-1, -2))
         by_slot = torch.cat(parts, dim=-2).movedim(-1, -3).flatten(-2)  # (..., slots, members * (channels + compared))
-        bands = torch.unflatten(patches, -1, (self.slots, sum(self.widths))).split(self.widths, dim=-1)
+        bands = torch.split(torch.unflatten(patches, -1, (self.slots, sum(self.widths))), self.widths, dim=-1)
         tokens = [self.waveform(by_slot), *(layer(band) for layer, band in zip(self.spectrogram, bands, strict=True))]
         return torch.relu(torch.cat(tokens, dim=-2) + self.place.weight + self.leads(lead_ids)[..., None, :])

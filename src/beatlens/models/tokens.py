@@ -1,14 +1,14 @@
 """Where in the signal each token of the cross-modal network lies: lead, seconds, frequency band. Imports without torch.
 
-The network reads the class at one beat. A stream's tokens are laid out lead by lead, in each lead band by band, in each
-band in time: beat by beat of the window, `slots` tokens a beat. Keys of attention are all tokens of a stream; queries
-are those of the target beat alone (`TokenMap.of_target`), in the same order.
+The network reads the class at one beat. A stream's tokens are laid out lead by lead, in each lead beat by beat of the
+window, in each beat band by band, and in each band in time. Keys of attention are all tokens of a stream; queries are
+those of the target beat alone (`TokenMap.of_target`), in the same order.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,11 +43,11 @@ class TokenMap:
     low_hz, high_hz
         (n,) frequency band; NaN for waveform tokens.
     valid
-        (n,) whether there is such a beat: no token is valid beyond the record's ends and across gaps, and none that
-        isn't valid gets any attention.
+        (n,) whether there is such a beat: there is none beyond the record's ends and across gaps. A token that isn't
+        valid gets no attention.
     reach_s
-        Seconds by which the samples that a token sees can go beyond its stretch on either side, before the temporal
-        encoder lets it know of its neighbours in time.
+        Seconds by which the samples that a token sees can go beyond its stretch on either side. The temporal encoder
+        then lets it know of its neighbours in its beat.
     """
 
     lead: IntArray
@@ -101,22 +101,25 @@ def token_maps(config: NetworkConfig, geometry: BeatGeometry, r_s: FloatArray, p
     slots = config.settings.time_bins
     edges = np.array([round(k * geometry.length / slots) for k in range(slots + 1)])
     edges_s = (edges - geometry.before) / geometry.fs
-    beat = np.repeat(np.arange(config.context) - half, slots)
-    start_s = (r_s[:, None] + edges_s[:-1]).ravel()
-    stop_s = (r_s[:, None] + edges_s[1:]).ravel()
+    leads = np.flatnonzero(present)
 
     def stream(bands: list[tuple[float, float]], reach: int) -> TokenMap:
-        leads, n_bands, n_times = np.flatnonzero(present), len(bands), len(beat)
-        low, high = (np.tile(np.repeat(side, n_times), len(leads)) for side in np.array(bands).T)
-        tiled = [np.tile(column, len(leads) * n_bands) for column in (beat, start_s, stop_s, ~np.isnan(start_s))]
+        shape = (len(leads), config.context, len(bands), slots)
+
+        def laid(values: npt.NDArray[np.generic], axis: int) -> npt.NDArray[Any]:
+            along = [1] * len(shape)
+            along[axis] = len(values)
+            return np.broadcast_to(values.reshape(along), shape).ravel()
+
+        beats_s = laid(r_s, 1)
         return TokenMap(
-            np.repeat(leads, n_bands * n_times),
-            tiled[0],
-            tiled[1],
-            tiled[2],
-            low,
-            high,
-            tiled[3].astype(bool),
+            lead=laid(leads, 0),
+            beat=laid(np.arange(config.context) - half, 1),
+            start_s=beats_s + laid(edges_s[:-1], 3),
+            stop_s=beats_s + laid(edges_s[1:], 3),
+            low_hz=laid(np.array([low for low, _ in bands]), 2),
+            high_hz=laid(np.array([high for _, high in bands]), 2),
+            valid=~np.isnan(beats_s),
             reach_s=reach / geometry.fs,
         )
 
