@@ -43,11 +43,14 @@ def engine():
 
 def test_a_capture_leaves_every_bit_of_a_networks_logits(engine):
     model = signal_model(engine, LOGIT)
+    inputs = model.tensor(model.scene.window)[None], model.tensor(model.scene.rr)[None]
     with torch.no_grad():
-        before = signal_target(model)
+        before, gates = model.outputs(*inputs)
         with capture(engine.network) as calls:
-            during = signal_target(model)
+            during, gates_during = model.outputs(*inputs)
     assert torch.equal(before, during)
+    assert torch.equal(gates, gates_during)
+    np.testing.assert_array_equal(case_attention(model)[0], before[0].numpy())
     assert {tuple(call.weights.shape[:2]) for call in calls} == {(1, 2)}
     assert len(calls) == 4  # two directions of two members
 
@@ -86,7 +89,7 @@ def test_a_token_lies_where_its_samples_are(engine):
 def test_relevance_is_weight_times_gradient_by_finite_differences(engine):
     """The target's gradient with respect to one weight, against the target where that weight is a little larger."""
     model = signal_model(engine, LOGIT)
-    relevant, plain = relevant_attention(model), case_attention(model)
+    relevant, (_, plain) = relevant_attention(model), case_attention(model)
     module = engine.network.fusion[1].waveform_attends
     query, key = np.unravel_index(int(relevant.waveform[1, 0, 0].argmax()), relevant.waveform.shape[3:])
     with torch.no_grad():
@@ -135,7 +138,7 @@ def test_a_head_that_the_network_ignores_is_worth_nothing(engine):
 
 def test_tokens_beyond_the_record_get_no_attention_and_count_for_nothing():
     engine = make_engine(n_beats=1, targets=(0,), leads=("II",))
-    attention = case_attention(signal_model(engine, LOGIT))
+    _, attention = case_attention(signal_model(engine, LOGIT))
     direction = beat_direction(attention, "waveform", 0, 0)
     tokens = attention.tokens[0].spectrogram
     assert len(direction.keys) == tokens.valid.sum() < len(tokens)

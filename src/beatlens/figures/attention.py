@@ -182,7 +182,10 @@ def _matrices(page: _Page, top: float, height: float, shown: AttentionCase, stre
     own = [one for one in shown.report["directions"] if one["direction"] == DIRECTIONS[stream]]
     worth = np.array([one["importance"] for one in own], dtype=np.float64)
     member, head = np.unravel_index(int(worth.argmax()), worth.shape)
-    weights = arrays.weights[stream][..., asked.valid] * asked.valid.sum()
+    order = np.lexsort((asked.start_s, asked.low_hz, asked.lead))  # lead by lead, band by band, in time
+    order = order[asked.valid[order]]
+    keys = asked.where(order)
+    weights = arrays.weights[stream][..., order] * len(keys)
     parts = [
         (weights.mean(axis=(0, 1)), "mean over members and heads"),
         (
@@ -196,7 +199,6 @@ def _matrices(page: _Page, top: float, height: float, shown: AttentionCase, stre
         axes = page.axes(top, height, LEFT_MM + k * (width + 12), width)
         image = axes.imshow(values, cmap=COLOURS, vmin=0, vmax=limit, aspect="auto", interpolation="none")
         axes.set_title(f"{DIRECTIONS[stream].replace('->', ' asks ')}\n{words}", fontsize=7, pad=2)
-        keys = asked.where(asked.valid)
         _groups(axes, keys, arrays.bands[SHOWN].leads)
         _query_labels(axes, asking, arrays.bands[SHOWN].leads)
     bar = page.axes(top, height, WIDTH_MM - RIGHT_MM + 2, 2.5)

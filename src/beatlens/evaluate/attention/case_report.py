@@ -131,10 +131,11 @@ class CaseReport:
 
 @dataclass(frozen=True)
 class CaseFindings:
-    """The report of a case, with what figures need beside it."""
+    """The report of a case, with what figures need beside it, and (K,) logits of its beat before calibration."""
 
     report: CaseReport
     arrays: AttentionArrays
+    logits: npt.NDArray[np.float32]
 
 
 def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> CaseFindings:
@@ -154,7 +155,7 @@ def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> Case
     target = int(np.flatnonzero(scene.record_rows[scene.target_rows] == own)[0])
     model = signal_model(prepared.engine, prepared.target)
     of_probability = signal_model(prepared.engine, replace(prepared.target, units="probability"))
-    attention = case_attention(model)
+    logits, attention = case_attention(model)
     maps = {kind: attention_map(model, kind, streams="both", baseline=prepared.engine.baseline) for kind in KINDS}
     importance = head_importance(of_probability)
     members = range(len(attention.waveform))
@@ -163,7 +164,7 @@ def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> Case
     report = CaseReport(
         case=case,
         patient=prepared.patient,
-        probability=float(signal_target(of_probability)),
+        probability=signal_target(of_probability).item(),
         directions=tuple(
             _direction(attention, stream, member, target, importance[stream][member], scene)
             for member in members
@@ -187,7 +188,7 @@ def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> Case
         {kind: found.values.astype(np.float32) for kind, found in maps.items()},
         {kind: found.bands for kind, found in maps.items()},
     )
-    return CaseFindings(report, arrays)
+    return CaseFindings(report, arrays, logits[target])
 
 
 def examine_cases(cases: pd.DataFrame, explainer: Explainer, methods: Mapping[str, Path]) -> Iterator[CaseFindings]:

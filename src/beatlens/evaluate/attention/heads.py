@@ -26,12 +26,12 @@ def head_importance(model: SignalModel) -> dict[str, Array]:
     """
     result = {}
     with torch.no_grad():
-        whole = float(signal_target(model))
+        whole = signal_target(model).item()
         for stream, names in module_names(model.network).items():
             changes = np.empty((len(names), model.network.config.settings.heads))
             for member, name in enumerate(names):
                 for head in range(changes.shape[1]):
                     with without_head(model.network, name, head):
-                        changes[member, head] = whole - float(signal_target(model))
+                        changes[member, head] = whole - signal_target(model).item()
             result[stream] = changes
     return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -31,12 +33,12 @@ def module_names(network: torch.nn.Module) -> dict[str, list[str]]:
     return {stream: [name for name in found if name.endswith(MODULES[stream])] for stream in STREAMS}
 
 
-def case_attention(model: SignalModel) -> CaseAttention:
-    """Return the weights of a case as the network makes them, each row adding up to 1."""
+def case_attention(model: SignalModel) -> tuple[npt.NDArray[np.float32], CaseAttention]:
+    """Return the class logits (targets, K) of a case, before calibration, and the weights of the same pass."""
     names = module_names(model.network)
     with torch.no_grad(), capture(model.network) as calls:
-        signal_target(model)
-    return _collected(model, {call.module: call.weights for call in calls}, names)
+        logits, _ = model.outputs(*_inputs(model))
+    return logits[0].cpu().numpy(), _collected(model, {call.module: call.weights for call in calls}, names)
 
 
 def relevant_attention(model: SignalModel) -> CaseAttention:
@@ -56,8 +58,11 @@ def relevant_attention(model: SignalModel) -> CaseAttention:
 
 def signal_target(model: SignalModel) -> Tensor:
     """Return the target of the signal as it is, a number."""
-    scene = model.scene
-    return model.values(model.tensor(scene.window)[None], model.tensor(scene.rr)[None]).sum()
+    return model.values(*_inputs(model)).sum()
+
+
+def _inputs(model: SignalModel) -> tuple[Tensor, Tensor]:
+    return model.tensor(model.scene.window)[None], model.tensor(model.scene.rr)[None]
 
 
 def _collected(model: SignalModel, found: dict[str, Tensor], names: dict[str, list[str]]) -> CaseAttention:

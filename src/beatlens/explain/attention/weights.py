@@ -39,11 +39,6 @@ class CaseAttention:
         """Return the numbers of the direction in which a stream asks."""
         return self.waveform if stream == WAVEFORM else self.spectrogram
 
-    @property
-    def n_heads(self) -> int:
-        """Heads of a direction of a member."""
-        return int(self.waveform.shape[2])
-
 
 def tokens_of(maps: TokenMaps, stream: str) -> TokenMap:
     """Return the tokens of a stream."""

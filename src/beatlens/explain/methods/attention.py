@@ -44,7 +44,7 @@ def token_mass(model: SignalModel, kind: str) -> tuple[TokenMass, CaseAttention]
     """
     if kind not in KINDS:
         raise ValueError(f"attention method {kind!r}; expected one of {KINDS}")
-    attention = relevant_attention(model) if kind == "attention_relevance" else case_attention(model)
+    attention = relevant_attention(model) if kind == "attention_relevance" else case_attention(model)[1]
     received = {stream: attention.asked_by(stream).mean(axis=(0, 2, 3)) for stream in STREAMS}
     mass = TokenMass(waveform=received[SPECTROGRAM], spectrogram=received[WAVEFORM])
     return (_rolled_out(mass, attention) if kind == "attention_rollout" else mass), attention
