@@ -60,9 +60,7 @@ def make_predictions(folder, network):
     table = predict_beats(shard, shard.beats(), splits, bundle, bundle.network(), beside=beside)
     write_table(folder / "said" / "beats.parquet", table)
     write_table(folder / "said" / "look_alikes.parquet", pd.concat(beside.references, ignore_index=True))
-    small = {"samples": 32}
-    explain = CONFIG["explain"] | {"lime": CONFIG["explain"]["lime"] | small, "kernelshap": small}
-    return Predictions((shard,), (folder / "said",), bundle, CONFIG | {"explain": explain})
+    return Predictions((shard,), (folder / "said",), bundle, CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +72,10 @@ def predictions(tmp_path_factory):
 def found(predictions):
     asked = capture(predictions.bundle)
     records = [PredictedRecord("c", f"r{k}", predictions) for k in range(2)]
-    return [asked.explain(record, record.beats["beat_id"].iloc[4], case_class="V") for record in records]
+    return [
+        asked.explain(record, record.beats["beat_id"].iloc[4], case_class="V", evidence=("occlusion",))
+        for record in records
+    ]
 
 
 def test_the_library_gives_logits_weights_statistics_and_a_figure(found):
@@ -87,9 +88,9 @@ def test_the_library_gives_logits_weights_statistics_and_a_figure(found):
     assert len(one.statistics["spectrogram->waveform"]) == 2
     assert one.statistics["spectrogram->waveform"][0].entropy.shape == (2,)
     assert one.plot().axes
-    assert set(one.report.evidence["attention"]) == {"lime", "kernelshap"}
+    assert set(one.report.evidence["attention"]) == {"occlusion"}
     assert "attention_relevance" in one.text()
-    assert "agree with lime" in one.text() or "agrees with lime" in one.text()
+    assert "agree with occlusion" in one.text() or "agrees with occlusion" in one.text()
 
 
 def test_named_pairs_speak_of_waves_beats_leads_and_bands(found):
@@ -136,7 +137,7 @@ def test_a_summary_counts_patients_and_says_what_is_absent(found):
     assert json.dumps(said, allow_nan=False)
     assert attention_summary_figure(said).axes
     words = agreement_words(said)
-    assert len(words) == 1 + 3 * 2
+    assert len(words) == 1 + 3
     assert all(text in summary_text(summary).replace("_", " ") for text in (one[1:] for one, _ in words))
     with pytest.raises(ValueError, match="attention of no case"):
         summarise([], ("N", "V"), EVALUATE, 1)

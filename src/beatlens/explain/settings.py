@@ -23,7 +23,7 @@ METHODS = (
     "attention_relevance",
 )
 """What `beatlens.explain.methods.registry.TABLE` has."""
-OF_ATTENTION = METHODS[-3:]
+OF_ATTENTION = ("attention", "attention_rollout", "attention_relevance")
 """Methods that only a network with attention has."""
 STREAMS = ("both", "waveform", "spectrogram")
 PLAYERS = (*EVENT_SETS, "leads", "cells")
