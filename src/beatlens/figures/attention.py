@@ -28,8 +28,14 @@ Array = npt.NDArray[np.float64]
 SHOWN = "attention_relevance"
 """The method whose maps are drawn; it alone depends on the class."""
 COLOURS = LinearSegmentedColormap.from_list("mass", ["#ffffff", "#c9b8dd", "#54278f"])
-WIDTH_MM, LEAD_MM, BANDS_MM, ROW_MM, TEXT_MM = 190.0, 15.0, 13.0, 1.6, 3.6
-LEFT_MM, RIGHT_MM, GAP_MM = 17.0, 14.0, 8.0
+WIDTH_MM, ROW_MM, TEXT_MM = 190.0, 1.6, 3.6
+FEW_LEADS, LEAD_MM, BANDS_MM = 4, (15.0, 9.0), (13.0, 8.0)
+"""Heights of a lead's signal and of its bands, of records of a few leads and of more."""
+MATRIX_MM = (14.0, 60.0)
+"""Least and largest height of a matrix."""
+LEFT_MM, RIGHT_MM, GAP_MM = 17.0, 14.0, 12.0
+CLEAREST = 99.0
+"""Percentile of what is drawn at which colour is full: where beats overlap, the mass of two tokens lies on a sample."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +97,9 @@ def attention_figure(shown: AttentionCase) -> Figure:
     n_leads = len(bands.leads)
     lines = agreement_lines(report)
     rows = {stream: arrays.weights[stream].shape[2] for stream in STREAMS}
-    matrices_mm = {stream: max(14.0, ROW_MM * rows[stream]) for stream in STREAMS}
-    height = 16 + n_leads * (LEAD_MM + BANDS_MM) + 14 + sum(matrices_mm.values()) + 2 * 15 + TEXT_MM * len(lines) + 8
+    matrices_mm = {stream: float(np.clip(ROW_MM * rows[stream], *MATRIX_MM)) for stream in STREAMS}
+    lead_mm, bands_mm = LEAD_MM[n_leads > FEW_LEADS], BANDS_MM[n_leads > FEW_LEADS]
+    height = 16 + n_leads * (lead_mm + bands_mm) + 17 + sum(matrices_mm.values()) + 2 * 16 + TEXT_MM * len(lines)
     with styled():
         figure = new_figure(WIDTH_MM, height)
         page = _Page(figure, height)
@@ -101,20 +108,20 @@ def attention_figure(shown: AttentionCase) -> Figure:
                   f"(p {fixed(report['probability'], 2)}), {case['outcome']}", weight="bold", size=9)  # fmt: skip
         page.text(9, "Purple: what the class gains by attention (weight x gradient). In each lead, above tokens of the "
                   "waveform; below, of its spectrogram.")  # fmt: skip
-        top = 13.0
+        top = 16.0
         waveform = arrays.maps[SHOWN] - bands.values.sum(axis=1)
-        limits = [max(float(part.max()), 1e-12) for part in (waveform, bands.values)]
+        limits = [max(float(np.percentile(part, CLEAREST)), 1e-12) for part in (waveform, bands.values)]
         for lead in range(n_leads):
-            _signal(page.axes(top, LEAD_MM), shown, lead, waveform[lead] / limits[0])
-            top += LEAD_MM
+            _signal(page.axes(top, lead_mm), shown, lead, waveform[lead] / limits[0])
+            top += lead_mm
             last = lead + 1 == n_leads
-            _bands(page.axes(top, BANDS_MM - 1), shown, lead, bands.values[lead] / limits[1], last=last)
-            top += BANDS_MM
-        top += 14
+            _bands(page.axes(top, bands_mm - 1), shown, lead, bands.values[lead] / limits[1], last=last)
+            top += bands_mm
+        top += 17
         for stream in STREAMS:
             _matrices(page, top, matrices_mm[stream], shown, stream)
-            top += matrices_mm[stream] + 15
-        top -= 3
+            top += matrices_mm[stream] + 16
+        top -= 6
         for line in lines:
             wrong = "does not agree" in line or "No perturbation" in line
             page.text(top, line, colour="#b42318" if wrong else INK, size=7.5)
@@ -190,21 +197,25 @@ def _matrices(page: _Page, top: float, height: float, shown: AttentionCase, stre
         (weights.mean(axis=(0, 1)), "mean over members and heads"),
         (
             weights[member, head],
-            f"member {member + 1}, head {head + 1}: without it the probability changes by {-worth[member, head]:+.3f}",
+            f"member {member + 1}, head {head + 1}; without it p changes by {-worth[member, head]:+.4f}",
         ),
     ]
-    width = (WIDTH_MM - LEFT_MM - RIGHT_MM - 12) / 2
+    width = (WIDTH_MM - LEFT_MM - RIGHT_MM - GAP_MM) / 2
     limit = max(2.0, max(float(np.percentile(values, 99.5)) for values, _ in parts))
     for k, (values, words) in enumerate(parts):
-        axes = page.axes(top, height, LEFT_MM + k * (width + 12), width)
+        axes = page.axes(top, height, LEFT_MM + k * (width + GAP_MM), width)
         image = axes.imshow(values, cmap=COLOURS, vmin=0, vmax=limit, aspect="auto", interpolation="none")
-        axes.set_title(f"{DIRECTIONS[stream].replace('->', ' asks ')}\n{words}", fontsize=7, pad=2)
+        axes.set_title(f"{DIRECTIONS[stream].replace('->', ' asks ')}\n{words}", fontsize=7, fontweight="normal", pad=2)
         _groups(axes, keys, arrays.bands[SHOWN].leads)
         _query_labels(axes, asking, arrays.bands[SHOWN].leads)
     bar = page.axes(top, height, WIDTH_MM - RIGHT_MM + 2, 2.5)
     page.figure.colorbar(image, cax=bar)
     bar.tick_params(labelsize=6, length=2)
-    bar.set_title("x uniform", fontsize=6, pad=2)
+    bar.set_ylabel("x uniform", fontsize=6, labelpad=2)
+
+
+MANY_GROUPS = 9
+"""Groups of keys from which on their bands aren't named."""
 
 
 def _groups(axes: Axes, keys: TokenMap, leads: Sequence[str]) -> None:
@@ -219,7 +230,9 @@ def _groups(axes: Axes, keys: TokenMap, leads: Sequence[str]) -> None:
     for start in starts:
         lead = leads[int(keys.lead[start])]
         low = keys.low_hz[start]
-        names.append(lead if np.isnan(low) else f"{lead} {low:.0f}–{highs[np.searchsorted(lows, low)]:.0f} Hz")
+        names.append(lead if np.isnan(low) else f"{lead}\n{low:.0f}–{highs[np.searchsorted(lows, low)]:.0f} Hz")
+    if len(starts) >= MANY_GROUPS:  # one name a lead
+        names = [name.split("\n")[0] if k % len(lows) == len(lows) // 2 else "" for k, name in enumerate(names)]
     axes.set_xticks((starts + stops) / 2 - 0.5, names)
     axes.tick_params(labelsize=6, length=0)
     axes.spines[:].set_visible(False)
@@ -242,4 +255,6 @@ def _query_labels(axes: Axes, asking: TokenMap, leads: Sequence[str]) -> None:
         + ("" if np.isnan(asking.low_hz[k]) else f" {asking.low_hz[k]:.0f}–{asking.high_hz[k]:.0f}")  # noqa: E501
         for k in starts
     ]
+    if len(starts) >= 2 * MANY_GROUPS:
+        names = [name.split()[0] if k % len(lows) == len(lows) // 2 else "" for k, name in enumerate(names)]
     axes.set_yticks((starts + stops) / 2 - 0.5, names)
