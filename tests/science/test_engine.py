@@ -23,7 +23,7 @@ from makers import CLASSES, GEOMETRY, make_bank, make_network, make_record, make
 CALIBRATION = Calibration(1.3, (0.1, -0.2, 0.1), 1.0, 0.0)
 
 
-@pytest.fixture(scope="module", params=[("hybrid", 1), ("context", 1), ("hybrid", 2), ("crossmodal", 2)], ids=str)
+@pytest.fixture(scope="module", params=[("hybrid", 1), ("context", 1), ("hybrid", 2), ("crossmodal", 1)], ids=str)
 def network(request):
     net = make_network(*request.param)
     return network_from_arrays(net.config, network_to_arrays(net))

@@ -87,7 +87,7 @@ def with_look_alikes(scene, min_similarity=0.1):
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize(("name", "members"), [("hybrid", 1), ("context", 1), ("hybrid", 3)])
+@pytest.mark.parametrize(("name", "members"), [("hybrid", 1), ("context", 1), ("hybrid", 3), ("crossmodal", 2)])
 def test_the_differentiable_target_is_the_engines(target, name, members):
     scene = with_look_alikes(even_scene(targets=(1, 2, 4) if target.kind == "window" else (2,)))
     engine = make_engine(scene, make_network(name, members))
@@ -123,7 +123,7 @@ def test_gradients_are_finite_differences_with_and_without_look_alikes(min_simil
     assert float((gradient * direction).sum()) == pytest.approx((high - low) / 2e-6, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["context", "hybrid"])
+@pytest.mark.parametrize("name", ["context", "hybrid", "crossmodal"])
 def test_integrated_gradients_are_captums_and_complete(name):
     scene = even_scene()
     engine = make_engine(scene, make_network(name))

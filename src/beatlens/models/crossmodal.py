@@ -200,7 +200,8 @@ class CrossModalNet(BeatNetwork):
         cell_of = present.flatten().cumsum(0).view(present.shape) - 1
         tokens = leads[beat, lead, :-1].view(-1, 1 + len(BANDS), self.slots, self.members, self.size)
         tokens = tokens + self.rhythm(rr)[beat].view(-1, 1, 1, self.members, self.size)
-        streams = [fusion.encode(tokens[..., k, :]) for k, fusion in enumerate(self.fusion)]
+        fusions = [cast(Fusion, fusion) for fusion in self.fusion]
+        streams = [fusion.encode(tokens[..., k, :]) for k, fusion in enumerate(fusions)]
         places = self.place.weight.view(-1, self.members, self.size)
 
         slot = positions[:, None] - self.side + torch.arange(2 * self.side + 1, device=windows.device)
@@ -218,7 +219,7 @@ class CrossModalNet(BeatNetwork):
                 group = Windows(cell_of[beats, shown].clamp(min=0), valid)
                 found = [
                     fusion(*(group.tokens(stream, places[:, k]) for stream in streams[k]), valid)
-                    for k, fusion in enumerate(self.fusion)
+                    for k, fusion in enumerate(fusions)
                 ]
                 pooled = pooled.index_copy(0, rows, torch.stack(found, dim=1).to(pooled.dtype))
         return pooled

@@ -92,7 +92,7 @@ class HalfWindows(Readout):
     def __init__(self, scene: Scene, network: EngineNetwork, hybrid: HybridNet) -> None:
         super().__init__(scene, network)
         self.network, side = hybrid, hybrid.rhythm.side
-        around = beats_around(scene, side)
+        around = rows_around(scene, side)
         self._before, self._after = around[:, : side + 1], around[:, side:][:, ::-1]
 
     def read(self, shown: ShownBeats, terms: Tensor) -> Read:
@@ -130,7 +130,7 @@ class WholeWindows(Readout):
     def __init__(self, scene: Scene, network: EngineNetwork) -> None:
         super().__init__(scene, network)
         self._half = network.network.config.context // 2
-        self._around = beats_around(scene, self._half)
+        self._around = rows_around(scene, self._half)
 
     def read(self, shown: ShownBeats, terms: Tensor) -> Read:
         """Return what the network says."""
@@ -163,7 +163,7 @@ def make_readout(scene: Scene, network: EngineNetwork) -> Readout:
     return HalfWindows(scene, network, asked) if isinstance(asked, HybridNet) else WholeWindows(scene, network)
 
 
-def beats_around(scene: Scene, side: int) -> IntArray:
+def rows_around(scene: Scene, side: int) -> IntArray:
     """Return the beats (n_targets, 2 side + 1) around each target that count, the target in the middle, -1 for none."""
     slots = scene.positions[:, None] - side + np.arange(2 * side + 1)
     inside = (slots >= 0) & (slots < scene.lengths[:, None])
