@@ -34,6 +34,10 @@ FEW_LEADS, LEAD_MM, BANDS_MM = 4, (15.0, 9.0), (13.0, 8.0)
 MATRIX_MM = (14.0, 60.0)
 """Least and largest height of a matrix."""
 LEFT_MM, RIGHT_MM, GAP_MM = 17.0, 14.0, 12.0
+LEGEND = (
+    "Purple: what the class gains by attention (weight x gradient). In each lead tokens of the waveform, below them those "
+    "of the\nspectrogram. Where beats overlap, the mass of both adds up. Below: weights, a row each token that asks."
+)
 CLEAREST = 99.0
 """Percentile of what is drawn at which colour is full: where beats overlap, the mass of two tokens lies on a sample."""
 
@@ -99,16 +103,16 @@ def attention_figure(shown: AttentionCase) -> Figure:
     rows = {stream: arrays.weights[stream].shape[2] for stream in STREAMS}
     matrices_mm = {stream: float(np.clip(ROW_MM * rows[stream], *MATRIX_MM)) for stream in STREAMS}
     lead_mm, bands_mm = LEAD_MM[n_leads > FEW_LEADS], BANDS_MM[n_leads > FEW_LEADS]
-    height = 16 + n_leads * (lead_mm + bands_mm) + 17 + sum(matrices_mm.values()) + 2 * 16 + TEXT_MM * len(lines)
+    height = 19 + n_leads * (lead_mm + bands_mm) + 17 + sum(matrices_mm.values()) + 2 * 16 + TEXT_MM * len(lines)
     with styled():
         figure = new_figure(WIDTH_MM, height)
         page = _Page(figure, height)
         case = report["case"]
-        page.text(4.5, f"{case['record']} at {fixed(arrays.r_s, 1)} s: called {case['case_class']} "
-                  f"(p {fixed(report['probability'], 2)}), {case['outcome']}", weight="bold", size=9)  # fmt: skip
-        page.text(9, "Purple: what the class gains by attention (weight x gradient). In each lead, above tokens of the "
-                  "waveform; below, of its spectrogram.")  # fmt: skip
-        top = 16.0
+        called = f"{case['record']} at {fixed(arrays.r_s, 1)} s: called {case['case_class']}"
+        probability = fixed(report["probability"], 2)
+        page.text(4.5, f"{called} (p {probability}), {case['outcome']}", weight="bold", size=9)
+        page.text(10, LEGEND)
+        top = 19.0
         waveform = arrays.maps[SHOWN] - bands.values.sum(axis=1)
         limits = [max(float(np.percentile(part, CLEAREST)), 1e-12) for part in (waveform, bands.values)]
         for lead in range(n_leads):
