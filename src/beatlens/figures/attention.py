@@ -35,8 +35,8 @@ MATRIX_MM = (14.0, 60.0)
 """Least and largest height of a matrix."""
 LEFT_MM, RIGHT_MM, GAP_MM = 17.0, 14.0, 12.0
 LEGEND = (
-    "Purple: what the class gains by attention (weight x gradient). In each lead tokens of the waveform, below them those "
-    "of the\nspectrogram. Where beats overlap, the mass of both adds up. Below: weights, a row each token that asks."
+    "Purple: what the class gains by attention (weight x gradient). In each lead tokens of the waveform, below those\n"
+    "of the spectrogram. Where beats overlap, the mass of both adds up. Below: weights, a row each token that asks."
 )
 CLEAREST = 99.0
 """Percentile of what is drawn at which colour is full: where beats overlap, the mass of two tokens lies on a sample."""

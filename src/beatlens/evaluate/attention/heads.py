@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from beatlens.explain.attention.capture import without_head
-from beatlens.explain.attention.case import module_names, signal_target
+from beatlens.explain.attention.case import module_names
 from beatlens.explain.engine.differentiable import SignalModel
 
 Array = npt.NDArray[np.float64]
@@ -26,12 +26,15 @@ def head_importance(model: SignalModel) -> dict[str, Array]:
     """
     result = {}
     with torch.no_grad():
-        whole = signal_target(model).item()
+        scene = model.scene
+        waves, rr = model.waves(model.tensor(scene.window)[None]), model.tensor(scene.rr)[None]
+        maps = model.feature_maps(waves)  # no head has a part in them
+        whole = model.values_of_maps(maps, waves, rr).item()
         for stream, names in module_names(model.network).items():
             changes = np.empty((len(names), model.network.config.settings.heads))
             for member, name in enumerate(names):
                 for head in range(changes.shape[1]):
                     with without_head(model.network, name, head):
-                        changes[member, head] = whole - signal_target(model).item()
+                        changes[member, head] = whole - model.values_of_maps(maps, waves, rr).item()
             result[stream] = changes
     return result
