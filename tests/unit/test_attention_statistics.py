@@ -97,15 +97,30 @@ def test_directions_that_mirror_each_other_agree_and_others_do_not() -> None:
 
 def test_cells_agree_with_evidence_in_the_same_places_and_say_so_in_words() -> None:
     rng = np.random.default_rng(0)
-    evidence = rng.normal(size=(2, 30))
-    same = cells_agreement(np.abs(evidence) + rng.normal(scale=0.1, size=evidence.shape), evidence, draws=199, seed=1)
-    other = cells_agreement(rng.random((2, 30)), evidence, draws=199, seed=1)
+    evidence, flat = rng.normal(size=(2, 30)), np.ones((2, 30))
+    same = cells_agreement(
+        np.abs(evidence) + rng.normal(scale=0.1, size=evidence.shape), evidence, flat, draws=199, seed=1
+    )
+    other = cells_agreement(rng.random((2, 30)), evidence, flat, draws=199, seed=1)
     assert same.beyond_chance
     assert not other.beyond_chance
     assert same.words("the fused explanation").startswith("agrees with the fused explanation: rank correlation 0.9")
     assert other.words("the fused explanation").startswith("does not agree with")
-    flat = cells_agreement(np.ones((2, 30)), evidence, draws=9, seed=1)
-    assert flat.words("LIME") == "no agreement with LIME can be told: one of the two is the same everywhere"
+    told = cells_agreement(flat, evidence, flat, draws=9, seed=1)
+    assert told.words("LIME") == "no agreement with LIME can be told: one of the two is the same everywhere"
+
+
+def test_what_even_attention_has_too_is_no_agreement() -> None:
+    """A map that has half of its mass on the target beat, as evidence has, agrees with it whatever the network says."""
+    rng = np.random.default_rng(0)
+    target = np.repeat([0.0, 1.0, 0.0], 10) * np.ones((2, 1))
+    evidence, own = rng.random((2, 30)) + 3 * target, 0.1 * rng.random((2, 30))
+    found = cells_agreement(target + own, evidence, target, draws=199, seed=1)
+    assert found.p < 0.05
+    assert found.even > found.value
+    assert not found.beyond_chance
+    assert "does not agree with LIME" in found.words("LIME")
+    assert "even attention 0." in found.words("LIME")
 
 
 def test_outcomes_are_compared_as_scipy_does_over_patients() -> None:

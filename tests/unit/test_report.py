@@ -139,6 +139,7 @@ def test_probes_of_this_model_are_shown_and_others_counted():
 def attention(value: float, lo: float, share: float) -> dict[str, Any]:
     agreement = {
         "what": "attention_relevance and fused", "value": {"value": value, "lo": lo, "hi": 0.6}, "null": 0.1,
+        "even": 0.2, "gain": {"value": value - 0.2, "lo": lo - 0.2, "hi": 0.4},
         "beyond_chance": share, "n_cases": 9,
     }  # fmt: skip
     known = {"correct": 0.9, "wrong": 0.7, "effect": 1.2, "p": 0.03, "n_correct": 4, "n_wrong": 3, "absent": ""}
@@ -164,7 +165,7 @@ def test_attention_is_shown_with_what_speaks_against_it():
     assert NASTY not in page
     page = render_report(inputs(attention=attention(0.5, 0.3, 0.6)))
     assert "Some of it agrees with perturbation evidence" in page
-    assert "Attention relevance and fused: agree. Mean rank correlation 0.50 (0.30 to 0.60), chance 0.10" in page
+    assert "Attention relevance and fused: agree. Mean rank correlation 0.50 (0.30 to 0.60), chance 0.10, even" in page
 
 
 def test_a_leak_is_said_above_the_scores_and_checks_that_passed_are_counted():

@@ -23,10 +23,12 @@ class AgreementSummary:
         What was compared.
     value
         Mean rank correlation, with its interval over patients, -1 to 1.
-    null
-        Mean of the null, -1 to 1.
+    null, even
+        Mean of the null, and of what even attention has, -1 to 1; NaN where even attention has no meaning.
+    gain
+        Mean of what the rank correlation exceeds even attention's by, with its interval over patients.
     beyond_chance
-        Share of the cases whose own p is at most .05; .05 of them by chance alone.
+        Share of the cases that agree by themselves (`Agreement.beyond_chance`); at most .05 of them by chance alone.
     n_cases
         Cases in which it can be told.
     """
@@ -34,20 +36,23 @@ class AgreementSummary:
     what: str
     value: Interval
     null: float
+    even: float
+    gain: Interval
     beyond_chance: float
     n_cases: int
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> AgreementSummary:
         """Build from what a report has as JSON, in which None is what isn't known."""
-        bounds = Interval(*(known(value["value"][key]) for key in ("value", "lo", "hi")))
-        null, share = known(value["null"]), known(value["beyond_chance"])
-        return cls(value["what"], bounds, null, share, value["n_cases"])
+        bounds = [Interval(*(known(value[name][key]) for key in ("value", "lo", "hi"))) for name in ("value", "gain")]
+        null, even, share = (known(value[name]) for name in ("null", "even", "beyond_chance"))
+        return cls(value["what"], bounds[0], null, even, bounds[1], share, value["n_cases"])
 
     @property
     def agrees(self) -> bool:
-        """Whether the interval of the mean lies above the null's mean, in more cases than chance gives."""
-        return bool(self.value.lo > self.null and self.beyond_chance > CLEAR)
+        """Whether the intervals lie above the null and above even attention, in more cases than chance gives."""
+        above = self.value.lo > self.null and (np.isnan(self.even) or self.gain.lo > 0)
+        return bool(above and self.beyond_chance > CLEAR)
 
     def words(self) -> str:
         """Say in words whether there is agreement."""
@@ -58,10 +63,11 @@ class AgreementSummary:
             if np.isfinite(self.value.lo)
             else " (one patient, no interval)"
         )
+        even = "" if np.isnan(self.even) else f", even attention {self.even:.2f}"
         verdict = "agree" if self.agrees else "do not agree beyond chance"
         return (
-            f"{self.what}: {verdict}. Mean rank correlation {self.value.value:.2f}{bounds}, chance {self.null:.2f}; "
-            f"beyond chance in {100 * self.beyond_chance:.0f} % of {self.n_cases} cases"
+            f"{self.what}: {verdict}. Mean rank correlation {self.value.value:.2f}{bounds}, chance "
+            f"{self.null:.2f}{even}; beyond chance in {100 * self.beyond_chance:.0f} % of {self.n_cases} cases"
         )
 
 
@@ -83,14 +89,14 @@ def summarise_agreement(
     """
     told = [(one, patient) for one, patient in zip(found, patients, strict=True) if np.isfinite(one.value)]
     if not told:
-        return AgreementSummary(what, Interval(np.nan, np.nan, np.nan), np.nan, np.nan, 0)
-    some = [one for one, _ in told]
-    value = patient_mean(
-        [one.value for one in some],
-        [patient for _, patient in told],
-        draws=settings.bootstrap,
-        level=settings.level,
-        seed=seed,
+        nothing = Interval(np.nan, np.nan, np.nan)
+        return AgreementSummary(what, nothing, np.nan, np.nan, nothing, np.nan, 0)
+    some, people = [one for one, _ in told], [patient for _, patient in told]
+    value, gain = (
+        patient_mean(values, people, draws=settings.bootstrap, level=settings.level, seed=seed)
+        for values in ([one.value for one in some], [one.value - one.even for one in some])
     )
-    null = float(np.mean([one.null_mean for one in some]))
-    return AgreementSummary(what, value, null, float(np.mean([one.beyond_chance for one in some])), len(some))
+    null, even = (float(np.mean(values)) for values in ([one.null_mean for one in some], [one.even for one in some]))
+    return AgreementSummary(
+        what, value, null, even, gain, float(np.mean([one.beyond_chance for one in some])), len(some)
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,28 +29,33 @@ class Agreement:
         Mean and 95th percentile of the same over permutations, -1 to 1.
     p
         Share of the permutations that agree as well or better, the observed one included, 0 to 1; one-sided.
+    even
+        The same correlation if every key had as much attention, -1 to 1: what a map has by where its tokens lie. NaN
+        where that has no meaning.
     """
 
     value: float
     null_mean: float
     null_high: float
     p: float
+    even: float = float("nan")
 
     @classmethod
     def from_json(cls, value: Mapping[str, float | None]) -> Agreement:
         """Build from what a report has as JSON, in which None is what isn't known."""
-        return cls(*(known(value[key]) for key in ("value", "null_mean", "null_high", "p")))
+        return cls(*(known(value[key]) for key in ("value", "null_mean", "null_high", "p", "even")))
 
     @property
     def beyond_chance(self) -> bool:
-        """Whether they agree more than chance gives: p is at most `CLEAR`."""
-        return bool(self.p <= CLEAR)
+        """Whether they agree more than chance gives, p at most `CLEAR`, and more than even attention does."""
+        return bool(self.p <= CLEAR) and not self.value <= self.even
 
     def words(self, what: str) -> str:
         """Say in words whether attention agrees with `what`."""
         if not np.isfinite(self.value):
             return f"no agreement with {what} can be told: one of the two is the same everywhere"
         numbers = f"rank correlation {self.value:.2f}, chance {self.null_mean:.2f} (95 % below {self.null_high:.2f})"
+        numbers += "" if np.isnan(self.even) else f", even attention {self.even:.2f}"
         verb = "agrees" if self.beyond_chance else "does not agree"
         return f"{verb} with {what}: {numbers}, p = {self.p:.3f}"
 
@@ -112,7 +117,7 @@ def _mantel(one: Array, other: Array, draws: int, seed: int) -> Agreement:
     return _beside(value, null)
 
 
-def cells_agreement(attention: Array, evidence: Array, draws: int, seed: int) -> Agreement:
+def cells_agreement(attention: Array, evidence: Array, even: Array, *, draws: int, seed: int) -> Agreement:
     """Compare attention with perturbation evidence over cells (leads x segments), beside shifts in time.
 
     Attention has no sign, so the evidence's magnitude is compared. In the null the attention of each lead is shifted
@@ -123,6 +128,8 @@ def cells_agreement(attention: Array, evidence: Array, draws: int, seed: int) ->
     ----------
     attention, evidence
         (leads, segments) sums over the samples of each cell.
+    even
+        The same of even attention: that has tokens of the target beat too, where a method gives these a part.
     draws
         Permutations.
     seed
@@ -139,7 +146,7 @@ def cells_agreement(attention: Array, evidence: Array, draws: int, seed: int) ->
         shifts = rng.integers(n_segments, size=(n_leads, 1))
         places = (np.arange(n_segments) + shifts) % n_segments
         null[draw] = spearman(np.take_along_axis(size[rng.permutation(n_leads)], places, axis=1).ravel(), other)
-    return _beside(value, null)
+    return replace(_beside(value, null), even=spearman(even.ravel(), other))
 
 
 def _beside(value: float, null: Array) -> Agreement:

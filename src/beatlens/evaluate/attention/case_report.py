@@ -22,7 +22,7 @@ from beatlens.explain.attention.weights import DIRECTIONS, OTHER, STREAMS, CaseA
 from beatlens.explain.case.choice import Case, record_by_record
 from beatlens.explain.case.scene import Scene
 from beatlens.explain.explainer import Explainer, PreparedCase
-from beatlens.explain.methods.attention import KINDS, attention_map
+from beatlens.explain.methods.attention import KINDS, attention_map, even_map
 from beatlens.explain.methods.registry import signal_model
 from beatlens.explain.players.waves import BETWEEN, wave_players
 from beatlens.explain.result.archive import load_case
@@ -160,6 +160,7 @@ def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> Case
     importance = head_importance(of_probability)
     members = range(len(attention.waveform))
     lengths = np.diff(prepared.edges)
+    evens = {kind: cell_sums(even_map(attention, scene, kind), lengths) for kind in KINDS}
     cells = {name: cell_sums(one.values, lengths) for found in (maps, evidence) for name, one in found.items()}
     report = CaseReport(
         case=case,
@@ -173,7 +174,9 @@ def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> Case
         alignment=tuple(_alignment(attention, member, target, seed) for member in members),
         evidence={
             kind: {
-                name: cells_agreement(cells[kind], cells[name], PERMUTATIONS, derive_seed(seed, kind, name))
+                name: cells_agreement(
+                    cells[kind], cells[name], evens[kind], draws=PERMUTATIONS, seed=derive_seed(seed, kind, name)
+                )
                 for name in evidence
             }
             for kind in KINDS

@@ -120,6 +120,18 @@ def attention_map(model: SignalModel, kind: str, *, streams: str, baseline: str)
     )
 
 
+def even_map(attention: CaseAttention, scene: Scene, kind: str) -> Array:
+    """Return the map (L, window) of one of `KINDS` if every key had as much: what it has without a network."""
+    valid = {
+        stream: np.array([tokens_of(maps, stream).valid for maps in attention.tokens], dtype=np.float64)
+        for stream in STREAMS
+    }
+    mass = TokenMass(*(valid[stream] / valid[stream].sum(axis=1, keepdims=True) for stream in STREAMS))
+    mass = _rolled_out(mass, attention) if kind == "attention_rollout" else mass
+    even: Array = np.sum([placed_mass(mass, attention, scene, stream).sum(axis=1) for stream in STREAMS], axis=0)
+    return even
+
+
 def placed_mass(mass: TokenMass, attention: CaseAttention, scene: Scene, stream: str) -> Array:
     """Return the mass of a stream's tokens over leads, bands and samples, the mean over target beats."""
     placed = [
