@@ -93,7 +93,7 @@ def _alignment(axes: Axes, heads: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _profiles(axes: Axes, classes: Sequence[Mapping[str, Any]], stream: str, parts: Sequence[str]) -> None:
-    """Draw shares of the attention beside what they would be if all keys had as much; colour is the ratio's log."""
+    """Draw shares of the attention beside those of even attention, all keys alike; colour is the ratio's log."""
     shares = np.array([one["profile"][stream] for one in classes], dtype=np.float64)
     even = np.array([one["uniform"][stream] for one in classes], dtype=np.float64)
     ratio = np.log2(np.maximum(shares, 1e-6) / np.maximum(even, 1e-6))
@@ -103,7 +103,7 @@ def _profiles(axes: Axes, classes: Sequence[Mapping[str, Any]], stream: str, par
             text = f"{fixed(100 * shares[row, column], 0)} ({fixed(100 * even[row, column], 0)})"
             axes.text(column, row, text, ha="center", va="center", fontsize=6.5, color=INK)
     axes.set_xticks(range(len(parts)), [part.replace("other beats", "other\nbeats") for part in parts])
-    axes.set_yticks(range(len(classes)), [f"{one['name']}, {one['n_cases']} cases" for one in classes])
+    axes.set_yticks(range(len(classes)), [f"{one['name']}, n = {one['n_cases']}" for one in classes])
     axes.tick_params(labelsize=6.5, length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"Attention to {stream} tokens, % (if all had as much)", fontsize=8)
+    axes.set_title(f"Attention to {stream} tokens, % (even)", fontsize=8)
