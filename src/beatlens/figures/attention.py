@@ -128,7 +128,7 @@ def attention_figure(shown: AttentionCase) -> Figure:
         top -= 6
         for line in lines:
             wrong = "does not agree" in line or "No perturbation" in line
-            page.text(top, line, colour="#b42318" if wrong else INK, size=7.5)
+            page.text(top, line, colour="#b42318" if wrong else INK, size=6.6)
             top += TEXT_MM
         return figure
 
