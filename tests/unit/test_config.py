@@ -117,6 +117,8 @@ def candidates(*changes):
         ({"split": {"scheme": "table"}}, "split.table", "a file with the scheme table"),
         ({"model": {"kernels": [7, 4, 3]}}, "model.kernels", "odd numbers"),
         ({"model": {"channels": [8]}}, "model.kernels", "as many as model.channels, 1"),
+        ({"model": {"name": "crossmodal", "heads": 7}}, "model.heads", "a divisor of model.embedding, 64"),
+        ({"model": {"name": "crossmodal", "time_bins": 1}}, "model.time_bins", "2 or more"),
         ({"training": {"noise_snr_db": [9, 1]}}, "training.noise_snr_db", "lower ratio first"),
         ({"training": {"noise_snr_db": [6, 6]}}, "training.noise_snr_db", "and a higher one"),
         (

@@ -123,6 +123,8 @@ class NetworkConfig:
         """Return a JSON object that `from_json` reads."""
         value = asdict(self)
         value["settings"] |= {"channels": list(self.settings.channels), "kernels": list(self.settings.kernels)}
+        if self.settings.name != "crossmodal":
+            del value["settings"]["heads"]  # as in bundles from before there was attention
         return value
 
     @classmethod

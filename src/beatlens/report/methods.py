@@ -188,7 +188,7 @@ def methods_text(
     branches = "the shape of each lead, the rhythm of the beats around"
     network = bundle["network"]["settings"]
     if network["name"] == "crossmodal":
-        branches = "wave and spectrogram of each lead, which attend to each other, the rhythm of the beats around"
+        branches = "the wave and the spectrogram of each lead, which attend to each other, the rhythm of beats"
     if network["name"] != "context":
         branches += ", the similarity to prototypes"
     many = f", the mean of {network['members']} that learnt side by side," if network["members"] > 1 else ""

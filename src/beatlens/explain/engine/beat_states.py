@@ -24,6 +24,8 @@ IntArray = npt.NDArray[np.int64]
 
 MAX_STATES = 200_000
 """States that are kept, some hundreds of megabytes. A call that would need more starts afresh."""
+MAX_NUMBERS = 100_000_000
+"""Numbers that the states' terms may hold: those of some networks are long."""
 
 
 class StateStore:
@@ -68,7 +70,7 @@ class StateStore:
 
         States that no call has met yet are made and encoded.
         """
-        if self.count > MAX_STATES:
+        if self.count > MAX_STATES or self.count * self.terms.shape[-1] > MAX_NUMBERS:
             self._clear()
         scene, n_segments = self.scene, len(edges) - 1
         anchored = self.baseline == INTERPOLATION
