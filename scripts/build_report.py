@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from beatlens.core.files import read_json, read_table, sha256_of, write_text
+from beatlens.report.attention import shown_attention
 from beatlens.report.build import FIGURE_NAMES, render_report
 from beatlens.report.inputs import TABLES, ReportInputs, load_image, package_versions
 from beatlens.run import programs
@@ -26,11 +27,14 @@ def main() -> None:
     }.items():
         parser.add_argument(f"--{name}", type=Path, help=text + "; left out where the run has none")
     parser.add_argument("--probes", type=Path, nargs="*", default=[], help="metrics/sanity.csv, metrics/stability.csv")
+    parser.add_argument("--attention", type=Path, help="attention/summary.json; left out where the run has none")
+    parser.add_argument("--attention-cases", type=Path, help="directory of drawn attention, beside --attention")
     arguments = programs.start(parser)
     settings, given = arguments.settings, vars(arguments)
     tables = {field: read_table(path) for name, (field, _) in TABLES.items() if (path := given[name.replace("-", "_")])}
     facts = read_table(arguments.cases / "facts.csv") if arguments.cases else None
     cases = [] if facts is None else facts["case"].tolist()
+    attention = read_json(arguments.attention) if arguments.attention else None
     inputs = ReportInputs(
         title=settings["report"]["title"] or f"beatlens: {settings['run']}",
         run=settings["run"],
@@ -49,6 +53,8 @@ def main() -> None:
         cases={
             case: load_image(*(arguments.cases / f"{case}.{ending}" for ending in ("svg", "png"))) for case in cases
         },
+        attention=attention,
+        attention_cases={} if attention is None else shown_attention(arguments.attention_cases, facts),
     )
     write_text(arguments.output, render_report(inputs))
 

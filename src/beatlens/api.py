@@ -13,6 +13,7 @@ file, the value and what was expected.
 
 from beatlens.core.record import Record, RecordFault
 from beatlens.corpora.strips import StripSettings
+from beatlens.workbench.attention import AttentionExplanation, Capture, capture
 from beatlens.workbench.defaults import load_bundle
 from beatlens.workbench.description import describe
 from beatlens.workbench.explanation import Explanation, choose_cases, explain
@@ -23,6 +24,8 @@ from beatlens.workbench.run import Run, open_run
 
 __all__ = [
     "FORMATS",
+    "AttentionExplanation",
+    "Capture",
     "Explanation",
     "FoundRecord",
     "PredictedRecord",
@@ -31,6 +34,7 @@ __all__ = [
     "RecordFault",
     "Run",
     "StripSettings",
+    "capture",
     "choose_cases",
     "describe",
     "explain",

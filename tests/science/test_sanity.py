@@ -23,7 +23,8 @@ from beatlens.explain.case.choice import CASE_COLUMNS, Case
 from beatlens.explain.case.scene import make_scene
 from beatlens.explain.explainer import Explainer
 from beatlens.explain.players.waves import scene_edges
-from beatlens.explain.settings import METHODS, ExplainSettings
+from beatlens.explain.settings import METHODS as EVERY
+from beatlens.explain.settings import OF_ATTENTION, ExplainSettings
 from beatlens.inputs.look_alikes import look_alikes_of
 from beatlens.inputs.network_inputs import view_record
 from beatlens.inputs.record_view import RecordViews
@@ -36,6 +37,7 @@ from beatlens.shards.writer import ShardWriter
 from makers import add_record, make_bundle
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
+METHODS = tuple(method for method in EVERY if method not in OF_ATTENTION)  # test_attention_report has the others
 CLASSES, LEADS, FS = ("N", "V"), ("II", "V1"), 100.0
 GEOMETRY, BEATS = BeatGeometry(FS, 25, 40), BeatSettings(**CONFIG["beats"])
 SMALL = {"samples": 64}

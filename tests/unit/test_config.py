@@ -157,6 +157,11 @@ def candidates(*changes):
         ({"bundle": "no/such/bundle"}, "bundle", "a path that exists"),
         ({"leads": ["AVR"]}, "leads[0]", "aVR"),
         ({"explain": {"methods": ["shap"]}}, "explain.methods[0]", "lime, kernelshap"),
+        (
+            {"explain": {"methods": ["lime", "attention"]}},
+            "explain.methods",
+            "model.name: crossmodal): hybrid has none",
+        ),
         ({"fusion": {"weights": {"gradcam": 1}}}, "fusion.weights.gradcam", "one of explain.methods"),
         ({"fusion": {"weights": {"lime": 0}}}, "fusion.weights.lime", "> 0"),
         ({"corpora": []}, "corpora", "entries >= 1"),
@@ -243,6 +248,7 @@ def bundle_json(tmp_path):
             "rpeaks": {"detector": "sleepecg", "refine_s": 0.05},
             "beats": {**DEFAULTS["beats"], "before_s": 0.1, "context": 7},
             "quality": {**DEFAULTS["quality"], "flat_mv": 0.03},
+            "network": {"settings": {"name": "hybrid"}},
             "origin": {"made": False, "corpora": [{"name": "theirs", "noise": False}]},
         }
         (tmp_path / "given").mkdir(exist_ok=True)
@@ -269,6 +275,19 @@ def test_a_given_bundle_decides_all_that_shapes_its_inputs(bundle_json, tmp_path
     labels = {"labels": "config/labels/mitdb.csv"}
     bundle_json(classes=["N", "V", "STE"])
     assert load_config(MINE | {"corpora": [MINE["corpora"][0] | labels]}, ROOT, tmp_path)["classes"][2] == "STE"
+
+
+def test_methods_of_attention_are_for_networks_that_have_it(bundle_json, tmp_path):
+    asked = {"explain": {"methods": ["attention_rollout"]}}
+    bundle_json()
+    with pytest.raises(ConfigError, match=r'explain.methods: \["attention_rollout"\]; .* hybrid has none'):
+        load_config(MINE | asked, ROOT, tmp_path)
+    bundle_json(network={"settings": {"name": "crossmodal"}})
+    assert load_config(MINE | asked, ROOT, tmp_path)["model"]["name"] == "crossmodal"
+    assert load_config(merge(asked, {"model": {"name": "crossmodal"}}), ROOT, tmp_path)["explain"]["methods"]
+    bundle_json(network=None)
+    with pytest.raises(ConfigError, match="a bundle that says what its network is"):
+        load_config(MINE, ROOT, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,38 @@ def test_probes_of_this_model_are_shown_and_others_counted():
     assert "Sanity and stability" not in render_report(inputs())
 
 
+def attention(value: float, lo: float, share: float) -> dict[str, Any]:
+    agreement = {
+        "what": "attention_relevance and fused", "value": {"value": value, "lo": lo, "hi": 0.6}, "null": 0.1,
+        "even": 0.2, "gain": {"value": value - 0.2, "lo": lo - 0.2, "hi": 0.4},
+        "beyond_chance": share, "n_cases": 9,
+    }  # fmt: skip
+    known = {"correct": 0.9, "wrong": 0.7, "effect": 1.2, "p": 0.03, "n_correct": 4, "n_wrong": 3, "absent": ""}
+    none = dict.fromkeys(("correct", "wrong", "effect", "p")) | {"n_correct": 1, "n_wrong": 0, "absent": NASTY}
+    return {
+        "n_cases": 9, "n_patients": 4, "directions": agreement | {"what": "the two directions"},
+        "evidence": [agreement], "absent": ["S: never predicted among the cases"],
+        "classes": [{"name": "V", "comparisons": {"entropy": known, "importance": none}}],
+    }  # fmt: skip
+
+
+def test_attention_is_shown_with_what_speaks_against_it():
+    assert "Attention relevance and" not in render_report(inputs())
+    probe = {"test": "randomisation", "detail": "all", "metric": "spearman", "lo": 0.7, "hi": 0.9, "n_cases": 30}
+    probe |= {"method": "attention", "value": 0.81, "null_name": "", "null_value": math.nan, "bundle_sha256": "0" * 64}
+    page = render_report(inputs(attention=attention(0.12, -0.1, 0.05), probes=[pd.DataFrame([probe])]))
+    assert "None of it agrees with perturbation evidence beyond chance" in page
+    assert "Attention relevance and fused: do not agree beyond chance. Mean rank correlation 0.12" in page
+    assert "attention fails weight randomisation: its maps and those of random networks" in page
+    assert "attention rollout: weight randomisation was not tested" in page
+    assert "S: never predicted among the cases" in page
+    assert "alert(1)" in page
+    assert NASTY not in page
+    page = render_report(inputs(attention=attention(0.5, 0.3, 0.6)))
+    assert "Some of it agrees with perturbation evidence" in page
+    assert "Attention relevance and fused: agree. Mean rank correlation 0.50 (0.30 to 0.60), chance 0.10, even" in page
+
+
 def test_a_leak_is_said_above_the_scores_and_checks_that_passed_are_counted():
     row = {"check": "patients", "question": "Is a patient in two splits?", "verdict": "passed", "detail": "9 patients"}
     found = row | {"check": "twins", "verdict": "leak", "detail": NASTY}

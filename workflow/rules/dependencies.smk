@@ -53,7 +53,7 @@ def explain_settings(method):
     """Return the settings of one explainer: what all share, and its own section."""
     own = {"methods"} | {name for name, value in CONFIG["explain"].items() if isinstance(value, dict)}
     shared = [f"explain.{name}" for name in CONFIG["explain"] if name not in own]
-    section = [f"explain.{method}"] if method in CONFIG["explain"] else []
+    section = [f"explain.{name}" for name in sorted(own - {"methods"}) if method.startswith(name)]  # attention_rollout
     return sections(CONFIG, *shared, *section, "seed", "device", "compute_threads")
 
 

@@ -45,6 +45,9 @@ rule build_report:
         figures=FIGURES[1:],
         case_index=FIGURES[0],
         cases=ancient("<results>/figures/cases"),
+        attention=ATTENTION_FILES[:1],
+        attention_index=ATTENTION_FIGURES[1:],
+        attention_cases=ancient("<results>/figures/attention") if ATTENTION else [],
     output:
         report=report(
             ensure("<results>/report.html", non_empty=True),
@@ -76,6 +79,8 @@ rule build_report:
             + [f"--leaks {shlex.quote(file)}" for file in as_list(input.leaks)]
             + [f"--prototype-{Path(file).stem} {shlex.quote(file)}" for file in as_list(input.prototypes)]
             + [f"--{Path(file).stem}-figure {shlex.quote(file)}" for file in as_list(input.figures)]
+            + [f"--attention {shlex.quote(file)}" for file in as_list(input.attention)]
+            + [f"--attention-cases {shlex.quote(file)}" for file in as_list(input.attention_cases)]
         ),
     shell:
         "{params.program} --records {input.records:q} --status {input.status:q} --config {input.config:q}"

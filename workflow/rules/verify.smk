@@ -42,6 +42,8 @@ rule manifest:
         draw_cases="<results>/figures/cases.tsv",
         draw_findings=[f"<results>/figures/{name}.svg" for name in ("scores", "cohort", "alerts")],
         find_alerts=ALERTS,
+        evaluate_attention=ATTENTION_FILES,
+        draw_attention=ATTENTION_FIGURES,
         draw_model=[*GALLERIES, *(f"<results>/figures/{name}.svg" for name in MODEL_FIGURES if TRAINED)],
         draw_classification=[
             f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED

@@ -28,6 +28,8 @@ def decided_by_bundle(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Return what a bundle decides, and what is wrong with the bundle or with the overlay beside it.
 
+    Of its network the name alone, since what can be asked of a network hangs on it.
+
     Parameters
     ----------
     overlay
@@ -60,9 +62,12 @@ def decided_by_bundle(
         return {}, [("bundle", bundle, f"a bundle with {key} {allowed}; {file} says {found!r}")]
     if not isinstance(value.get("origin"), Mapping):
         return {}, [("bundle", bundle, f"a bundle that says what it learnt from; {file} has no origin")]
+    network = value.get("network")
+    if not isinstance(network, Mapping) or not isinstance(network.get("settings"), Mapping):
+        return {}, [("bundle", bundle, f"a bundle that says what its network is; {file} says {network!r}")]
     stated = {name: part for name, part in decided_sections({**known, **overlay}).items() if name in overlay}
     problems = [*_contradictions(stated, decided, f"{bundle}/bundle.json"), *_made_for_real(value, overlay, bundle)]
-    return decided, problems
+    return {**decided, "model": {"name": network["settings"].get("name")}}, problems
 
 
 def named_after_bundle(problems: Iterable[Problem], bundle: str | None) -> list[Problem]:

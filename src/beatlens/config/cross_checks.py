@@ -14,6 +14,8 @@ from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.settings import CorpusSettings
 
 SPLIT_COLUMNS = ("corpus", "record", "split")
+WITH_ATTENTION = frozenset({"crossmodal"})
+"""Values of ``model.name`` whose network has attention."""
 TABLES = {"split": SPLIT_COLUMNS, "select": SPLIT_COLUMNS, "seed_mining": ("beat_id", "label")}
 """Sections whose ``table`` is a file with these columns."""
 
@@ -31,6 +33,10 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
     yield from _section_problems(config)
     for method in sorted(set(config["fusion"]["weights"]) - set(config["explain"]["methods"])):
         yield f"fusion.weights.{method}", config["fusion"]["weights"][method], "one of explain.methods as name"
+    of_attention = [method for method in config["explain"]["methods"] if method.startswith("attention")]
+    if of_attention and config["model"]["name"] not in WITH_ATTENTION:
+        allowed = "methods other than these, or a network with attention (model.name: crossmodal): "
+        yield "explain.methods", of_attention, f"{allowed}{config['model']['name']} has none"
     if config["bundle"] is None:
         yield from _network_problems(config)
     yield from _path_problems(config, folders)

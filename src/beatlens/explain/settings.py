@@ -15,7 +15,11 @@ Method = Literal[
     "gradient_input",
     "gradcam",
     "guided_gradcam",
+    "attention",
+    "attention_rollout",
+    "attention_relevance",
 ]
+Streams = Literal["both", "waveform", "spectrogram"]
 Unit = Literal["probability", "logit"]
 Events = Literal["segments", "waves", "beats"]
 Players = Literal[Events, "leads", "cells"]
@@ -23,6 +27,9 @@ Baseline = Literal["interpolation", "lead_mean", "zero", "median_beat", "contras
 LeadOff = Literal["baseline", "absent"]
 METHODS: tuple[str, ...] = get_args(Method)
 """What `beatlens.explain.methods.registry.TABLE` has."""
+OF_ATTENTION = ("attention", "attention_rollout", "attention_relevance")
+"""Methods that only a network with attention has."""
+STREAMS: tuple[str, ...] = get_args(Streams)
 UNITS: tuple[str, ...] = get_args(Unit)
 EVENT_SETS: tuple[str, ...] = get_args(Events)
 """Player sets that are alike in all leads."""
@@ -81,11 +88,19 @@ class IntegratedGradientsSettings(Settings, section="explain.integrated_gradient
 
 
 @dataclass(frozen=True)
+class AttentionSettings(Settings, section="explain.attention"):
+    """Attention, attention rollout and attention relevance."""
+
+    streams: Streams = "both"
+    """Tokens whose mass is shown. With `both` the maps of both streams are added."""
+
+
+@dataclass(frozen=True)
 class ExplainSettings(Settings, section="explain"):
     """Explanations of predictions."""
 
     methods: Annotated[tuple[Method, ...], Allowed(minItems=1, uniqueItems=True)] = ("lime", "kernelshap")
-    """Methods to run. Two or more are fused."""
+    """Methods to run. Two or more are fused. Those of attention need a network that has it, such as `crossmodal`."""
 
     target: Unit = "logit"
     """Output that is explained, of the predicted class."""
@@ -118,3 +133,4 @@ class ExplainSettings(Settings, section="explain"):
     kernelshap: KernelShapSettings = KernelShapSettings()
     timeshap: TimeShapSettings = TimeShapSettings()
     integrated_gradients: IntegratedGradientsSettings = IntegratedGradientsSettings()
+    attention: AttentionSettings = AttentionSettings()

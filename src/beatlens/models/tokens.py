@@ -67,8 +67,8 @@ class TokenMap:
         """Return the tokens of the target beat: the queries."""
         return self.where(self.beat == 0)
 
-    def where(self, chosen: BoolArray) -> TokenMap:
-        """Return the tokens chosen (n,)."""
+    def where(self, chosen: BoolArray | IntArray) -> TokenMap:
+        """Return the tokens chosen: (n,) whether each is, or their places in the order wanted."""
         arrays = {field.name: getattr(self, field.name)[chosen] for field in fields(self) if field.name != "reach_s"}
         return TokenMap(**arrays, reach_s=self.reach_s)
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from beatlens.report.alerts import alert_section, conformal_section, prototype_section
+from beatlens.report.attention import attention_section
 from beatlens.report.cases import case_sections
 from beatlens.report.cohort import cohort_section
 from beatlens.report.inputs import ReportInputs
@@ -76,6 +77,7 @@ def render_report(inputs: ReportInputs) -> str:
         explained=explained,
         used=cohort_section(inputs),
         probed=probe_section(inputs),
+        attended=attention_section(inputs),
         made=any(corpus["format"] == "synthetic" for corpus in config["corpora"]),
         methods=methods_text(config, inputs.bundle, scored=scored is not None, explained=explained is not None),
         references=REFERENCES,
@@ -85,7 +87,7 @@ def render_report(inputs: ReportInputs) -> str:
 
 FIGURE_NAMES = (
     *("prototypes", "templates", "prototype_map", "training", "confusion", "reliability", "patients"),
-    *("scores", "cohort", "alerts"),
+    *("scores", "cohort", "alerts", "attention"),
 )
 
 

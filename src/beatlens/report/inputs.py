@@ -100,6 +100,11 @@ class ReportInputs:
         Name of the figure -> image: prototypes, training, confusion, reliability, patients, scores, alerts.
     cases
         Case id -> image.
+    attention
+        ``attention/summary.json`` (`beatlens.evaluate.attention.summary.AttentionSummary`), where the network has
+        attention.
+    attention_cases
+        Case id -> image of its attention.
     """
 
     title: str
@@ -129,6 +134,8 @@ class ReportInputs:
     probes: Sequence[pd.DataFrame] = ()
     figures: Mapping[str, Image] = field(default_factory=dict)
     cases: Mapping[str, Image] = field(default_factory=dict)
+    attention: Mapping[str, Any] | None = None
+    attention_cases: Mapping[str, Image] = field(default_factory=dict)
 
 
 def load_image(*paths: Path) -> Image:

@@ -17,6 +17,9 @@ REFERENCES = (
     "Hanley JA, McNeil BJ. The meaning and use of the area under a ROC curve. Radiology 1982.",
     "Geifman Y, El-Yaniv R. Selective classification for deep neural networks. NeurIPS 2017.",
     "Samek W et al. Evaluating the visualization of what a deep neural network has learned. IEEE TNNLS 2017.",
+    "Abnar S, Zuidema W. Quantifying attention flow in transformers. ACL 2020.",
+    "Chefer H, Gur S, Wolf L. Generic attention-model explainability for interpreting bi-modal and encoder-decoder "
+    "transformers. ICCV 2021.",
 )
 
 METHOD_WORDS = {
@@ -28,6 +31,9 @@ METHOD_WORDS = {
     "gradient_input": "gradient x input",
     "gradcam": "Grad-CAM",
     "guided_gradcam": "guided Grad-CAM",
+    "attention": "attention",
+    "attention_rollout": "attention rollout",
+    "attention_relevance": "attention relevance",
 }
 EVENT_WORDS = {"segments": "segments of {ms:.0f} ms", "waves": "P, QRS, ST and T waves", "beats": "beats"}
 BASELINE_WORDS = {
@@ -110,10 +116,26 @@ def _gradients(explain: Mapping[str, Any]) -> list[str]:
     return result
 
 
+def _attention(explain: Mapping[str, Any]) -> list[str]:
+    """Say what the methods of attention do, nothing where there are none."""
+    of = {
+        "attention": "Attention is the mean weight that a token gets over members, heads and the beat's tokens",
+        "attention_rollout": "Attention rollout gives half of each token's mass back to itself [9]",
+        "attention_relevance": (
+            f"Attention relevance is the positive part of each weight times the gradient of the {explain['target']} of "
+            "the predicted class [10]"
+        ),
+    }
+    result = [text for method, text in of.items() if method in explain["methods"]]
+    if result:
+        result.append("Mass is spread evenly over the stretch that a token stands for; it has no sign and is relative")
+    return result
+
+
 def _explanations(config: Mapping[str, Any]) -> str:
     """Return the paragraph on the explanations."""
     explain, fusion = config["explain"], config["fusion"]
-    sentences = [*_perturbations(explain), *_gradients(explain)]
+    sentences = [*_perturbations(explain), *_gradients(explain), *_attention(explain)]
     if len(explain["methods"]) > 1:
         sentences.append(
             f"Fusion takes the {fusion['aggregate']} where the methods match; for differing signs its rule is "

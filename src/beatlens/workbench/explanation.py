@@ -174,7 +174,7 @@ def explain(
     if unknown:
         raise ValueError(f"explain: options {unknown}; expected some of {', '.join(config['explain'])}")
     chosen = ExplainSettings.read(section)
-    case = beat_id if isinstance(beat_id, Case) else _case(record, beat_id, case_class)
+    case = beat_id if isinstance(beat_id, Case) else case_of(record, beat_id, case_class)
     names = chosen.methods if method == FUSED else [method]
     own_seed = config["seed"] if seed is None else seed
     found = {name: _by_method(record, case, name, chosen, own_seed) for name in names}
@@ -210,7 +210,8 @@ def choose_cases(record: PredictedRecord, n: int = 6) -> list[Case]:
     return case_rows(cases)
 
 
-def _case(record: PredictedRecord, beat_id: str, case_class: str | None) -> Case:
+def case_of(record: PredictedRecord, beat_id: str, case_class: str | None) -> Case:
+    """Return a beat of a record as a case, by default for the class that it was given."""
     predictions = record.predictions
     return beat_case(
         record.beats,

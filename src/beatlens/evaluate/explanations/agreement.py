@@ -21,12 +21,13 @@ def _check(a: Array, b: Array) -> None:
 def spearman(a: Array, b: Array) -> float:
     """Return the rank correlation of two vectors, mean ranks for ties; NaN where one of them is constant."""
     _check(a, b)
-    ranks = [_mean_ranks(values) - (len(values) - 1) / 2 for values in (a, b)]
+    ranks = [mean_ranks(values) - (len(values) - 1) / 2 for values in (a, b)]
     norm = float(np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum()))
     return float(ranks[0] @ ranks[1]) / norm if norm > 0 else float("nan")
 
 
-def _mean_ranks(values: Array) -> Array:
+def mean_ranks(values: Array) -> Array:
+    """Return the ranks of (n,) values from 0 on, the mean of their ranks for ties."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     mean: Array = (ends - (counts + 1) / 2)[inverse]

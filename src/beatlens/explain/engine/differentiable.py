@@ -79,8 +79,17 @@ class SignalModel:
         waves = self.waves(signal)
         return self.values_of_maps(self.feature_maps(waves), waves, rr)
 
+    def outputs(self, signal: Tensor, rr: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the network's own class logits (m, n_targets, K) and noise-gate logits (m, n_targets)."""
+        waves = self.waves(signal)
+        return self._outputs(self.feature_maps(waves), waves, rr)
+
     def values_of_maps(self, maps: Tensor, waves: Tensor, rr: Tensor) -> Tensor:
         """Return the (m,) target of `feature_maps`, the waves that prototypes are compared with, and RR features."""
+        logits, gates = self._outputs(maps, waves, rr)
+        return self._target(self._with_look_alikes(logits.double(), waves[:, self._targets]), gates.double())
+
+    def _outputs(self, maps: Tensor, waves: Tensor, rr: Tensor) -> tuple[Tensor, Tensor]:
         m, n_beats, n_leads = maps.shape[:3]
         n_targets = len(self._targets)
         compared = waves.flatten(0, 2), self._typical_of(waves)
@@ -97,8 +106,7 @@ class SignalModel:
             self._lengths.repeat(m),
             self._positions.repeat(m),
         )
-        logits = self._with_look_alikes(logits.view(m, n_targets, -1).double(), waves[:, self._targets])
-        return self._target(logits, gates.view(m, n_targets).double())
+        return logits.view(m, n_targets, -1), gates.view(m, n_targets)
 
     def _with_look_alikes(self, logits: Tensor, waves: Tensor) -> Tensor:
         """Add to logits (m, n_targets, K) what `LookAlikes.shift` does, for target waves (m, n_targets, L, T).

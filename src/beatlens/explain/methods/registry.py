@@ -13,6 +13,7 @@ from beatlens.explain.case.baselines import fill_of_players
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.differentiable import SignalModel
 from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.methods.attention import SPREAD_OF_TOKENS, attention_map
 from beatlens.explain.methods.gradients import Gradients, class_activation, path_gradients
 from beatlens.explain.methods.occlusion import occlusion_masks, solve_occlusion
 from beatlens.explain.methods.refine import screen, solve, strongest_players
@@ -41,7 +42,7 @@ class Explained:
     rhythm
         Value of the rhythm, None where it was no player.
     full, empty, completeness_error, n_evaluations
-        As in `beatlens.explain.methods.solution.Solution`.
+        As in `beatlens.explain.methods.solution.Solution`; no completeness error where values don't mean to add up.
     players
         Players and their values; no names where each sample is its own.
     standard_error
@@ -59,7 +60,7 @@ class Explained:
     rhythm: float | None
     full: float
     empty: float
-    completeness_error: float
+    completeness_error: float | None
     n_evaluations: int
     players: PlayerValues
     standard_error: list[float] | None = None
@@ -124,14 +125,36 @@ def _path(
     engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, at_end: bool
 ) -> Explained:
     steps = settings.integrated_gradients.steps
-    found = path_gradients(_model(engine, target), engine.baseline, steps=steps, rhythm=settings.rhythm, at_end=at_end)
+    found = path_gradients(
+        signal_model(engine, target), engine.baseline, steps=steps, rhythm=settings.rhythm, at_end=at_end
+    )
     return _from_gradients(found, target.units)
 
 
 def _activation(
     engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, guided: bool
 ) -> Explained:
-    return _from_gradients(class_activation(_model(engine, target), engine.baseline, guided=guided), "relative")
+    return _from_gradients(class_activation(signal_model(engine, target), engine.baseline, guided=guided), "relative")
+
+
+def _attention(
+    engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, kind: str
+) -> Explained:
+    """Attention of the network; nothing is drawn, so the seed has no part in it."""
+    found = attention_map(
+        signal_model(engine, target), kind, streams=settings.attention.streams, baseline=engine.baseline
+    )
+    return Explained(
+        values=found.values,
+        units="relative",
+        rhythm=None,
+        full=found.full,
+        empty=found.empty,
+        completeness_error=None,
+        n_evaluations=found.n_evaluations,
+        players=PlayerValues("tokens"),
+        spread=SPREAD_OF_TOKENS,
+    )
 
 
 TABLE: Mapping[str, Method] = {
@@ -143,6 +166,9 @@ TABLE: Mapping[str, Method] = {
     "gradient_input": partial(_path, at_end=True),
     "gradcam": partial(_activation, guided=False),
     "guided_gradcam": partial(_activation, guided=True),
+    "attention": partial(_attention, kind="attention"),
+    "attention_rollout": partial(_attention, kind="attention_rollout"),
+    "attention_relevance": partial(_attention, kind="attention_relevance"),
 }
 
 
@@ -174,7 +200,8 @@ def _value(engine: PerturbationEngine, target: Target, masks: npt.NDArray[np.boo
     return engine.values(masks, players, target)
 
 
-def _model(engine: PerturbationEngine, target: Target) -> SignalModel:
+def signal_model(engine: PerturbationEngine, target: Target) -> SignalModel:
+    """Return a case's target as a differentiable function of its signal."""
     return SignalModel(
         engine.scene,
         engine.network,

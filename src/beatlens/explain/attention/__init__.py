@@ -1,0 +1,1 @@
+"""Attention of a network: its weights, head by head, and where their tokens lie on the signal."""

@@ -1,0 +1,73 @@
+"""The attention of a case: weights of both directions, members and heads, and what the target gains by each."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from beatlens.explain.attention.capture import attention_modules, capture, explicit_attention
+from beatlens.explain.attention.placing import scene_tokens
+from beatlens.explain.attention.weights import SPECTROGRAM, STREAMS, WAVEFORM, CaseAttention
+from beatlens.explain.engine.differentiable import SignalModel
+from beatlens.models.crossmodal import CrossModalNet
+
+MODULES = {WAVEFORM: "waveform_attends", SPECTROGRAM: "spectrogram_attends"}
+"""Which stream asks -> name of the module in each member; the other stream answers."""
+
+
+def module_names(network: torch.nn.Module) -> dict[str, list[str]]:
+    """Return the names of the attention modules by the stream that asks, one a member.
+
+    Raises
+    ------
+    ValueError
+        For a network without attention.
+    """
+    found = attention_modules(network)
+    if not isinstance(network, CrossModalNet):
+        raise ValueError(
+            f"{type(network).__name__}: where its tokens lie isn't known; expected the network of model.name crossmodal"
+        )
+    return {stream: [name for name in found if name.endswith(MODULES[stream])] for stream in STREAMS}
+
+
+def case_attention(model: SignalModel) -> tuple[npt.NDArray[np.float32], CaseAttention]:
+    """Return the class logits (targets, K) of a case, before calibration, and the weights of the same pass."""
+    names = module_names(model.network)
+    with torch.no_grad(), capture(model.network) as calls:
+        logits, _ = model.outputs(*_inputs(model))
+    return logits[0].cpu().numpy(), _collected(model, {call.module: call.weights for call in calls}, names)
+
+
+def relevant_attention(model: SignalModel) -> CaseAttention:
+    """Return the positive part of each weight times the target's gradient with respect to it (Chefer et al. 2021)."""
+    names = module_names(model.network)
+    with explicit_attention(model.network) as calls:
+        target = signal_target(model)
+        if not target.requires_grad:  # the noise gate of a frozen network: no weight has a part in it
+            return _collected(model, {call.module: torch.zeros_like(call.weights) for call in calls}, names)
+        gradients = torch.autograd.grad(target, [call.weights for call in calls], materialize_grads=True)
+    relevant = {
+        call.module: (call.weights * gradient).clamp(min=0).detach()
+        for call, gradient in zip(calls, gradients, strict=True)
+    }
+    return _collected(model, relevant, names)
+
+
+def signal_target(model: SignalModel) -> Tensor:
+    """Return the target of the signal as it is, a number."""
+    return model.values(*_inputs(model)).sum()
+
+
+def _inputs(model: SignalModel) -> tuple[Tensor, Tensor]:
+    return model.tensor(model.scene.window)[None], model.tensor(model.scene.rr)[None]
+
+
+def _collected(model: SignalModel, found: dict[str, Tensor], names: dict[str, list[str]]) -> CaseAttention:
+    stacked = {
+        stream: torch.stack([found[name] for name in own]).double().cpu().numpy() for stream, own in names.items()
+    }
+    tokens = scene_tokens(model.scene, model.network.config)
+    return CaseAttention(tuple(tokens), stacked[WAVEFORM], stacked[SPECTROGRAM])
