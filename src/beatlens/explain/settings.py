@@ -17,6 +17,8 @@ METHODS = (
     "integrated_gradients",
     "gradient_input",
     "gradcam",
+    "gradcam_plus_plus",
+    "hirescam",
     "guided_gradcam",
 )
 """What `beatlens.explain.methods.registry.TABLE` has."""
