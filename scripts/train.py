@@ -38,7 +38,6 @@ def main() -> None:
     programs.start(arguments)
     programs.forget_primitives()
     settings = arguments.settings
-
     records = read_table(arguments.records)
     shards = sealed(arguments.shards, records)
     spec = input_spec(settings, arguments.library, arguments.waves)

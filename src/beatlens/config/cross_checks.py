@@ -10,6 +10,7 @@ from typing import Any
 
 from beatlens.core.text_tables import read_rows
 from beatlens.corpora.label_table import LabelTable
+from beatlens.figures.paper.colour_maps import check_colour_map
 
 Problem = tuple[str, Any, str]
 """Dotted key, the value found, what is allowed."""
@@ -48,12 +49,26 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
         )
     for method in sorted(set(config["fusion"]["weights"]) - set(config["explain"]["methods"])):
         yield f"fusion.weights.{method}", config["fusion"]["weights"][method], "one of explain.methods as name"
+    yield from _figure_problems(config)
     if config["bundle"] is None:
         yield from _network_problems(config)
     yield from _path_problems(config, folders)
     yield from _table_problems(config, folders)
     yield from _split_problems(config, folders)
     yield from _corpus_problems(config, folders)
+
+
+def _figure_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
+    figures = config["figures"]
+    allowed = check_colour_map(figures["colour_map"])
+    if allowed:
+        yield "figures.colour_map", figures["colour_map"], allowed
+    wanted = {"methods": ["fused", *config["explain"]["methods"]], "watch": config["watch"]["methods"]}
+    if isinstance(figures["classes"], list):
+        wanted["classes"] = config["classes"]
+    for key, names in wanted.items():
+        for name in sorted(set(figures[key] or ()) - set(names)):
+            yield f"figures.{key}", name, f"some of {', '.join(names)}{guess(name, set(names))}"
 
 
 def _network_problems(config: Mapping[str, Any]) -> Iterator[Problem]:

@@ -74,9 +74,7 @@ class Cohort:
 _TEXTS = ("cases", "beat_ids", "labels", "patients", "split", "missing", "classes", "leads")
 
 
-def choose_cohort(
-    shards: Sequence[Shard], records: pd.DataFrame, spec: InputSpec, *, cases: int, seed: int
-) -> Cohort:
+def choose_cohort(shards: Sequence[Shard], records: pd.DataFrame, spec: InputSpec, *, cases: int, seed: int) -> Cohort:
     """Choose up to `cases` beats of each class, of as many patients as there are, by seed.
 
     Only labelled beats that no quality rule doubts are taken.
@@ -103,8 +101,8 @@ def choose_cohort(
             break
     else:
         raise ValueError(
-            f"watch: no labelled, clean beat of {list(spec.classes)} in the patients of {' or '.join(SPLITS)}; expected "
-            "some, or watch.every: 0"
+            f"watch: no labelled, clean beat of {list(spec.classes)} in the patients of {' or '.join(SPLITS)}; "
+            "expected some, or watch.every: 0"
         )
     chosen, missing = [], []
     for name in spec.classes:

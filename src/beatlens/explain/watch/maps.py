@@ -101,7 +101,7 @@ class Pass:
 
     @cached_property
     def activations(self) -> list[Tensor]:
-        """Outputs of the layers (rows, channels, [bands,] positions): those of the same rows and positions as the first."""
+        """Outputs of the layers (rows, channels, [bands,] positions) that have rows and positions as the first."""
         return self._run[1]
 
     @cached_property

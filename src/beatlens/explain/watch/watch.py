@@ -87,7 +87,9 @@ class Watch:
             "layers": np.array(self._layers, dtype=np.str_),
             "fs": np.array(cohort.fs),
             "probabilities": exponential / exponential.sum(axis=1, keepdims=True),
-            **{name: np.array(getattr(cohort, name), dtype=np.str_) for name in ("cases", "labels", "classes", "leads")},
+            **{
+                name: np.array(getattr(cohort, name), dtype=np.str_) for name in ("cases", "labels", "classes", "leads")
+            },
         }
         length = cohort.signal.shape[2]
         for name, maps in found.items():
