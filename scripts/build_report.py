@@ -6,7 +6,7 @@ from pathlib import Path
 
 from beatlens.core.files import read_json, read_table, sha256_of, write_text
 from beatlens.report.build import FIGURE_NAMES, render_report
-from beatlens.report.inputs import TABLES, ReportInputs, load_image, package_versions
+from beatlens.report.inputs import TABLES, ReportInputs, load_image, load_watched, package_versions
 from beatlens.run import programs
 
 
@@ -17,6 +17,8 @@ def main() -> None:
     for name, text in {
         **{name: text for name, (_, text) in TABLES.items()},
         "cases": "directory of the drawn cases, with facts.csv",
+        "watch": "directory of the drawn watched beats",
+        "watch-cohort": "watch/cohort.npz",
         **{f"{name}-figure": f"figure {name}.svg" for name in FIGURE_NAMES},
     }.items():
         parser.add_argument(f"--{name}", type=Path, help=text + "; left out where the run has none")
@@ -40,6 +42,7 @@ def main() -> None:
         versions=package_versions(),
         facts=facts,
         **tables,
+        watched=load_watched(arguments.watch, arguments.watch_cohort) if arguments.watch else None,
         probes=[read_table(path) for path in arguments.probes],
         figures={name: load_image(path) for name in FIGURE_NAMES if (path := given[f"{name}_figure"])},
         cases={

@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--waves", type=Path, required=True, help="prototypes/waves.npz")
     parser.add_argument("--space", type=Path, required=True, help="prototypes/space.npz")
     parser.add_argument("--history", type=Path, required=True, help="model/history.csv")
+    parser.add_argument("--drift", type=Path, help="watch/drift.csv; left out where no beat was watched")
     parser.add_argument("--gallery", type=Path, required=True, help="figure to write (.svg, .png or .pdf)")
     parser.add_argument("--galleries", type=Path, nargs="+", required=True, help="figures to write, one a class")
     parser.add_argument("--templates", type=Path, required=True, help="prototypes/templates.npz")
@@ -41,7 +42,9 @@ def main() -> None:
     space = FeatureSpace.load(arguments.space)
     drawn = space_figure(library, space, read_arrays(arguments.space), classes)
     save_figure(drawn, arguments.map)
-    save_figure(training_figure(read_table(arguments.history)), arguments.training)
+    drift = read_table(arguments.drift) if arguments.drift else None
+    method = arguments.settings["watch"]["methods"][0]
+    save_figure(training_figure(read_table(arguments.history), drift, method), arguments.training)
 
 
 if __name__ == "__main__":

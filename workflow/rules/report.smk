@@ -45,6 +45,9 @@ rule build_report:
         figures=FIGURES[1:],
         case_index=FIGURES[0],
         cases=ancient("<results>/figures/cases"),
+        watch_files=WATCH_FILES[:2],
+        watch_index=WATCH_FIGURES,
+        watch=[ancient("<results>/figures/watch")] if WATCHED else [],
     output:
         report=report(
             ensure("<results>/report.html", non_empty=True),
@@ -75,6 +78,8 @@ rule build_report:
             + [f"--presence {shlex.quote(file)}" for file in as_list(input.presence)]
             + [f"--leaks {shlex.quote(file)}" for file in as_list(input.leaks)]
             + [f"--prototype-{Path(file).stem} {shlex.quote(file)}" for file in as_list(input.prototypes)]
+            + [f"--watch-{Path(file).stem} {shlex.quote(file)}" for file in as_list(input.watch_files)]
+            + [f"--watch {shlex.quote(folder)}" for folder in as_list(input.watch)]
             + [f"--{Path(file).stem}-figure {shlex.quote(file)}" for file in as_list(input.figures)]
         ),
     shell:

@@ -16,6 +16,7 @@ rule manifest:
                 "<results>/model/training/model.json",
                 *([] if FOLDS else ["<results>/model/training/held_out.npz"]),
                 "<results>/model/history.csv",
+                *WATCH_FILES,
             ]
             if TRAINED
             else []
@@ -43,6 +44,7 @@ rule manifest:
         draw_findings=[f"<results>/figures/{name}.svg" for name in ("scores", "cohort", "alerts")],
         find_alerts=ALERTS,
         draw_model=[*GALLERIES, *(f"<results>/figures/{name}.svg" for name in MODEL_FIGURES if TRAINED)],
+        draw_watch=WATCH_FIGURES,
         draw_classification=[
             f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED
         ],

@@ -27,6 +27,7 @@ from beatlens.report.sections import (
     prediction_section,
     summary,
 )
+from beatlens.report.watch import watch_section
 
 FOLDER = Path(__file__).parent
 
@@ -71,6 +72,7 @@ def render_report(inputs: ReportInputs) -> str:
         alerted=alert_section(inputs),
         bank=prototype_section(inputs),
         model={"sentence": model_sentence(inputs.bundle)},
+        watched=watch_section(inputs, config["watch"]["methods"][0], config["figures"]["colour_map"]),
         groups=case_sections(inputs),
         paper=f"{config['report']['speed_mm_s']:g} mm/s and {config['report']['gain_mm_mv']:g} mm/mV",
         explained=explained,

@@ -1,0 +1,36 @@
+"""Draw each watched beat: its maps of every class over the epochs of the training, as <case>.svg and <case>.png."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beatlens.core.files import atomic_directory
+from beatlens.figures.paper.scale import PaperScale
+from beatlens.figures.paper.style import save_figure
+from beatlens.figures.watch import Watched, watch_figure
+from beatlens.run import programs
+
+
+def main() -> None:
+    parser = programs.parser(__doc__)
+    parser.add_argument("--cohort", type=Path, required=True, help="watch/cohort.npz")
+    parser.add_argument("--epochs", type=Path, nargs="+", required=True, help="watch/<epoch>.npz")
+    parser.add_argument("--output", type=Path, required=True, help="directory to write")
+    arguments = parser.parse_args()
+    programs.start(arguments)
+    settings = arguments.settings
+    scale = PaperScale(settings["report"]["speed_mm_s"], settings["report"]["gain_mm_mv"])
+    methods = settings["figures"]["watch"] or settings["watch"]["methods"][:1]
+    watched = Watched.load(arguments.cohort, arguments.epochs)
+    cases = [str(case) for case in watched.cohort["cases"]]
+    with atomic_directory(arguments.output) as directory:
+        for case in programs.progress(cases, len(cases), "watched beats drawn"):
+            for method in methods:
+                name = case if method == methods[0] else f"{case}_{method}"
+                figure = watch_figure(watched, case, method, scale, settings["figures"]["colour_map"])
+                for ending in ("svg", "png"):
+                    save_figure(figure, directory / f"{name}.{ending}")
+
+
+if __name__ == "__main__":
+    main()
