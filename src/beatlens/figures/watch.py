@@ -120,7 +120,7 @@ def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, co
                     weight = "bold" if own else "normal"
                     axes.text(2, top - 2, name, fontsize=9.5, color=INK, va="top", weight=weight)
                     axes.text(2, top - 6.5, "its class" if own else "", fontsize=6.5, color=MUTED, va="top")
-                drawing.cell(axes, left, top, maps[column, row, leads])
+                drawing.cell(axes, left, top, maps[column, row, leads if maps.shape[2] > 1 else [0] * len(leads)])
                 probability = fixed(float(arrays["probabilities"][k, row]), 2)
                 axes.text(left, top - drawing.height_mm - 0.6, f"p {probability}", fontsize=6, color=MUTED, va="top")
         _legend(axes, max(width, 150.0), drawing, method)
@@ -133,9 +133,9 @@ def _strongest(maps: Array, signal: Array) -> list[int]:
     """Return up to `LEADS` of the leads that the beat has, those whose maps have the largest mass, in order."""
     has = np.flatnonzero(np.isfinite(signal).all(axis=1))
     if maps.shape[2] == 1:  # one map of all leads together
-        return has[:LEADS].tolist()
+        return [int(lead) for lead in has[:LEADS]]
     mass = np.nansum(np.abs(maps), axis=(0, 1, 3))[has]
-    return sorted(has[np.argsort(-mass, kind="stable")[:LEADS]].tolist())
+    return sorted(int(lead) for lead in has[np.argsort(-mass, kind="stable")[:LEADS]])
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class Cohort:
     def save(self, path: Path) -> None:
         """Write what a reader of the maps needs: all but the batch."""
         texts = {name: np.array(getattr(self, name), dtype=np.str_) for name in _TEXTS}
-        write_arrays(path, texts | {"fs": np.float64(self.fs), "before": np.int64(self.before), "signal": self.signal})
+        write_arrays(path, {**texts, "fs": np.array(self.fs), "before": np.array(self.before), "signal": self.signal})
 
 
 _TEXTS = ("cases", "beat_ids", "labels", "patients", "split", "missing", "classes", "leads")

@@ -118,7 +118,7 @@ def undisturbed(network: nn.Module) -> Iterator[None]:
     In evaluation mode nothing of a network changes by running it: neither the statistics of normalisation nor weights.
     """
     modes = {module: module.training for module in network.modules()}
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() and torch.cuda.is_initialized() else []
+    devices = sorted({parameter.device.index for parameter in network.parameters() if parameter.is_cuda})
     with torch.random.fork_rng(devices=devices):
         network.eval()
         try:
