@@ -172,7 +172,8 @@ def test_a_cohort_is_fixed_by_its_seed_and_takes_what_there_is(shards, records, 
         if n < 30
     )
     assert len(many.cases) == len(set(many.beat_ids)) == len(many.batch.target)
-    nobody = replace(spec, classes=("N", "S", "V", "Q"))
+    classes = ("N", "S", "V", "Q")
+    nobody = replace(spec, classes=classes, bank=replace(spec.bank, classes=classes))
     assert choose_cohort(shards, records, nobody, cases=1, seed=1).missing == (
         "Q: there is no clean beat in the patients of select, 1 were asked for",
     )

@@ -45,6 +45,7 @@ rule manifest:
         find_alerts=ALERTS,
         draw_model=[*GALLERIES, *(f"<results>/figures/{name}.svg" for name in MODEL_FIGURES if TRAINED)],
         draw_watch=WATCH_FIGURES,
+        draw_classes=CLASS_FIGURES,
         draw_classification=[
             f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED
         ],

@@ -17,7 +17,7 @@ SETTLED = 0.9
 """A map is said to have settled once its correlation with the last one stays above this."""
 
 
-def watch_section(inputs: ReportInputs, method: str, colour_map: str) -> dict[str, Any] | None:
+def watch_section(inputs: ReportInputs, method: str) -> dict[str, Any] | None:
     """Return figures and sentences about the watched beats, or None where nothing was watched.
 
     Parameters
@@ -26,8 +26,6 @@ def watch_section(inputs: ReportInputs, method: str, colour_map: str) -> dict[st
         Of the report.
     method
         Kind of map that the sentences are about.
-    colour_map
-        Name of the figures' colour map.
     """
     drift, watched = inputs.drift, inputs.watched
     if drift is None or watched is None:
@@ -38,11 +36,10 @@ def watch_section(inputs: ReportInputs, method: str, colour_map: str) -> dict[st
         "who": f"{beats[0].upper()}{beats[1:]}, were explained after each epoch that is shown, for every class.",
         "drift": drift_sentence(drift[drift["method"] == method], WORDS.get(method, method)),
         "caution": (
-            "Magnitude and entropy move in this way in most trainings, whether the network overfits or not: they don't "
-            "say that it does."
+            "In most trainings the magnitude rises and the entropy falls, whether the network overfits or not: neither says "
+            "that it does."
         ),
         "missing": "; ".join(watched.missing),
-        "two_sided": colour_map == "two_sided",
         "beats": [{"name": name, "image": image} for name, image in watched.images.items()],
     }
 
@@ -73,8 +70,8 @@ def drift_sentence(drift: pd.DataFrame, name: str) -> str:
 
 
 def _went(first: float, last: float) -> str:
-    """Say from where to where a number went; a change below a twentieth isn't called one."""
+    """Say from where to where a number went, in two digits."""
+    before, after = f"{first:.2g}", f"{last:.2g}"
     if not np.isfinite(first):
-        return f"came to {last:.2g}"
-    verb = "stayed near" if abs(last - first) <= 0.05 * abs(first) else "rose from" if last > first else "fell from"
-    return f"{verb} {last:.2g}" if verb == "stayed near" else f"{verb} {first:.2g} to {last:.2g}"
+        return f"came to {after}"
+    return f"stayed at {after}" if before == after else f"{'rose' if last > first else 'fell'} from {before} to {after}"
