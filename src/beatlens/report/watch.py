@@ -36,8 +36,8 @@ def watch_section(inputs: ReportInputs, method: str) -> dict[str, Any] | None:
         "who": f"{beats[0].upper()}{beats[1:]}, were explained after each epoch that is shown, for every class.",
         "drift": drift_sentence(drift[drift["method"] == method], WORDS.get(method, method)),
         "caution": (
-            "In most trainings the magnitude rises and the entropy falls, whether the network overfits or not: neither says "
-            "that it does."
+            "In most trainings the magnitude rises and the entropy falls, whether the network overfits or not: neither "
+            "says that it does."
         ),
         "missing": "; ".join(watched.missing),
         "beats": [{"name": name, "image": image} for name, image in watched.images.items()],
