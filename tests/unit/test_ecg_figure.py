@@ -158,6 +158,19 @@ def test_colour_is_proportional_signed_and_shared() -> None:
     assert shared_limit([one, attribution(of)]) == pytest.approx(0.02)
 
 
+@pytest.mark.parametrize("name", ["two_sided", "purple_to_red", "coolwarm"])
+def test_the_bar_has_the_colours_of_the_map(name: str) -> None:
+    of, values = strip(), np.full((2, 100), -1.0)
+    values[1] = 0.5
+    figure = EcgFigure(of, SCALE)
+    draw_overlay(figure, attribution(of, np.resize(values[:, :1], of.signal.shape) / 10), 1.0, colour_map=name)
+    *_, one, bar = (image.get_array() for image in figure.axes.images)
+    assert bar.shape == (1, 81, 4)
+    shown = one[0, 0]  # of a lead at one value
+    assert np.abs(bar[0] - shown).max(axis=1).min() < 1e-9
+    assert not np.allclose(bar[0, 0, :3], bar[0, -1, :3])
+
+
 def test_bad_signals() -> None:
     of = strip()
     of.signal[0, 100:200] = np.nan
