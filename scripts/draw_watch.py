@@ -1,4 +1,4 @@
-"""Draw each watched beat: its maps of every class over the epochs of the training, as <case>.svg and <case>.png."""
+"""Draw each watched beat: its maps of every class over the epochs, as <case>.svg; the first of a class also as .png."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ def main() -> None:
     scale = PaperScale(settings["report"]["speed_mm_s"], settings["report"]["gain_mm_mv"])
     methods = settings["figures"]["watch"] or settings["watch"]["methods"][:1]
     watched = Watched.load(arguments.cohort, arguments.epochs)
-    cases = [str(case) for case in watched.cohort["cases"]]
+    cases, labels = watched.cohort["cases"].tolist(), watched.cohort["labels"].tolist()
     with atomic_directory(arguments.output) as directory:
-        for case in programs.progress(cases, len(cases), "watched beats drawn"):
+        for k, case in enumerate(programs.progress(cases, len(cases), "watched beats drawn")):
+            # The page shows the first beat of each class, in the smaller of the two forms.
+            endings = ("svg",) if labels[k] in labels[:k] else ("svg", "png")
             for method in methods:
                 name = case if method == methods[0] else f"{case}_{method}"
                 figure = watch_figure(watched, case, method, scale, settings["figures"]["colour_map"])
-                for ending in ("svg", "png"):
+                for ending in endings:
                     save_figure(figure, directory / f"{name}.{ending}")
 
 
