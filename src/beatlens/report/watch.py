@@ -37,8 +37,7 @@ def watch_section(inputs: ReportInputs, method: str) -> dict[str, Any] | None:
         "drift": drift_sentence(drift[drift["method"] == method], WORDS.get(method, method)),
         "caution": (
             "In most trainings the magnitude rises and the entropy falls, whether the network overfits or not: neither "
-            "says that it does. These maps follow the network; whether such maps show what it uses is tested below, and of "
-            "explained cases alone."
+            "says that it does. These maps are for looking: explanations that are scored stand below."
         ),
         "missing": "; ".join(watched.missing),
         "beats": [{"name": name, "image": image} for name, image in watched.images.items()],
