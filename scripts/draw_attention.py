@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from beatlens.core.files import atomic_directory, read_json, read_table
@@ -16,15 +14,16 @@ from beatlens.shards.shard import Shard
 
 
 def main() -> None:
-    parser = programs.parser(__doc__)
-    parser.add_argument("--attention", type=Path, required=True, help="folder of the reports of cases")
-    parser.add_argument("--summary", type=Path, required=True, help="summary.json")
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="preprocessed shards")
-    parser.add_argument("--beats", type=Path, required=True, help="predictions at detected beats")
-    parser.add_argument("--output", type=Path, required=True, help="folder of figures to write")
-    parser.add_argument("--figure", type=Path, required=True, help="figure of all cases to write")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    parser = programs.parser(
+        __doc__,
+        attention="folder of the reports of cases",
+        summary="summary.json",
+        shards=programs.Several("preprocessed shards"),
+        beats="predictions at detected beats",
+        output="folder of figures to write",
+        figure="figure of all cases to write",
+    )
+    arguments = programs.start(parser)
     beats = dict(list(read_table(arguments.beats).groupby(["corpus", "record"])))
     shards = [Shard(path) for path in arguments.shards]
     names = sorted(path.stem for path in arguments.attention.glob("*.json"))

@@ -1,10 +1,10 @@
-"""Draw each explained case to scale: <case>.svg and <case>.png, and facts.csv for the report."""
+"""Draw each explained case to scale: <case>.svg and .png of what is fused, <case>_<method> of a method, facts.csv."""
 
 from __future__ import annotations
 
 from beatlens.core.files import atomic_directory, read_table, write_table
 from beatlens.explain.result.archive import load_case
-from beatlens.figures.explained_cases import FACT_COLUMNS, case_facts, case_figure
+from beatlens.figures.explained_cases import FACT_COLUMNS, case_facts, case_figure, figure_name
 from beatlens.figures.paper.overlay import shared_limit
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.style import save_figure
@@ -31,23 +31,32 @@ def main() -> None:
     cases = read_table(arguments.cases).to_dict("records")
     beats = dict(list(read_table(arguments.beats).groupby(["corpus", "record"])))
     shards = [Shard(path) for path in arguments.shards]
-    fused = {case["case"]: load_case(arguments.fused, case["case"]) for case in cases}
-    limit = shared_limit(fused.values())
+    shown, colour_map = settings["figures"]["methods"], settings["figures"]["colour_map"]
+    folders = {"fused": arguments.fused, **dict(arguments.methods)}
+    found = {name: {case["case"]: load_case(path, case["case"]) for case in cases} for name, path in folders.items()}
+    limits = {name: shared_limit(found[name].values()) for name in dict.fromkeys(["fused", *shown])}
     facts = []
     with atomic_directory(arguments.output) as directory:
         for case in programs.progress(cases, len(cases), "cases drawn"):
-            key, attribution = (case["corpus"], case["record"]), fused[case["case"]]
+            key, explanations = (case["corpus"], case["record"]), {name: of[case["case"]] for name, of in found.items()}
             shard = next(shard for shard in shards if key in shard)
-            figure, outside = case_figure(case, beats[key], shard, fused=attribution, limit=limit, scale=scale)
-            for ending in ("svg", "png"):
-                save_figure(figure.figure, directory / f"{case['case']}.{ending}")
-            methods = {name: load_case(path, case["case"]) for name, path in arguments.methods}
-            geometry = BeatGeometry.from_seconds(attribution.fs, section["before_s"], section["after_s"])
-            facts.append(
-                case_facts(
-                    case, beats[key], attribution, methods=methods, geometry=geometry, outside=outside, limit=limit
+            outside = {}
+            for name in limits:
+                figure, outside[name] = case_figure(
+                    case,
+                    beats[key],
+                    shard,
+                    fused=explanations[name],
+                    limit=limits[name],
+                    scale=scale,
+                    colour_map=colour_map,
                 )
-            )
+                for ending in ("svg", "png") if name in shown else ():
+                    save_figure(figure.figure, directory / f"{figure_name(case['case'], name)}.{ending}")
+            fused = explanations.pop("fused")
+            geometry = BeatGeometry.from_seconds(fused.fs, section["before_s"], section["after_s"])
+            shares = {"outside": outside["fused"], "limit": limits["fused"]}
+            facts.append(case_facts(case, beats[key], fused, methods=explanations, geometry=geometry, **shares))
         write_table(directory / "facts.csv", pd.DataFrame(facts, columns=list(FACT_COLUMNS)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from beatlens.core.files import read_arrays, read_table
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.style import save_figure
@@ -29,6 +31,7 @@ def main() -> None:
         map="figure to write",
         training="figure to write",
     )
+    parser.add_argument("--drift", type=Path, help="watch/drift.csv; left out where no beat was watched")
     arguments = programs.start(parser)
     scale = PaperScale(**arguments.settings["report"])
     library = PrototypeLibrary.load(arguments.library, arguments.waves)
@@ -40,7 +43,9 @@ def main() -> None:
     space = FeatureSpace.load(arguments.space)
     drawn = space_figure(library, space, read_arrays(arguments.space), classes)
     save_figure(drawn, arguments.map)
-    save_figure(training_figure(read_table(arguments.history)), arguments.training)
+    drift = read_table(arguments.drift) if arguments.drift else None
+    method = arguments.settings["watch"]["methods"][0]
+    save_figure(training_figure(read_table(arguments.history), drift, method), arguments.training)
 
 
 if __name__ == "__main__":

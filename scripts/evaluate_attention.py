@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import atomic_directory, read_table, write_json, write_text
 from beatlens.evaluate.attention.case_report import examine_cases
 from beatlens.evaluate.attention.summary import summarise
@@ -20,17 +18,18 @@ from beatlens.shards.shard import Shard
 def main() -> None:
     import torch
 
-    parser = programs.parser(__doc__)
-    parser.add_argument("--cases", type=Path, required=True, help="table of cases")
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="preprocessed shards")
-    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="folder of each one's predictions")
-    parser.add_argument("--bundle", type=Path, required=True, help="trained bundle")
+    parser = programs.parser(
+        __doc__,
+        cases="table of cases",
+        shards=programs.Several("preprocessed shards"),
+        predictions=programs.Several("folder of each one's predictions"),
+        bundle="trained bundle",
+        output="folder of <case>.json, .txt and .npz to write",
+        summary="summary.json to write",
+        summary_text="the same in words",
+    )
     parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
-    parser.add_argument("--output", type=Path, required=True, help="folder of <case>.json, .txt and .npz to write")
-    parser.add_argument("--summary", type=Path, required=True, help="summary.json to write")
-    parser.add_argument("--summary-text", type=Path, required=True, help="the same in words")
-    arguments = parser.parse_args()
-    programs.start(arguments)
+    arguments = programs.start(parser)
     settings = arguments.settings
     torch.set_num_threads(settings["compute_threads"])
     cases, bundle = read_table(arguments.cases), Bundle.load(arguments.bundle)

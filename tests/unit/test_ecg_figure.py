@@ -10,9 +10,10 @@ from PIL import Image
 from beatlens.core.leads import STANDARD_LEADS
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.result.metadata import AttributionMeta
+from beatlens.figures.paper.colour_maps import colours
 from beatlens.figures.paper.ecg import LIMIT_MV, EcgFigure
 from beatlens.figures.paper.layout import LeadsMap, RhythmStrip, plan
-from beatlens.figures.paper.overlay import colours, displayed, draw_overlay, shared_limit
+from beatlens.figures.paper.overlay import displayed, draw_overlay, shared_limit
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import NEGATIVE, POSITIVE, save_figure
@@ -154,6 +155,19 @@ def test_colour_is_proportional_signed_and_shared() -> None:
     one = attribution(of, np.full(of.signal.shape, 0.002, np.float32))
     np.testing.assert_allclose(displayed(one), 0.02, rtol=1e-6)  # 10 samples in 50 ms
     assert shared_limit([one, attribution(of)]) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("name", ["two_sided", "purple_to_red", "coolwarm"])
+def test_the_bar_has_the_colours_of_the_map(name: str) -> None:
+    of, values = strip(), np.full((2, 100), -1.0)
+    values[1] = 0.5
+    figure = EcgFigure(of, SCALE)
+    draw_overlay(figure, attribution(of, np.resize(values[:, :1], of.signal.shape) / 10), 1.0, colour_map=name)
+    *_, one, bar = (image.get_array() for image in figure.axes.images)
+    assert bar.shape == (1, 81, 4)
+    shown = one[0, 0]  # of a lead at one value
+    assert np.abs(bar[0] - shown).max(axis=1).min() < 1e-9
+    assert not np.allclose(bar[0, 0, :3], bar[0, -1, :3])
 
 
 def test_bad_signals() -> None:

@@ -15,10 +15,11 @@ from beatlens.core.files import read_table, write_table
 from beatlens.core.numerals import fixed
 from beatlens.evaluate.predictions.classification import _cells
 from beatlens.evaluate.predictions.outcomes import Outcomes, outcomes
+from beatlens.explain.case.other_classes import cases_of_classes
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.result.metadata import AttributionMeta
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
-from beatlens.figures.explained_cases import FACT_COLUMNS, agreement, case_facts, case_figure
+from beatlens.figures.explained_cases import FACT_COLUMNS, agreement, case_facts, case_figure, figure_name
 from beatlens.figures.paper.ecg import PAGE_MM, EcgFigure
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip
@@ -237,6 +238,19 @@ def test_a_window_is_marked_with_all_truth_of_its_class(shard: Shard) -> None:
             "beat_share"
         ]
     )
+
+
+def test_a_beat_is_drawn_for_another_class_and_by_one_method(shard: Shard) -> None:
+    beats = BEATS.assign(p_N=0.02, p_V=0.97, p_S=0.01)
+    table = cases_of_classes(pd.DataFrame([{**CASE, "target": "beat"}, {**CASE, "target": "window"}]), beats, "NSV")
+    assert table["case"].tolist() == [f"{CASE['case']}_as_N", f"{CASE['case']}_as_S"]  # neither V nor the window
+    assert table["probability"].tolist() == [0.02, 0.01]
+    case = table.to_dict("records")[0]
+    lime = attribution(planted(), case=case["case"], case_class="N", method="lime", units="logit")
+    figure, _ = case_figure(case, BEATS, shard, fused=lime, limit=0.1, scale=SCALE, colour_map="viridis")
+    assert "called V, explained as N (p 0.02)" in words(figure.figure)
+    assert "·  lime" in words(figure.figure)
+    assert figure_name(case["case"], "lime") == f"{CASE['case']}_as_N_lime"
 
 
 def test_case_facts() -> None:

@@ -61,7 +61,7 @@ def training_key(trainer="train", own=None):
     """Return a digest of all that a trained network may depend on, which its epoch state must match."""
     parts = [code(name) for name in ("make_corpus", "preprocess", "split", "mine_prototypes", trainer)]
     parts += [
-        own or sections(CONFIG, *(name for name in CONFIG if name != "report")),
+        own or sections(CONFIG, *(name for name in CONFIG if name not in {"report", "figures"})),
         *tables("labels"),
         *tables("patients"),
     ]

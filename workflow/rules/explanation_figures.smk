@@ -32,7 +32,7 @@ rule draw_cases:
     params:
         program=program("draw_cases"),
         code=code("draw_cases"),
-        settings=settings("beats", "report.speed_mm_s", "report.gain_mm_mv"),
+        settings=settings("beats", "figures.methods", "figures.colour_map", "report.speed_mm_s", "report.gain_mm_mv"),
         shards=folders("shards"),
         methods=by_method("methods"),
         index=program("index_folder"),

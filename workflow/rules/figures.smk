@@ -15,6 +15,7 @@ if not CONFIG["bundle"]:
             space="<results>/prototypes/space.npz",
             templates="<results>/prototypes/templates.npz",
             history="<results>/model/history.csv",
+            drift="<results>/watch/drift.csv" if WATCHED else [],
         output:
             gallery=report(
                 ensure("<results>/figures/prototypes.svg", non_empty=True),
@@ -50,9 +51,10 @@ if not CONFIG["bundle"]:
         params:
             program=program("draw_model"),
             code=code("draw_model"),
-            settings=settings("classes", "report.speed_mm_s", "report.gain_mm_mv"),
+            settings=settings("classes", "watch.methods", "report.speed_mm_s", "report.gain_mm_mv"),
+            drift=lambda wildcards, input: f"--drift {shlex.quote(input.drift)}" if WATCHED else "",
         shell:
-            "{params.program} --library {input.library:q} --waves {input.waves:q} --space {input.space:q}"
+            "{params.program} {params.drift} --library {input.library:q} --waves {input.waves:q} --space {input.space:q}"
             " --templates {input.templates:q} --history {input.history:q} --map {output.prototype_map:q}"
             " --galleries {output.galleries:q} --template-figure {output.template_figure:q}"
             " --settings {params.settings:q} --gallery {output.gallery:q} --training {output.training:q} --log {log:q}"

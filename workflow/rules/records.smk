@@ -77,10 +77,10 @@ def every_shard(*names, folder="preprocess"):
     return lambda wildcards: [f"{RESULTS}/{folder}/{shard}/{name}" for shard in shards() for name in names]
 
 
-def every_archive(method):
+def every_archive(method, folder="explanations"):
     """Return an input function: a method's archives of explanations, one a shard."""
     shards = lambda: used_shards(record_rows(), n_shards())
-    return lambda wildcards: [f"{RESULTS}/explanations/shards/{method}/{k}of{n_shards()}.zip" for k in shards()]
+    return lambda wildcards: [f"{RESULTS}/{folder}/shards/{method}/{k}of{n_shards()}.zip" for k in shards()]
 
 
 def this_shard(*names):

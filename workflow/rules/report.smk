@@ -44,7 +44,11 @@ rule build_report:
         leaks="<results>/metrics/leaks.csv" if LABELLED else [],
         figures=FIGURES[1:],
         case_index=FIGURES[0],
-        cases=ancient("<results>/figures/cases"),
+        cases=ancient(["<results>/figures/cases", *([name.removesuffix(".tsv") for name in CLASS_FIGURES])]),
+        class_index=CLASS_FIGURES,
+        watch_files=WATCH_FILES[:2],
+        watch_index=WATCH_FIGURES,
+        watch=[ancient("<results>/figures/watch")] if WATCHED else [],
         attention=ATTENTION_FILES[:1],
         attention_index=ATTENTION_FIGURES[1:],
         attention_cases=ancient("<results>/figures/attention") if ATTENTION else [],
@@ -78,6 +82,8 @@ rule build_report:
             + [f"--presence {shlex.quote(file)}" for file in as_list(input.presence)]
             + [f"--leaks {shlex.quote(file)}" for file in as_list(input.leaks)]
             + [f"--prototype-{Path(file).stem} {shlex.quote(file)}" for file in as_list(input.prototypes)]
+            + [f"--watch-{Path(file).stem} {shlex.quote(file)}" for file in as_list(input.watch_files)]
+            + [f"--watch {shlex.quote(folder)}" for folder in as_list(input.watch)]
             + [f"--{Path(file).stem}-figure {shlex.quote(file)}" for file in as_list(input.figures)]
             + [f"--attention {shlex.quote(file)}" for file in as_list(input.attention)]
             + [f"--attention-cases {shlex.quote(file)}" for file in as_list(input.attention_cases)]

@@ -1,6 +1,10 @@
 # The network, and the bundle of all that inference needs. A configured bundle is used as it is.
 TRAINING_SECTIONS = "model training look_alikes beats classes leads signal seed device compute_threads".split()
 FOLDS = CONFIG["training"]["folds"]
+# Maps of some beats by epoch, for which the training is watched; a bundle that is given has none.
+WATCHED = [] if CONFIG["bundle"] else WatchSettings.read(CONFIG["watch"]).epochs(CONFIG["training"]["epochs"])
+MAPS = [f"<results>/watch/{epoch}.npz" for epoch in WATCHED]
+WATCH_FILES = ["<results>/watch/cohort.npz", "<results>/watch/drift.csv", *MAPS] if WATCHED else []
 
 if not CONFIG["bundle"]:
 
@@ -20,6 +24,7 @@ if not CONFIG["bundle"]:
                 caption="../report/history.rst",
                 category="Model",
             ),
+            watch=[ensure(file, non_empty=True) for file in WATCH_FILES],
         log:
             "<logs>/train.log",
         benchmark:
@@ -34,8 +39,11 @@ if not CONFIG["bundle"]:
         params:
             program=program("train"),
             code=code("train"),
-            settings=settings(*TRAINING_SECTIONS),
+            settings=settings(*TRAINING_SECTIONS, "watch"),
             shards=folders("shards"),
+            watch=lambda wildcards, output: (
+                f"--watch {shlex.quote(str(Path(output.watch[0]).parent))}" if WATCHED else ""
+            ),
             # The state of each epoch, from which a killed job goes on: no output, since Snakemake deletes outputs first.
             state=lambda wildcards, output: Path(output.weights).with_name("state.npz"),
             key=lambda wildcards, input: training_key(),
@@ -44,7 +52,7 @@ if not CONFIG["bundle"]:
             "{params.program} --shards {params.shards:q} --records {input.records:q} --library {input.library:q}"
             " --waves {input.waves:q} --settings {params.settings:q} --weights {output.weights:q}"
             " --model {output.model:q} {params.held_out} --history {output.history:q} --state {params.state:q} --key {params.key:q}"
-            " --log {log:q}"
+            " {params.watch} --log {log:q}"
 
     if FOLDS:
 

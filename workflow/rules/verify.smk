@@ -16,6 +16,7 @@ rule manifest:
                 "<results>/model/training/model.json",
                 *([] if FOLDS else ["<results>/model/training/held_out.npz"]),
                 "<results>/model/history.csv",
+                *WATCH_FILES,
             ]
             if TRAINED
             else []
@@ -45,6 +46,11 @@ rule manifest:
         evaluate_attention=ATTENTION_FILES,
         draw_attention=ATTENTION_FIGURES,
         draw_model=[*GALLERIES, *(f"<results>/figures/{name}.svg" for name in MODEL_FIGURES if TRAINED)],
+        draw_watch=WATCH_FIGURES,
+        select_classes=["<results>/explanations/classes/cases.csv"] if OTHER_CLASSES else [],
+        gather_classes=[f"<results>/explanations/classes/{method}.tsv" for method in METHODS if OTHER_CLASSES],
+        fuse_classes=["<results>/explanations/classes/fused.tsv"] if OTHER_CLASSES else [],
+        draw_classes=CLASS_FIGURES,
         draw_classification=[
             f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED
         ],

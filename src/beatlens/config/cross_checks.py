@@ -12,6 +12,7 @@ from beatlens.core.options import OptionError, Problem, Settings
 from beatlens.core.text_tables import read_rows
 from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.settings import CorpusSettings
+from beatlens.figures.paper.colour_maps import check_colour_map
 
 SPLIT_COLUMNS = ("corpus", "record", "split")
 WITH_ATTENTION = frozenset({"crossmodal"})
@@ -37,6 +38,7 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
     if of_attention and config["model"]["name"] not in WITH_ATTENTION:
         allowed = "methods other than these, or a network with attention (model.name: crossmodal): "
         yield "explain.methods", of_attention, f"{allowed}{config['model']['name']} has none"
+    yield from _figure_problems(config)
     if config["bundle"] is None:
         yield from _network_problems(config)
     yield from _path_problems(config, folders)
@@ -61,6 +63,19 @@ def _refused(section: type[Settings], value: Mapping[str, Any]) -> Sequence[Prob
     except OptionError as error:
         return error.problems
     return ()
+
+
+def _figure_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
+    figures = config["figures"]
+    allowed = check_colour_map(figures["colour_map"])
+    if allowed:
+        yield "figures.colour_map", figures["colour_map"], allowed
+    wanted = {"methods": ["fused", *config["explain"]["methods"]], "watch": config["watch"]["methods"]}
+    if isinstance(figures["classes"], list):
+        wanted["classes"] = config["classes"]
+    for key, names in wanted.items():
+        for name in sorted(set(figures[key] or ()) - set(names)):
+            yield f"figures.{key}", name, f"some of {', '.join(names)}{guess(name, set(names))}"
 
 
 def _network_problems(config: Mapping[str, Any]) -> Iterator[Problem]:

@@ -19,6 +19,8 @@ from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.case.settings import CaseSettings
 from beatlens.explain.result.settings import FusionSettings
 from beatlens.explain.settings import ExplainSettings
+from beatlens.explain.watch.settings import WatchSettings
+from beatlens.figures.settings import FigureSettings
 from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.learning.settings import TrainingSettings
 from beatlens.models.settings import ModelSettings
@@ -104,6 +106,7 @@ class Configuration(Settings, section=""):
     model: ModelSettings = ModelSettings()
     look_alikes: LookAlikeSettings = LookAlikeSettings()
     training: TrainingSettings = TrainingSettings()
+    watch: WatchSettings = WatchSettings()
     select: SelectSettings = SelectSettings()
     review: ReviewSettings = ReviewSettings()
     strips: StripSettings = StripSettings()
@@ -114,4 +117,5 @@ class Configuration(Settings, section=""):
     fusion: FusionSettings = FusionSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     probes: ProbeSettings = ProbeSettings()
+    figures: FigureSettings = FigureSettings()
     report: ReportSettings = ReportSettings()

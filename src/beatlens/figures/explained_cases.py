@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from beatlens.core.numerals import fixed
+from beatlens.figures.paper.colour_maps import TWO_SIDED
 from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.overlay import UNIT_S, draw_overlay, truth_legend
 from beatlens.figures.paper.scale import PaperScale
@@ -50,10 +51,22 @@ FACT_COLUMNS = {
 MATCH_S = 0.15
 
 
+def figure_name(case: str, method: str) -> str:
+    """Return the name of a case's figure: the case itself for what is fused, with the method for any other."""
+    return case if method == "fused" else f"{case}_{method}"
+
+
 def case_figure(
-    case: Mapping[str, Any], beats: pd.DataFrame, shard: Shard, *, fused: Attribution, limit: float, scale: PaperScale
+    case: Mapping[str, Any],
+    beats: pd.DataFrame,
+    shard: Shard,
+    *,
+    fused: Attribution,
+    limit: float,
+    scale: PaperScale,
+    colour_map: str = TWO_SIDED,
 ) -> tuple[EcgFigure, float]:
-    """Draw one case: the stretch that the model saw, its beats, and the fused attribution over the signal.
+    """Draw one case: the stretch that the model saw, its beats, and an attribution over the signal.
 
     Parameters
     ----------
@@ -64,11 +77,13 @@ def case_figure(
     shard
         Holds the record.
     fused
-        The attribution.
+        The attribution: the fused one, or that of a method.
     limit
         Value at which colour is full, shared by the report.
     scale
         Paper scale.
+    colour_map
+        See `beatlens.figures.paper.colour_maps.colours`.
 
     Returns
     -------
@@ -99,17 +114,18 @@ def case_figure(
             figure.mark_stretch(case["window_start_s"], case["window_end_s"])
             place = f"from {case['window_start_s']:g} to {case['window_end_s']:g} s: {case['class']} found"
         else:
-            place = f"at {beat['r_time_s']:.1f} s: called {case['class']}"
+            place = f"at {beat['r_time_s']:.1f} s: called {beat['pred']}"
+            place += f", explained as {case['class']}" if case["class"] != beat["pred"] else ""
         figure.title(
             f"{case['record']} {place} (p {fixed(case['probability'], 2)})",
-            verdict(case["outcome"], case["label"]) + _rhythm(fused),
+            verdict(case["outcome"], case["label"]) + _rhythm(fused) + _method(fused),
         )
         spans = _planted(shard, case, float(beat["r_time_s"]), row.fs_file)
         for span in spans:
             figure.mark_span(span["lead"], span["start_s"], span["end_s"])
         if spans:
             truth_legend(figure)
-        return figure, draw_overlay(figure, fused, limit)
+        return figure, draw_overlay(figure, fused, limit, colour_map=colour_map)
 
 
 def verdict(outcome: str, label: str) -> str:
@@ -124,6 +140,11 @@ def _rhythm(fused: Attribution) -> str:
     """Say how much of the explanation isn't in the signal."""
     share = fused.rhythm_share
     return "" if share is None else f"  ·  rhythm holds {100 * share:.0f} % of the explanation"
+
+
+def _method(attribution: Attribution) -> str:
+    """Name the method where it isn't what is fused."""
+    return "" if attribution.meta.method == "fused" else f"  ·  {attribution.meta.method}"
 
 
 def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, Any]:

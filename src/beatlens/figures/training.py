@@ -1,10 +1,12 @@
-"""The training history: loss and macro F1 epoch by epoch."""
+"""The training history: loss and macro F1 epoch by epoch, and how the maps of watched beats change meanwhile."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -17,13 +19,23 @@ LOSSES = {"loss": ("total", ACCENT), "class_loss": ("classes", CLASS_COLOURS[1])
 SCORES = {"train_macro_f1": ("training patients", NEGATIVE), "select_macro_f1": ("unseen patients", POSITIVE)}
 
 
-def training_figure(history: pd.DataFrame) -> Figure:
+CORRELATIONS = {
+    "correlation_previous": ("the epoch before", NEGATIVE),
+    "correlation_last": ("the last epoch", POSITIVE),
+}
+QUARTILES = (0.25, 0.5, 0.75)
+
+
+def training_figure(history: pd.DataFrame, drift: pd.DataFrame | None = None, method: str = "") -> Figure:
     """Draw losses and scores by epoch; the last epoch's weights are the ones that are used.
 
     Parameters
     ----------
     history
         One row an epoch: ``epoch`` and any of `LOSSES` and `SCORES`.
+    drift, method
+        How maps of watched beats change (`beatlens.explain.watch.drift.DRIFT_COLUMNS`), and the kind of map that is
+        drawn: medians over beats and classes, with quartiles.
 
     Raises
     ------
@@ -37,8 +49,8 @@ def training_figure(history: pd.DataFrame) -> Figure:
         )
     epochs = history["epoch"].to_numpy()
     with styled():
-        figure = new_figure(176, 62, layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure = new_figure(176, 62 if drift is None else 124, layout="constrained")
+        left, right, *below = figure.subplots(1 if drift is None else 2, 2).ravel()
         for name in losses:
             label, colour = LOSSES[name]
             left.plot(
@@ -55,7 +67,36 @@ def training_figure(history: pd.DataFrame) -> Figure:
         right.set(xlabel="epoch", ylabel="macro F1", title="Macro F1", ylim=(0, 1.02))
         if right.lines:
             right.legend(loc="lower right")
-        for axes in (left, right):
+        if drift is not None:
+            _draw_drift(below, drift[drift["method"] == method])
+        for axes in (left, right, *below):
+            if drift is not None:
+                axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(True)
         return figure
+
+
+def _draw_drift(panels: Sequence[Axes], drift: pd.DataFrame) -> None:
+    """Draw correlations of maps on the left, their entropy and magnitude on the right."""
+    left, right = panels
+    for name, (label, colour) in CORRELATIONS.items():
+        _draw_quartiles(left, drift, name, colour, label)
+    left.set(xlabel="epoch", ylabel="correlation", title="Maps of watched beats: correlation with", ylim=(None, 1.04))
+    largest = drift.groupby("epoch")["magnitude"].median().max()
+    relative = drift.assign(magnitude=drift["magnitude"] / largest if largest > 0 else np.nan)
+    _draw_quartiles(right, drift, "entropy", ACCENT, "entropy (1: everywhere alike)")
+    _draw_quartiles(right, relative, "magnitude", CLASS_COLOURS[1], f"magnitude ({largest:.2g} is 1)")
+    right.set(xlabel="epoch", title="Their entropy and magnitude", ylim=(0, None))
+    for axes in panels:
+        if axes.lines:
+            axes.legend(loc="lower right")
+
+
+def _draw_quartiles(axes: Axes, drift: pd.DataFrame, column: str, colour: str, label: str) -> None:
+    quartiles = drift.groupby("epoch")[column].quantile(list(QUARTILES)).unstack().dropna()
+    if len(quartiles):
+        low, middle, high = (quartiles[share].to_numpy() for share in QUARTILES)
+        epochs = quartiles.index.to_numpy()
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(epochs, middle, color=colour, label=label, linewidth=1.2, marker="o", markersize=2.5)

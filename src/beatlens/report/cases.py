@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
-from beatlens.figures.explained_cases import verdict
+from beatlens.figures.explained_cases import figure_name, verdict
 from beatlens.report.inputs import ReportInputs
+from beatlens.report.methods import METHOD_WORDS
 from beatlens.report.numbers import listing, percent, rank_agreement, score
 
 REVIEW_WORDS = {
@@ -39,6 +41,7 @@ def _case(row: dict[str, Any], inputs: ReportInputs) -> dict[str, Any]:
     return {
         "id": row["case"],
         "image": inputs.cases.get(row["case"]),
+        "others": _others(row["case"], inputs),
         "outcome": row["outcome"],
         "tag": "accepted" if row["outcome"] == "unlabelled" else row["outcome"],
         "title": f"{row['record']} at {row['r_time_s']:.1f} s",
@@ -55,6 +58,18 @@ def _case(row: dict[str, Any], inputs: ReportInputs) -> dict[str, Any]:
         "outside": percent(row["outside"]) if row["outside"] >= 0.005 else "",
         "agreement": rank_agreement(row["agreement"]),
     }
+
+
+def _others(case: str, inputs: ReportInputs) -> list[dict[str, Any]]:
+    """Return what else is drawn of a case: by single methods, and for other classes (by what is fused or a method)."""
+    explained = {case: ""} | {f"{case}_as_{name}": f"explained as {name}" for name in inputs.classes}
+    words = {"fused": "all methods", **METHOD_WORDS}
+    return [
+        {"name": ", ".join(filter(None, [said, re.sub(r" \[\d+\]$", "", text)])), "image": image}
+        for of_class, said in explained.items()
+        for method, text in words.items()
+        if (name := figure_name(of_class, method)) != case and (image := inputs.cases.get(name)) is not None
+    ]
 
 
 def _rhythm(row: dict[str, Any]) -> str:

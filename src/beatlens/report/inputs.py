@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beatlens import __version__
+from beatlens.core.files import read_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,7 @@ TABLES = {
     "clusters": ("clusters", "alerts/clusters.csv"),
     "prototype-summary": ("prototypes", "prototypes/summary.csv"),
     "prototype-validation": ("suspects", "prototypes/validation.csv"),
+    "watch-drift": ("drift", "watch/drift.csv"),
 }
 """Option of the program -> attribute of `ReportInputs` and the file it takes."""
 
@@ -52,6 +54,29 @@ class Image:
 
     uri: str
     width_mm: float
+
+
+@dataclass(frozen=True)
+class WatchedBeats:
+    """The beats that were watched while the network learnt.
+
+    Attributes
+    ----------
+    images
+        Case -> its figure, of the first beat of each class.
+    split
+        ``select``, or ``train`` where the network learns from them, too.
+    n_cases, n_patients
+        Beats, and patients that they are of.
+    missing
+        In words, the classes of which there are fewer than asked for.
+    """
+
+    images: Mapping[str, Image]
+    split: str
+    n_cases: int
+    n_patients: int
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -94,6 +119,8 @@ class ReportInputs:
         New-pattern alerts, and all clusters with what they lack to be one.
     prototypes, suspects
         Summary of the prototypes by class, and what is suspicious of each prototype.
+    drift, watched
+        How the maps of watched beats change (`beatlens.explain.watch.drift.DRIFT_COLUMNS`), and the beats.
     probes
         Tests of sanity and stability of the explanations (`beatlens.evaluate.probes.shared.PROBE_COLUMNS`).
     figures
@@ -131,6 +158,8 @@ class ReportInputs:
     clusters: pd.DataFrame | None = None
     prototypes: pd.DataFrame | None = None
     suspects: pd.DataFrame | None = None
+    drift: pd.DataFrame | None = None
+    watched: WatchedBeats | None = None
     probes: Sequence[pd.DataFrame] = ()
     figures: Mapping[str, Image] = field(default_factory=dict)
     cases: Mapping[str, Image] = field(default_factory=dict)
@@ -160,6 +189,20 @@ def load_image(*paths: Path) -> Image:
     smallest = min(paths, key=lambda path: len(contents[path]))
     data = base64.b64encode(contents[smallest]).decode("ascii")
     return Image(f"data:{_TYPES[smallest.suffix]};base64,{data}", float(widths[0]) * MM_PER_POINT)
+
+
+def load_watched(folder: Path, cohort: Path) -> WatchedBeats:
+    """Read the figures of watched beats that the page shows, and what ``cohort.npz`` says of them."""
+    arrays = read_arrays(cohort)
+    cases, labels = arrays["cases"].tolist(), arrays["labels"].tolist()
+    shown = [case for k, case in enumerate(cases) if labels[k] not in labels[:k]]
+    return WatchedBeats(
+        images={case: load_image(*(folder / f"{case}.{ending}" for ending in ("svg", "png"))) for case in shown},
+        split=str(arrays["split"]),
+        n_cases=len(cases),
+        n_patients=len(set(arrays["patients"].tolist())),
+        missing=tuple(arrays["missing"].tolist()),
+    )
 
 
 def package_versions() -> dict[str, str]:

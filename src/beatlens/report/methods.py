@@ -30,6 +30,8 @@ METHOD_WORDS = {
     "integrated_gradients": "integrated gradients",
     "gradient_input": "gradient x input",
     "gradcam": "Grad-CAM",
+    "gradcam_plus_plus": "Grad-CAM++",
+    "hirescam": "HiResCAM",
     "guided_gradcam": "guided Grad-CAM",
     "attention": "attention",
     "attention_rollout": "attention rollout",
@@ -108,7 +110,9 @@ def _gradients(explain: Mapping[str, Any]) -> list[str]:
             f"Gradient x input takes the gradient of {of} at the signal, times the difference of each sample{rhythm} "
             f"from {start}"
         )
-    maps = [METHOD_WORDS[name] for name in ("gradcam", "guided_gradcam") if name in methods]
+    maps = [
+        METHOD_WORDS[name] for name in ("gradcam", "gradcam_plus_plus", "hirescam", "guided_gradcam") if name in methods
+    ]
     if maps:
         text = f"{listing(maps)} {'weighs' if len(maps) == 1 else 'weigh'} the last feature map of each lead of a beat "
         text += f"by the gradient of {of}; the values are relative, and the rhythm has none"

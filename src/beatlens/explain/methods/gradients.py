@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from beatlens.explain.case.baselines import fill_signal
 from beatlens.explain.engine.differentiable import SignalModel
+from beatlens.explain.methods.activation_maps import ActivationMap, gradcam
 
 Array = npt.NDArray[np.float64]
 
@@ -95,12 +96,11 @@ def _ends(model: SignalModel, signal: Tensor, rr: Tensor, start: Tensor, rr_star
     return float(full), float(empty)
 
 
-def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Gradients:
+def class_activation(model: SignalModel, baseline: str, *, guided: bool, kind: ActivationMap = gradcam) -> Gradients:
     """Grad-CAM (Selvaraju et al. 2017) of each lead of each beat, guided by backpropagation through positives or not.
 
-    The last feature map of a beat's lead is weighted by the target's gradient, averaged over positions, and
-    interpolated to samples; where beats overlap, their maps are averaged. The map keeps its sign, since rectified maps
-    of any two networks agree wherever there is a signal.
+    The last feature map of a beat's lead is weighted by the target's gradient and interpolated to samples; where beats
+    overlap, their maps are averaged.
 
     The guided map is multiplied by the magnitude of what guided backpropagation (Springenberg et al. 2015) gives each
     sample. The paper's rectified product with the sign fails the test of randomised weights, since random weights
@@ -114,6 +114,8 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Grad
         For full minus empty alone, as the values are relative.
     guided
         Whether it is guided.
+    kind
+        How the gradient weights the feature map, one of `beatlens.explain.methods.activation_maps.ACTIVATION_MAPS`.
     """
     scene = model.scene
     signal = model.tensor(scene.window)[None]
@@ -123,7 +125,7 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool) -> Grad
         maps = model.feature_maps(waves)
     maps.requires_grad_()
     (gradient,) = torch.autograd.grad(model.values_of_maps(maps, waves, rr).sum(), [maps], materialize_grads=True)
-    weighted = (gradient.mean(dim=4, keepdim=True) * maps).sum(3)[0].detach()  # (B, L, positions)
+    weighted = kind(maps, gradient)[0].detach()  # (B, L, positions)
     n_beats, n_leads, _ = weighted.shape
     length = waves.shape[3]
     fine = nn.functional.interpolate(weighted.flatten(0, 1)[:, None], size=length, mode="linear")

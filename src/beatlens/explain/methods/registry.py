@@ -13,6 +13,7 @@ from beatlens.explain.case.baselines import fill_of_players
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.differentiable import SignalModel
 from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.methods.activation_maps import ActivationMap, gradcam, gradcam_plus_plus, hirescam
 from beatlens.explain.methods.attention import SPREAD_OF_TOKENS, attention_map
 from beatlens.explain.methods.gradients import Gradients, class_activation, path_gradients
 from beatlens.explain.methods.occlusion import occlusion_masks, solve_occlusion
@@ -132,9 +133,16 @@ def _path(
 
 
 def _activation(
-    engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, guided: bool
+    engine: PerturbationEngine,
+    target: Target,
+    settings: ExplainSettings,
+    seed: int,
+    *,
+    guided: bool = False,
+    kind: ActivationMap = gradcam,
 ) -> Explained:
-    return _from_gradients(class_activation(signal_model(engine, target), engine.baseline, guided=guided), "relative")
+    found = class_activation(signal_model(engine, target), engine.baseline, guided=guided, kind=kind)
+    return _from_gradients(found, "relative")
 
 
 def _attention(
@@ -164,7 +172,9 @@ TABLE: Mapping[str, Method] = {
     "occlusion": _occlusion,
     "integrated_gradients": partial(_path, at_end=False),
     "gradient_input": partial(_path, at_end=True),
-    "gradcam": partial(_activation, guided=False),
+    "gradcam": _activation,
+    "gradcam_plus_plus": partial(_activation, kind=gradcam_plus_plus),
+    "hirescam": partial(_activation, kind=hirescam),
     "guided_gradcam": partial(_activation, guided=True),
     "attention": partial(_attention, kind="attention"),
     "attention_rollout": partial(_attention, kind="attention_rollout"),

@@ -1,23 +1,24 @@
-"""A signed attribution on an ECG: a band along the trace, in two colours of one fixed scale, with a legend in units.
+"""A signed attribution on an ECG: a band along the trace, in colours of one fixed scale, with a legend in units.
 
-Colour depends on the value alone: full colour at plus or minus `limit`, half of it at half, nothing at zero. The
-limit is shared by all figures of a report, so that a small value looks small everywhere.
+Colour depends on the value alone: full colour at plus or minus `limit`, and in our own colour maps half of it at half
+and nothing at zero. The limit is shared by all figures of a report, so that a small value looks small everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.colors import to_rgb
 from matplotlib.patches import Polygon, Rectangle
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
+from beatlens.figures.paper.colour_maps import OWN, TWO_SIDED, colours
 from beatlens.figures.paper.ecg import FOOTER_MM, LIMIT_MV, MARGIN_MM, EcgFigure
 from beatlens.figures.paper.layout import Panel
-from beatlens.figures.paper.style import INK, MUTED, NEGATIVE, PAPER, POSITIVE, TRUTH
+from beatlens.figures.paper.style import INK, MUTED, PAPER, TRUTH
 
 if TYPE_CHECKING:
     from beatlens.explain.result.attribution import Attribution
@@ -29,6 +30,19 @@ UNIT_S = 0.05
 """Values are shown per this many seconds of one lead, which doesn't depend on the sampling rate."""
 _OPACITY = {"band": 0.85, "background": 0.55, "line": 1.0}
 _HALF_MM = {"band": 1.6, "line": 0.35}
+
+
+@dataclass(frozen=True)
+class Shading:
+    """How values become colours: the value of full colour, one of `STYLES`, and the name of a colour map."""
+
+    limit: float
+    style: str
+    colour_map: str
+
+    def of(self, values: Array) -> Array:
+        """Return the colours of values, which the legend has as well: (..., 4)."""
+        return colours(values, self.limit, _OPACITY[self.style], self.colour_map)
 
 
 def displayed(attribution: Attribution) -> Array:
@@ -69,7 +83,9 @@ def unit_label(attribution: Attribution) -> str:
     return f"share of the explanation, {per}" if units == "relative" else f"change of {units}, {per}"
 
 
-def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, style: str = "band") -> float:
+def draw_overlay(
+    figure: EcgFigure, attribution: Attribution, limit: float, style: str = "band", *, colour_map: str = TWO_SIDED
+) -> float:
     """Lay an attribution over a drawn ECG and say in the figure what lies outside it.
 
     Parameters
@@ -83,6 +99,8 @@ def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, styl
         Value per `UNIT_S` at which colour is full.
     style
         ``"band"`` along the trace, ``"background"`` over the row's height or a thin ``"line"`` along the trace.
+    colour_map
+        See `beatlens.figures.paper.colour_maps.colours`.
 
     Returns
     -------
@@ -92,13 +110,13 @@ def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, styl
     Raises
     ------
     ValueError
-        For an unknown style or a limit that isn't positive.
+        For an unknown style or colour map, or a limit that isn't positive.
     """
     if style not in STYLES:
         raise ValueError(f"overlay style {style!r}; expected one of {STYLES}")
     if not limit > 0:
         raise ValueError(f"colour limit {limit}; expected > 0")
-    values = displayed(attribution)
+    values, shading = displayed(attribution), Shading(limit, style, colour_map)
     rows = {figure.leads.standard(lead): k for k, lead in enumerate(attribution.leads)}
     seen = np.zeros(values.shape, dtype=bool)
     for panel in figure.panels:
@@ -108,24 +126,16 @@ def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, styl
         first, stop = _overlap(panel, attribution)
         if stop > first:
             seen[row, first:stop] = True
-            _draw_row(figure, panel, attribution, values[row], first=first, stop=stop, limit=limit, style=style)
+            _draw_row(figure, panel, attribution, values[row], samples=slice(first, stop), shading=shading)
     mass = np.abs(values).sum()
     outside = float(np.abs(values[~seen]).sum() / mass) if mass > 0 else 0.0
     percent = attribution.meta.units == "relative"
-    _legend(figure, unit_label(attribution), limit, style, percent)
+    _legend(figure, unit_label(attribution), shading, percent)
     if mass == 0:
         figure.note("nothing to show: the signal's attribution is zero")
     elif outside >= 0.005:
         figure.note(f"{100 * outside:.0f} % of the attribution's mass lies outside this figure")
     return outside
-
-
-def colours(values: Array, limit: float, opacity: float = 0.85) -> Array:
-    """Return (..., 4) colours: hue by sign, opacity proportional to the value up to `limit`."""
-    result = np.empty((*values.shape, 4))
-    result[..., :3] = np.where(values[..., None] >= 0, to_rgb(POSITIVE), to_rgb(NEGATIVE))
-    result[..., 3] = opacity * np.clip(np.abs(values) / limit, 0, 1)
-    return result
 
 
 def _overlap(panel: Panel, attribution: Attribution) -> tuple[int, int]:
@@ -141,30 +151,28 @@ def _draw_row(
     attribution: Attribution,
     values: Array,
     *,
-    first: int,
-    stop: int,
-    limit: float,
-    style: str,
+    samples: slice,
+    shading: Shading,
 ) -> None:
     """Draw one lead's values: an image of one pixel a sample, cut to the band."""
-    part = values[first:stop]
-    if not part.any():
+    part, first, stop = values[samples], samples.start, samples.stop
+    if shading.colour_map in OWN and not part.any():
         return
     low, high = figure.row_mm(panel)
     # a sample's value holds from half a sample before it to half a sample after it
     left = figure.x_mm(panel, attribution.start_s + (first - 0.5) / attribution.fs)
     right = figure.x_mm(panel, attribution.start_s + (stop - 0.5) / attribution.fs)
     picture: Any = figure.axes.imshow(
-        colours(part[None, :], limit, _OPACITY[style]),
+        shading.of(part[None, :]),
         extent=(left, right, low, high),
         aspect="auto",
         interpolation="none",
-        zorder=1.5 if style == "background" else 2.0,
+        zorder=1.5 if shading.style == "background" else 2.0,
     )
     figure.axes.set_xlim(0, figure.size_mm[0])
     figure.axes.set_ylim(0, figure.size_mm[1])
-    if style != "background":
-        picture.set_clip_path(Polygon(_band(figure, panel, _HALF_MM[style]), transform=figure.axes.transData))
+    if shading.style != "background":
+        picture.set_clip_path(Polygon(_band(figure, panel, _HALF_MM[shading.style]), transform=figure.axes.transData))
 
 
 def _band(figure: EcgFigure, panel: Panel, half_mm: float) -> Array:
@@ -183,14 +191,14 @@ def _band(figure: EcgFigure, panel: Panel, half_mm: float) -> Array:
     return np.concatenate([np.column_stack([x, upper]), np.column_stack([x, lower])[::-1]])
 
 
-def _legend(figure: EcgFigure, label: str, limit: float, style: str, percent: bool) -> None:
+def _legend(figure: EcgFigure, label: str, shading: Shading, percent: bool) -> None:
     """Draw the colour bar with its ends and units at the lower right."""
     width, height = 40.0, 2.2
     right = figure.size_mm[0] - MARGIN_MM
     left, y = right - width - 4.5, FOOTER_MM - 7.4
     figure.axes.add_patch(Rectangle((left, y), width, height, facecolor=PAPER, edgecolor="none", zorder=1))
     figure.axes.imshow(
-        colours(np.linspace(-limit, limit, 81)[None, :], limit, _OPACITY[style]),
+        shading.of(np.linspace(-shading.limit, shading.limit, 81)[None, :]),
         extent=(left, left + width, y, y + height),
         aspect="auto",
         interpolation="none",
@@ -201,7 +209,7 @@ def _legend(figure: EcgFigure, label: str, limit: float, style: str, percent: bo
     figure.axes.add_patch(
         Rectangle((left, y), width, height, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=3)
     )
-    end = f"{100 * limit:g} %" if percent else f"{limit:g}"
+    end = f"{100 * shading.limit:g} %" if percent else f"{shading.limit:g}"
     for share, text in ((0.0, f"−{end}"), (0.5, "0"), (1.0, f"+{end}")):
         x = left + share * width
         figure.text(x, y - 0.6, text, size=6.5, color=INK, ha="center", va="top")

@@ -1,0 +1,1 @@
+"""Maps that follow training: a few beats, explained after every epoch, for every class."""

@@ -1,0 +1,227 @@
+"""A watched beat: its maps, a row a class and a column an epoch, on millimetre paper, with one colour scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from beatlens.core.files import read_arrays
+from beatlens.core.numerals import fixed
+from beatlens.figures.paper.colour_maps import colours
+from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
+from beatlens.figures.paper.style import INK, MUTED, PAPER, POINTS_PER_MM, styled
+
+Array = npt.NDArray[np.float64]
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+EPOCHS, LEADS = 6, 2
+"""Columns and leads of a figure at most. The files hold all."""
+HEAD_MM, LABEL_MM, CAPTION_MM, GAP_MM, FOOT_MM = 19.0, 17.0, 4.0, 1.2, 15.0
+LIMIT_MM = 25.0
+"""A trace is cut beyond this distance above or below zero."""
+OPACITY = 0.6
+QUANTILE = 0.995
+WORDS = {"gradcam": "Grad-CAM", "gradcam_plus_plus": "Grad-CAM++", "hirescam": "HiResCAM"}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The files of a watched training.
+
+    Attributes
+    ----------
+    cohort
+        ``cohort.npz``: who is watched.
+    epochs
+        ``<epoch>.npz`` of each epoch, in order.
+    """
+
+    cohort: Arrays
+    epochs: Sequence[Arrays]
+
+    @classmethod
+    def load(cls, cohort: Path, epochs: Sequence[Path]) -> Watched:
+        """Read the files; the epochs in any order."""
+        read = sorted((read_arrays(path) for path in epochs), key=lambda arrays: int(arrays["epoch"]))
+        return cls(read_arrays(cohort), read)
+
+    @property
+    def shown(self) -> list[Arrays]:
+        """Up to `EPOCHS` of the epochs: the first, the last, and some evenly between."""
+        places = np.unique(np.rint(np.linspace(0, len(self.epochs) - 1, EPOCHS)).astype(int))
+        return [self.epochs[place] for place in places]
+
+
+def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, colour_map: str) -> Figure:
+    """Draw one beat: the map of every class after several epochs of the training.
+
+    Full colour is at the largest values of this beat's maps, of all classes and epochs drawn, so that maps of a network
+    that hasn't learnt yet are pale.
+
+    Parameters
+    ----------
+    watched
+        The files.
+    case
+        One of the cohort's cases.
+    method
+        Kind of map.
+    scale
+        Paper scale.
+    colour_map
+        See `beatlens.figures.paper.colour_maps.colours`.
+
+    Raises
+    ------
+    ValueError
+        For a case or a kind of map that the files don't have.
+    """
+    cohort, epochs = watched.cohort, watched.shown
+    cases = [str(name) for name in cohort["cases"]]
+    if case not in cases or method not in epochs[0]:
+        kinds = [name.removesuffix("_absent") for name in epochs[0] if name.endswith("_absent")]
+        raise ValueError(f"watched case {case!r}, map {method!r}; expected one of {cases} and of {kinds}")
+    k = cases.index(case)
+    maps = np.stack([arrays[method][k] for arrays in epochs]).astype(np.float64)  # epochs, classes, leads, positions
+    signal, fs, before = cohort["signal"][k].astype(np.float64), float(cohort["fs"]), int(cohort["before"])
+    leads = _strongest(maps, signal)
+    finite = np.abs(maps[np.isfinite(maps)])
+    limit = float(np.quantile(finite[finite > 0], QUANTILE)) if (finite > 0).any() else 1.0
+    drawing = _Drawing(
+        signal=np.clip(signal[leads] * scale.gain_mm_mv, -LIMIT_MM, LIMIT_MM),
+        times=(np.arange(signal.shape[1]) - before) / fs,
+        positions=np.asarray(epochs[0][f"{method}_time_s"], dtype=np.float64),
+        names=[str(cohort["leads"][lead]) for lead in leads],
+        speed=scale.speed_mm_s,
+        limit=limit,
+        colour_map=colour_map,
+    )
+    classes = [str(name) for name in cohort["classes"]]
+    width = LABEL_MM + len(epochs) * (drawing.width_mm + GAP_MM) + GAP_MM
+    height = HEAD_MM + len(classes) * (drawing.height_mm + CAPTION_MM) + FOOT_MM
+    with styled():
+        figure, axes = millimetre_axes(max(width, 150.0), height)
+        _title(axes, watched, k, len(epochs), method, drawing.names)
+        axes.text(2, height - 13.6, f"{scale}", fontsize=7, color=MUTED, va="center")
+        for column, arrays in enumerate(epochs):
+            left = LABEL_MM + column * (drawing.width_mm + GAP_MM)
+            axes.text(left, height - HEAD_MM + 1.2, f"epoch {int(arrays['epoch'])}", fontsize=7.5, color=INK)
+            for row, name in enumerate(classes):
+                top = height - HEAD_MM - row * (drawing.height_mm + CAPTION_MM)
+                own = name == str(cohort["labels"][k])
+                if column == 0:
+                    weight = "bold" if own else "normal"
+                    axes.text(2, top - 2, name, fontsize=9.5, color=INK, va="top", weight=weight)
+                    axes.text(2, top - 6.5, "its class" if own else "", fontsize=6.5, color=MUTED, va="top")
+                drawing.cell(axes, left, top, maps[column, row, leads if maps.shape[2] > 1 else [0] * len(leads)])
+                probability = fixed(float(arrays["probabilities"][k, row]), 2)
+                axes.text(left, top - drawing.height_mm - 0.6, f"p {probability}", fontsize=6, color=MUTED, va="top")
+        _legend(axes, max(width, 150.0), drawing, method)
+        absent = sorted({str(arrays[f"{method}_absent"]) for arrays in epochs} - {""})
+        axes.text(2, 3.0, "; ".join(f"no map where {text}" for text in absent), fontsize=7, color=MUTED)
+        return figure
+
+
+def _strongest(maps: Array, signal: Array) -> list[int]:
+    """Return up to `LEADS` of the leads that the beat has, those whose maps have the largest mass, in order."""
+    has = np.flatnonzero(np.isfinite(signal).all(axis=1))
+    if maps.shape[2] == 1:  # one map of all leads together
+        return [int(lead) for lead in has[:LEADS]]
+    mass = np.nansum(np.abs(maps), axis=(0, 1, 3))[has]
+    return sorted(int(lead) for lead in has[np.argsort(-mass, kind="stable")[:LEADS]])
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """What all cells of a figure share; signals (L, T) are in millimetres of the paper."""
+
+    signal: Array
+    times: Array
+    positions: Array
+    names: Sequence[str]
+    speed: float
+    limit: float
+    colour_map: str
+
+    @property
+    def before_mm(self) -> float:
+        return round_up_mm(-self.times[0] * self.speed)
+
+    @property
+    def width_mm(self) -> float:
+        return self.before_mm + round_up_mm(self.times[-1] * self.speed)
+
+    @property
+    def extents(self) -> list[tuple[float, float]]:
+        """Millimetres above and below zero of each lead, in large squares."""
+        return [(round_up_mm(max(w.max(), 0.0) + 1.0), round_up_mm(max(-w.min(), 0.0) + 1.0)) for w in self.signal]
+
+    @property
+    def height_mm(self) -> float:
+        return sum(up + down for up, down in self.extents)
+
+    def cell(self, axes: Axes, left: float, top: float, maps: Array) -> None:
+        """Draw the beat in its leads, and its map (L, P) behind each, below and right of a place."""
+        millimetre_grid(axes, left, top - self.height_mm, self.width_mm, self.height_mm)
+        x = left + self.before_mm + self.times * self.speed
+        half = 0.5 * (x[1] - x[0])
+        window = axes.axis()
+        for wave, name, values, (up, down) in zip(self.signal, self.names, maps, self.extents, strict=True):
+            if np.isfinite(values).all():
+                shades = np.interp(self.times, self.positions, values)[None, :]
+                axes.imshow(
+                    colours(shades, self.limit, OPACITY, self.colour_map),
+                    extent=(x[0] - half, x[-1] + half, top - up - down, top),
+                    aspect="auto",
+                    interpolation="none",
+                    zorder=1.5,
+                )
+                axes.axis(window)
+            else:
+                axes.text(left + 1, top - up - down + 1, "no map", fontsize=6.5, color=MUTED, zorder=4)
+            axes.plot(x, top - up + wave, color=INK, linewidth=0.28 * POINTS_PER_MM, zorder=3)
+            axes.text(left + 0.6, top - 0.6, name, fontsize=6, color=INK, va="top", zorder=4)
+            top -= up + down
+
+
+def _title(axes: Axes, watched: Watched, k: int, n_epochs: int, method: str, leads: Sequence[str]) -> None:
+    cohort = watched.cohort
+    height = axes.get_ylim()[1]
+    seen = "the network doesn't learn from this patient"
+    if str(cohort["split"]) == "train":
+        seen = "the network learns from this patient, too"
+    line = f"{cohort['cases'][k]}: a beat of {cohort['labels'][k]} of {cohort['patients'][k]}; {seen}"
+    axes.text(2, height - 2, line, fontsize=9, weight="bold", color=INK, va="top")
+    has = int(np.isfinite(cohort["signal"][k]).all(axis=1).sum())
+    parts = [f"{WORDS.get(method, method)} for each class (rows) after {n_epochs} of {len(watched.epochs)} epochs"]
+    if len(leads) < has:
+        parts.append(f"the {len(leads)} leads of {has} with the most colour")
+    axes.text(2, height - 6.6, "; ".join(parts), fontsize=7.5, color=MUTED, va="top")
+
+
+def _legend(axes: Axes, width: float, drawing: _Drawing, method: str) -> None:
+    """Draw the colour bar, of the colours of the map, with its ends."""
+    bar, high, y = 40.0, 2.2, 9.5
+    left = width - bar - 6.0
+    window = axes.axis()
+    axes.add_patch(Rectangle((left, y), bar, high, facecolor=PAPER, edgecolor="none", zorder=1))
+    axes.imshow(
+        colours(np.linspace(-drawing.limit, drawing.limit, 81)[None, :], drawing.limit, OPACITY, drawing.colour_map),
+        extent=(left, left + bar, y, y + high),
+        aspect="auto",
+        interpolation="none",
+        zorder=2,
+    )
+    axes.axis(window)
+    axes.add_patch(Rectangle((left, y), bar, high, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=3))
+    for share, text in ((0.0, f"−{drawing.limit:.2g}"), (0.5, "0"), (1.0, f"+{drawing.limit:.2g}")):
+        axes.text(left + share * bar, y - 0.6, text, fontsize=6.5, color=INK, ha="center", va="top")
+    said = "part of the class logit, by position"
+    axes.text(left - 2, y + high / 2, said, fontsize=7, color=MUTED, ha="right", va="center")
