@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from beatlens.core.files import atomic_directory, read_table, write_table
 from beatlens.explain.result.archive import load_case
 from beatlens.figures.explained_cases import FACT_COLUMNS, case_facts, case_figure, figure_name
@@ -31,7 +33,8 @@ def main() -> None:
     cases = read_table(arguments.cases).to_dict("records")
     beats = dict(list(read_table(arguments.beats).groupby(["corpus", "record"])))
     shards = [Shard(path) for path in arguments.shards]
-    shown, colour_map = settings["figures"]["methods"], settings["figures"]["colour_map"]
+    draw = partial(case_figure, scale=scale, colour_map=settings["figures"]["colour_map"])
+    shown = settings["figures"]["methods"]
     folders = {"fused": arguments.fused, **dict(arguments.methods)}
     found = {name: {case["case"]: load_case(path, case["case"]) for case in cases} for name, path in folders.items()}
     limits = {name: shared_limit(found[name].values()) for name in dict.fromkeys(["fused", *shown])}
@@ -42,15 +45,8 @@ def main() -> None:
             shard = next(shard for shard in shards if key in shard)
             outside = {}
             for name in limits:
-                figure, outside[name] = case_figure(
-                    case,
-                    beats[key],
-                    shard,
-                    fused=explanations[name],
-                    limit=limits[name],
-                    scale=scale,
-                    colour_map=colour_map,
-                )
+                fused = explanations[name]
+                figure, outside[name] = draw(case, beats[key], shard, fused=fused, limit=limits[name])
                 for ending in ("svg", "png") if name in shown else ():
                     save_figure(figure.figure, directory / f"{figure_name(case['case'], name)}.{ending}")
             fused = explanations.pop("fused")

@@ -34,7 +34,7 @@ def main() -> None:
     torch.set_num_threads(settings["compute_threads"])
     cases, bundle = read_table(arguments.cases), Bundle.load(arguments.bundle)
     views = RecordViews([Shard(path) for path in arguments.shards], arguments.predictions, bundle.spec)
-    explainer = Explainer(views, bundle, bundle.network(), ExplainSettings(**settings["explain"]), settings["seed"])
+    explainer = Explainer(views, bundle, bundle.network(), ExplainSettings.read(settings["explain"]), settings["seed"])
     reports = []
     with atomic_directory(arguments.output) as directory:
         found = examine_cases(cases, explainer, dict(arguments.methods))
@@ -44,7 +44,7 @@ def main() -> None:
             one.arrays.save(directory / f"{name}.npz")
             write_json(directory / f"{name}.json", as_json(one.report))
             write_text(directory / f"{name}.txt", case_text(one.report))
-    summary = summarise(reports, bundle.classes, EvaluateSettings(**settings["evaluate"]), settings["seed"])
+    summary = summarise(reports, bundle.classes, EvaluateSettings.read(settings["evaluate"]), settings["seed"])
     write_json(arguments.summary, as_json(summary))
     write_text(arguments.summary_text, summary_text(summary))
 

@@ -40,9 +40,8 @@ def main() -> None:
     programs.forget_primitives()
     settings = arguments.settings
     records = read_table(arguments.records)
-    shards = sealed(arguments.shards, records)
     spec = input_spec(settings, arguments.library, arguments.waves)
-    job = TrainingJob(shards, records, spec, settings, arguments.state, arguments.key)
+    job = TrainingJob(sealed(arguments.shards, records), records, spec, settings, arguments.state, arguments.key)
     held_out_tables(records, spec.classes, settings)  # an error before any training where nobody can be held out
     watch = watch_training(job, arguments.watch) if arguments.watch else None
     trained = train_model(replace(job, callbacks=[watch] if watch else []))

@@ -191,6 +191,12 @@ def load_image(*paths: Path) -> Image:
     return Image(f"data:{_TYPES[smallest.suffix]};base64,{data}", float(widths[0]) * MM_PER_POINT)
 
 
+def load_images(folders: Sequence[Path]) -> dict[str, Image]:
+    """Read every figure of folders, by name: the smaller of its .svg and its .png."""
+    files = [file for folder in folders for file in sorted(folder.glob("*.svg"))]
+    return {file.stem: load_image(file, file.with_suffix(".png")) for file in files}
+
+
 def load_watched(folder: Path, cohort: Path) -> WatchedBeats:
     """Read the figures of watched beats that the page shows, and what ``cohort.npz`` says of them."""
     arrays = read_arrays(cohort)
