@@ -64,7 +64,7 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
-    timeout = 5
+    timeout = 30
 
     def log_message(self, *values: object) -> None:
         pass
