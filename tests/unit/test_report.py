@@ -89,7 +89,7 @@ def inputs(**changes: Any) -> ReportInputs:
         }
     )
     settings = EvaluateSettings(
-        bootstrap=50, level=0.95, random_draws=1, deletion_steps=1, leave_out=[], calibration_bins=10
+        bootstrap=50, level=0.95, random_draws=1, deletion_steps=2, leave_out=[], calibration_bins=10
     )
     table = beats()
     metrics, confusion = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
@@ -266,7 +266,7 @@ def test_says_when_the_classifier_does_not_beat_a_constant() -> None:
     """Every patient called N throughout: macro F1 is that of the constant guess."""
     table = beats().assign(pred="N")
     settings = EvaluateSettings(
-        bootstrap=50, level=0.95, random_draws=1, deletion_steps=1, leave_out=[], calibration_bins=10
+        bootstrap=50, level=0.95, random_draws=1, deletion_steps=2, leave_out=[], calibration_bins=10
     )
     metrics, _ = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
     text = render_report(inputs(metrics=metrics))
@@ -350,7 +350,7 @@ def test_scores_by_strip_are_shown_and_weak_labels_called_so() -> None:
 def test_one_patient_has_no_interval_to_speak_of() -> None:
     table = beats().assign(record="r0", patient="p0", pred=lambda rows: rows["label"])
     settings = EvaluateSettings(
-        bootstrap=50, level=0.95, random_draws=1, deletion_steps=1, leave_out=[], calibration_bins=10
+        bootstrap=50, level=0.95, random_draws=1, deletion_steps=2, leave_out=[], calibration_bins=10
     )
     metrics, _ = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
     explained = explanation_scores(0.1).assign(lo=math.nan, hi=math.nan, gain_lo=math.nan, gain_hi=math.nan)
