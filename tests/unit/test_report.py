@@ -19,7 +19,7 @@ from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.figures.explained_cases import FACT_COLUMNS
 from beatlens.figures.paper.style import new_figure, save_figure
 from beatlens.report.build import render_report
-from beatlens.report.inputs import ReportInputs, load_image
+from beatlens.report.inputs import Image, ReportInputs, WatchedBeats, load_image
 from beatlens.report.methods import methods_text
 from beatlens.report.numbers import count, interval, limit, listing, percent, score
 
@@ -166,6 +166,25 @@ def test_attention_is_shown_with_what_speaks_against_it():
     page = render_report(inputs(attention=attention(0.5, 0.3, 0.6)))
     assert "Some of it agrees with perturbation evidence" in page
     assert "Attention relevance and fused: agree. Mean rank correlation 0.50 (0.30 to 0.60), chance 0.10, even" in page
+
+
+def test_watched_beats_are_told_with_what_is_absent_and_other_drawings_stand_beside_their_case() -> None:
+    image = Image("data:image/png;base64,", 100.0)
+    rows = [
+        {"method": "hirescam", "epoch": epoch, "magnitude": 0.1 * epoch, "entropy": 0.9, "correlation_last": r}
+        for epoch, r in ((1, 0.2), (2, 0.95), (3, 1.0))
+    ]
+    beats = WatchedBeats({"V_1": image}, "select", 3, 1, (f"S: there is no {NASTY}",))
+    page = render_report(inputs(drift=pd.DataFrame(rows), watched=beats))
+    assert "3 beats of 1 patient, from whom the network doesn&#39;t learn, were explained" in page
+    assert "their magnitude rose from 0.1 to 0.3 and their entropy stayed at 0.9" in page
+    assert "From epoch 2 on they correlate with those of the last epoch by 0.90 or more" in page
+    assert "Absent: S: there is no &lt;script&gt;" in page
+    assert "<summary>V_1</summary>" in page
+    assert "while it learnt" not in render_report(inputs())
+    cases = dict.fromkeys(("V-wrong-01", "V-wrong-01_lime", "V-wrong-01_as_N"), image)
+    page = render_report(inputs(facts=facts(), cases=cases))
+    assert [text.split("<")[0] for text in page.split("<summary>")[1:3]] == ["LIME", "explained as N, all methods"]
 
 
 def test_a_leak_is_said_above_the_scores_and_checks_that_passed_are_counted():

@@ -108,8 +108,7 @@ def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, co
     height = HEAD_MM + len(classes) * (drawing.height_mm + CAPTION_MM) + FOOT_MM
     with styled():
         figure, axes = millimetre_axes(max(width, 150.0), height)
-        _title(axes, watched, k, len(epochs), method, drawing.names)
-        axes.text(2, height - 13.6, f"{scale}", fontsize=7, color=MUTED, va="center")
+        _title(axes, watched, k, method=method, n_epochs=len(epochs), leads=drawing.names, scale=scale)
         for column, arrays in enumerate(epochs):
             left = LABEL_MM + column * (drawing.width_mm + GAP_MM)
             axes.text(left, height - HEAD_MM + 1.2, f"epoch {int(arrays['epoch'])}", fontsize=7.5, color=INK)
@@ -123,7 +122,7 @@ def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, co
                 drawing.cell(axes, left, top, maps[column, row, leads if maps.shape[2] > 1 else [0] * len(leads)])
                 probability = fixed(float(arrays["probabilities"][k, row]), 2)
                 axes.text(left, top - drawing.height_mm - 0.6, f"p {probability}", fontsize=6, color=MUTED, va="top")
-        _legend(axes, max(width, 150.0), drawing, method)
+        _legend(axes, max(width, 150.0), drawing)
         absent = sorted({str(arrays[f"{method}_absent"]) for arrays in epochs} - {""})
         axes.text(2, 3.0, "; ".join(f"no map where {text}" for text in absent), fontsize=7, color=MUTED)
         return figure
@@ -191,22 +190,26 @@ class _Drawing:
             top -= up + down
 
 
-def _title(axes: Axes, watched: Watched, k: int, n_epochs: int, method: str, leads: Sequence[str]) -> None:
+def _title(
+    axes: Axes, watched: Watched, k: int, *, method: str, n_epochs: int, leads: Sequence[str], scale: PaperScale
+) -> None:
     cohort = watched.cohort
     height = axes.get_ylim()[1]
     seen = "the network doesn't learn from this patient"
     if str(cohort["split"]) == "train":
         seen = "the network learns from this patient, too"
-    line = f"{cohort['cases'][k]}: a beat of {cohort['labels'][k]} of {cohort['patients'][k]}; {seen}"
+    line = f"{cohort['cases'][k]}: a beat of {cohort['labels'][k]}, patient {cohort['patients'][k]}"
     axes.text(2, height - 2, line, fontsize=9, weight="bold", color=INK, va="top")
     has = int(np.isfinite(cohort["signal"][k]).all(axis=1).sum())
-    parts = [f"{WORDS.get(method, method)} for each class (rows) after {n_epochs} of {len(watched.epochs)} epochs"]
-    if len(leads) < has:
-        parts.append(f"the {len(leads)} leads of {has} with the most colour")
-    axes.text(2, height - 6.6, "; ".join(parts), fontsize=7.5, color=MUTED, va="top")
+    shown = (
+        f"{WORDS.get(method, method)} for each class (rows) after {n_epochs} of {len(watched.epochs)} epochs; {seen}"
+    )
+    axes.text(2, height - 6.6, shown, fontsize=7.5, color=MUTED, va="top")
+    chosen = f"   the {len(leads)} leads of {has} with the most colour" if len(leads) < has else ""
+    axes.text(2, height - 13.6, f"{scale}{chosen}", fontsize=7, color=MUTED, va="center")
 
 
-def _legend(axes: Axes, width: float, drawing: _Drawing, method: str) -> None:
+def _legend(axes: Axes, width: float, drawing: _Drawing) -> None:
     """Draw the colour bar, of the colours of the map, with its ends."""
     bar, high, y = 40.0, 2.2, 9.5
     left = width - bar - 6.0

@@ -32,8 +32,9 @@ def watch_section(inputs: ReportInputs, method: str) -> dict[str, Any] | None:
         return None
     unseen = "from whom the network doesn't learn" if watched.split == "select" else "from whom the network learns, too"
     beats = f"{plural(watched.n_cases, 'beat')} of {plural(watched.n_patients, 'patient')}, {unseen}"
+    n = drift["epoch"].nunique()
     return {
-        "who": f"{beats[0].upper()}{beats[1:]}, were explained after each epoch that is shown, for every class.",
+        "who": f"{beats[0].upper()}{beats[1:]}, were explained after each of {n} watched epochs, for every class.",
         "drift": drift_sentence(drift[drift["method"] == method], WORDS.get(method, method)),
         "caution": (
             "In most trainings the magnitude rises and the entropy falls, whether the network overfits or not: neither "
