@@ -11,11 +11,12 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from beatlens.core.numerals import fixed
+from beatlens.core.record import DECOY
 from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.overlay import UNIT_S, draw_overlay, truth_legend
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip
-from beatlens.figures.paper.style import styled
+from beatlens.figures.paper.style import MUTED, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,10 +106,15 @@ def case_figure(
             verdict(case["outcome"], case["label"]) + _rhythm(fused),
         )
         spans = _planted(shard, case, float(beat["r_time_s"]), row.fs_file)
+        decoys = [span for span in spans if span["label"].startswith(DECOY)]
         for span in spans:
-            figure.mark_span(span["lead"], span["start_s"], span["end_s"])
+            place = span["lead"], span["start_s"], span["end_s"]
+            if span in decoys:
+                figure.mark_span(*place, MUTED, above=True, text=span["label"].removeprefix(DECOY))
+            else:
+                figure.mark_span(*place)
         if spans:
-            truth_legend(figure)
+            truth_legend(figure, decoys="changed, means nothing" if decoys else "")
         return figure, draw_overlay(figure, fused, limit)
 
 
@@ -136,7 +142,7 @@ def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, An
 
 
 def _planted(shard: Shard, case: Mapping[str, Any], r_time_s: float, fs_file: float) -> list[dict[str, Any]]:
-    """Return the planted truth of the beat, or of the class in the window; only drawn, never used."""
+    """Return the planted truth and decoys of the beat, or of the class in the window; only drawn, never used."""
     truth = shard.truth
     of_record = truth[(truth["corpus"] == case["corpus"]) & (truth["record"] == case["record"])]
     times = of_record["r_sample"].to_numpy(dtype=np.float64) / fs_file

@@ -49,6 +49,8 @@ class SyntheticSettings:
         Patients with so many twelve-lead records of this length and rate.
     noise_share
         Share of ambulatory records with stretches of strong noise.
+    decoy_share
+        Share of the beats of any class that have changes which mean nothing (`beatlens.signals.decoys`).
     truth_mv, truth_band_hz, truth_order
         The planted truth: conditioned by a zero-phase Butterworth band-pass of this order, samples that differ from
         the patient's normal beat by more than `truth_mv`.
@@ -63,6 +65,7 @@ class SyntheticSettings:
     clinical_s: float
     clinical_fs: float
     noise_share: float
+    decoy_share: float
     truth_mv: float
     truth_band_hz: Sequence[float]
     truth_order: int
@@ -80,8 +83,9 @@ class SyntheticSettings:
         rates = [*self.ambulatory_fs, self.clinical_fs]
         if not self.ambulatory_fs or min(rates) < 200:
             raise ValueError(f"synthetic: rates {rates} Hz; expected at least one, each >= 200")
-        if not 0 <= self.noise_share <= 1:
-            raise ValueError(f"synthetic: noise_share {self.noise_share}; expected 0 to 1")
+        for name in ("noise_share", "decoy_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"synthetic: {name} {getattr(self, name)}; expected 0 to 1")
         if len(self.truth_band_hz) != 2 or not 0 < self.truth_band_hz[0] < self.truth_band_hz[1] < min(rates) / 2:
             raise ValueError(f"synthetic: truth_band_hz {self.truth_band_hz}; expected low < high < half the rate")
         if not self.truth_mv > 0 or self.truth_order < 1:

@@ -208,9 +208,13 @@ def _legend(figure: EcgFigure, label: str, limit: float, style: str, percent: bo
     figure.text(right, y - 3.7, label, size=7, color=MUTED, ha="right", va="top")
 
 
-def truth_legend(figure: EcgFigure, text: str = "planted truth") -> None:
-    """Say what the bars of `EcgFigure.mark_span` are."""
+def truth_legend(figure: EcgFigure, text: str = "planted truth", decoys: str = "") -> None:
+    """Say what the bars of `EcgFigure.mark_span` are: of the truth, and of decoys where there are some."""
     y = figure.size_mm[1] - 3.2
     right = figure.size_mm[0] - MARGIN_MM
     figure.text(right, y, text, size=7, color=TRUTH, ha="right", va="center")
     figure.axes.plot([right, right - 5.0], [y - 2.2, y - 2.2], color=TRUTH, linewidth=2.5, solid_capstyle="butt")
+    if decoys:
+        left = right - 1.6 * len(text) - 6
+        figure.text(left, y, decoys, size=7, color=MUTED, ha="right", va="center")
+        figure.axes.plot([left, left - 5.0], [y - 2.2, y - 2.2], color=MUTED, linewidth=2.5, solid_capstyle="butt")
