@@ -46,7 +46,8 @@ METRICS_WITHOUT_VERDICT = frozenset({"rhythm_share", "token_count", "aur", "deco
 precision).
 """
 TRUTHS = (
-    "planted", "planted against decoys", "planted against unused decoys", "annotated beats", "regions, strict", "regions, lenient", "regions, strict, record label",
+    "planted", "planted against decoys", "planted against unused decoys",
+    "annotated beats", "regions, strict", "regions, lenient", "regions, strict, record label",
     "regions, lenient, record label",
 )  # fmt: skip
 """Truths that explanations are held against, the surest first."""

@@ -22,6 +22,10 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 BUMP, NOTCH, AMPLITUDE, SHIFTED_T = KINDS = ("bump", "notch", "amplitude", "shifted T")
+DECIDING_S = (-0.10, 0.14)
+"""Seconds around R that decide the class of a beat's shape, whatever decoys change there: QRS and begin of ST. T waves
+are changed at random in every class, so that those of a class say little.
+"""
 PROTECTED_S = (0.05, 0.12)
 """Seconds after R in which no decoy changes anything, at an RR interval of 1 s; the end follows its square root."""
 PLACES = {  # what there is to change at each place of a beat

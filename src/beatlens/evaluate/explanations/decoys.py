@@ -1,8 +1,9 @@
 """Planted truth against decoys: an explanation must show what makes the class, and nothing that was merely changed.
 
 A map that knows the beat and the baseline, but no model, shows a decoy (`beatlens.signals.decoys`) as it shows the
-truth. Where the model itself heeds a decoy, an explanation that shows it is right and the model is at fault. Whether it
-does is tried on the signal, and the scores are also given without such decoys.
+truth. The truth here is what decides the class (`DECIDING_S`). T waves, changed at random in every class, don't; those
+that a class has changed aren't counted. Where the model itself heeds a decoy, an explanation that shows it is right and
+the model is at fault. Whether it does is tried on the signal, and the scores are also given without such decoys.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from beatlens.explain.case.baselines import fill_signal
 from beatlens.explain.engine.differentiable import SignalModel
 from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.result.attribution import Attribution
+from beatlens.signals.decoys import DECIDING_S
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -36,13 +38,23 @@ DRAWS = 16
 
 @dataclass(frozen=True)
 class CaseDecoys:
-    """Decoys that the model sees in a case: kind -> (n_leads, n_samples) samples, those of other beats as one kind."""
+    """Decoys that the model sees in a case.
+
+    Attributes
+    ----------
+    samples
+        Kind -> (n_leads, n_samples) samples, those of other beats as one kind.
+    deciding
+        (n_samples,) those of the target beat that decide its class.
+    """
 
     samples: Mapping[str, BoolArray]
+    deciding: BoolArray
 
     def without(self, kinds: frozenset[str]) -> BoolArray:
         """Return the samples of all decoys but those of some kinds."""
-        return np.logical_or.reduce([mask for kind, mask in self.samples.items() if kind not in kinds])
+        masks = [mask for kind, mask in self.samples.items() if kind not in kinds]
+        return np.asarray(np.any(masks, axis=0))
 
 
 def case_decoys(prepared: PreparedCase, labels: Labels) -> CaseDecoys | None:
@@ -61,7 +73,9 @@ def case_decoys(prepared: PreparedCase, labels: Labels) -> CaseDecoys | None:
         mask = found.setdefault(kind, np.zeros(grid.shape, dtype=bool))
         mask[grid.leads.index(span.lead), first:last] |= seen[first:last]
     kept = {kind: mask for kind, mask in found.items() if mask.any()}
-    return CaseDecoys(kept) if set(kept) - {OTHER_BEATS} else None
+    after_r = (np.arange(grid.n_samples) - int(scene.r_index[scene.target_rows[0]] - scene.start)) / grid.fs
+    deciding = (after_r >= DECIDING_S[0]) & (after_r < DECIDING_S[1])
+    return CaseDecoys(kept, deciding) if set(kept) - {OTHER_BEATS} else None
 
 
 def decoy_scores(
@@ -87,6 +101,7 @@ def decoy_scores(
     moved = {kind: change.of(mask) for kind, mask in groups.items() if mask.any()}
     used = frozenset(kind for kind, value in moved.items() if value > USED * change.scale)
     own = [kind for kind in moved if kind != OTHER_BEATS]
+    deciding = Truth(truth.inside & decoys.deciding, truth.counted & ~(truth.inside & ~decoys.deciding))
     everything, by_truth = change.of(decoys.without(frozenset()) & ~truth.inside), change.of(truth.inside)
     for method, attribution in attributions.items():
         yield Score(method, "decoy_use", PLANTED, everything, "truth", by_truth, change.scale)
@@ -94,7 +109,7 @@ def decoy_scores(
             yield Score(method, "decoys_used", PLANTED, len(used & set(own)) / len(own), "none", 0.0)
         for name, left_out in ((AGAINST, frozenset[str]()), (AGAINST_UNUSED, used)):
             if set(groups) - left_out:
-                yield from _located(method, attribution, truth, decoys.without(left_out), nulls, name=name)
+                yield from _located(method, attribution, deciding, decoys.without(left_out), nulls, name=name)
 
 
 def _located(
@@ -106,14 +121,14 @@ def _located(
         return
 
     def score(values: Array) -> dict[str, float]:
-        flat, mass = values[counted].astype(np.float64), np.abs(values).sum()
+        flat, mass = values[counted], np.abs(values).sum()
         return {
             "auprc": average_precision(flat, inside),
             "pointing_game": share_inside(flat, inside, 1),
             "decoy_mass": float(np.abs(flat[~inside]).sum() / mass) if mass > 0 else 0.0,
         }
 
-    found = score(attribution.values)
+    found = score(attribution.values.astype(np.float64))
     for null, means in nulls.means(score).items():
         for metric, value in found.items():
             yield Score(method, metric, name, value, null, means[metric])

@@ -8,9 +8,11 @@ Whole beats show which beat counts, whole beats in single leads show which lead,
 when. The mean of the three keeps the sum of the values. On made records it follows the model about as well as cells do,
 and the planted truth better.
 
-A player's value is spread over its samples in proportion to how far the baseline changes each. A sample that stays as
-it is when the player is switched off can't have caused anything. The value of the pooled rest of the segments has no
-place and is reported as unassigned.
+A player holds more than what the model heeds. So its value goes to its samples in proportion to their evidence, as far
+as that has the value's sign: how much the target changes by each cell (a segment in one lead) alone, measured by
+switching it (`cell_evidence`), and inside the cell how far the baseline changes each sample. A sample that stays as it
+is when the player is switched off can't have caused anything, and a change that the model doesn't heed hasn't either.
+The value of the pooled rest of the segments has no place and is reported as unassigned.
 """
 
 from __future__ import annotations
@@ -25,14 +27,46 @@ from beatlens.explain.players.coalition import REST, Players
 
 Array = npt.NDArray[np.float64]
 
-SPREAD = (
-    "a player's value is spread over its samples in proportion to how far the baseline changes them; the sum of the "
-    "samples, the rhythm and the unassigned value (the rest that was pooled as one player) is the sum of the players"
+_SUM = (
+    "the sum of the samples, the rhythm and the unassigned value (the rest that was pooled as one player) is the sum "
+    "of the players"
 )
+BY_CHANGE = f"a player's value is spread over its samples in proportion to how far the baseline changes them; {_SUM}"
+BY_EVIDENCE = (
+    "a player's value is spread over its cells in proportion to what each does to the target by itself, and inside a "
+    f"cell in proportion to how far the baseline changes the samples; {_SUM}"
+)
+"""How players' values went to samples, in words: without and with the evidence of cells."""
 
 
-def spread_by_change(players: Players, values: Array, change: Array) -> Array:
-    """Spread each player's value over its samples in proportion to the change; evenly where nothing changes.
+def cell_evidence(cells: Players, values: Array, change: Array) -> Array:
+    """Return how far each sample speaks for the target, to be spread by: (n_leads, n_samples), signed.
+
+    A cell alone is too little for a network to know, so half of its effect is the mean of its segment over the leads.
+    Evidence is the square of the effect, with its sign. So the many cells with a small one, most of it by chance, don't
+    take from the few with a large one.
+
+    Parameters
+    ----------
+    cells
+        Segments in single leads.
+    values
+        (n_players,) what each does by itself (`beatlens.explain.methods.refine.screen`).
+    change
+        (n_leads, n_samples) as for `spread_by_change`.
+    """
+    own = np.where(cells.cell_player >= 0, values[cells.cell_player], 0.0)
+    lengths = np.diff(cells.edges)
+    total = np.add.reduceat(change, np.cumsum(lengths) - lengths, axis=1)
+    effect = own + own.mean(axis=0)
+    density = np.divide(effect * np.abs(effect), total, out=np.zeros_like(own), where=total > 0)
+    return np.repeat(density, lengths, axis=1) * change
+
+
+def spread_by_change(players: Players, values: Array, change: Array, evidence: Array | None = None) -> Array:
+    """Spread each player's value over its samples in proportion to evidence of its sign.
+
+    Where there is none, or none is given, in proportion to the change; evenly where nothing changes.
 
     Parameters
     ----------
@@ -42,6 +76,8 @@ def spread_by_change(players: Players, values: Array, change: Array) -> Array:
         (n_players,) values. Those of the rhythm and of the pooled rest have no place and are left out.
     change
         (n_leads, n_samples) how far each sample is from what it becomes when its player alone is off, >= 0.
+    evidence
+        (n_leads, n_samples) of `cell_evidence`.
 
     Returns
     -------
@@ -53,12 +89,14 @@ def spread_by_change(players: Players, values: Array, change: Array) -> Array:
     placed = np.array([name != REST for name in players.names])
     has_place = (owner >= 0) & np.append(placed, False)[owner]
     n = len(players)
-    weight = np.where(has_place, change, 0.0)
+    weight = np.ones_like(change)
+    for better in (change, None if evidence is None else np.maximum(np.sign(values)[owner] * evidence, 0.0)):
+        if better is not None:
+            some = np.bincount(owner[has_place], weights=better[has_place], minlength=n) > 0
+            weight = np.where(some[owner], better, weight)
     total = np.bincount(owner[has_place], weights=weight[has_place], minlength=n)
-    samples = np.bincount(owner[has_place], minlength=n)
-    even = total <= 0
-    density = np.divide(values, np.where(even, samples, total), out=np.zeros(n), where=samples > 0)
-    return np.where(has_place, density[owner] * np.where(even[owner], 1.0, weight), 0.0)
+    density = np.divide(values, total, out=np.zeros(n), where=total > 0)
+    return np.where(has_place, density[owner] * weight, 0.0)
 
 
 def unassigned(players: Players, values: Array) -> float:
