@@ -58,7 +58,8 @@ class Annotations:
 
 
 DECOY = "decoy:"
-"""How the label of a planted change begins that means nothing (`beatlens.signals.decoys`); its kind follows."""
+"""How the label of a planted change begins that means nothing; its kind follows (`beatlens.corpora.synthetic.decoys`).
+"""
 
 
 @dataclass(frozen=True)

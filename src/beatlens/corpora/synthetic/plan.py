@@ -50,7 +50,7 @@ class SyntheticSettings:
     noise_share
         Share of ambulatory records with stretches of strong noise.
     decoy_share
-        Share of the beats of any class that have changes which mean nothing (`beatlens.signals.decoys`).
+        Share of the beats of any class that have changes which mean nothing (`beatlens.corpora.synthetic.decoys`).
     truth_mv, truth_band_hz, truth_order
         The planted truth: conditioned by a zero-phase Butterworth band-pass of this order, samples that differ from
         the patient's normal beat by more than `truth_mv`.

@@ -5,8 +5,8 @@ with the same fiducial point, breathing, amplitude and T-wave timing, both witho
 kept beside the record as ``<record>.truth.csv`` and used only to score explanations. Beats whose class shows in no lead
 (a premature beat with its usual P wave, say) have no rows: their class is in the timing alone.
 
-Decoys (`beatlens.signals.decoys`) stand in the same file: where they change the record by more than the same threshold,
-with ``decoy:<kind>`` in place of a class. A sample may be both truth and decoy.
+Decoys (`beatlens.corpora.synthetic.decoys`) stand in the same file: where they change the record by more than the same
+threshold, with ``decoy:<kind>`` in place of a class. A sample may be both truth and decoy.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import numpy.typing as npt
 from beatlens.core.leads import canonical_lead
 from beatlens.core.record import DECOY, TruthSpan
 from beatlens.core.text_tables import read_rows
+from beatlens.corpora.synthetic.decoys import Decoy, decoy_spans
 from beatlens.corpora.synthetic.morphology import Heart, Table, dipole
 from beatlens.corpora.synthetic.rhythm import Beat
 from beatlens.signals.conditioning import SignalSettings, condition
-from beatlens.signals.decoys import Decoy, decoy_spans
 
 COLUMNS = ("lead", "start_sample", "end_sample", "class", "r_sample")
 REACH_S = 4.0

@@ -23,11 +23,11 @@ from beatlens.core import claims
 from beatlens.core.files import read_json, scratch_directory, sha256_of, write_json, write_text
 from beatlens.core.seeds import derive_seed
 from beatlens.corpora.synthetic import morphology, noise, rhythm, truth
+from beatlens.corpora.synthetic.decoys import Decoy, decoy_signal, draw_decoys
 from beatlens.corpora.synthetic.morphology import Heart, Table
 from beatlens.corpora.synthetic.plan import RecordPlan, SyntheticSettings, plan_records
 from beatlens.corpora.synthetic.rhythm import Beat
 from beatlens.signals.conditioning import SignalSettings, condition
-from beatlens.signals.decoys import Decoy, decoy_signal, draw_decoys
 
 VERSION = 1
 """Raised when the generator makes other records from the same settings, so that folders are made anew."""

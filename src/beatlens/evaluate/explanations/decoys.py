@@ -1,9 +1,10 @@
 """Planted truth against decoys: an explanation must show what makes the class, and nothing that was merely changed.
 
-A map that knows the beat and the baseline, but no model, shows a decoy (`beatlens.signals.decoys`) as it shows the
-truth. The truth here is what decides the class (`DECIDING_S`). T waves, changed at random in every class, don't; those
-that a class has changed aren't counted. Where the model itself heeds a decoy, an explanation that shows it is right and
-the model is at fault. Whether it does is tried on the signal, and the scores are also given without such decoys.
+A map that knows the beat and the baseline, but no model, shows a decoy (`beatlens.corpora.synthetic.decoys`) as it
+shows the truth. The truth here is what decides the class (`DECIDING_S`). T waves, changed at random in every class,
+don't; those that a class has changed aren't counted. Where the model itself heeds a decoy, an explanation that shows it
+is right and the model is at fault. Whether it does is tried on the signal, and the scores are also given without such
+decoys.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 
 from beatlens.core.record import DECOY
 from beatlens.core.seeds import derive_seed
+from beatlens.corpora.synthetic.decoys import DECIDING_S
 from beatlens.evaluate.explanations.localisation import Grid, Truth, average_precision, share_inside
 from beatlens.evaluate.explanations.table import Score
 from beatlens.evaluate.explanations.truths import PLANTED, Labels, NullMaps, seen_samples
@@ -24,7 +26,6 @@ from beatlens.explain.case.baselines import fill_signal
 from beatlens.explain.engine.differentiable import SignalModel
 from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.result.attribution import Attribution
-from beatlens.signals.decoys import DECIDING_S
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

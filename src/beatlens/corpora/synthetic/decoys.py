@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +72,15 @@ class Decoy:
     change: Array
 
 
+class DecoySpan(NamedTuple):
+    """Where a decoy shows: lead, first sample, end (exclusive)."""
+
+    decoy: Decoy
+    lead: int
+    start: int
+    end: int
+
+
 def draw_decoys(
     signal: npt.NDArray[np.floating], r_samples: Sequence[int], fs: float, *, share: float, rng: np.random.Generator
 ) -> list[Decoy]:
@@ -85,13 +95,13 @@ def draw_decoys(
     fs
         Rate in Hz.
     share
-        Share of the beats that get decoys, in a random half of the leads or more.
+        Share of the beats that get decoys.
     rng
         Source of all choices.
 
     Returns
     -------
-    By beat and lead; at most two a lead, at different places of the beat.
+    By beat and lead; at most one at each of `PLACES`.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share of beats with decoys {share}; expected 0 to 1")
@@ -117,8 +127,8 @@ def decoy_signal(decoys: Sequence[Decoy], shape: tuple[int, int]) -> Array:
 
 def decoy_spans(
     decoys: Sequence[Decoy], seen: npt.NDArray[np.floating], mixing: Array, threshold_mv: float
-) -> Iterator[tuple[Decoy, int, int, int]]:
-    """Yield where decoys show: decoy, lead, first sample and end.
+) -> Iterator[DecoySpan]:
+    """Yield where decoys show.
 
     Parameters
     ----------
@@ -138,7 +148,7 @@ def decoy_spans(
         for lead in np.flatnonzero(mixing[:, decoy.lead]):
             edges = np.flatnonzero(np.diff(above[lead, part], prepend=False, append=False))
             for start, end in zip(edges[::2], edges[1::2], strict=True):
-                yield decoy, int(lead), decoy.begin + int(start), decoy.begin + int(end)
+                yield DecoySpan(decoy, int(lead), decoy.begin + int(start), decoy.begin + int(end))
 
 
 def _window(peaks: npt.NDArray[np.int64], beat: int, place: str, fs: float) -> tuple[float, float, float]:
