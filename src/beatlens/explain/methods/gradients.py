@@ -56,10 +56,11 @@ def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: boo
     rhythm.
 
     Where the look-alikes of the beat change along the path, the target jumps. No gradient sees a jump, but it has a
-    place: it happens where the similarity to a reference beat crosses a limit, or that to another one. The gradient of
-    a step is a peak in the direction of the gradient of what crosses. So the jump between two points goes to the
-    samples in proportion to what each adds there to the similarity with references that come in, less that with those
-    that go (`_jumps`). It is attributed in full, so that the completeness error tells of the rest.
+    place: it happens where the similarity to a reference beat crosses a limit, or that to another one, and the gradient
+    of a step points where that of what crosses does. So the jump between two points goes to the samples that push
+    towards the crossing, in proportion to what each adds there to the similarity with references that come in, less
+    that with those that go (`_jumps`). What pushes against it has no part: where the crossing is slow, parts of both
+    signs would be many times the jump. The completeness error tells of the rest.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def _jumps(model: SignalModel, points: Tensor, logits: Tensor, gates: Tensor) ->
         similarity = model.shape_similarity(model.waves(middle)) if similarity is None else similarity
         crossing = (similarity[:, place] * change[:, place]).sum()
         (slope,) = torch.autograd.grad(crossing, [middle], retain_graph=True)
-        share = (slope * (points[1:] - points[:-1])).double()
+        share = (slope * (points[1:] - points[:-1])).double().clamp(min=0)
         whole = share.sum((1, 2))
         total += (share * torch.where(whole > 0, jump / whole, 0.0)[:, None, None]).sum(0)
     return total
