@@ -151,6 +151,37 @@ def decoy_spans(
                 yield DecoySpan(decoy, int(lead), decoy.begin + int(start), decoy.begin + int(end))
 
 
+def plant_decoys(
+    signal: npt.NDArray[np.float32],
+    r_samples: Sequence[int],
+    fs: float,
+    *,
+    share: float,
+    seed: int,
+    threshold_mv: float = 0.1,
+) -> tuple[npt.NDArray[np.float32], list[DecoySpan]]:
+    """Plant decoys into a conditioned record, real ones included.
+
+    Parameters
+    ----------
+    signal
+        (n_leads, n_samples) mV, conditioned.
+    r_samples, fs, share
+        As for `draw_decoys`.
+    seed
+        Of all choices.
+    threshold_mv
+        As for `decoy_spans`.
+
+    Returns
+    -------
+    The changed signal, and where it was changed.
+    """
+    decoys = draw_decoys(signal, r_samples, fs, share=share, rng=np.random.default_rng(seed))
+    change = decoy_signal(decoys, (signal.shape[0], signal.shape[1]))
+    return (signal + change).astype(np.float32), list(decoy_spans(decoys, change, np.eye(len(signal)), threshold_mv))
+
+
 def _window(peaks: npt.NDArray[np.int64], beat: int, place: str, fs: float) -> tuple[float, float, float]:
     """Return a place of a beat: begin and end in s after R, and the square root of the RR interval that T follows."""
     before = (peaks[beat] - peaks[beat - 1]) / fs if beat else 1.0
