@@ -110,11 +110,11 @@ def case_figure(
         for span in spans:
             place = span["lead"], span["start_s"], span["end_s"]
             if span in decoys:
-                figure.mark_span(*place, MUTED, above=True, text=span["label"].removeprefix(DECOY))
+                figure.mark_span(*place, MUTED, above=True, text=span["label"].removeprefix(DECOY)[0])
             else:
                 figure.mark_span(*place)
         if spans:
-            truth_legend(figure, decoys="changed, means nothing" if decoys else "")
+            truth_legend(figure, decoys="decoys" if decoys else "")
         return figure, draw_overlay(figure, fused, limit)
 
 

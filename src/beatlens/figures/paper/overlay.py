@@ -215,6 +215,6 @@ def truth_legend(figure: EcgFigure, text: str = "planted truth", decoys: str = "
     figure.text(right, y, text, size=7, color=TRUTH, ha="right", va="center")
     figure.axes.plot([right, right - 5.0], [y - 2.2, y - 2.2], color=TRUTH, linewidth=2.5, solid_capstyle="butt")
     if decoys:
-        left = right - 1.6 * len(text) - 6
-        figure.text(left, y, decoys, size=7, color=MUTED, ha="right", va="center")
-        figure.axes.plot([left, left - 5.0], [y - 2.2, y - 2.2], color=MUTED, linewidth=2.5, solid_capstyle="butt")
+        y -= 4.8
+        figure.text(right - 6.5, y, decoys, size=6.5, color=MUTED, ha="right", va="center")
+        figure.axes.plot([right, right - 5.0], [y, y], color=MUTED, linewidth=2.5, solid_capstyle="butt")
