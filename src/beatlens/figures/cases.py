@@ -108,11 +108,12 @@ def case_figure(
         spans = _planted(shard, case, float(beat["r_time_s"]), row.fs_file)
         decoys = [span for span in spans if span["label"].startswith(DECOY)]
         for span in spans:
-            place = span["lead"], span["start_s"], span["end_s"]
+            lead, start_s, end_s = span["lead"], span["start_s"], span["end_s"]
             if span in decoys:
-                figure.mark_span(*place, MUTED, above=True, text=span["label"].removeprefix(DECOY)[0])
+                kind = span["label"].removeprefix(DECOY)
+                figure.mark_span(lead, start_s, end_s, MUTED, above=True, text=kind[0])
             else:
-                figure.mark_span(*place)
+                figure.mark_span(lead, start_s, end_s)
         if spans:
             truth_legend(figure, decoys="decoys" if decoys else "")
         return figure, draw_overlay(figure, fused, limit)

@@ -126,13 +126,14 @@ def _located(
         return {
             "auprc": average_precision(flat, inside),
             "pointing_game": share_inside(flat, inside, 1),
-            "decoy_mass": float(np.abs(flat[~inside]).sum() / mass) if mass > 0 else 0.0,
+            "decoy_mass": float(np.abs(flat[~inside]).sum() / mass) if mass > 0 else np.nan,
         }
 
     found = score(attribution.values.astype(np.float64))
     for null, means in nulls.means(score).items():
         for metric, value in found.items():
-            yield Score(method, metric, name, value, null, means[metric])
+            if np.isfinite(means[metric]):  # an empty map has no mass that could lie right or wrong
+                yield Score(method, metric, name, value, null, means[metric])
 
 
 class _Randomised:
