@@ -7,7 +7,7 @@ import pytest
 
 from beatlens.explain.methods.solution import Solution
 from beatlens.explain.players.coalition import cell_players, refined_players, segment_edges, segment_players
-from beatlens.explain.players.multiscale import cell_evidence, join, spread_by_change, unassigned
+from beatlens.explain.players.multiscale import CHANGE_SHARE, cell_evidence, join, spread_by_change, unassigned
 
 LEADS = ("II", "V1")
 EDGES = segment_edges(0, 40, 10)
@@ -50,12 +50,14 @@ def test_a_change_that_the_target_does_not_heed_gets_nothing():
     values = np.array([8.0, 1.0])
     spread = spread_by_change(players, values, change, evidence)
     assert spread.sum() == pytest.approx(8.0)
-    assert not spread[:, 30:].any()
-    np.testing.assert_allclose(spread[0, 10:20], 8 * 0.9 * np.arange(1, 11) / 55)
+    by_change = CHANGE_SHARE * change * 8 / change.sum()
+    np.testing.assert_allclose(spread[:, 30:], by_change[:, 30:])
+    heeded = (1 - CHANGE_SHARE) * 8 * 0.9 * np.arange(1, 11) / 55
+    np.testing.assert_allclose(spread[0, 10:20], heeded + by_change[0, 10:20])
     # Where no cell has the value's sign, or none any effect, what changes decides.
     np.testing.assert_allclose(spread_by_change(players, values, change, 0 * evidence), change * 8 / change.sum())
     against = spread_by_change(players, -values, change, evidence)
-    np.testing.assert_allclose(against[1, 30:40].sum(), -8 * 0.9)
+    np.testing.assert_allclose(against[1, 30:40].sum(), -8 * (0.9 * (1 - CHANGE_SHARE) + CHANGE_SHARE / 4))
 
 
 def test_the_mean_of_scales_keeps_the_sum():

@@ -18,6 +18,7 @@ The value of the pooled rest of the segments has no place and is reported as una
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +35,12 @@ _SUM = (
 BY_CHANGE = f"a player's value is spread over its samples in proportion to how far the baseline changes them; {_SUM}"
 BY_EVIDENCE = (
     "a player's value is spread over its cells in proportion to what each does to the target by itself, and inside a "
-    f"cell in proportion to how far the baseline changes the samples; {_SUM}"
+    f"cell in proportion to how far the baseline changes the samples, a tenth by the latter alone; {_SUM}"
 )
 """How players' values went to samples, in words: without and with the evidence of cells."""
+CHANGE_SHARE = 0.1
+"""Share of a value that goes by the change alone: a single cell's effect misses what counts only together with others.
+"""
 
 
 def cell_evidence(cells: Players, values: Array, change: Array) -> Array:
@@ -64,9 +68,9 @@ def cell_evidence(cells: Players, values: Array, change: Array) -> Array:
 
 
 def spread_by_change(players: Players, values: Array, change: Array, evidence: Array | None = None) -> Array:
-    """Spread each player's value over its samples in proportion to evidence of its sign.
+    """Spread each player's value over its samples in proportion to evidence of its sign, and a little to the change.
 
-    Where there is none, or none is given, in proportion to the change; evenly where nothing changes.
+    Where there is no such evidence, or none is given, in proportion to the change; evenly where nothing changes.
 
     Parameters
     ----------
@@ -88,15 +92,27 @@ def spread_by_change(players: Players, values: Array, change: Array, evidence: A
         raise ValueError(f"change of shape {change.shape}; expected {owner.shape}")
     placed = np.array([name != REST for name in players.names])
     has_place = (owner >= 0) & np.append(placed, False)[owner]
-    n = len(players)
-    weight = np.ones_like(change)
-    for better in (change, None if evidence is None else np.maximum(np.sign(values)[owner] * evidence, 0.0)):
-        if better is not None:
-            some = np.bincount(owner[has_place], weights=better[has_place], minlength=n) > 0
-            weight = np.where(some[owner], better, weight)
-    total = np.bincount(owner[has_place], weights=weight[has_place], minlength=n)
-    density = np.divide(values, total, out=np.zeros(n), where=total > 0)
-    return np.where(has_place, density[owner] * weight, 0.0)
+    own = _Shares(owner, has_place, len(players))
+    share = own.of(change, own.of(np.ones_like(change), np.zeros_like(change)))
+    if evidence is not None:
+        heeded = own.of(np.maximum(np.sign(values)[owner] * evidence, 0.0), share)
+        share = (1 - CHANGE_SHARE) * heeded + CHANGE_SHARE * share
+    return np.where(has_place, values[owner] * share, 0.0)
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """Which of `n` players each sample belongs to, and whether it has a place in it."""
+
+    owner: npt.NDArray[np.int64]
+    has_place: npt.NDArray[np.bool_]
+    n: int
+
+    def of(self, weight: Array, otherwise: Array) -> Array:
+        """Return weights as shares of their player's sum; those of `otherwise` for a player without any."""
+        total = np.bincount(self.owner[self.has_place], weights=weight[self.has_place], minlength=self.n)
+        some = (total > 0)[self.owner] & self.has_place
+        return np.where(some, weight / np.where(total > 0, total, 1.0)[self.owner], otherwise)
 
 
 def unassigned(players: Players, values: Array) -> float:
