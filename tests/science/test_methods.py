@@ -172,6 +172,43 @@ def test_more_points_make_integrated_gradients_complete_but_for_a_jump(name, bas
     assert abs(few.completeness_error - jump) > abs(many.completeness_error - jump)
 
 
+def test_jumps_of_the_look_alikes_are_attributed_to_what_crosses_the_limit():
+    """A network that says the same of every signal: all that the target does are the jumps of its look-alikes.
+
+    Two beats look like the target and say its class. On the way from the median beat the target, of which one lead is
+    nearly flat, becomes similar to them; so the target jumps, and by the lead that isn't flat.
+    """
+    scene = even_scene(n_beats=11, targets=(4,))
+    record = scene.record
+    signal = np.array(record.signal)
+    signal[1] *= 1e-3
+    wave = signal[:, record.r_index[4] - GEOMETRY.before : record.r_index[4] + GEOMETRY.after].copy()
+    rng = np.random.default_rng(3)
+    for k in (1, 7):
+        part = slice(record.r_index[k] - GEOMETRY.before, record.r_index[k] + GEOMETRY.after)
+        signal[:, part] = wave + 0.05 * wave.std() * rng.normal(size=wave.shape)
+    scene = replace(scene, record=record.with_signal(signal.astype(np.float32)))
+    waves = cut_beats(scene.record.signal, record.r_index, GEOMETRY) / record.lead_scale[:, None]
+    logits = np.zeros((len(record.r_index), len(CLASSES)), np.float32)
+    logits[[1, 7], 2] = 4.0
+    settings = LookAlikeSettings(0.8, 3, 0.8, 50, 0.08, 0.15, ())
+    scene = replace(scene, look_alikes=look_alikes_of(logits, waves, GEOMETRY, CLASSES, settings))
+    network = make_network("context")
+    with torch.no_grad():
+        for parameter in network.head.parameters():
+            parameter.zero_()
+    engine = make_engine(scene, network, baseline="median_beat")
+    model = model_of(engine, Target("beat", 2, "logit"))
+    found = path_gradients(model, "median_beat", steps=64, rhythm=True, at_end=False)
+    change = found.full - found.empty
+    assert change > 1.0
+    assert found.completeness_error == pytest.approx(0.0, abs=0.05 * change)
+    by_lead = found.values.sum(axis=1)
+    assert by_lead[0] > 0.95 * change
+    reach = np.abs(np.arange(scene.stop - scene.start) - (record.r_index[4] - scene.start)) > 0.16 * record.geometry.fs
+    assert not found.values[:, reach].any()
+
+
 def with_relus_as_layers(net):
     """Have the lead mixer and the rhythm gates use layers for their ReLUs, since captum guides no functions."""
     mixer = net.mixer

@@ -12,6 +12,7 @@ import yaml
 from scipy.signal import butter, sosfiltfilt
 
 from beatlens.core.leads import STANDARD_LEADS, canonical_lead
+from beatlens.core.record import DECOY
 from beatlens.corpora.synthetic import SyntheticSettings, make_corpus, read_truth
 from beatlens.corpora.synthetic.morphology import INDEPENDENT_LEADS, draw_heart
 from beatlens.corpora.synthetic.plan import RecordPlan, plan_records
@@ -38,10 +39,12 @@ def made_of(name: str) -> Made:
 
 
 def masks(corpus: Path, made: Made) -> dict[int, np.ndarray]:
-    """Per R sample, (n_leads, n_samples) bool as the truth file says."""
+    """Per R sample, (n_leads, n_samples) bool as the truth file says, without decoys."""
     result: dict[int, np.ndarray] = {}
     with (corpus / f"{made.plan.name}.truth.csv").open(newline="") as file:
         for row in csv.DictReader(file):
+            if row["class"].startswith(DECOY):
+                continue
             mask = result.setdefault(int(row["r_sample"]), np.zeros(made.clean.shape, dtype=bool))
             mask[made.plan.leads.index(row["lead"]), int(row["start_sample"]) : int(row["end_sample"])] = True
     return result
@@ -97,7 +100,7 @@ def test_read_truth_gives_canonical_leads_and_seconds(corpus: Path, tmp_path: Pa
     made = made_of("a01")
     spans = read_truth(corpus / "a01.truth.csv", made.plan.fs)
     assert {span.lead for span in spans} <= {canonical_lead(lead) for lead in made.plan.leads}
-    assert {span.label for span in spans} == {"RBBB", "S"}
+    assert {span.label for span in spans if not span.label.startswith(DECOY)} == {"RBBB", "S"}
     with (corpus / "a01.truth.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [round(span.start_s * made.plan.fs) for span in spans] == [int(row["start_sample"]) for row in rows]

@@ -57,9 +57,17 @@ class Annotations:
             raise ValueError(f"{len(self.subtype)} annotation subtypes for {len(self.sample)} annotations")
 
 
+DECOY = "decoy:"
+"""How the label of a planted change begins that means nothing; its kind follows (`beatlens.corpora.synthetic.decoys`).
+"""
+
+
 @dataclass(frozen=True)
 class TruthSpan:
-    """A stretch of one lead that makes a beat's class, planted by the corpus generator (used only to score)."""
+    """A stretch of one lead that makes a beat's class, planted by the corpus generator (used only to score).
+
+    Where `label` is `DECOY` with a kind after it, the stretch was changed too, but means nothing.
+    """
 
     lead: str
     start_s: float

@@ -11,12 +11,13 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from beatlens.core.numerals import fixed
+from beatlens.core.record import DECOY
 from beatlens.figures.paper.colour_maps import TWO_SIDED
 from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.overlay import UNIT_S, draw_overlay, truth_legend
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip
-from beatlens.figures.paper.style import styled
+from beatlens.figures.paper.style import MUTED, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,10 +122,16 @@ def case_figure(
             verdict(case["outcome"], case["label"]) + _rhythm(fused) + _method(fused),
         )
         spans = _planted(shard, case, float(beat["r_time_s"]), row.fs_file)
+        decoys = [span for span in spans if span["label"].startswith(DECOY)]
         for span in spans:
-            figure.mark_span(span["lead"], span["start_s"], span["end_s"])
+            lead, start_s, end_s = span["lead"], span["start_s"], span["end_s"]
+            if span in decoys:
+                kind = span["label"].removeprefix(DECOY)
+                figure.mark_span(lead, start_s, end_s, MUTED, above=True, text=kind[0])
+            else:
+                figure.mark_span(lead, start_s, end_s)
         if spans:
-            truth_legend(figure)
+            truth_legend(figure, decoys="decoys" if decoys else "")
         return figure, draw_overlay(figure, fused, limit, colour_map=colour_map)
 
 
@@ -157,7 +164,7 @@ def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, An
 
 
 def _planted(shard: Shard, case: Mapping[str, Any], r_time_s: float, fs_file: float) -> list[dict[str, Any]]:
-    """Return the planted truth of the beat, or of the class in the window; only drawn, never used."""
+    """Return the planted truth and decoys of the beat, or of the class in the window; only drawn, never used."""
     truth = shard.truth
     of_record = truth[(truth["corpus"] == case["corpus"]) & (truth["record"] == case["record"])]
     times = of_record["r_sample"].to_numpy(dtype=np.float64) / fs_file

@@ -21,6 +21,9 @@ METRIC_WORDS = {
     "auprc": ("AUPRC", "do large values lie on the truth?"),
     "pointing_game": ("Pointing game", "does the largest value lie on the truth?"),
     "relevance_mass": ("Relevance mass", "how much of the map lies on the truth?"),
+    "decoy_mass": ("Mass on decoys", "how much lies on what was changed and means nothing? 0 is best"),
+    "decoy_use": ("Use of decoys", "does the model heed them? Then it is at fault, not the explanation"),
+    "decoys_used": ("Decoys used", "share of them that the model heeds"),
     "lead_auc": ("Lead AUC", "do the right leads have more?"),
     "time_auc": ("Time AUC", "do the right moments have more?"),
     "joint_auc": ("Joint AUC", "right moments of the right leads?"),
@@ -38,12 +41,13 @@ METRIC_WORDS = {
     "rhythm_share": ("Rhythm share", "how much is rhythm: neither good nor bad"),
 }
 """Name and question of each metric, in the order in which they are shown."""
-METRICS_WITHOUT_VERDICT = frozenset({"rhythm_share", "token_count", "aur"})
+METRICS_WITHOUT_VERDICT = frozenset({"rhythm_share", "token_count", "aur", "decoy_use", "decoys_used"})
 """Metrics without a verdict: they are neither good nor bad, or a constant map has 1 (mean recall, read with mean
 precision).
 """
 TRUTHS = (
-    "planted", "annotated beats", "regions, strict", "regions, lenient", "regions, strict, record label",
+    "planted", "planted against decoys", "planted against unused decoys",
+    "annotated beats", "regions, strict", "regions, lenient", "regions, strict, record label",
     "regions, lenient, record label",
 )  # fmt: skip
 """Truths that explanations are held against, the surest first."""
@@ -51,7 +55,7 @@ ABSOLUTE = frozenset({"deletion_auc", "insertion_auc"})
 """Areas of which the deletion and insertion scores are the normalised form."""
 ONLY_IN_TABLES = ABSOLUTE | {
     "joint_auc", "aup", "aur", "precision_at_5", "relevance_rank", "span_f1", "token_count", "span_deletion",
-    "infidelity",
+    "infidelity", "decoy_use", "decoys_used",
 }  # fmt: skip
 
 

@@ -91,19 +91,33 @@ class LookAlikes:
             (n,) which of the record's beats each is. No beat is its own look-alike.
         """
         mean = np.full((len(parts), self.group.max() + 1), np.nan)
-        count = min(self.settings.beats, len(self.rows))
-        for start in range(0, len(parts) if count else 0, BLOCK_BEATS):
+        for start in range(0, len(parts) if len(self.rows) else 0, BLOCK_BEATS):
             block = slice(start, start + BLOCK_BEATS)
-            similarity = self._similarity(parts[block])
-            place = np.searchsorted(self.rows, rows[block]).clip(max=len(self.rows) - 1)
-            here = np.flatnonzero(self.rows[place] == rows[block])
-            similarity[here, place[here]] = -np.inf
-            nearest = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
-            alike = np.take_along_axis(similarity, nearest, axis=1) >= self.settings.min_similarity
+            nearest, alike = self._nearest(parts[block], rows[block])
             total = np.einsum("nk,nkg->ng", alike.astype(np.float64), self.evidence[nearest])
             some = alike.any(axis=1)
             mean[block][some] = total[some] / alike.sum(axis=1)[some, None]
         return mean
+
+    def chosen(self, parts: FloatArray, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Return which references are the look-alikes of beats, (n, n_references); parameters as for `say`."""
+        result = np.zeros((len(parts), len(self.rows)), dtype=bool)
+        if len(self.rows):
+            nearest, alike = self._nearest(parts, rows)
+            np.put_along_axis(result, nearest, alike, axis=1)
+        return result
+
+    def _nearest(
+        self, parts: FloatArray, rows: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Return the most similar references of beats, (n, k), and whether each is similar enough."""
+        count = min(self.settings.beats, len(self.rows))
+        similarity = self._similarity(parts)
+        place = np.searchsorted(self.rows, rows).clip(max=len(self.rows) - 1)
+        here = np.flatnonzero(self.rows[place] == rows)
+        similarity[here, place[here]] = -np.inf
+        nearest = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
+        return nearest, np.take_along_axis(similarity, nearest, axis=1) >= self.settings.min_similarity
 
     def shift(self, logits: npt.NDArray[Any], said: Float64Array) -> FloatArray:
         """Return what the look-alikes' evidence `said` (..., G) adds to logits (..., K): float32, 0 for none."""

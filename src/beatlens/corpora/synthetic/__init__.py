@@ -1,7 +1,8 @@
 """The embedded corpus: records made by a dipole model, in PhysioNet's layout, with the truth that was planted in them.
 
 `plan` says which patients and records there are, `rhythm` when their hearts beat, `morphology` what a beat looks like
-in each lead, `noise` what a recorder adds, `truth` which samples make a beat's class, and `write` puts it on disk.
+in each lead, `decoys` what is changed and means nothing, `noise` what a recorder adds, `truth` which samples make a
+beat's class, and `write` puts it on disk.
 Importing this package and calling `record_names` needs the standard library only.
 """
 

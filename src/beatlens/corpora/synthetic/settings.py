@@ -42,6 +42,10 @@ class SyntheticSettings(Settings, section="synthetic"):
     noise_share: Share = 0.5
     """Share of the two-lead records that have stretches of strong noise."""
 
+    decoy_share: Share = 0.5
+    """Share of the beats, of any class, that have decoys. These are changes that mean nothing: a bump, a notch, another
+    amplitude, a shifted T wave."""
+
     truth_mv: PositiveFloat = 0.1
     """Least difference in mV that is planted truth. It is that of a conditioned beat from its patient's normal beat."""
 

@@ -4,6 +4,9 @@ A beat's truth compares the record with itself where that one beat is replaced b
 with the same fiducial point, breathing, amplitude and T-wave timing, both without noise and conditioned alike. It is
 kept beside the record as ``<record>.truth.csv`` and used only to score explanations. Beats whose class shows in no lead
 (a premature beat with its usual P wave, say) have no rows: their class is in the timing alone.
+
+Decoys (`beatlens.corpora.synthetic.decoys`) stand in the same file: where they change the record by more than the same
+threshold, with ``decoy:<kind>`` in place of a class. A sample may be both truth and decoy.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.leads import canonical_lead
-from beatlens.core.record import TruthSpan
+from beatlens.core.record import DECOY, TruthSpan
 from beatlens.core.text_tables import read_rows
+from beatlens.corpora.synthetic.decoys import Decoy, decoy_spans
 from beatlens.corpora.synthetic.morphology import Heart, Table, dipole
 from beatlens.corpora.synthetic.rhythm import Beat
 from beatlens.signals.conditioning import BandPass, condition
@@ -113,6 +117,22 @@ def truth_rows(
             for start, end in spans(row, threshold_mv):
                 rows.append(TruthRow(lead, begin + start, begin + end, beat.kind, r_sample))
     return rows
+
+
+def decoy_rows(
+    decoys: Sequence[Decoy],
+    seen: npt.NDArray[np.float32],
+    sources: Table,
+    *,
+    leads: Sequence[str],
+    r_samples: Sequence[int],
+    threshold_mv: float,
+) -> list[TruthRow]:
+    """Return the rows of decoys, whose class is `DECOY` with their kind; parameters as for `decoy_spans`."""
+    return [
+        TruthRow(leads[lead], start, end, DECOY + decoy.kind, r_samples[decoy.beat])
+        for decoy, lead, start, end in decoy_spans(decoys, seen, sources, threshold_mv)
+    ]
 
 
 def write_truth(path: Path, rows: Sequence[TruthRow]) -> None:

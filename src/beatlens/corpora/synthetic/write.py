@@ -23,11 +23,12 @@ from beatlens.core import claims
 from beatlens.core.files import read_json, scratch_directory, sha256_of, write_json, write_text
 from beatlens.core.seeds import derive_seed
 from beatlens.corpora.synthetic import morphology, noise, rhythm, truth
+from beatlens.corpora.synthetic.decoys import Decoy, decoy_signal, draw_decoys
 from beatlens.corpora.synthetic.morphology import Heart, Table
 from beatlens.corpora.synthetic.plan import RecordPlan, plan_records
 from beatlens.corpora.synthetic.rhythm import Beat
 from beatlens.corpora.synthetic.settings import SyntheticSettings
-from beatlens.signals.conditioning import BandPass
+from beatlens.signals.conditioning import BandPass, condition
 
 VERSION = 1
 """Raised when the generator makes other records from the same settings, so that folders are made anew."""
@@ -70,8 +71,11 @@ class Made:
         With those before and after it.
     clean
         (n_leads, n_samples) mV without noise.
+    decoys, decoy_sources
+        What was planted that means nothing, and (n_leads, n_sources) how the leads see the signals it was planted in:
+        the independent leads of a clinical record, so that the limb leads still obey Einthoven.
     signal
-        The same with noise.
+        `clean` with decoys and noise.
     stretches
         Stretches of strong noise.
     comments
@@ -84,9 +88,16 @@ class Made:
     beats: list[tuple[Beat, int]]
     all_beats: list[Beat]
     clean: npt.NDArray[np.float64]
+    decoys: list[Decoy]
+    decoy_sources: Table
     signal: npt.NDArray[np.float64]
     stretches: list[noise.NoiseStretch]
     comments: list[str]
+
+    @property
+    def planted(self) -> npt.NDArray[np.float64]:
+        """(n_leads, n_samples) mV that the decoys add."""
+        return self.decoy_sources @ decoy_signal(self.decoys, (self.decoy_sources.shape[1], self.plan.n_samples))
 
 
 def make_record(plan: RecordPlan, settings: SyntheticSettings) -> Made:
@@ -119,11 +130,26 @@ def make_record(plan: RecordPlan, settings: SyntheticSettings) -> Made:
         added += noise.stretch_noise(rng, stretches, n_leads, n_samples, plan.fs)
     signal = clean + (mixing @ added if plan.clinical else added)
 
+    # So do decoys. They have a generator of their own, so that without them a record has the same bits.
+    rows = [plan.leads.index(lead) for lead in morphology.INDEPENDENT_LEADS] if plan.clinical else slice(None)
+    decoys = draw_decoys(
+        clean[rows],
+        [r_sample for _, r_sample in beats],
+        plan.fs,
+        share=settings.decoy_share,
+        rng=np.random.default_rng(derive_seed(settings.seed, "decoys", plan.name)),
+    )
+    decoy_sources = mixing if plan.clinical else np.eye(n_leads)
+    if decoys:
+        signal += decoy_sources @ decoy_signal(decoys, (decoy_sources.shape[1], n_samples))
+
     shown = {beat.kind for beat, _ in beats}
     dx = [DX_CODES[plan.rhythm], *(code for kind, code in DX_CODES.items() if kind in shown)]
     codes = ",".join(str(code) for code in dx)
     comments = [f"Age: {age}", f"Sex: {sex}", f"Dx: {codes}", f"Patient: {plan.patient}"]
-    return Made(plan, heart, matrix, beats, all_beats, clean, signal, stretches, comments)
+    return Made(
+        plan, heart, matrix, beats, all_beats, clean, decoys, decoy_sources, signal, stretches, comments
+    )  # fmt: skip
 
 
 class AnnotationRow(NamedTuple):
@@ -192,6 +218,14 @@ def _write_record(folder: Path, made: Made, settings: SyntheticSettings) -> None
         fs=plan.fs,
         n_samples=plan.n_samples,
         settings=conditioning,
+        threshold_mv=settings.truth_mv,
+    )
+    rows_of_truth += truth.decoy_rows(
+        made.decoys,
+        condition(made.planted.astype(np.float32), plan.fs, conditioning).signal,
+        made.decoy_sources,
+        leads=plan.leads,
+        r_samples=[r_sample for _, r_sample in made.beats],
         threshold_mv=settings.truth_mv,
     )
     truth.write_truth(folder / f"{plan.name}.truth.csv", rows_of_truth)

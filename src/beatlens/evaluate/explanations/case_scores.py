@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.cohort import case_parts
+from beatlens.evaluate.explanations.decoys import case_decoys, decoy_scores
 from beatlens.evaluate.explanations.model_scores import model_scores
 from beatlens.evaluate.explanations.table import CaseScores, Score
-from beatlens.evaluate.explanations.truths import Labels, NullMaps, case_truths, localisation_scores
+from beatlens.evaluate.explanations.truths import PLANTED, Labels, NullMaps, case_truths, localisation_scores
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.result.attribution import Attribution
@@ -71,6 +72,9 @@ def score_case(
     scores += model_scores(prepared, attributions, maps, settings=settings, seed=own_seed, greedy=beat)
     for name, truth in truths.items():
         scores += localisation_scores(attributions, name, truth, maps, lengths)
+    decoys = case_decoys(prepared, labels) if PLANTED in truths else None
+    if decoys:
+        scores += decoy_scores(prepared, attributions, truths[PLANTED], decoys, maps, seed=own_seed)
     parts = case_parts(case, attributions, scene, edges) if beat else None
     record = f"{case.corpus}/{case.record}"
     return CaseScores(case.case, record, prepared.patient, case.case_class, tuple(scores), parts)

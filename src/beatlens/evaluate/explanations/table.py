@@ -39,7 +39,7 @@ COLUMNS = (
 )
 """``gain`` is value minus null, turned so that more is better. lo, hi: of the value; gain_lo, gain_hi: of the gain."""
 
-LOWER_IS_BETTER = frozenset({"deletion_auc", "infidelity", "token_count"})
+LOWER_IS_BETTER = frozenset({"decoy_mass", "decoy_use", "deletion_auc", "infidelity", "token_count"})
 
 
 @dataclass(frozen=True)

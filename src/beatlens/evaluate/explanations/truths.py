@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.seeds import derive_seed
-from beatlens.evaluate.explanations.localisation import METRICS, Grid, Truth, beat_truth, localisation, planted_truth
+from beatlens.evaluate.explanations.localisation import Grid, Truth, beat_truth, localisation, planted_truth
 from beatlens.evaluate.explanations.nulls import fixed_nulls, random_maps
 from beatlens.evaluate.explanations.regions import Region, region_of, region_truth
 from beatlens.evaluate.explanations.table import Score
@@ -160,10 +160,14 @@ class NullMaps:
 
     def scores(self, truth: Truth, lengths: npt.NDArray[np.int64]) -> dict[str, dict[str, float]]:
         """Return null -> metric -> mean over the null's maps, with the segments' lengths as for `localisation`."""
+        return self.means(lambda values: localisation(values, truth, lengths))
+
+    def means(self, score: Callable[[Array], Mapping[str, float]]) -> dict[str, dict[str, float]]:
+        """Return null -> metric -> mean over the null's maps of what `score` gives for each."""
         result = {}
         for name, maps in self.maps.items():
-            each = [localisation(values, truth, lengths) for values in maps]
-            result[name] = {metric: float(np.mean([one[metric] for one in each])) for metric in METRICS}
+            each = [score(values) for values in maps]
+            result[name] = {metric: float(np.mean([one[metric] for one in each])) for metric in each[0]}
         return result
 
 

@@ -37,7 +37,7 @@ def case_attention(model: SignalModel) -> tuple[npt.NDArray[np.float32], CaseAtt
     """Return the class logits (targets, K) of a case, before calibration, and the weights of the same pass."""
     names = module_names(model.network)
     with torch.no_grad(), capture(model.network) as calls:
-        logits, _ = model.outputs(*_inputs(model))
+        logits, _, _ = model.outputs(*_inputs(model))
     return logits[0].cpu().numpy(), _collected(model, {call.module: call.weights for call in calls}, names)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from beatlens.explain.case.scene import Scene
 from beatlens.explain.case.target import Target
+from beatlens.inputs.look_alikes import LookAlikes
 from beatlens.inputs.prototype_bank import PrototypeBank
 
 if TYPE_CHECKING:
@@ -79,15 +80,15 @@ class SignalModel:
         waves = self.waves(signal)
         return self.values_of_maps(self.feature_maps(waves), waves, rr)
 
-    def outputs(self, signal: Tensor, rr: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the network's own class logits (m, n_targets, K) and noise-gate logits (m, n_targets)."""
-        waves = self.waves(signal)
-        return self._outputs(self.feature_maps(waves), waves, rr)
-
     def values_of_maps(self, maps: Tensor, waves: Tensor, rr: Tensor) -> Tensor:
         """Return the (m,) target of `feature_maps`, the waves that prototypes are compared with, and RR features."""
         logits, gates = self._outputs(maps, waves, rr)
-        return self._target(self._with_look_alikes(logits.double(), waves[:, self._targets]), gates.double())
+        return self.target_of(logits, gates, self.said(waves))
+
+    def outputs(self, signal: Tensor, rr: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the network's own class logits (m, n_targets, K), gate logits (m, n_targets), and the waves it saw."""
+        waves = self.waves(signal)
+        return (*self._outputs(self.feature_maps(waves), waves, rr), waves)
 
     def _outputs(self, maps: Tensor, waves: Tensor, rr: Tensor) -> tuple[Tensor, Tensor]:
         m, n_beats, n_leads = maps.shape[:3]
@@ -106,23 +107,45 @@ class SignalModel:
             self._lengths.repeat(m),
             self._positions.repeat(m),
         )
-        return logits.view(m, n_targets, -1), gates.view(m, n_targets)
+        return logits.view(m, n_targets, -1).double(), gates.view(m, n_targets).double()
 
-    def _with_look_alikes(self, logits: Tensor, waves: Tensor) -> Tensor:
-        """Add to logits (m, n_targets, K) what `LookAlikes.shift` does, for target waves (m, n_targets, L, T).
+    def target_of(self, logits: Tensor, gates: Tensor, said: Tensor | None) -> Tensor:
+        """Return the (m,) target of outputs and of what the look-alikes say (`said`)."""
+        alike = self.scene.look_alikes
+        return self._target(logits if said is None or alike is None else _shifted(logits, said, alike), gates)
+
+    def said(self, waves: Tensor) -> Tensor | None:
+        """Return what the targets' look-alikes say, (m, n_targets, G), for waves (m, B, L, T); None without them.
 
         Which beats are look-alikes changes in steps, which no gradient sees.
         """
         alike = self.scene.look_alikes
         if alike is None:
-            return logits
-        parts = waves.detach()[..., alike.samples].flatten(0, 1).float().cpu().numpy()
-        rows = np.tile(self.scene.record_rows[self.scene.target_rows], len(waves))
-        said = self.tensor(alike.say(parts, rows)).view(*logits.shape[:2], -1)
-        group, logs = self.tensor(alike.group), torch.log_softmax(logits, dim=2)
-        log_p = [torch.logsumexp(logs[:, :, group == g], dim=2) for g in range(int(alike.group.max()) + 1)]
-        change = alike.settings.weight * (said - torch.stack(log_p, dim=2))
-        return logits + torch.where(said.isnan(), 0.0, change)[:, :, group]
+            return None
+        return self.tensor(alike.say(*self._parts(waves, alike))).view(len(waves), len(self._targets), -1)
+
+    def chosen(self, waves: Tensor) -> Tensor | None:
+        """Return which of the record's references are look-alikes, (m, n_targets, n_references) of 0 and 1."""
+        alike = self.scene.look_alikes
+        if alike is None:
+            return None
+        chosen = alike.chosen(*self._parts(waves, alike)).astype(np.float32)
+        return self.tensor(chosen).view(len(waves), len(self._targets), -1)
+
+    def shape_similarity(self, waves: Tensor) -> Tensor:
+        """Return the correlation of the targets with each reference, (m, n_targets, n_references)."""
+        alike = self.scene.look_alikes
+        if alike is None:
+            raise ValueError("a scene without look-alikes; expected some")
+        parts = waves[:, self._targets][..., alike.samples]
+        centred = (parts - parts.mean(3, keepdim=True)).flatten(2)
+        unit = centred / centred.norm(dim=2, keepdim=True).clamp(min=1e-12)
+        return torch.matmul(unit, self.tensor(alike.shapes).flatten(1).T)
+
+    def _parts(self, waves: Tensor, alike: LookAlikes) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """Return what of the targets is compared with other beats, one after another, and which beats they are."""
+        parts = waves.detach()[:, self._targets][..., alike.samples].flatten(0, 1).float().cpu().numpy()
+        return parts, np.tile(self.scene.record_rows[self.scene.target_rows], len(waves))
 
     def _typical_of(self, waves: Tensor) -> Tensor:
         """Return the typical beat beside each of waves (m, B, L, T): (m * B * L, T)."""
@@ -155,3 +178,11 @@ class SignalModel:
         none = torch.logsumexp(others, dim=2).sum(1)
         some = logs[:, 0, k] if logs.shape[1] == 1 else torch.log(-torch.expm1(none))
         return some - none if self.target.units == "logit" else some.exp()
+
+
+def _shifted(logits: Tensor, said: Tensor, alike: LookAlikes) -> Tensor:
+    """Add to logits (m, n_targets, K) what `LookAlikes.shift` does."""
+    group, logs = torch.from_numpy(alike.group).to(logits.device), torch.log_softmax(logits, dim=2)
+    log_p = [torch.logsumexp(logs[:, :, group == g], dim=2) for g in range(int(alike.group.max()) + 1)]
+    change = alike.settings.weight * (said - torch.stack(log_p, dim=2))
+    return logits + torch.where(said.isnan(), 0.0, change)[:, :, group]

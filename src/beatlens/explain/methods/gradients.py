@@ -54,8 +54,14 @@ def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: boo
 
     Gradients are taken at the midpoints of `steps` equal parts. With ``at_end`` the gradient at the signal alone is
     taken: gradient x input, with the input counted from the baseline. The path of the RR features starts at a constant
-    rhythm. Where the look-alikes of the beat change along the path, the target jumps. No gradient sees a jump; it is
-    part of the completeness error.
+    rhythm.
+
+    Where the look-alikes of the beat change along the path, the target jumps. No gradient sees a jump, but it has a
+    place: it happens where the similarity to a reference beat crosses a limit, or that to another one, and the gradient
+    of a step points where that of what crosses does. So the jump between two points goes to the samples that push
+    towards the crossing, in proportion to what each adds there to the similarity with references that come in, less
+    that with those that go (`_jumps`). What pushes against it has no part: where the crossing is slow, parts of both
+    signs would be many times the jump. The completeness error tells of the rest.
 
     Parameters
     ----------
@@ -73,21 +79,62 @@ def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: boo
     rr = model.tensor(scene.rr)
     rr_start = model.tensor(scene.rr_off).expand_as(rr) if rhythm else rr
     places = np.ones(1) if at_end else (np.arange(steps) + 0.5) / steps
+    jumps = torch.zeros_like(signal, dtype=torch.float64)
     total, total_rr = torch.zeros_like(signal, dtype=torch.float64), torch.zeros_like(rr, dtype=torch.float64)
     for first in range(0, len(places), CHUNK_STEPS):
         share = model.tensor(places[first : first + CHUNK_STEPS].astype(np.float32))[:, None, None]
         points = (start + share * (signal - start)).requires_grad_()
         points_rr = (rr_start + share * (rr - rr_start)).requires_grad_()
+        logits, gates, waves = model.outputs(points, points_rr)
         gradient, gradient_rr = torch.autograd.grad(
-            model.values(points, points_rr).sum(), [points, points_rr], materialize_grads=True
+            model.target_of(logits, gates, model.said(waves)).sum(), [points, points_rr], materialize_grads=True
         )
+        if not at_end:
+            edges = model.tensor((np.arange(first, first + len(points) + 1) / steps).astype(np.float32))[:, None, None]
+            jumps += _jumps(model, start + edges * (signal - start), logits.detach(), gates.detach())
         total += gradient.double().sum(0)
         total_rr += gradient_rr.double().sum(0)
-    values = (total / len(places) * (signal - start)).cpu().numpy()
+    values = (total / len(places) * (signal - start) + jumps).cpu().numpy()
     rhythm_value = float((total_rr / len(places) * (rr - rr_start)).sum())
     full, empty = _ends(model, signal, rr, start, rr_start)
     missing = full - empty - float(values.sum()) - (rhythm_value if rhythm else 0.0)
     return Gradients(values, rhythm_value if rhythm else None, full, empty, missing, len(places) + 2)
+
+
+def _jumps(model: SignalModel, points: Tensor, logits: Tensor, gates: Tensor) -> Tensor:
+    """Return the jumps of the look-alikes' evidence along a path, attributed to samples: (L, window).
+
+    Parameters
+    ----------
+    model
+        The target.
+    points
+        (m + 1, L, window) of the path.
+    logits, gates
+        Of the network half way between two of them: (m, n_targets, K), (m, n_targets).
+    """
+    total = torch.zeros(points.shape[1:], dtype=torch.float64, device=points.device)
+    with torch.no_grad():
+        waves = model.waves(points)
+        said, chosen = model.said(waves), model.chosen(waves)
+    if said is None or chosen is None:
+        return total
+    middle = ((points[1:] + points[:-1]) / 2).requires_grad_()
+    before, after = said[:-1].clone(), said[1:]
+    change, similarity = chosen[1:] - chosen[:-1], None
+    for place in range(said.shape[1]):
+        if not change[:, place].any():
+            continue
+        full = model.target_of(logits, gates, before)
+        before[:, place] = after[:, place]
+        jump = model.target_of(logits, gates, before) - full
+        similarity = model.shape_similarity(model.waves(middle)) if similarity is None else similarity
+        crossing = (similarity[:, place] * change[:, place]).sum()
+        (slope,) = torch.autograd.grad(crossing, [middle], retain_graph=True)
+        share = (slope * (points[1:] - points[:-1])).double().clamp(min=0)
+        whole = share.sum((1, 2))
+        total += (share * torch.where(whole > 0, jump / whole, 0.0)[:, None, None]).sum(0)
+    return total
 
 
 def _ends(model: SignalModel, signal: Tensor, rr: Tensor, start: Tensor, rr_start: Tensor) -> tuple[float, float]:

@@ -21,8 +21,14 @@ from beatlens.explain.methods.refine import screen, solve, strongest_players
 from beatlens.explain.methods.solution import Solution
 from beatlens.explain.methods.timeshap import explain_timeshap
 from beatlens.explain.players.coalition import Players, cell_players, lead_players, split_leads
-from beatlens.explain.players.multiscale import SPREAD as SPREAD_BY_CHANGE
-from beatlens.explain.players.multiscale import join, spread_by_change, unassigned
+from beatlens.explain.players.multiscale import (
+    BY_CHANGE,
+    BY_EVIDENCE,
+    cell_evidence,
+    join,
+    spread_by_change,
+    unassigned,
+)
 from beatlens.explain.players.waves import event_players
 from beatlens.explain.result.metadata import SPREAD, EarlierStages, PlayerValues
 from beatlens.explain.settings import EVENT_SETS, ExplainSettings
@@ -77,18 +83,22 @@ def _sampled(
     engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, method: str
 ) -> Explained:
     """LIME and KernelSHAP: whole beats, whole beats in their leads, and the strongest events (leads, cells: alone)."""
-    value, spent, earlier = partial(_value, engine, target), 0, EarlierStages()
+    value, spent, earlier, evidence = partial(_value, engine, target), 0, EarlierStages(), None
     if settings.players in EVENT_SETS:
         events = event_players(engine.scene, settings.players, settings.segment_s, settings.rhythm)
         screening = screen(value, events)
-        spent, earlier = screening.n_evaluations, EarlierStages(described(events, screening.values))
+        earlier = EarlierStages(described(events, screening.values))
+        cells = split_leads(events, range(len(events) - (events.rhythm is not None)))
+        alone = screen(value, cells)
+        spent = screening.n_evaluations + alone.n_evaluations
+        evidence = cell_evidence(cells, alone.values, _change(engine, cells))
         beats = event_players(engine.scene, "beats", settings.segment_s, settings.rhythm)
         in_leads = split_leads(beats, range(len(beats) - (beats.rhythm is not None)))
         sets = [beats, in_leads, strongest_players(events, screening.values, settings.top_segments)]
     else:
         sets = [_direct_players(engine, settings)]
     scales = [(players, solve(value, players, method, settings, seed)) for players in sets]
-    return _from_players(engine, scales, target, spent, earlier)
+    return _from_players(engine, scales, target, spent, earlier, evidence)
 
 
 def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
@@ -228,23 +238,23 @@ def _direct_players(engine: PerturbationEngine, settings: ExplainSettings) -> Pl
     return make(engine.scene.record.leads, edges, settings.rhythm)
 
 
+def _change(engine: PerturbationEngine, players: Players) -> Array:
+    """Return how far each sample is from what it becomes when its player alone is off."""
+    fill = fill_of_players(engine.scene, engine.baseline, players.cell_player, players.edges)
+    return np.asarray(np.abs(engine.scene.window.astype(np.float64) - fill))
+
+
 def _from_players(
     engine: PerturbationEngine,
     scales: Sequence[tuple[Players, Solution]],
     target: Target,
     spent: int,
     earlier: EarlierStages,
+    evidence: Array | None = None,
 ) -> Explained:
-    """Join the scales; `spent` evaluations went into choosing players."""
-    scene = engine.scene
-    signal = scene.window.astype(np.float64)
+    """Join the scales; `spent` evaluations went into choosing players and into their cells' `evidence`."""
     spread = [
-        spread_by_change(
-            players,
-            solution.values,
-            np.abs(signal - fill_of_players(scene, engine.baseline, players.cell_player, players.edges)),
-        )
-        for players, solution in scales
+        spread_by_change(players, solution.values, _change(engine, players), evidence) for players, solution in scales
     ]
     n = len(scales)
     names, joined = join(scales)
@@ -264,7 +274,7 @@ def _from_players(
         standard_error=error.tolist() if np.isfinite(error).all() else None,
         unassigned=sum(unassigned(players, solution.values) / n for players, solution in scales),
         earlier=earlier,
-        spread=SPREAD_BY_CHANGE,
+        spread=BY_CHANGE if evidence is None else BY_EVIDENCE,
     )
 
 

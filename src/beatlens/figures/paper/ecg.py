@@ -245,16 +245,19 @@ class EcgFigure:
                 (x, y), low = (self.x_mm(panel, left), self.x_mm(panel, right)), top - 2.0
                 self.axes.plot([x, x, y, y], [low, top, top, low], color=colour, linewidth=1.2, zorder=3.6)
 
-    def mark_span(self, lead: str, start_s: float, end_s: float, colour: str = TRUTH) -> None:
-        """Draw a bar along the lower edge of a lead's row, from one moment to another."""
+    def mark_span(
+        self, lead: str, start_s: float, end_s: float, colour: str = TRUTH, *, above: bool = False, text: str = ""
+    ) -> None:
+        """Draw a bar along the lower edge of a lead's row, or above such a bar, with a word over its begin."""
         for panel in self.panels:
             left, right = max(start_s, panel.start_s), min(end_s, panel.end_s)
             if panel.lead == lead and right > left:
-                y = self.row_mm(panel)[0] + 0.9
+                y = self.row_mm(panel)[0] + (2.1 if above else 0.9)
                 xs = [self.x_mm(panel, left), self.x_mm(panel, right)]
                 self.axes.plot(
                     xs, [y, y], color=colour, linewidth=0.9 * POINTS_PER_MM, solid_capstyle="butt", zorder=3.5
                 )
+                self.text(xs[0], y + 0.5, text, size=4.5, color=colour, va="bottom", zorder=4)
 
     def mark_samples(self, lead: str, first: int, stop: int, colour: str = TRUTH) -> None:
         """Draw a bar as `mark_span`, from one sample of the strip up to another."""

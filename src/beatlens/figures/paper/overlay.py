@@ -216,9 +216,13 @@ def _legend(figure: EcgFigure, label: str, shading: Shading, percent: bool) -> N
     figure.text(right, y - 3.7, label, size=7, color=MUTED, ha="right", va="top")
 
 
-def truth_legend(figure: EcgFigure, text: str = "planted truth") -> None:
-    """Say what the bars of `EcgFigure.mark_span` are."""
+def truth_legend(figure: EcgFigure, text: str = "planted truth", decoys: str = "") -> None:
+    """Say what the bars of `EcgFigure.mark_span` are: of the truth, and of decoys where there are some."""
     y = figure.size_mm[1] - 3.2
     right = figure.size_mm[0] - MARGIN_MM
     figure.text(right, y, text, size=7, color=TRUTH, ha="right", va="center")
     figure.axes.plot([right, right - 5.0], [y - 2.2, y - 2.2], color=TRUTH, linewidth=2.5, solid_capstyle="butt")
+    if decoys:
+        y -= 4.8
+        figure.text(right - 6.5, y, decoys, size=6.5, color=MUTED, ha="right", va="center")
+        figure.axes.plot([right, right - 5.0], [y, y], color=MUTED, linewidth=2.5, solid_capstyle="butt")
