@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8"))
 
 FIGURE_RULES = {
-    "draw_model", "draw_classification", "draw_cases", "draw_findings",
+    "draw_model", "draw_classification", "draw_cases", "draw_findings", "draw_watch",
     "build_report", "manifest", "all",
 }  # fmt: skip
 GLOBAL_RULES = {"split", "mine_prototypes", "train_network", "make_bundle", "gather_predictions", "select_cases"}
@@ -95,7 +95,7 @@ def test_a_label_table_reruns_what_uses_it(finished):
 
 
 REPORT_RULES = {"write_config", "build_report", "manifest", "all"}
-ON_PAPER = {"draw_model", "draw_cases", "draw_findings"}
+ON_PAPER = {"draw_model", "draw_cases", "draw_findings", "draw_watch"}
 REPORT_SETTINGS = {"title": ("Another", set()), "speed_mm_s": (50, ON_PAPER), "gain_mm_mv": (20, ON_PAPER)}
 
 
@@ -104,6 +104,11 @@ def test_a_setting_of_the_report_redraws_what_it_shows_and_computes_nothing(fini
     value, drawn = REPORT_SETTINGS[name]
     planned = finished.planned("--config", f"report={{{name}: {value}}}")
     assert set(planned) == REPORT_RULES | drawn
+
+
+def test_a_colour_map_redraws_maps_and_computes_nothing(finished):
+    planned = finished.planned("--config", "figures={colour_map: viridis, watch: [gradcam]}")
+    assert set(planned) == REPORT_RULES | {"draw_cases", "draw_watch"}
 
 
 def test_a_regenerated_corpus_reruns_nothing(finished):

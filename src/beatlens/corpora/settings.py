@@ -69,7 +69,7 @@ class CorpusSettings(Settings, section="corpora[]"):
         if self.folder is not None and self.format == "synthetic":
             yield "folder", "nothing: records of the format synthetic are made"
         if self.format == "strips" and (self.fs is None) == (self.duration_s is None):
-            yield "fs", "a rate in Hz, or else duration_s (of a strip): the tables of strips give no rate"
+            yield "fs", "fs (Hz) or duration_s (of a strip), one of them: the tables of strips give no rate"
         for name in ("fs", "duration_s", "lead", "units_per_mv"):
             if self.format != "strips" and getattr(self, name) != self.default(name):
                 yield name, "nothing: the key is for the format strips alone"

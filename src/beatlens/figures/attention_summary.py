@@ -39,7 +39,7 @@ def attention_summary_figure(summary: Mapping[str, Any]) -> Figure:
         for column, stream in enumerate(("waveform", "spectrogram")):
             _profiles(figure.add_subplot(places[1, column]), classes, stream, summary["parts"])
         for k, (text, agrees) in enumerate(words):
-            figure.text(0.02, (4 * (len(words) - k)) / height, text, fontsize=7, va="center",
+            figure.text(0.02, (4 * (len(words) - k)) / height, text, fontsize=5.3, va="center",
                         color=INK if agrees else "#b42318")  # fmt: skip
         return figure
 

@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from beatlens.evaluate.attention.agreement_summary import AgreementSummary
 from beatlens.evaluate.attention.alignment import known
 from beatlens.report.inputs import Image, ReportInputs, load_image
-from beatlens.report.numbers import count, plural, score
+from beatlens.report.numbers import count, interval, plural, score
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RANDOM_LIMIT = 0.5
-"""Rank correlation with the maps of random networks above which a method fails weight randomisation."""
+"""Rank correlation with the maps of random networks below which, with its interval, a method passes that test."""
 METHODS = ("attention", "attention_rollout", "attention_relevance")
 
 
@@ -63,10 +65,12 @@ def randomised(inputs: ReportInputs, method: str) -> dict[str, Any]:
             & (table["method"] == method)
         ]
         if len(own):
-            value = float(own["value"].iloc[0])
-            failed = value > RANDOM_LIMIT
+            found = [float(own[name].iloc[0]) for name in ("value", "lo", "hi")]
+            failed = not (found[0] if np.isnan(found[2]) else found[2]) < RANDOM_LIMIT
             verdict = "fails weight randomisation" if failed else "passes weight randomisation"
-            text = f"{name} {verdict}: its maps and those of random networks have the rank correlation {score(value)}"
+            text = (
+                f"{name} {verdict}: its maps and those of random networks have the rank correlation {interval(*found)}"
+            )
             return {"text": text, "failed": failed}
     return {"text": f"{name}: weight randomisation was not tested (explain.methods, target sanity)", "failed": False}
 
