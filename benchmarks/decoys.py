@@ -32,7 +32,9 @@ from beatlens.evaluate.explanations.decoys import case_decoys, decoy_scores
 from beatlens.evaluate.explanations.truths import PLANTED, NullMaps, case_truths, localisation_scores
 from beatlens.explain.case.choice import case_rows
 from beatlens.explain.explainer import Explainer, explain_case
-from beatlens.explain.result.fusion import FusionSettings, fuse
+from beatlens.explain.result.attribution import Attribution
+from beatlens.explain.result.fusion import fuse
+from beatlens.explain.result.settings import FusionSettings
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.record_view import RecordViews
 from beatlens.prediction.bundle import Bundle
@@ -75,7 +77,7 @@ def scored(run: Path, beats: int) -> Iterator[dict[str, object]]:
         if truth is None or decoys is None:
             continue
         taken[case.case_class] += 1
-        each = {method: explain_case(prepared, method) for method in settings.methods}
+        each: dict[str, Attribution] = {method: explain_case(prepared, method) for method in settings.methods}
         explained = {**each, "fused": fuse(each, fusion)}
         lengths = np.diff(prepared.edges)
         nulls = NullMaps.of(prepared.engine, lengths, wrong_class(prepared), config["evaluate"]["random_draws"], 1)

@@ -32,9 +32,12 @@ from beatlens.evaluate.explanations.cases import record_labels, wrong_class
 from beatlens.evaluate.explanations.decoys import case_decoys, decoy_scores
 from beatlens.evaluate.explanations.regions import read_regions
 from beatlens.evaluate.explanations.truths import STRICT, NullMaps, case_truths
-from beatlens.explain.case.choice import CaseSettings, WindowSettings, case_rows, select_cases
+from beatlens.explain.case.choice import WindowSettings, case_rows, select_cases
+from beatlens.explain.case.settings import CaseSettings
 from beatlens.explain.explainer import Explainer, explain_case
-from beatlens.explain.result.fusion import FusionSettings, fuse
+from beatlens.explain.result.attribution import Attribution
+from beatlens.explain.result.fusion import fuse
+from beatlens.explain.result.settings import FusionSettings
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.record_view import RecordViews
 from beatlens.prediction.bundle import Bundle
@@ -111,7 +114,7 @@ def scored(run: Path, names: list[str], arguments: argparse.Namespace, folder: P
         if truth is None or decoys is None:
             continue
         taken[case.record] += 1
-        each = {method: explain_case(prepared, method) for method in settings.methods}
+        each: dict[str, Attribution] = {method: explain_case(prepared, method) for method in settings.methods}
         explained = {**each, "fused": fuse(each, fusion)}
         draws = config["evaluate"]["random_draws"]
         nulls = NullMaps.of(prepared.engine, np.diff(prepared.edges), wrong_class(prepared), draws, 1)

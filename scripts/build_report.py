@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from beatlens.core.files import read_json, read_table, sha256_of, write_text
-from beatlens.report.attention import shown_attention
 from beatlens.report.build import FIGURE_NAMES, render_report
 from beatlens.report.inputs import TABLES, ReportInputs, load_image, load_images, load_watched, package_versions
+from beatlens.report.sections.attention import shown_attention
 from beatlens.run import programs
 
 MORE = {

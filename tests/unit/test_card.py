@@ -21,7 +21,7 @@ from beatlens.prediction.familiar_records import Familiar
 from beatlens.prediction.origin import CorpusOrigin, Origin, Score
 from beatlens.report.card import card_facts, render_card
 from beatlens.report.numbers import count
-from beatlens.report.origin import origin_section
+from beatlens.report.sections.origin import origin_section
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "models" / "mitdb"

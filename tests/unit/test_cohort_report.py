@@ -10,7 +10,7 @@ import pandas as pd
 from beatlens.evaluate.explanations.cohort import CaseParts, cohort_table
 from beatlens.figures.cohort import cohort_figure
 from beatlens.figures.scores import score_rows
-from beatlens.report.cohort import cohort_section
+from beatlens.report.sections.cohort import cohort_section
 
 
 def table(n: int = 24) -> pd.DataFrame:

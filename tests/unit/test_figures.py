@@ -29,7 +29,7 @@ from beatlens.figures.scores import METRIC_WORDS, score_rows, scores_figure
 from beatlens.figures.training import training_figure
 from beatlens.inputs.prototype_bank import PrototypeBank
 from beatlens.prototypes.library import PrototypeLibrary
-from beatlens.report.scores import Detected
+from beatlens.report.sections.scores import Detected
 from beatlens.shards.shard import BeatGeometry, Shard
 from beatlens.shards.writer import ShardWriter
 

@@ -30,7 +30,7 @@ from beatlens.learning.train_and_bundle import TrainingJob, train_model
 from beatlens.models.build import network_to_arrays
 from beatlens.models.hybrid import HybridNet
 from beatlens.prediction.predict import network_outputs
-from beatlens.report.watch import drift_sentence
+from beatlens.report.sections.watch import drift_sentence
 from makers import CLASSES, GEOMETRY, make_bank
 
 LEADS = {"1": ("II", "V1"), "2": ("V1", "II"), "3": ("II",), "4": ("II", "V1"), "5": ("V1", "II")}

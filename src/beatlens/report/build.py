@@ -10,25 +10,25 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from beatlens.report.alerts import alert_section, conformal_section, prototype_section
-from beatlens.report.attention import attention_section
-from beatlens.report.cases import case_sections
-from beatlens.report.cohort import cohort_section
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import REFERENCES, fitted_on, methods_text
-from beatlens.report.notes import notes_section
 from beatlens.report.numbers import count, listing, plural, score
-from beatlens.report.origin import origin_section
-from beatlens.report.probes import probe_section
-from beatlens.report.scores import classification_section, leak_section, presence_section, review_limits
-from beatlens.report.sections import (
+from beatlens.report.sections.alerts import alert_section, conformal_section, prototype_section
+from beatlens.report.sections.attention import attention_section
+from beatlens.report.sections.cases import case_sections
+from beatlens.report.sections.cohort import cohort_section
+from beatlens.report.sections.notes import notes_section
+from beatlens.report.sections.origin import origin_section
+from beatlens.report.sections.probes import probe_section
+from beatlens.report.sections.scores import classification_section, leak_section, presence_section, review_limits
+from beatlens.report.sections.tables import (
     DEALT,
     corpus_section,
     explanation_section,
     prediction_section,
     summary,
 )
-from beatlens.report.watch import watch_section
+from beatlens.report.sections.watch import watch_section
 
 FOLDER = Path(__file__).parent
 
