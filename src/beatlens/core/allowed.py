@@ -61,8 +61,8 @@ def schema_of(hint: Any) -> dict[str, Any]:
             {"type": "object"} if parts[1] is Any else {"type": "object", "additionalProperties": schema_of(parts[1])}
         )
     if hasattr(hint, "schema"):
-        own: dict[str, Any] = hint.schema()
-        return own
+        schema: dict[str, Any] = hint.schema()
+        return schema
     raise TypeError(f"{hint!r}; expected a type that can stand in a JSON schema")
 
 

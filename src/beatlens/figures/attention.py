@@ -190,8 +190,8 @@ def _matrices(page: _Page, top: float, height: float, shown: AttentionCase, stre
     """Draw the mean weights of a direction beside those of its strongest head."""
     arrays = shown.arrays
     asking, asked = arrays.tokens[stream].of_target(), arrays.tokens[OTHER[stream]]
-    own = [one for one in shown.report["directions"] if one["direction"] == DIRECTIONS[stream]]
-    worth = np.array([one["importance"] for one in own], dtype=np.float64)
+    of_stream = [one for one in shown.report["directions"] if one["direction"] == DIRECTIONS[stream]]
+    worth = np.array([one["importance"] for one in of_stream], dtype=np.float64)
     member, head = np.unravel_index(int(worth.argmax()), worth.shape)
     order = np.lexsort((asked.start_s, asked.low_hz, asked.lead))  # lead by lead, band by band, in time
     order = order[asked.valid[order]]
@@ -242,8 +242,10 @@ def _groups(axes: Axes, keys: TokenMap, leads: Sequence[str]) -> None:
     axes.spines[:].set_visible(False)
     bottom = axes.get_ylim()[0]
     for start, stop in zip(starts, stops, strict=True):
-        own = np.flatnonzero(keys.beat[start:stop] == 0) + start
-        axes.plot([own[0] - 0.5, own[-1] + 0.5], [bottom, bottom], color=NEGATIVE, linewidth=2.5, clip_on=False)
+        of_target = np.flatnonzero(keys.beat[start:stop] == 0) + start
+        axes.plot(
+            [of_target[0] - 0.5, of_target[-1] + 0.5], [bottom, bottom], color=NEGATIVE, linewidth=2.5, clip_on=False
+        )
 
 
 def _query_labels(axes: Axes, asking: TokenMap, leads: Sequence[str]) -> None:

@@ -77,9 +77,9 @@ def _alignment(axes: Axes, heads: Sequence[Mapping[str, Any]]) -> None:
     members = sorted({one["member"] for one in one_way})
     n_heads = 1 + max(one["head"] for one in one_way)
     for member in members:
-        own = sorted((one for one in one_way if one["member"] == member), key=lambda one: one["head"])
-        x = [one["head"] + 1 + 0.2 * (member - (len(members) - 1) / 2) for one in own]
-        y = [np.nan if one["alignment"] is None else one["alignment"] for one in own]
+        heads_of_member = sorted((one for one in one_way if one["member"] == member), key=lambda one: one["head"])
+        x = [one["head"] + 1 + 0.2 * (member - (len(members) - 1) / 2) for one in heads_of_member]
+        y = [np.nan if one["alignment"] is None else one["alignment"] for one in heads_of_member]
         axes.plot(x, y, "o", markersize=3.5, label=f"member {member + 1}")
     axes.axhline(0, color=MUTED, linewidth=0.6)
     axes.set_xticks(range(1, n_heads + 1))

@@ -105,11 +105,11 @@ class Fusion(nn.Module):
 
 
 def _attend(attention: nn.MultiheadAttention, norm: nn.Module, asking: Tensor, asked: Tensor, valid: Tensor) -> Tensor:
-    own = asking[:, :, asking.shape[2] // 2]
-    queries, keys = own.flatten(1, 2), asked.flatten(1, 3)
+    of_target = asking[:, :, asking.shape[2] // 2]
+    queries, keys = of_target.flatten(1, 2), asked.flatten(1, 3)
     masked = ~valid[..., None].expand(asked.shape[:4]).flatten(1)
     found, _ = attention(queries, keys, keys, key_padding_mask=masked, average_attn_weights=False)
-    return cast(Tensor, norm(queries + found)).view(own.shape)
+    return cast(Tensor, norm(queries + found)).view(of_target.shape)
 
 
 class CrossModalNet(BeatNetwork):

@@ -43,9 +43,9 @@ class GroupedLinear(nn.Module):
         return mapped.transpose(0, 1).reshape(*values.shape[:-1], groups * outputs)
 
 
-def beside(own: Tensor, shared: Tensor, groups: int) -> Tensor:
-    """Return own (n, groups * a) with shared (n, b) at the end of each group's stretch: (n, groups * (a + b))."""
+def beside(features: Tensor, shared: Tensor, groups: int) -> Tensor:
+    """Return features (n, groups * a) with shared (n, b) at the end of each group's stretch: (n, groups * (a + b))."""
     if groups == 1:
-        return torch.cat([own, shared], dim=1)
-    parts = [own.view(len(own), groups, own.shape[1] // groups), shared[:, None].expand(-1, groups, -1)]
+        return torch.cat([features, shared], dim=1)
+    parts = [features.view(len(features), groups, features.shape[1] // groups), shared[:, None].expand(-1, groups, -1)]
     return torch.cat(parts, dim=2).flatten(1)

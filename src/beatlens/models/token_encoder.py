@@ -45,7 +45,7 @@ class Tokens(nn.Module):
     def __init__(self, settings: ModelSettings, encoder: TokenEncoder) -> None:
         super().__init__()
         self.members, self.slots, self.channels = settings.members, settings.time_bins, settings.channels[-1]
-        self.own, self.widths = (
+        self.encoded, self.widths = (
             encoder.size,
             [width * (1 + settings.typical_beat) for width in encoder.spectrogram.widths],
         )
@@ -64,11 +64,11 @@ class Tokens(nn.Module):
 
         Those of the waveform come first, then those of each band.
         """
-        own, patches = features[..., : self.members * self.own], features[..., self.members * self.own :]
-        own = torch.unflatten(own, -1, (self.members, self.own))
-        parts = [torch.unflatten(own[..., : self.channels * self.slots], -1, (self.channels, self.slots))]
+        maps, patches = features[..., : self.members * self.encoded], features[..., self.members * self.encoded :]
+        maps = torch.unflatten(maps, -1, (self.members, self.encoded))
+        parts = [torch.unflatten(maps[..., : self.channels * self.slots], -1, (self.channels, self.slots))]
         if self.compared:
-            stretches = torch.unflatten(own[..., self.channels * self.slots :], -1, (1 + self.slots, 3))
+            stretches = torch.unflatten(maps[..., self.channels * self.slots :], -1, (1 + self.slots, 3))
             parts.append(stretches[..., 1:, :].transpose(-1, -2))
         by_slot = torch.cat(parts, dim=-2).movedim(-1, -3).flatten(-2)  # (..., slots, members * (channels + compared))
         bands = torch.split(torch.unflatten(patches, -1, (self.slots, sum(self.widths))), self.widths, dim=-1)

@@ -55,12 +55,12 @@ class AttentionExplanation:
 
         Directions are ``waveform->spectrogram`` and back; each row adds up to 1.
         """
-        return {name: np.stack([one.weights for one in own]) for name, own in self._by_direction().items()}
+        return {name: np.stack([one.weights for one in captured]) for name, captured in self._by_direction().items()}
 
     @property
     def statistics(self) -> Mapping[str, Sequence[HeadStatistics]]:
         """Direction -> statistics of each member's heads (`beatlens.evaluate.attention.statistics.HeadStatistics`)."""
-        return {name: [one.statistics for one in own] for name, own in self._by_direction().items()}
+        return {name: [one.statistics for one in captured] for name, captured in self._by_direction().items()}
 
     def text(self) -> str:
         """Return the report in words."""
@@ -135,14 +135,18 @@ class Capture:
             raise ValueError(f"evidence {unknown}; expected some of {KNOWN}")
         if not isinstance(record, PredictedRecord):
             record = predict(record, self.bundle, allow_made_bundle=self.allow_made_bundle)
-        own = record.predictions
-        if not _same_network(own.bundle, self.bundle):
+        predictions = record.predictions
+        if not _same_network(predictions.bundle, self.bundle):
             raise ValueError(f"{record.corpus}/{record.name}: predicted with another bundle; expected the captured one")
         found = {method: explain(record, beat_id, method=method, case_class=case_class) for method in evidence}
         case = case_of(record, beat_id, case_class)
-        with as_in_a_run(own.config["compute_threads"]):
+        with as_in_a_run(predictions.config["compute_threads"]):
             explainer = Explainer(
-                own.views, own.bundle, own.network, ExplainSettings(**own.config["explain"]), own.config["seed"]
+                predictions.views,
+                predictions.bundle,
+                predictions.network,
+                ExplainSettings(**predictions.config["explain"]),
+                predictions.config["seed"],
             )
             findings = examine(explainer.prepare(case), {name: one.attribution for name, one in found.items()})
         return AttentionExplanation(findings.logits, findings.report, findings.arrays, record)

@@ -151,8 +151,8 @@ def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> Case
         Perturbation methods -> attribution of this case, which attention is held against.
     """
     scene, case, seed = prepared.scene, prepared.case, prepared.seed
-    own = int(np.flatnonzero(prepared.view.beats["beat_id"].to_numpy() == case.beat_id)[0])
-    target = int(np.flatnonzero(scene.record_rows[scene.target_rows] == own)[0])
+    row_of_case = int(np.flatnonzero(prepared.view.beats["beat_id"].to_numpy() == case.beat_id)[0])
+    target = int(np.flatnonzero(scene.record_rows[scene.target_rows] == row_of_case)[0])
     model = signal_model(prepared.engine, prepared.target)
     of_probability = signal_model(prepared.engine, replace(prepared.target, units="probability"))
     logits, attention = case_attention(model)

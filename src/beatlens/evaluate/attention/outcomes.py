@@ -69,9 +69,9 @@ def compare_outcomes(
     means = np.full((len(set(names.tolist())), 2), np.nan)
     for row, name in enumerate(sorted(set(names.tolist()))):
         for column, outcome in enumerate((True, False)):
-            own = value[known & (names == name) & (right == outcome)]
-            if len(own):
-                means[row, column] = own.mean()
+            of_patient = value[known & (names == name) & (right == outcome)]
+            if len(of_patient):
+                means[row, column] = of_patient.mean()
     means = means[np.isfinite(means).any(axis=1)]
     counts = np.isfinite(means).sum(axis=0)
     of_correct, of_wrong = [float(np.nanmean(means[:, k])) if counts[k] else np.nan for k in (0, 1)]

@@ -131,8 +131,8 @@ def summarise(
     patients = [report.patient for report in reports]
 
     def mean(values: Sequence[float], of: Sequence[str], *key: object) -> Interval:
-        own = derive_seed(seed, "attention", *(str(part) for part in key))
-        return patient_mean(values, of, draws=settings.bootstrap, level=settings.level, seed=own)
+        seed_of_part = derive_seed(seed, "attention", *(str(part) for part in key))
+        return patient_mean(values, of, draws=settings.bootstrap, level=settings.level, seed=seed_of_part)
 
     def agreement(what: str, found: Sequence[Agreement]) -> AgreementSummary:
         return summarise_agreement(what, found, patients, settings, derive_seed(seed, "attention", what))
@@ -171,7 +171,7 @@ def summarise(
             for kind in KINDS
             for name in sorted(reports[0].evidence[kind])
         ),
-        tuple(_class_summary(name, own, seed) for name in classes if (own := _of(reports, name))),
+        tuple(_class_summary(name, of_class, seed) for name in classes if (of_class := _of(reports, name))),
         tuple(absent),
     )
 

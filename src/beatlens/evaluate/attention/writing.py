@@ -77,8 +77,8 @@ def summary_text(summary: AttentionSummary, n_heads: int = 10) -> str:
         f"{one.effective_keys:.1f} effective keys, agreement of directions {one.alignment:.2f}"
         for one in summary.heads[:n_heads]
     ]
-    for own in summary.classes:
-        lines += ["", *class_lines(own, summary.parts)]
+    for of_class in summary.classes:
+        lines += ["", *class_lines(of_class, summary.parts)]
     if summary.absent:
         lines += ["", "Not told", *(f"  {text}" for text in summary.absent)]
     return "\n".join(lines) + "\n"

@@ -69,8 +69,8 @@ def case_decoys(prepared: PreparedCase, labels: Labels) -> CaseDecoys | None:
     seen, found = seen_samples(scene), dict[str, BoolArray]()
     for span in spans.itertuples():
         first, last = (np.clip(grid.sample(time), 0, grid.n_samples) for time in (span.start_s, span.end_s))
-        own = span.r_sample == int(beat["matched_r_sample"])
-        kind = span.label.removeprefix(DECOY) if own else OTHER_BEATS
+        in_target = span.r_sample == int(beat["matched_r_sample"])
+        kind = span.label.removeprefix(DECOY) if in_target else OTHER_BEATS
         mask = found.setdefault(kind, np.zeros(grid.shape, dtype=bool))
         mask[grid.leads.index(span.lead), first:last] |= seen[first:last]
     kept = {kind: mask for kind, mask in found.items() if mask.any()}
@@ -101,13 +101,13 @@ def decoy_scores(
     groups = {kind: mask & ~truth.inside for kind, mask in decoys.samples.items()}
     moved = {kind: change.of(mask) for kind, mask in groups.items() if mask.any()}
     used = frozenset(kind for kind, value in moved.items() if value > USED * change.scale)
-    own = [kind for kind in moved if kind != OTHER_BEATS]
+    in_target = [kind for kind in moved if kind != OTHER_BEATS]
     deciding = Truth(truth.inside & decoys.deciding, truth.counted & ~(truth.inside & ~decoys.deciding))
     everything, by_truth = change.of(decoys.without(frozenset()) & ~truth.inside), change.of(truth.inside)
     for method, attribution in attributions.items():
         yield Score(method, "decoy_use", PLANTED, everything, "truth", by_truth, change.scale)
-        if own:
-            yield Score(method, "decoys_used", PLANTED, len(used & set(own)) / len(own), "none", 0.0)
+        if in_target:
+            yield Score(method, "decoys_used", PLANTED, len(used & set(in_target)) / len(in_target), "none", 0.0)
         for name, left_out in ((AGAINST, frozenset[str]()), (AGAINST_UNUSED, used)):
             if set(groups) - left_out:
                 yield from _located(method, attribution, deciding, decoys.without(left_out), nulls, name=name)

@@ -197,12 +197,12 @@ def _call(name: str, module: nn.MultiheadAttention, args: tuple[Any, ...], kwarg
         )
     shape = (n, module.num_heads, n_queries, n_keys)
     masks = []
-    padding, own = given.get("key_padding_mask"), given.get("attn_mask")
+    padding, attention_mask = given.get("key_padding_mask"), given.get("attn_mask")
     if padding is not None:
         masks.append(_additive(padding, query).view(-1, 1, 1, n_keys))
-    if own is not None:
-        own = _additive(own, query)
-        masks.append(own if own.dim() == 2 else own.view(shape))
+    if attention_mask is not None:
+        attention_mask = _additive(attention_mask, query)
+        masks.append(attention_mask if attention_mask.dim() == 2 else attention_mask.view(shape))
     mask = None if not masks else torch.stack([part.expand(shape) for part in masks]).sum(0)
     allowed = torch.ones(shape, dtype=torch.bool, device=query.device) if mask is None else ~torch.isneginf(mask)
     if not bool(allowed.any(-1).all()):

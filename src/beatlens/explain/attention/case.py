@@ -67,7 +67,8 @@ def _inputs(model: SignalModel) -> tuple[Tensor, Tensor]:
 
 def _collected(model: SignalModel, found: dict[str, Tensor], names: dict[str, list[str]]) -> CaseAttention:
     stacked = {
-        stream: torch.stack([found[name] for name in own]).double().cpu().numpy() for stream, own in names.items()
+        stream: torch.stack([found[name] for name in modules]).double().cpu().numpy()
+        for stream, modules in names.items()
     }
     tokens = scene_tokens(model.scene, model.network.config)
     return CaseAttention(tuple(tokens), stacked[WAVEFORM], stacked[SPECTROGRAM])

@@ -43,7 +43,7 @@ def drift_table(files: Sequence[Path]) -> pd.DataFrame:
             before = epochs[step - 1][method] if step else np.full_like(shown, np.nan)
             for k, name in enumerate(arrays["cases"]):
                 for c, of_class in enumerate(arrays["classes"]):
-                    own = _cells(shown[k, c])
+                    cells = _cells(shown[k, c])
                     rows.append(
                         (
                             int(arrays["epoch"]),
@@ -52,10 +52,10 @@ def drift_table(files: Sequence[Path]) -> pd.DataFrame:
                             str(of_class),
                             method,
                             float(arrays["probabilities"][k, c]),
-                            correlation(own, _cells(before[k, c])),
-                            correlation(own, _cells(last[k, c])),
-                            entropy(own),
-                            float(np.abs(own).mean()) if len(own) else np.nan,
+                            correlation(cells, _cells(before[k, c])),
+                            correlation(cells, _cells(last[k, c])),
+                            entropy(cells),
+                            float(np.abs(cells).mean()) if len(cells) else np.nan,
                         )
                     )
     return pd.DataFrame(rows, columns=list(DRIFT_COLUMNS))
