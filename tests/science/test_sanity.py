@@ -142,7 +142,7 @@ def test_random_networks_are_new_only_in_their_parts(bundle):
         randomised(network, ("nose",), 1)
 
 
-def test_sanity_rows(probes):
+def test_sanity_rows(probes, bundle):
     rows = []
     for probe in probes[:2]:
         rows += randomisation(probe, PROBES)

@@ -372,7 +372,11 @@ def test_colour_maps_are_known_by_name():
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"every": -1}, "every -1"), ({"cases": 0}, "cases 0"), ({"methods": ["cam"]}, r"\['cam'\]; expected some of")],
+    [
+        ({"every": -1}, "watch.every: -1; expected integer, >= 0"),
+        ({"cases": 0}, "watch.cases: 0; expected integer, >= 1"),
+        ({"methods": ["cam"]}, r"watch.methods: \['cam'\]; expected .*gradcam_plus_plus"),
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(change, message):
     with pytest.raises(ValueError, match=message):

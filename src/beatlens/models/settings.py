@@ -109,10 +109,13 @@ class NetworkConfig:
         value = asdict(self)
         value["settings"] |= {"channels": list(self.settings.channels), "kernels": list(self.settings.kernels)}
         if self.settings.name != "crossmodal":
-            del value["settings"]["heads"]  # as in bundles from before there was attention
+            del value["settings"]["heads"]  # a network without attention has none
         return value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "NetworkConfig":
         """Build from what `to_json` gave."""
-        return cls(**{**value, "settings": ModelSettings.read(value["settings"])})
+        settings = value["settings"]
+        if settings.get("name") != "crossmodal":
+            settings = {"heads": ModelSettings.default("heads"), **settings}
+        return cls(**{**value, "settings": ModelSettings.read(settings)})
