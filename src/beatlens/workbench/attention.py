@@ -170,7 +170,7 @@ def capture(bundle: Bundle | None = None, *, allow_made_bundle: bool = False) ->
     Examples
     --------
     >>> from beatlens.api import capture, load_bundle
-    >>> capture(load_bundle())
+    >>> capture(load_bundle())  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
     ValueError: HybridNet has no torch.nn.MultiheadAttention; expected a network with attention ...

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from beatlens.core import claims
 from beatlens.core.files import atomic_path, write_arrays, write_table
 from beatlens.explain.watch.cohort import Cohort, choose_cohort
 from beatlens.explain.watch.drift import drift_table
@@ -61,6 +62,7 @@ class Watch:
     def __call__(self, epoch: int, network: nn.Module) -> None:
         """Make the maps after an epoch that is watched."""
         if epoch in self.epochs:
+            claims.check()  # a job that was replaced makes no folder anew
             write_arrays(self.folder / f"{epoch}.npz", self.arrays(epoch, network))
 
     def arrays(self, epoch: int, network: nn.Module) -> dict[str, npt.NDArray[np.generic]]:
