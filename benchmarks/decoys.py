@@ -72,7 +72,7 @@ def scored(run: Path, beats: int) -> Iterator[dict[str, object]]:
             continue
         prepared = explainer.prepare(case)
         labels = record_labels(prepared, views, [])
-        truth = case_truths(case, prepared.scene, labels).get(PLANTED)
+        truth = case_truths(case, prepared.instance, labels).get(PLANTED)
         decoys = None if truth is None else case_decoys(prepared, labels)
         if truth is None or decoys is None:
             continue

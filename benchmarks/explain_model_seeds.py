@@ -73,7 +73,7 @@ def main() -> None:
             probe = explainer.prepare(case)
             for method in settings.methods:
                 own[method].append(cell_values(probe, method))
-            on = np.ones((1, len(probe.engine.scene.record.leads), len(probe.edges) - 1), dtype=bool)
+            on = np.ones((1, len(probe.engine.instance.record.leads), len(probe.edges) - 1), dtype=bool)
             full = [
                 probe.engine.cell_values(on, np.ones(1, bool), probe.edges, Target(probe.target.kind, k, "probability"))
                 for k in range(len(bundle.classes))

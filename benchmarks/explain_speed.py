@@ -42,7 +42,7 @@ from beatlens.beats.settings import RR_FEATURES  # noqa: E402
 from beatlens.core.leads import lead_id  # noqa: E402
 from beatlens.decision.calibration import Calibration  # noqa: E402
 from beatlens.explain.case.baselines import fill_signal  # noqa: E402
-from beatlens.explain.case.scene import Scene  # noqa: E402
+from beatlens.explain.case.instance import Instance  # noqa: E402
 from beatlens.explain.case.target import Target  # noqa: E402
 from beatlens.explain.engine.perturbation import PerturbationEngine  # noqa: E402
 from beatlens.explain.methods.kernelshap import solve_kernelshap  # noqa: E402
@@ -77,7 +77,7 @@ def make_bank(leads: tuple[str, ...]) -> PrototypeBank:
     return PrototypeBank(waves, np.ones((n, len(leads)), dtype=bool), leads, CLASSES, labels, names, names, 3)
 
 
-def make_scene(leads: tuple[str, ...], n_beats: int, targets: list[int]) -> Scene:
+def make_instance(leads: tuple[str, ...], n_beats: int, targets: list[int]) -> Instance:
     rng = np.random.default_rng(0)
     n_samples = int(10 * GEOMETRY.fs)
     r_index = np.linspace(GEOMETRY.before, n_samples - GEOMETRY.after, n_beats).astype(np.int64)
@@ -106,7 +106,7 @@ def make_scene(leads: tuple[str, ...], n_beats: int, targets: list[int]) -> Scen
         lengths=np.ones(n_beats, dtype=np.int64),
         positions=np.zeros(n_beats, dtype=np.int64),
     )
-    return Scene(
+    return Instance(
         record=record,
         record_rows=np.arange(n_beats),
         rr_off=np.zeros(len(RR_FEATURES), dtype=np.float32),
@@ -119,28 +119,30 @@ def make_scene(leads: tuple[str, ...], n_beats: int, targets: list[int]) -> Scen
 class Naive:
     """The whole chain again for each mask: perturbed signal, beats, encoder, prototypes, rhythm, heads."""
 
-    def __init__(self, scene: Scene, network: HybridNet, bank: PrototypeBank, device: str) -> None:
-        self.scene, self.network, self.bank, self.device = scene, network, bank, device
-        self.index = torch.from_numpy(np.stack([scene.beat_samples(k) for k in range(len(scene.r_index))]))
+    def __init__(self, instance: Instance, network: HybridNet, bank: PrototypeBank, device: str) -> None:
+        self.instance, self.network, self.bank, self.device = instance, network, bank, device
+        self.index = torch.from_numpy(np.stack([instance.beat_samples(k) for k in range(len(instance.r_index))]))
         self.prototypes = torch.from_numpy(bank.waves).to(device)
         self.by_class = [torch.from_numpy(np.flatnonzero(bank.labels == name)) for name in CLASSES]
 
     def logits(self, signal: torch.Tensor) -> torch.Tensor:
         """Return logits (M, n_targets, K) of signals (M, L, n_samples)."""
-        scene, n = self.scene, len(signal)
-        n_beats, n_leads, n_targets = len(scene.r_index), len(scene.record.leads), len(scene.positions)
+        instance, n = self.instance, len(signal)
+        n_beats, n_leads, n_targets = len(instance.r_index), len(instance.record.leads), len(instance.positions)
         waves = signal[:, :, self.index].permute(0, 2, 1, 3).reshape(n * n_beats, n_leads, -1)
-        typical = torch.from_numpy(scene.record.typical).to(self.device).repeat(n * n_beats, 1)
+        typical = torch.from_numpy(instance.record.typical).to(self.device).repeat(n * n_beats, 1)
         features = self.network.encode_leads(waves.reshape(n * n_beats * n_leads, -1), typical)
         features = features.view(n * n_beats, n_leads, -1)
         present = torch.ones(features.shape[:2], dtype=torch.bool, device=self.device)
-        embeddings = self.network.mix_leads(features, present, torch.from_numpy(scene.record.lead_ids).to(self.device))
+        embeddings = self.network.mix_leads(
+            features, present, torch.from_numpy(instance.record.lead_ids).to(self.device)
+        )
         offset = torch.arange(n, device=self.device)[:, None, None] * n_beats
 
         def move(array: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(array).to(self.device)
 
-        targets = (move(scene.target_rows) + offset[:, 0]).reshape(-1)
+        targets = (move(instance.target_rows) + offset[:, 0]).reshape(-1)
         target_waves = waves[targets]
         top = torch.einsum("nlt,plt->np", target_waves, self.prototypes)
         norm = target_waves.pow(2).sum((1, 2))[:, None] * self.prototypes.pow(2).sum((1, 2))
@@ -149,26 +151,26 @@ class Naive:
         prototype = torch.stack([*(b[:, 0] for b in best), *(b.mean(1) for b in best)], dim=1)
         logits, _ = self.network.classify(
             embeddings,
-            move(scene.rr).repeat(n, 1),
+            move(instance.rr).repeat(n, 1),
             prototype,
-            (move(scene.windows) + offset).reshape(n * n_targets, -1),
-            move(scene.lengths).repeat(n),
-            move(scene.positions).repeat(n),
+            (move(instance.windows) + offset).reshape(n * n_targets, -1),
+            move(instance.lengths).repeat(n),
+            move(instance.positions).repeat(n),
         )
         return logits.view(n, n_targets, -1)
 
     def run(self, masks: np.ndarray, players: Players, fill: np.ndarray, batch: int) -> np.ndarray:
         """Return logits of masks without rhythm players, with a baseline that needs no anchors."""
-        scene, parts = self.scene, []
-        signal = torch.from_numpy(scene.record.signal).to(self.device)
+        instance, parts = self.instance, []
+        signal = torch.from_numpy(instance.record.signal).to(self.device)
         filled = signal.clone()
-        filled[:, scene.start : scene.stop] = torch.from_numpy(fill).to(self.device)
+        filled[:, instance.start : instance.stop] = torch.from_numpy(fill).to(self.device)
         lengths = np.diff(players.edges)
         with torch.inference_mode():
             for first in range(0, len(masks), batch):
                 cells = players.cells_on(masks[first : first + batch])
                 on = torch.ones((len(cells), *signal.shape), dtype=torch.bool)
-                on[:, :, scene.start : scene.stop] = torch.from_numpy(np.repeat(cells, lengths, axis=2))
+                on[:, :, instance.start : instance.stop] = torch.from_numpy(np.repeat(cells, lengths, axis=2))
                 parts.append(self.logits(torch.where(on.to(self.device), signal, filled)).cpu().numpy())
         return np.concatenate(parts)
 
@@ -185,33 +187,33 @@ def best(run: Callable[[], object], repeats: int, device: str) -> float:
     return min(times[1:])
 
 
-def segments(scene: Scene) -> Players:
-    edges = np.linspace(scene.start, scene.stop, SEGMENTS + 1).astype(np.int64)
-    return segment_players(scene.record.leads, edges, rhythm=False)
+def segments(instance: Instance) -> Players:
+    edges = np.linspace(instance.start, instance.stop, SEGMENTS + 1).astype(np.int64)
+    return segment_players(instance.record.leads, edges, rhythm=False)
 
 
 def kernelshap(network: HybridNet, device: str, repeats: int) -> None:
     from captum.attr import KernelShap
 
     leads = ("II", "V1")
-    scene, bank = make_scene(leads, 10, [5]), make_bank(leads)
-    players, target = segments(scene), Target("beat", 2, "logit")
+    instance, bank = make_instance(leads, 10, [5]), make_bank(leads)
+    players, target = segments(instance), Target("beat", 2, "logit")
     rates = {}
     for baseline in ("lead_mean", "zero", "median_beat", "interpolation"):
 
         def explain(baseline: str = baseline) -> object:
             engine = PerturbationEngine(
-                scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline, device=device
+                instance, network, bank=bank, calibration=CALIBRATION, baseline=baseline, device=device
             )
             coalitions = shapley_coalitions(len(players), SAMPLES, np.random.default_rng(0))
             return solve_kernelshap(coalitions, engine.values(coalitions.masks, players, target))
 
         rates[f"ours, {baseline}"] = 1 / best(explain, repeats, device)
-    naive = Naive(scene, network, bank, device)
+    naive = Naive(instance, network, bank, device)
     feature = torch.from_numpy(np.repeat(np.arange(SEGMENTS), np.diff(players.edges)))
-    mask = torch.zeros(scene.record.signal.shape[1], dtype=torch.long)
-    mask[scene.start : scene.stop] = feature
-    signal = torch.from_numpy(scene.record.signal)[None].to(device)
+    mask = torch.zeros(instance.record.signal.shape[1], dtype=torch.long)
+    mask[instance.start : instance.stop] = feature
+    signal = torch.from_numpy(instance.record.signal)[None].to(device)
     mean = signal.mean(dim=2, keepdim=True).expand_as(signal).contiguous()
 
     def forward(signals: torch.Tensor) -> torch.Tensor:
@@ -242,18 +244,18 @@ def many_masks(network: HybridNet, device: str, repeats: int, naive_masks: int, 
     leads = tuple(CONFIG["leads"])
     bank = make_bank(leads)
     for what, targets in (("one beat", [6]), ("a window of all beats", list(range(12)))):
-        scene = make_scene(leads, 12, targets)
-        players = segments(scene)
+        instance = make_instance(leads, 12, targets)
+        players = segments(instance)
         masks = np.random.default_rng(0).random((MASKS, len(players))) < 0.5
         print(f"\n{MASKS:,} masks, 12 leads, 12 beats, {SEGMENTS} segments, {what}: seconds")
-        few, fill = masks[:naive_masks], fill_signal(scene, "lead_mean")
-        naive = Naive(scene, network, bank, device)
+        few, fill = masks[:naive_masks], fill_signal(instance, "lead_mean")
+        naive = Naive(instance, network, bank, device)
         slow = {}
         for batch in sorted({naive_batch, max(1, 256 // (12 * 12))}, reverse=True):
             slow[batch] = best(partial(naive.run, few, players, fill, batch), 1, device) * MASKS / naive_masks
             print(f"  re-run, {batch:4d} masks a batch {slow[batch]:8.2f}")
         for baseline in ("lead_mean", "zero", "median_beat", "interpolation"):
-            run = partial(outputs, scene, network, bank, baseline, device, players, masks)
+            run = partial(outputs, instance, network, bank, baseline, device, players, masks)
             own = best(run, repeats, device)
             ratios = ", ".join(f"{value / own:7.1f} x the re-run in batches of {key}" for key, value in slow.items())
             print(f"  ours, {baseline:13s}      {own:8.3f}   {ratios}")
@@ -263,7 +265,7 @@ def many_masks(network: HybridNet, device: str, repeats: int, naive_masks: int, 
 
 
 def outputs(
-    scene: Scene,
+    instance: Instance,
     network: HybridNet,
     bank: PrototypeBank,
     baseline: str,
@@ -271,7 +273,7 @@ def outputs(
     players: Players,
     masks: np.ndarray,
 ) -> np.ndarray:
-    engine = PerturbationEngine(scene, network, bank=bank, calibration=CALIBRATION, baseline=baseline, device=device)
+    engine = PerturbationEngine(instance, network, bank=bank, calibration=CALIBRATION, baseline=baseline, device=device)
     return engine.outputs(players.cells_on(masks), players.rhythm_on(masks), players.edges)[0]
 
 

@@ -110,7 +110,7 @@ def scored(run: Path, names: list[str], arguments: argparse.Namespace, folder: P
             continue
         prepared = explainer.prepare(case)
         labels = record_labels(prepared, views, regions)
-        truth, decoys = case_truths(case, prepared.scene, labels).get(STRICT), case_decoys(prepared, labels)
+        truth, decoys = case_truths(case, prepared.instance, labels).get(STRICT), case_decoys(prepared, labels)
         if truth is None or decoys is None:
             continue
         taken[case.record] += 1

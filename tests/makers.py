@@ -1,4 +1,4 @@
-"""Makers that tests share: small networks, prototype banks, records of shards, bundles and scenes of random signals."""
+"""Makers that tests share: small networks, prototype banks, records of shards, bundles, instances of random signals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from beatlens.core.leads import lead_id
 from beatlens.decision.calibration import Calibration
 from beatlens.decision.conformal import ConformalSets
 from beatlens.decision.review import Thresholds
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.inputs.network_inputs import InputSpec
 from beatlens.inputs.prepared_record import PreparedRecord
 from beatlens.inputs.prototype_bank import PrototypeBank
@@ -57,7 +57,7 @@ def make_bank(rng: np.random.Generator, leads: tuple[str, ...]) -> PrototypeBank
 def make_record(
     rng: np.random.Generator, leads: tuple[str, ...], r_index: np.ndarray, n_samples: int, **given: Any
 ) -> PreparedRecord:
-    """Return a record of random signals, scales, typical beats and RR features; contexts are those of `make_scene`."""
+    """Return a record of random signals, scales, typical beats and RR features, with contexts of `make_instance`."""
     n = len(r_index)
     made = {
         "corpus": "c", "record": "r", "patient": "c/p1", "fs_file": GEOMETRY.fs, "leads": leads, "geometry": GEOMETRY,
@@ -73,14 +73,14 @@ def make_record(
     return PreparedRecord(**made | given)
 
 
-def make_scene(record: PreparedRecord, targets: Sequence[int], rng: np.random.Generator, **given: Any) -> Scene:
-    """Return the scene of some targets among all beats of a record."""
+def make_instance(record: PreparedRecord, targets: Sequence[int], rng: np.random.Generator, **given: Any) -> Instance:
+    """Return the instance of some targets among all beats of a record."""
     n, half = len(record), CONTEXT // 2
     reach = [np.arange(max(0, target - half), min(n, target + half + 1)) for target in targets]
     windows = np.zeros((len(targets), CONTEXT), dtype=np.int64)
     for row, beats in zip(windows, reach, strict=True):
         row[: len(beats)] = beats
-    return Scene(
+    return Instance(
         record=record,
         record_rows=np.arange(n),
         rr_off=rng.normal(size=len(RR_FEATURES)).astype(np.float32),

@@ -13,12 +13,12 @@ from beatlens.evaluate.attention.case_report import beat_direction
 from beatlens.evaluate.attention.heads import head_importance
 from beatlens.explain.attention.capture import capture
 from beatlens.explain.attention.case import case_attention, relevant_attention, signal_target
-from beatlens.explain.attention.placing import TokenWords, place_bands, scene_tokens
+from beatlens.explain.attention.placing import TokenWords, instance_tokens, place_bands
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.perturbation import PerturbationEngine
 from beatlens.explain.methods.attention import KINDS, attention_map
 from beatlens.explain.methods.registry import signal_model
-from makers import make_bank, make_network, make_record, make_scene
+from makers import make_bank, make_instance, make_network, make_record
 
 LOGIT = Target("beat", 2, "logit")
 
@@ -26,9 +26,9 @@ LOGIT = Target("beat", 2, "logit")
 def make_engine(network=None, n_beats=5, targets=(2,), leads=("II", "V1")):
     rng = np.random.default_rng(0)
     r_index = 15 + 45 * np.arange(n_beats)
-    scene = make_scene(make_record(rng, leads, r_index, int(r_index[-1]) + 30), targets, rng)
+    instance = make_instance(make_record(rng, leads, r_index, int(r_index[-1]) + 30), targets, rng)
     return PerturbationEngine(
-        scene,
+        instance,
         network or make_network("crossmodal", 2),
         bank=make_bank(np.random.default_rng(1), leads),
         calibration=Calibration(1.3, (0.1, -0.2, 0.1), 0.7, 0.2),
@@ -43,7 +43,7 @@ def engine():
 
 def test_a_capture_leaves_every_bit_of_a_networks_logits(engine):
     model = signal_model(engine, LOGIT)
-    inputs = model.tensor(model.scene.window)[None], model.tensor(model.scene.rr)[None]
+    inputs = model.tensor(model.instance.window)[None], model.tensor(model.instance.rr)[None]
     with torch.no_grad():
         before, gates, _ = model.outputs(*inputs)
         with capture(engine.network) as calls:
@@ -60,7 +60,7 @@ def test_a_capture_leaves_every_bit_of_a_networks_logits(engine):
 def test_maps_keep_the_mass_of_their_tokens(kind, streams):
     model = signal_model(make_engine(targets=(0, 2)), Target("window", 2, "logit"))
     found = attention_map(model, kind, streams=streams, baseline="zero")
-    assert found.values.shape == (2, model.scene.stop - model.scene.start)
+    assert found.values.shape == (2, model.instance.stop - model.instance.start)
     assert found.values.min() > -1e-12
     if kind == "attention_relevance":
         relevant = relevant_attention(model)
@@ -74,16 +74,16 @@ def test_maps_keep_the_mass_of_their_tokens(kind, streams):
 
 
 def test_a_token_lies_where_its_samples_are(engine):
-    scene, (maps,) = engine.scene, scene_tokens(engine.scene, engine.network.config)
+    instance, (maps,) = engine.instance, instance_tokens(engine.instance, engine.network.config)
     mass = np.zeros(len(maps.waveform))
     place = int(np.flatnonzero((maps.waveform.beat == -1) & (maps.waveform.lead == 1))[0])
     mass[place] = 2.0
-    placed = place_bands(mass, maps.waveform, scene, 0)[1, 0]
-    r = int(scene.r_index[1]) - scene.start  # the beat before the target
+    placed = place_bands(mass, maps.waveform, instance, 0)[1, 0]
+    r = int(instance.r_index[1]) - instance.start  # the beat before the target
     inside = np.flatnonzero(placed)
     assert placed.sum() == pytest.approx(2.0)
-    assert inside[0] == r - scene.record.geometry.before
-    assert TokenWords(scene, 0).of(maps.waveform, place).endswith("of the beat before in V1")
+    assert inside[0] == r - instance.record.geometry.before
+    assert TokenWords(instance, 0).of(maps.waveform, place).endswith("of the beat before in V1")
 
 
 def test_relevance_is_weight_times_gradient_by_finite_differences(engine):
@@ -119,9 +119,9 @@ def test_relevance_is_weight_times_gradient_by_finite_differences(engine):
 def test_rollout_gives_half_of_each_query_back_to_its_own_token(engine):
     model = signal_model(engine, LOGIT)
     plain, rolled = (attention_map(model, kind, streams="waveform", baseline="zero") for kind in KINDS[:2])
-    (maps,) = scene_tokens(engine.scene, engine.network.config)
+    (maps,) = instance_tokens(engine.instance, engine.network.config)
     own = (maps.waveform.beat == 0) / (maps.waveform.beat == 0).sum()
-    expected = (plain.values + place_bands(own, maps.waveform, engine.scene, 0).sum(axis=1)) / 2
+    expected = (plain.values + place_bands(own, maps.waveform, engine.instance, 0).sum(axis=1)) / 2
     np.testing.assert_allclose(rolled.values, expected, atol=1e-12)
 
 

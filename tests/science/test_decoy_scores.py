@@ -22,7 +22,7 @@ from beatlens.evaluate.explanations.localisation import Truth
 from beatlens.evaluate.explanations.truths import NullMaps
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.perturbation import PerturbationEngine
-from makers import GEOMETRY, make_bank, make_network, make_record, make_scene
+from makers import GEOMETRY, make_bank, make_instance, make_network, make_record
 
 
 @pytest.fixture(scope="module")
@@ -30,25 +30,25 @@ def prepared() -> SimpleNamespace:
     """Return the third of five beats, with a network that heeds one lead alone."""
     rng = np.random.default_rng(0)
     r_index = 15 + 45 * np.arange(5)
-    scene = make_scene(make_record(rng, ("II", "V1"), r_index, int(r_index[-1]) + 30), (2,), rng)
+    instance = make_instance(make_record(rng, ("II", "V1"), r_index, int(r_index[-1]) + 30), (2,), rng)
     network = make_network("context")
     mixed = network.mix_leads
     network.mix_leads = lambda features, present, ids: mixed(features[:, :1], present[:, :1], ids[:1])
     engine = PerturbationEngine(
-        scene,
+        instance,
         network,
-        bank=make_bank(np.random.default_rng(1), scene.record.leads),
+        bank=make_bank(np.random.default_rng(1), instance.record.leads),
         calibration=Calibration(1.0, (0.0, 0.0, 0.0), 1.0, 0.0),
         baseline="zero",
     )
     case = SimpleNamespace(target="beat", beat_id="c/r/105")
-    return SimpleNamespace(engine=engine, scene=scene, target=Target("beat", 2, "logit"), case=case)
+    return SimpleNamespace(engine=engine, instance=instance, target=Target("beat", 2, "logit"), case=case)
 
 
 def masks(prepared: SimpleNamespace) -> tuple[Truth, CaseDecoys]:
     """Truth in the first samples of the beat in II; one decoy in II, which is heeded, one in V1, which isn't."""
-    shape = prepared.scene.window.shape
-    first = int(prepared.scene.r_index[2] - prepared.scene.start) - GEOMETRY.before
+    shape = prepared.instance.window.shape
+    first = int(prepared.instance.r_index[2] - prepared.instance.start) - GEOMETRY.before
     inside, heeded, idle = np.zeros((3, *shape), dtype=bool)
     inside[0, first : first + 8] = heeded[0, first + 8 : first + 16] = idle[1, first : first + 8] = True
     everywhere = np.ones(shape[1], dtype=bool)
@@ -81,8 +81,8 @@ def test_scores_of_right_wrong_and_blind_maps_and_the_decoy_that_is_used(prepare
 
 def test_decoys_of_a_case_are_its_beats_by_kind_and_those_of_others_together(prepared: SimpleNamespace) -> None:
     beats = pd.DataFrame({"beat_id": ["c/r/105"], "matched": [True], "matched_r_sample": [105]})
-    fs = prepared.scene.record.geometry.fs
-    times = [prepared.scene.r_index[k] / fs for k in (1, 2, 2)]
+    fs = prepared.instance.record.geometry.fs
+    times = [prepared.instance.r_index[k] / fs for k in (1, 2, 2)]
     spans = pd.DataFrame(
         {
             "lead": ["II", "V1", "II"],

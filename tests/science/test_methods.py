@@ -29,7 +29,7 @@ from beatlens.explain.settings import METHODS, PLAYERS, ExplainSettings
 from beatlens.inputs.look_alikes import look_alikes_of
 from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.shards.shard import cut_beats
-from makers import CLASSES, GEOMETRY, make_bank, make_network, make_record, make_scene
+from makers import CLASSES, GEOMETRY, make_bank, make_instance, make_network, make_record
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text(encoding="utf-8"))
 SMALL = {"samples": 64}
@@ -43,17 +43,17 @@ CALIBRATION = Calibration(1.3, (0.1, -0.2, 0.1), 0.7, 0.2)
 SETTINGS = ExplainSettings(**EXPLAIN)
 
 
-def even_scene(leads=("II", "V1"), n_beats=5, targets=(2,), step=45):
+def even_instance(leads=("II", "V1"), n_beats=5, targets=(2,), step=45):
     rng = np.random.default_rng(0)
     r_index = 15 + step * np.arange(n_beats)
-    return make_scene(make_record(rng, leads, r_index, int(r_index[-1]) + 30), targets, rng)
+    return make_instance(make_record(rng, leads, r_index, int(r_index[-1]) + 30), targets, rng)
 
 
-def make_engine(scene, net=None, baseline="zero"):
+def make_engine(instance, net=None, baseline="zero"):
     return PerturbationEngine(
-        scene,
+        instance,
         net or make_network(),
-        bank=make_bank(np.random.default_rng(1), scene.record.leads),
+        bank=make_bank(np.random.default_rng(1), instance.record.leads),
         calibration=CALIBRATION,
         baseline=baseline,
     )
@@ -66,7 +66,7 @@ def network_for(method):
 
 def model_of(engine, target):
     return SignalModel(
-        engine.scene, engine.network, bank=engine.bank, calibration=engine.calibration, target=target, device="cpu"
+        engine.instance, engine.network, bank=engine.bank, calibration=engine.calibration, target=target, device="cpu"
     )
 
 
@@ -80,19 +80,19 @@ TARGETS = [
 ]
 
 
-def with_look_alikes(scene, min_similarity=0.1):
+def with_look_alikes(instance, min_similarity=0.1):
     settings = LookAlikeSettings(0.8, 2, min_similarity, 50, 0.08, 0.15, (CLASSES[0], CLASSES[2]))
-    logits = np.random.default_rng(1).normal(size=(len(scene.record.r_index), len(CLASSES))).astype(np.float32)
-    waves = cut_beats(scene.record.signal, scene.record.r_index, GEOMETRY) / scene.record.lead_scale[:, None]
-    return replace(scene, look_alikes=look_alikes_of(logits, waves, GEOMETRY, CLASSES, settings))
+    logits = np.random.default_rng(1).normal(size=(len(instance.record.r_index), len(CLASSES))).astype(np.float32)
+    waves = cut_beats(instance.record.signal, instance.record.r_index, GEOMETRY) / instance.record.lead_scale[:, None]
+    return replace(instance, look_alikes=look_alikes_of(logits, waves, GEOMETRY, CLASSES, settings))
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 @pytest.mark.parametrize(("name", "members"), [("hybrid", 1), ("context", 1), ("hybrid", 3), ("crossmodal", 2)])
 def test_the_differentiable_target_is_the_engines(target, name, members):
-    scene = with_look_alikes(even_scene(targets=(1, 2, 4) if target.kind == "window" else (2,)))
-    engine = make_engine(scene, make_network(name, members))
-    players = segment_players(scene.record.leads, segment_edges(scene.start, scene.stop, 9), rhythm=True)
+    instance = with_look_alikes(even_instance(targets=(1, 2, 4) if target.kind == "window" else (2,)))
+    engine = make_engine(instance, make_network(name, members))
+    players = segment_players(instance.record.leads, segment_edges(instance.start, instance.stop, 9), rhythm=True)
     full, empty = engine.values(np.array([[True] * len(players), [False] * len(players)]), players, target)
     found = path_gradients(model_of(engine, target), "zero", steps=4, rhythm=True, at_end=False)
     np.testing.assert_allclose([found.full, found.empty], [full, empty], atol=2e-5)
@@ -101,21 +101,22 @@ def test_the_differentiable_target_is_the_engines(target, name, members):
 @pytest.mark.parametrize(("min_similarity", "alike"), [(-1.0, True), (0.999, False), (None, False)])
 def test_gradients_are_finite_differences_with_and_without_look_alikes(min_similarity, alike):
     """In float64, along a direction so short that the look-alikes stay the same, since they change by leaps."""
-    scene = even_scene()
+    instance = even_instance()
     if min_similarity is not None:
-        scene = with_look_alikes(scene, min_similarity)
+        instance = with_look_alikes(instance, min_similarity)
         own = np.isfinite(
-            scene.look_alikes.say(
-                (cut_beats(scene.record.signal, scene.r_index[2:3], GEOMETRY) / scene.record.lead_scale[:, None])[
-                    ..., scene.look_alikes.samples
-                ],
+            instance.look_alikes.say(
+                (
+                    cut_beats(instance.record.signal, instance.r_index[2:3], GEOMETRY)
+                    / instance.record.lead_scale[:, None]
+                )[..., instance.look_alikes.samples],
                 np.array([2]),
             )
         )
         assert own.all() == alike
-    model = model_of(make_engine(scene, make_network("context", 2).double()), Target("beat", 2, "logit"))
-    signal = torch.from_numpy(scene.record.signal[None, :, scene.start : scene.stop]).double().requires_grad_()
-    rr = torch.from_numpy(scene.rr[None]).double()
+    model = model_of(make_engine(instance, make_network("context", 2).double()), Target("beat", 2, "logit"))
+    signal = torch.from_numpy(instance.record.signal[None, :, instance.start : instance.stop]).double().requires_grad_()
+    rr = torch.from_numpy(instance.rr[None]).double()
     (gradient,) = torch.autograd.grad(model.values(signal, rr).sum(), signal)
     direction = torch.from_numpy(np.random.default_rng(2).normal(size=signal.shape))
     with torch.no_grad():
@@ -126,13 +127,13 @@ def test_gradients_are_finite_differences_with_and_without_look_alikes(min_simil
 
 @pytest.mark.parametrize("name", ["context", "hybrid", "crossmodal"])
 def test_integrated_gradients_are_captums_and_complete(name):
-    scene = even_scene()
-    engine = make_engine(scene, make_network(name))
+    instance = even_instance()
+    engine = make_engine(instance, make_network(name))
     model = model_of(engine, Target("beat", 2, "logit"))
-    signal = torch.from_numpy(scene.record.signal[None, :, scene.start : scene.stop])
-    rr = torch.from_numpy(scene.rr[None])
-    start = torch.from_numpy(fill_signal(scene, "zero"))[None]
-    off = torch.from_numpy(scene.rr_off).expand_as(rr)
+    signal = torch.from_numpy(instance.record.signal[None, :, instance.start : instance.stop])
+    rr = torch.from_numpy(instance.rr[None])
+    start = torch.from_numpy(fill_signal(instance, "zero"))[None]
+    off = torch.from_numpy(instance.rr_off).expand_as(rr)
     expected = IntegratedGradients(model.values).attribute(
         (signal, rr), (start, off), n_steps=200, method="riemann_middle"
     )
@@ -156,11 +157,14 @@ def test_more_points_make_integrated_gradients_complete_but_for_a_jump(name, bas
     with torch.no_grad():  # so that much depends on prototypes, which come last among what is fused
         fused = network.head[1]
         fused.weight[..., -network.config.n_similarity :] *= 8
-    model = model_of(make_engine(even_scene(), network), Target("beat", 2, "logit"))
-    scene = model.scene
+    model = model_of(make_engine(even_instance(), network), Target("beat", 2, "logit"))
+    instance = model.instance
     ends = [
-        (torch.from_numpy(fill_signal(scene, baseline)), torch.from_numpy(scene.rr_off).expand(len(scene.rr), -1)),
-        (torch.from_numpy(scene.record.signal[:, scene.start : scene.stop]), torch.from_numpy(scene.rr)),
+        (
+            torch.from_numpy(fill_signal(instance, baseline)),
+            torch.from_numpy(instance.rr_off).expand(len(instance.rr), -1),
+        ),
+        (torch.from_numpy(instance.record.signal[:, instance.start : instance.stop]), torch.from_numpy(instance.rr)),
     ]
     beside = [(low + 1e-5 * (high - low))[None] for low, high in zip(*ends, strict=True)]
     few, many = (path_gradients(model, baseline, steps=n, rhythm=True, at_end=False) for n in (4, 1000))
@@ -178,8 +182,8 @@ def test_jumps_of_the_look_alikes_are_attributed_to_what_crosses_the_limit():
     Two beats look like the target and say its class. On the way from the median beat the target, of which one lead is
     nearly flat, becomes similar to them; so the target jumps, and by the lead that isn't flat.
     """
-    scene = even_scene(n_beats=11, targets=(4,))
-    record = scene.record
+    instance = even_instance(n_beats=11, targets=(4,))
+    record = instance.record
     signal = np.array(record.signal)
     signal[1] *= 1e-3
     wave = signal[:, record.r_index[4] - GEOMETRY.before : record.r_index[4] + GEOMETRY.after].copy()
@@ -187,17 +191,17 @@ def test_jumps_of_the_look_alikes_are_attributed_to_what_crosses_the_limit():
     for k in (1, 7):
         part = slice(record.r_index[k] - GEOMETRY.before, record.r_index[k] + GEOMETRY.after)
         signal[:, part] = wave + 0.05 * wave.std() * rng.normal(size=wave.shape)
-    scene = replace(scene, record=record.with_signal(signal.astype(np.float32)))
-    waves = cut_beats(scene.record.signal, record.r_index, GEOMETRY) / record.lead_scale[:, None]
+    instance = replace(instance, record=record.with_signal(signal.astype(np.float32)))
+    waves = cut_beats(instance.record.signal, record.r_index, GEOMETRY) / record.lead_scale[:, None]
     logits = np.zeros((len(record.r_index), len(CLASSES)), np.float32)
     logits[[1, 7], 2] = 4.0
     settings = LookAlikeSettings(0.8, 3, 0.8, 50, 0.08, 0.15, ())
-    scene = replace(scene, look_alikes=look_alikes_of(logits, waves, GEOMETRY, CLASSES, settings))
+    instance = replace(instance, look_alikes=look_alikes_of(logits, waves, GEOMETRY, CLASSES, settings))
     network = make_network("context")
     with torch.no_grad():
         for parameter in network.head.parameters():
             parameter.zero_()
-    engine = make_engine(scene, network, baseline="median_beat")
+    engine = make_engine(instance, network, baseline="median_beat")
     model = model_of(engine, Target("beat", 2, "logit"))
     found = path_gradients(model, "median_beat", steps=64, rhythm=True, at_end=False)
     change = found.full - found.empty
@@ -205,7 +209,10 @@ def test_jumps_of_the_look_alikes_are_attributed_to_what_crosses_the_limit():
     assert found.completeness_error == pytest.approx(0.0, abs=0.05 * change)
     by_lead = found.values.sum(axis=1)
     assert by_lead[0] > 0.95 * change
-    reach = np.abs(np.arange(scene.stop - scene.start) - (record.r_index[4] - scene.start)) > 0.16 * record.geometry.fs
+    reach = (
+        np.abs(np.arange(instance.stop - instance.start) - (record.r_index[4] - instance.start))
+        > 0.16 * record.geometry.fs
+    )
     assert not found.values[:, reach].any()
 
 
@@ -223,11 +230,11 @@ def with_relus_as_layers(net):
 
 
 def test_gradcam_is_captums_per_lead_and_guided_too():
-    scene = even_scene()
+    instance = even_instance()
     target = Target("beat", 2, "logit")
-    engine = make_engine(scene, with_relus_as_layers(make_network()))
+    engine = make_engine(instance, with_relus_as_layers(make_network()))
     model = model_of(engine, target)
-    rr = torch.from_numpy(scene.rr[None])
+    rr = torch.from_numpy(instance.rr[None])
 
     class Wrapped(torch.nn.Module):
         def __init__(self):
@@ -238,15 +245,15 @@ def test_gradcam_is_captums_per_lead_and_guided_too():
             return model.values(signal, rr)
 
     wrapped = Wrapped()
-    signal = torch.from_numpy(scene.record.signal[None, :, scene.start : scene.stop])
+    signal = torch.from_numpy(instance.record.signal[None, :, instance.start : instance.stop])
     layer = engine.network.encoder.stacks[0][-1]
     cam = LayerGradCam(wrapped, layer).attribute(signal)
     cam = torch.nn.functional.interpolate(cam, size=GEOMETRY.length, mode="linear")
-    own = model_of(make_engine(scene), target)
+    own = model_of(make_engine(instance), target)
     found = class_activation(own, "zero", guided=False)
     # The middle of the window shows the target alone, so that its map stands there unmixed.
     expected = cam.detach().view(5, 2, GEOMETRY.length)[2]
-    first = int(scene.r_index[2]) - GEOMETRY.before - scene.start
+    first = int(instance.r_index[2]) - GEOMETRY.before - instance.start
     np.testing.assert_allclose(found.values[:, first : first + GEOMETRY.length], expected.numpy(), atol=1e-5)
     with pytest.warns(UserWarning, match="backward hooks"):  # captum says that it sets hooks
         guide = GuidedBackprop(wrapped).attribute(signal.requires_grad_())
@@ -256,23 +263,23 @@ def test_gradcam_is_captums_per_lead_and_guided_too():
 
 
 def test_waves_and_beats_cover_the_window_in_order():
-    scene = even_scene(step=80)
-    for players in (wave_players(scene, rhythm=True), beat_players(scene, rhythm=True)):
-        assert (players.edges[0], players.edges[-1]) == (scene.start, scene.stop)
+    instance = even_instance(step=80)
+    for players in (wave_players(instance, rhythm=True), beat_players(instance, rhythm=True)):
+        assert (players.edges[0], players.edges[-1]) == (instance.start, instance.stop)
         assert players.names[players.rhythm] == "rhythm"
-        for number, r in enumerate(scene.r_index):
+        for number, r in enumerate(instance.r_index):
             segment = np.searchsorted(players.edges, r, side="right") - 1
             name = players.names[players.cell_player[0, segment]]
             assert name == f"{'QRS' if players.kind == 'waves' else 'beat'} {number + 1}"
-    waves = wave_players(scene, rhythm=False)
+    waves = wave_players(instance, rhythm=False)
     order = [waves.names[k] for k in waves.cell_player[0] if waves.names[k] != BETWEEN]
     assert order[:8] == ["P 1", "QRS 1", "ST 1", "T 1", "P 2", "QRS 2", "ST 2", "T 2"]
     # RR .8 s: QT = .4 sqrt(.8), T ends .318 s after R.
     last = waves.edges[np.flatnonzero(waves.cell_player[0] == waves.names.index("T 2"))[0] + 1]
-    assert last - scene.r_index[1] == round((0.4 * np.sqrt(0.8) - 0.04) * 100)
-    fast = wave_players(even_scene(step=20), rhythm=False)  # 300 a minute: nothing crosses half way to the next beat
+    assert last - instance.r_index[1] == round((0.4 * np.sqrt(0.8) - 0.04) * 100)
+    fast = wave_players(even_instance(step=20), rhythm=False)  # 300 a minute: nothing crosses half way to the next beat
     assert all(np.diff(fast.edges) > 0)
-    assert (np.diff(even_scene(step=20).r_index) == 20).all()
+    assert (np.diff(even_instance(step=20).r_index) == 20).all()
 
 
 def test_occlusion_in_closed_form():
@@ -314,9 +321,9 @@ def test_timeshap_prunes_both_ends_and_finds_the_planted_cells():
 @pytest.mark.parametrize("players", PLAYERS)
 def test_every_method_with_all_players_adds_up(method, players):
     settings = ExplainSettings(**EXPLAIN | {"players": players})
-    engine = make_engine(even_scene(targets=(1, 2, 4)), network_for(method))
+    engine = make_engine(even_instance(targets=(1, 2, 4)), network_for(method))
     found = explain(engine, Target("window", 2, "logit"), method, settings, 1)
-    assert found.values.shape == (2, engine.scene.stop - engine.scene.start)
+    assert found.values.shape == (2, engine.instance.stop - engine.instance.start)
     assert np.isfinite(found.values).all()
     if found.units != "relative":
         total = found.values.sum() + found.rhythm + (found.unassigned or 0.0)
@@ -327,24 +334,26 @@ def test_every_method_with_all_players_adds_up(method, players):
 
 def test_values_go_to_samples_by_their_distance_to_the_line_that_fills_them():
     """With the baseline ``interpolation``, of a player alone: what lies on the line has nothing, however far from 0."""
-    scene = even_scene()
-    scene.record.signal[:] += 5.0
+    instance = even_instance()
+    instance.record.signal[:] += 5.0
     settings = ExplainSettings(**EXPLAIN | {"segment_s": 0.1})
-    found = explain(make_engine(scene, baseline="interpolation"), Target("beat", 2, "logit"), "occlusion", settings, 1)
+    found = explain(
+        make_engine(instance, baseline="interpolation"), Target("beat", 2, "logit"), "occlusion", settings, 1
+    )
     assert found.players.names[-1] == "rhythm"
     for name, value in zip(found.players.names[:-1], found.players.values, strict=False):
-        lead, (low, high) = scene.record.leads.index(name.split("@")[0]), map(int, name.split("@")[1].split("-"))
-        signal = scene.record.signal[lead].astype(float)
+        lead, (low, high) = instance.record.leads.index(name.split("@")[0]), map(int, name.split("@")[1].split("-"))
+        signal = instance.record.signal[lead].astype(float)
         ends = [k for k in (low - 1, high) if 0 <= k < len(signal)]
         distance = np.abs(signal[low:high] - np.interp(np.arange(low, high), ends, signal[ends]))
-        own = found.values[lead, low - scene.start : high - scene.start]
+        own = found.values[lead, low - instance.start : high - instance.start]
         np.testing.assert_allclose(own, value * distance / distance.sum(), atol=1e-6)
 
 
 def test_the_table_has_every_method_of_the_configuration():
     assert tuple(TABLE) == METHODS
     with pytest.raises(ValueError, match="explain.methods"):
-        explain(make_engine(even_scene()), Target("beat", 2, "logit"), "magic", SETTINGS, 1)
+        explain(make_engine(even_instance()), Target("beat", 2, "logit"), "magic", SETTINGS, 1)
     with pytest.raises(ValueError, match="explain.players"):
         ExplainSettings(**EXPLAIN | {"players": "magic"})
 
@@ -352,16 +361,16 @@ def test_the_table_has_every_method_of_the_configuration():
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["one beat, one lead", "constant model", "flat record", "noise gate"])
 def test_inputs_at_the_edge(method, kind):
-    scene = even_scene(("II",), 1, (0,)) if kind == "one beat, one lead" else even_scene()
+    instance = even_instance(("II",), 1, (0,)) if kind == "one beat, one lead" else even_instance()
     net = network_for(method)
     if kind == "constant model":
         for module in (net.head[-1], net.gate[-1]):
             torch.nn.init.zeros_(module.weight)
     if kind == "flat record":
-        scene.record.signal[:] = 0.0
+        instance.record.signal[:] = 0.0
     target = Target("noise", None, "logit") if kind == "noise gate" else Target("beat", 2, "logit")
-    found = explain(make_engine(scene, net), target, method, SETTINGS, 1)
-    assert found.values.shape == (len(scene.record.leads), scene.stop - scene.start)
+    found = explain(make_engine(instance, net), target, method, SETTINGS, 1)
+    assert found.values.shape == (len(instance.record.leads), instance.stop - instance.start)
     assert np.isfinite(found.values).all()
     if kind == "constant model" and method not in {"attention", "attention_rollout"}:  # they know of no target
         np.testing.assert_allclose(found.values, 0, atol=1e-9)
@@ -379,7 +388,7 @@ def test_a_player_without_influence_has_nothing_but_chance(method):
         budget = {"samples": samples}
         own = {"lime": EXPLAIN["lime"] | budget, "kernelshap": budget, "timeshap": EXPLAIN["timeshap"] | budget}
         settings = ExplainSettings(**EXPLAIN | own)
-        found = explain(make_engine(even_scene()), Target("noise", None, "logit"), method, settings, 1)
+        found = explain(make_engine(even_instance()), Target("noise", None, "logit"), method, settings, 1)
         errors = [e for e, player in zip(found.standard_error, found.players.names, strict=True) if "rhythm" in player]
         assert abs(found.rhythm) <= 4 * sum(errors)
         values.append(abs(found.rhythm))
@@ -394,4 +403,4 @@ def test_an_encoder_of_other_layers_is_refused():
     with pytest.raises(TypeError, match="expected Conv1d, BatchNorm1d and ReLU"):
         folded_layers(net.encoder.stacks[0])
     with pytest.raises(ValueError, match="evaluation mode"):
-        make_engine(even_scene(), make_network().train())
+        make_engine(even_instance(), make_network().train())

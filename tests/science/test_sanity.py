@@ -20,9 +20,9 @@ from beatlens.evaluate.probes.shared import PROBE_COLUMNS, ProbeSettings, probe_
 from beatlens.evaluate.probes.stability import insert_beat, inserted_beat, seed_to_seed, under_noise
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.case.choice import CASE_COLUMNS, Case
-from beatlens.explain.case.scene import make_scene
+from beatlens.explain.case.instance import make_instance
 from beatlens.explain.explainer import Explainer
-from beatlens.explain.players.waves import scene_edges
+from beatlens.explain.players.waves import instance_edges
 from beatlens.explain.settings import METHODS as EVERY
 from beatlens.explain.settings import OF_ATTENTION, ExplainSettings
 from beatlens.inputs.look_alikes import look_alikes_of
@@ -162,16 +162,18 @@ def test_sanity_rows(probes, bundle):
 def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
     beats = shard.beats()
     own = beats[beats["record"] == "r0"].reset_index(drop=True)
-    old = make_scene(view_record(shard, own, bundle.spec), [8], BEATS)
+    old = make_instance(view_record(shard, own, bundle.spec), [8], BEATS)
     waves = shard.waveforms(own, old.record.leads, bundle.spec.geometry) / old.record.lead_scale[:, None]
     logits = np.random.default_rng(0).normal(size=(len(own), len(CLASSES))).astype(np.float32)
     settings = LookAlikeSettings(0.8, 3, -1.0, 500, 0.1, 0.2, ())
     old = replace(old, look_alikes=look_alikes_of(logits, waves, bundle.spec.geometry, CLASSES, settings))
     new, moved = insert_beat(old, own["stretch"].to_numpy(), BEATS)
-    assert [scene.record_rows[scene.target_rows].tolist() for scene in (old, new)] == [[8], [9]]
+    assert [instance.record_rows[instance.target_rows].tolist() for instance in (old, new)] == [[8], [9]]
     said = [
-        scene.look_alikes.say(waves[[8]][:, :, scene.look_alikes.samples], scene.record_rows[scene.target_rows])
-        for scene in (old, new)
+        instance.look_alikes.say(
+            waves[[8]][:, :, instance.look_alikes.samples], instance.record_rows[instance.target_rows]
+        )
+        for instance in (old, new)
     ]
     np.testing.assert_array_equal(*said)  # the same beats, itself left out
     np.testing.assert_array_equal(new.record.signal[:, moved], old.record.signal)
@@ -185,14 +187,14 @@ def test_an_inserted_beat_moves_what_follows_and_nothing_else(shard, bundle):
     assert new.r_index.tolist() == new.record.r_index[7:12].tolist()
     assert int(new.r_index[new.target_rows[0]]) == int(moved[old.r_index[old.target_rows[0]]])
     # Segments of the target and of what follows are cut as they were, so that each has a partner.
-    edges = scene_edges(old, 0.05)
+    edges = instance_edges(old, 0.05)
     own_edges = edges[edges >= old.r_index[old.target_rows[0]]][:-1]
-    assert set(moved[own_edges].tolist()) <= set(scene_edges(new, 0.05).tolist())
+    assert set(moved[own_edges].tolist()) <= set(instance_edges(new, 0.05).tolist())
     # Features of beats well before the insertion are as they were.
     np.testing.assert_allclose(
         rr_features(own, BEATS)[:7][:, :2], rr_features(own.iloc[:9], BEATS)[:7][:, :2], atol=1e-6
     )
-    first = make_scene(view_record(shard, own, bundle.spec), [0], BEATS)
+    first = make_instance(view_record(shard, own, bundle.spec), [0], BEATS)
     assert insert_beat(first, own["stretch"].to_numpy(), BEATS) is None
 
 
@@ -203,14 +205,14 @@ def test_stability_rows(shard, bundle, probes):
         rows += under_noise(probe, PROBES, bundle.signal | {"band_hz": [0.5, 40]})
         rows += inserted_beat(probe, PROBES, BEATS)
     several = make_probes(shard, bundle, TWO_METHODS)[0]
-    scene = several.engine.scene
+    instance = several.engine.instance
     both = replace(
-        scene,
-        windows=np.repeat(scene.windows, 2, axis=0),
-        lengths=np.repeat(scene.lengths, 2),
-        positions=scene.positions + np.array([0, 1]),
+        instance,
+        windows=np.repeat(instance.windows, 2, axis=0),
+        lengths=np.repeat(instance.lengths, 2),
+        positions=instance.positions + np.array([0, 1]),
     )
-    several.engine.scene = both  # a target of two beats
+    several.engine.instance = both  # a target of two beats
     assert list(inserted_beat(several, PROBES, BEATS)) == []
     table = probe_table(rows, EVALUATE, 1, "digest").set_index(["test", "method", "metric"])
     assert table.loc[("seed", "integrated_gradients", "spearman"), "value"] == pytest.approx(1.0)

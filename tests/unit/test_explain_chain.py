@@ -361,7 +361,7 @@ def test_deletion_is_measured_in_what_is_explained(tmp_path, bundle):
     prepared = explainer_of([shard], sure).prepare(case)
     found = explain_case(prepared, "kernelshap")
     engine, target, edges = prepared.engine, prepared.target, prepared.edges
-    shape, steps = (len(engine.scene.record.leads), len(edges) - 1), EVALUATE.deletion_steps
+    shape, steps = (len(engine.instance.record.leads), len(edges) - 1), EVALUATE.deletion_steps
     scores = model_scores(prepared, {"kernelshap": found}, NullMaps({}), settings=EVALUATE, seed=7, greedy=True)
     score = next(score for score in scores if score.metric == "deletion")
 

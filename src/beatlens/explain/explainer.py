@@ -1,4 +1,4 @@
-"""Build a case once, and explain it: scene, engine, method, and the attribution with all one needs to judge it."""
+"""Build a case once, and explain it: instance, engine, method, and the attribution with all one needs to judge it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from beatlens.core.seeds import derive_seed
 from beatlens.explain.case.baselines import CONTRAST, INTERPOLATION
 from beatlens.explain.case.choice import Case, record_by_record
 from beatlens.explain.case.contrast import find_contrast
-from beatlens.explain.case.scene import Scene, make_scene
+from beatlens.explain.case.instance import Instance, make_instance
 from beatlens.explain.case.target import Target
 from beatlens.explain.case.windows import target_rows
 from beatlens.explain.engine.perturbation import PerturbationEngine
 from beatlens.explain.methods.registry import explain
-from beatlens.explain.players.waves import scene_edges
+from beatlens.explain.players.waves import instance_edges
 from beatlens.explain.result.attribution import Attribution, rhythm_share
 from beatlens.explain.result.metadata import AttributionMeta
 from beatlens.explain.settings import ExplainSettings
@@ -65,9 +65,9 @@ class PreparedCase:
     seed: int
 
     @property
-    def scene(self) -> Scene:
+    def instance(self) -> Instance:
         """The engine's."""
-        return self.engine.scene
+        return self.engine.instance
 
     @property
     def patient(self) -> str:
@@ -111,17 +111,19 @@ class Explainer:
             raise ValueError(f"case {case.case}: class {case.case_class!r}; expected one of {bundle.classes}")
         view = self.views.of(case.corpus, case.record)
         rows = target_rows(case, view.beats)
-        scene = replace(make_scene(view.record, rows, bundle.spec.beats), look_alikes=view.look_alikes)
+        instance = replace(make_instance(view.record, rows, bundle.spec.beats), look_alikes=view.look_alikes)
         baseline: str = settings.baseline
         if baseline == CONTRAST:
             row = int(np.flatnonzero(view.beats["beat_id"].to_numpy() == case.beat_id)[0])
             contrast = find_contrast(self.views, view, row, case.case_class, bundle.bank)
             if contrast:
-                scene = replace(scene, contrast=contrast.wave, contrast_name=f"{contrast.label} ({contrast.source})")
+                instance = replace(
+                    instance, contrast=contrast.wave, contrast_name=f"{contrast.label} ({contrast.source})"
+                )
             else:
                 baseline = INTERPOLATION
         engine = PerturbationEngine(
-            scene,
+            instance,
             self.network,
             bank=bundle.bank,
             calibration=bundle.calibration,
@@ -134,20 +136,20 @@ class Explainer:
             view=view,
             engine=engine,
             target=Target(case.target, bundle.classes.index(case.case_class), settings.target),
-            edges=case_edges(scene, settings),
+            edges=case_edges(instance, settings),
             settings=settings,
             seed=derive_seed(self.seed, case.corpus, case.record, case.beat_id, case.target),
         )
 
 
-def case_edges(scene: Scene, settings: ExplainSettings) -> npt.NDArray[np.int64]:
+def case_edges(instance: Instance, settings: ExplainSettings) -> npt.NDArray[np.int64]:
     """Return the segment edges of a case, which follow its R peaks."""
-    return scene_edges(scene, settings.segment_s)
+    return instance_edges(instance, settings.segment_s)
 
 
 def explain_case(prepared: PreparedCase, method: str) -> Attribution:
     """Explain one case with one method, one of `beatlens.explain.methods.registry.TABLE`."""
-    case, engine, scene, settings = prepared.case, prepared.engine, prepared.scene, prepared.settings
+    case, engine, instance, settings = prepared.case, prepared.engine, prepared.instance, prepared.settings
     found = explain(engine, prepared.target, method, settings, prepared.seed)
     values = found.values.astype(np.float32)
     meta = AttributionMeta(
@@ -162,7 +164,7 @@ def explain_case(prepared: PreparedCase, method: str) -> Attribution:
         spread=found.spread,
         players=replace(found.players, segment_s=settings.segment_s),
         baseline=engine.baseline,
-        contrast=scene.contrast_name,
+        contrast=instance.contrast_name,
         lead_off=engine.lead_off,
         seed=prepared.seed,
         n_evaluations=found.n_evaluations,
@@ -175,7 +177,7 @@ def explain_case(prepared: PreparedCase, method: str) -> Attribution:
         unassigned=found.unassigned,
         earlier=found.earlier,
     )
-    return Attribution(values, scene.record.leads, scene.record.geometry.fs, scene.start_s, meta)
+    return Attribution(values, instance.record.leads, instance.record.geometry.fs, instance.start_s, meta)
 
 
 def explain_shard(cases: pd.DataFrame, shard: Shard, explainer: Explainer, method: str) -> Iterator[Attribution]:
@@ -201,7 +203,7 @@ def explain_shard(cases: pd.DataFrame, shard: Shard, explainer: Explainer, metho
             "%s: baseline %s %s, %d evaluations, %d encodings",
             case.case,
             engine.baseline,
-            prepared.scene.contrast_name,
+            prepared.instance.contrast_name,
             engine.n_evaluations,
             engine.n_encoded,
         )

@@ -18,7 +18,7 @@ IntArray = npt.NDArray[np.int64]
 class PreparedRecord:
     """A record in the leads that the model uses, with all of its beats but the waveforms.
 
-    It is made once (`beatlens.inputs.network_inputs.view_record`); inputs, labelled records, views and scenes hold it.
+    It is made once (`beatlens.inputs.network_inputs.view_record`); inputs, labelled records, views, instances hold it.
 
     Attributes
     ----------

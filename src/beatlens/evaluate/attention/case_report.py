@@ -20,7 +20,7 @@ from beatlens.explain.attention.case import case_attention, signal_target
 from beatlens.explain.attention.placing import TokenWords, place_bands
 from beatlens.explain.attention.weights import DIRECTIONS, OTHER, STREAMS, CaseAttention, tokens_of
 from beatlens.explain.case.choice import Case, record_by_record
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.explainer import Explainer, PreparedCase
 from beatlens.explain.methods.attention import KINDS, attention_map, even_map
 from beatlens.explain.methods.registry import signal_model
@@ -150,9 +150,9 @@ def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> Case
     evidence
         Perturbation methods -> attribution of this case, which attention is held against.
     """
-    scene, case, seed = prepared.scene, prepared.case, prepared.seed
+    instance, case, seed = prepared.instance, prepared.case, prepared.seed
     row_of_case = int(np.flatnonzero(prepared.view.beats["beat_id"].to_numpy() == case.beat_id)[0])
-    target = int(np.flatnonzero(scene.record_rows[scene.target_rows] == row_of_case)[0])
+    target = int(np.flatnonzero(instance.record_rows[instance.target_rows] == row_of_case)[0])
     model = signal_model(prepared.engine, prepared.target)
     of_probability = signal_model(prepared.engine, replace(prepared.target, units="probability"))
     logits, attention = case_attention(model)
@@ -160,14 +160,14 @@ def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> Case
     importance = head_importance(of_probability)
     members = range(len(attention.waveform))
     lengths = np.diff(prepared.edges)
-    evens = {kind: cell_sums(even_map(attention, scene, kind), lengths) for kind in KINDS}
+    evens = {kind: cell_sums(even_map(attention, instance, kind), lengths) for kind in KINDS}
     cells = {name: cell_sums(one.values, lengths) for found in (maps, evidence) for name, one in found.items()}
     report = CaseReport(
         case=case,
         patient=prepared.patient,
         probability=signal_target(of_probability).item(),
         directions=tuple(
-            _direction(attention, stream, member, target, importance[stream][member], scene)
+            _direction(attention, stream, member, target, importance[stream][member], instance)
             for member in members
             for stream in STREAMS
         ),
@@ -181,13 +181,13 @@ def examine(prepared: PreparedCase, evidence: Mapping[str, Attribution]) -> Case
             }
             for kind in KINDS
         },
-        profile={stream: _profile(attention, stream, target, scene) for stream in STREAMS},
-        uniform={stream: _profile(attention, stream, target, scene, uniform=True) for stream in STREAMS},
+        profile={stream: _profile(attention, stream, target, instance) for stream in STREAMS},
+        uniform={stream: _profile(attention, stream, target, instance, uniform=True) for stream in STREAMS},
     )
     arrays = AttentionArrays(
         {stream: attention.asked_by(stream)[:, target].astype(np.float32) for stream in STREAMS},
         {stream: tokens_of(attention.tokens[target], stream) for stream in STREAMS},
-        float(scene.r_index[scene.target_rows[target]] / scene.record.geometry.fs),
+        float(instance.r_index[instance.target_rows[target]] / instance.record.geometry.fs),
         {kind: found.values.astype(np.float32) for kind, found in maps.items()},
         {kind: found.bands for kind, found in maps.items()},
     )
@@ -234,10 +234,10 @@ def beat_direction(attention: CaseAttention, stream: str, member: int, target: i
 
 
 def _direction(
-    attention: CaseAttention, stream: str, member: int, target: int, importance: Array, scene: Scene
+    attention: CaseAttention, stream: str, member: int, target: int, importance: Array, instance: Instance
 ) -> MemberDirection:
     direction, maps = beat_direction(attention, stream, member, target), attention.tokens[target]
-    words = TokenWords(scene, target)
+    words = TokenWords(instance, target)
     asking, asked = tokens_of(maps, stream), tokens_of(maps, OTHER[stream])
     pairs = [
         NamedPair(pair.head, words.of(asking, pair.query), words.of(asked, pair.key), pair.weight, pair.ratio)
@@ -266,18 +266,18 @@ def _alignment(attention: CaseAttention, member: int, target: int, seed: int) ->
     return tuple(directions_agreement(both[0], both[1], PERMUTATIONS, derive_seed(seed, "directions", member)))
 
 
-def _profile(attention: CaseAttention, stream: str, target: int, scene: Scene, *, uniform: bool = False) -> Array:
+def _profile(attention: CaseAttention, stream: str, target: int, instance: Instance, *, uniform: bool = False) -> Array:
     """Return the share of the mean attention that each of `PARTS` gets from the other stream, in a stream's tokens."""
     tokens = tokens_of(attention.tokens[target], stream)
     received = attention.asked_by(OTHER[stream])[:, target].mean(axis=(0, 1, 2))
     mass = tokens.valid / tokens.valid.sum() if uniform else received
-    waves = wave_players(scene, rhythm=False)
-    placed = place_bands(mass, tokens, scene, target).sum(axis=(0, 1))
-    number = str(int(scene.target_rows[target]) + 1)
+    waves = wave_players(instance, rhythm=False)
+    placed = place_bands(mass, tokens, instance, target).sum(axis=(0, 1))
+    number = str(int(instance.target_rows[target]) + 1)
     shares = np.zeros(len(PARTS))
     for first, stop, player in zip(waves.edges[:-1], waves.edges[1:], waves.cell_player[0], strict=True):
         name, _, beat = waves.names[player].partition(" ")
         part = "between" if name == BETWEEN else name if beat == number else "other beats"
-        shares[PARTS.index(part)] += placed[first - scene.start : stop - scene.start].sum()
+        shares[PARTS.index(part)] += placed[first - instance.start : stop - instance.start].sum()
     result: Array = shares / shares.sum()
     return result

@@ -26,8 +26,8 @@ def head_importance(model: SignalModel) -> dict[str, Array]:
     """
     result = {}
     with torch.no_grad():
-        scene = model.scene
-        waves, rr = model.waves(model.tensor(scene.window)[None]), model.tensor(scene.rr)[None]
+        instance = model.instance
+        waves, rr = model.waves(model.tensor(instance.window)[None]), model.tensor(instance.rr)[None]
         maps = model.feature_maps(waves)  # no head has a part in them
         whole = model.values_of_maps(maps, waves, rr).item()
         for stream, names in module_names(model.network).items():

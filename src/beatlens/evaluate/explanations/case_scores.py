@@ -56,17 +56,17 @@ def score_case(
         The run's seed; the case is mixed in.
     """
     case, engine, edges = prepared.case, prepared.engine, prepared.edges
-    scene = engine.scene
+    instance = engine.instance
     for method, attribution in attributions.items():
-        expected = (scene.record.leads, (len(scene.record.leads), scene.stop - scene.start))
+        expected = (instance.record.leads, (len(instance.record.leads), instance.stop - instance.start))
         if (attribution.leads, attribution.values.shape) != expected:
             raise ValueError(
                 f"{method}/{case.case}: leads {attribution.leads}, values {attribution.values.shape}; "
                 f"expected {expected}"
             )
     own_seed = derive_seed(seed, "evaluate", case.corpus, case.record, case.beat_id)
-    scores = list(rhythm_scores(attributions, len(scene.record.leads) * (len(edges) - 1)))
-    truths, lengths = case_truths(case, scene, labels), np.diff(edges)
+    scores = list(rhythm_scores(attributions, len(instance.record.leads) * (len(edges) - 1)))
+    truths, lengths = case_truths(case, instance, labels), np.diff(edges)
     maps = NullMaps.of(engine, lengths, wrong() if wrong and truths else None, settings.random_draws, own_seed)
     beat = case.target == "beat"
     scores += model_scores(prepared, attributions, maps, settings=settings, seed=own_seed, greedy=beat)
@@ -75,6 +75,6 @@ def score_case(
     decoys = case_decoys(prepared, labels) if PLANTED in truths else None
     if decoys:
         scores += decoy_scores(prepared, attributions, truths[PLANTED], decoys, maps, seed=own_seed)
-    parts = case_parts(case, attributions, scene, edges) if beat else None
+    parts = case_parts(case, attributions, instance, edges) if beat else None
     record = f"{case.corpus}/{case.record}"
     return CaseScores(case.case, record, prepared.patient, case.case_class, tuple(scores), parts)

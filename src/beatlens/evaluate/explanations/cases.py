@@ -85,7 +85,7 @@ def wrong_class(prepared: PreparedCase) -> npt.NDArray[np.float64]:
     (n_leads, n_samples) values
     """
     engine, target, edges, settings = prepared.engine, prepared.target, prepared.edges, prepared.settings
-    cells = np.ones((1, len(engine.scene.record.leads), len(edges) - 1), dtype=bool)
+    cells = np.ones((1, len(engine.instance.record.leads), len(edges) - 1), dtype=bool)
     logits, _ = engine.outputs(cells, np.ones(1, dtype=bool), edges)
     strength = logits[0].max(axis=0)
     strength[target.class_index] = -np.inf

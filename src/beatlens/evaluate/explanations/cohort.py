@@ -13,7 +13,7 @@ import numpy.typing as npt
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.faithfulness import cell_sums
 from beatlens.explain.case.choice import Case
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.players.waves import wave_players
 from beatlens.explain.result.attribution import Attribution
 
@@ -55,7 +55,7 @@ class CaseParts:
 
 
 def case_parts(
-    case: Case, attributions: Mapping[str, Attribution], scene: Scene, edges: npt.NDArray[np.int64]
+    case: Case, attributions: Mapping[str, Attribution], instance: Instance, edges: npt.NDArray[np.int64]
 ) -> CaseParts:
     """Sum up one case of a beat target.
 
@@ -65,15 +65,15 @@ def case_parts(
         Row of the case table.
     attributions
         Method -> attribution; parts are those of ``fused``, or of the only method.
-    scene, edges
+    instance, edges
         As the case was explained with.
     """
     method = "fused" if "fused" in attributions else next(iter(attributions))
     attribution = attributions[method]
-    waves = wave_players(scene, rhythm=False)
+    waves = wave_players(instance, rhythm=False)
     lengths = np.diff(waves.edges)
     sums = cell_sums(attribution.values, lengths)
-    number = int(scene.target_rows[0]) + 1
+    number = int(instance.target_rows[0]) + 1
     rhythm = attribution.rhythm or 0.0
     mass = float(np.abs(attribution.values.astype(np.float64)).sum()) + abs(rhythm)
     mass += abs(attribution.unassigned)
@@ -84,7 +84,7 @@ def case_parts(
     for wave in WAVES:
         chosen = names == f"{wave} {number}"
         of_beat |= chosen
-        for row, lead in enumerate(scene.record.leads):
+        for row, lead in enumerate(instance.record.leads):
             parts[method, wave, lead] = float(sums[row, chosen].sum()) * scale
     parts[method, OTHER, ""] = float(sums[:, ~of_beat].sum()) * scale
     single = sorted(name for name in attributions if name != "fused")

@@ -60,13 +60,13 @@ class CaseDecoys:
 
 def case_decoys(prepared: PreparedCase, labels: Labels) -> CaseDecoys | None:
     """Return the decoys of a case, or None where its target beat has none."""
-    case, scene = prepared.case, prepared.scene
-    spans = labels.spans[labels.spans["label"].str.startswith(DECOY) & labels.spans["lead"].isin(scene.record.leads)]
+    case, instance = prepared.case, prepared.instance
+    spans = labels.spans[labels.spans["label"].str.startswith(DECOY) & labels.spans["lead"].isin(instance.record.leads)]
     beat = labels.beats[labels.beats["beat_id"] == case.beat_id].iloc[0]
     if case.target != "beat" or not beat["matched"] or spans.empty:
         return None
-    grid = Grid(scene.record.leads, scene.record.geometry.fs, scene.start_s, scene.stop - scene.start)
-    seen, found = seen_samples(scene), dict[str, BoolArray]()
+    grid = Grid(instance.record.leads, instance.record.geometry.fs, instance.start_s, instance.stop - instance.start)
+    seen, found = seen_samples(instance), dict[str, BoolArray]()
     for span in spans.itertuples():
         first, last = (np.clip(grid.sample(time), 0, grid.n_samples) for time in (span.start_s, span.end_s))
         in_target = span.r_sample == int(beat["matched_r_sample"])
@@ -74,7 +74,7 @@ def case_decoys(prepared: PreparedCase, labels: Labels) -> CaseDecoys | None:
         mask = found.setdefault(kind, np.zeros(grid.shape, dtype=bool))
         mask[grid.leads.index(span.lead), first:last] |= seen[first:last]
     kept = {kind: mask for kind, mask in found.items() if mask.any()}
-    after_r = (np.arange(grid.n_samples) - int(scene.r_index[scene.target_rows[0]] - scene.start)) / grid.fs
+    after_r = (np.arange(grid.n_samples) - int(instance.r_index[instance.target_rows[0]] - instance.start)) / grid.fs
     deciding = (after_r >= DECIDING_S[0]) & (after_r < DECIDING_S[1])
     return CaseDecoys(kept, deciding) if set(kept) - {OTHER_BEATS} else None
 
@@ -143,16 +143,16 @@ class _Randomised:
     """
 
     def __init__(self, prepared: PreparedCase, seed: int) -> None:
-        engine, scene = prepared.engine, prepared.scene
+        engine, instance = prepared.engine, prepared.instance
         self._model = SignalModel(
-            scene,
+            instance,
             engine.network,
             bank=engine.bank,
             calibration=engine.calibration,
             target=prepared.target,
             device=engine.device,
         )
-        self._signal, self._fill = scene.window, fill_signal(scene, engine.baseline)
+        self._signal, self._fill = instance.window, fill_signal(instance, engine.baseline)
         self._factors = np.random.default_rng(derive_seed(seed, "randomised decoys")).uniform(-1, 1, DRAWS)
         self._full, empty = self._values(np.stack([self._signal, self._fill]))
         self.scale = float(abs(self._full - empty))
@@ -164,7 +164,7 @@ class _Randomised:
         return float(np.abs(self._values(changed) - self._full).mean())
 
     def _values(self, signals: npt.NDArray[np.floating]) -> Array:
-        rr = self._model.tensor(self._model.scene.rr)
+        rr = self._model.tensor(self._model.instance.rr)
         with torch.no_grad():
             values = self._model.values(self._model.tensor(signals.astype(np.float32)), rr.expand(len(signals), -1, -1))
         return np.asarray(values.cpu().numpy(), dtype=np.float64)

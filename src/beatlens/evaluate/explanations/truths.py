@@ -16,7 +16,7 @@ from beatlens.evaluate.explanations.regions import Region, region_of, region_tru
 from beatlens.evaluate.explanations.table import Score
 from beatlens.explain.case.baselines import fill_signal
 from beatlens.explain.case.choice import Case
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.engine.perturbation import PerturbationEngine
 from beatlens.explain.result.attribution import Attribution
 
@@ -52,15 +52,15 @@ class Labels:
     codes: Sequence[str]
 
 
-def seen_samples(scene: Scene) -> npt.NDArray[np.bool_]:
+def seen_samples(instance: Instance) -> npt.NDArray[np.bool_]:
     """Return (n_samples,) of the case window: whether any beat in play shows the sample to the model."""
-    seen = np.zeros(scene.stop - scene.start, dtype=bool)
-    for r in scene.r_index - scene.start:
-        seen[max(0, r - scene.record.geometry.before) : r + scene.record.geometry.after] = True
+    seen = np.zeros(instance.stop - instance.start, dtype=bool)
+    for r in instance.r_index - instance.start:
+        seen[max(0, r - instance.record.geometry.before) : r + instance.record.geometry.after] = True
     return seen
 
 
-def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
+def case_truths(case: Case, instance: Instance, labels: Labels) -> dict[str, Truth]:
     """Return every truth that a case has, by name.
 
     A truth says what makes a class, so it serves only explanations of that class. Samples that the model doesn't see
@@ -70,7 +70,7 @@ def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
     ----------
     case
         The case.
-    scene
+    instance
         Of the case.
     labels
         Of its record.
@@ -87,14 +87,14 @@ def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
         return {}
     if case.label != case.case_class and not by_record:
         return {}
-    grid = Grid(scene.record.leads, scene.record.geometry.fs, scene.start_s, scene.stop - scene.start)
-    seen = seen_samples(scene)
+    grid = Grid(instance.record.leads, instance.record.geometry.fs, instance.start_s, instance.stop - instance.start)
+    seen = seen_samples(instance)
     beats = labels.beats
     found: dict[str, Truth | None] = {}
     if case.target == "window":
-        reach = (scene.record.geometry.before, scene.record.geometry.after)
-        places = beats["r_index"].to_numpy(dtype=np.int64) - scene.start
-        times = scene.start_s + np.arange(grid.n_samples) / scene.record.geometry.fs
+        reach = (instance.record.geometry.before, instance.record.geometry.after)
+        places = beats["r_index"].to_numpy(dtype=np.int64) - instance.start
+        times = instance.start_s + np.arange(grid.n_samples) / instance.record.geometry.fs
         seen &= (times >= case.window_start_s) & (times < case.window_end_s)
         found[ANNOTATED] = beat_truth(places, (beats["label"] == case.case_class).to_numpy(), reach, grid.shape)
     else:
@@ -107,9 +107,9 @@ def case_truths(case: Case, scene: Scene, labels: Labels) -> dict[str, Truth]:
         if region is not None and len(beats) > 1:
             # The regions of a beat lie between its neighbours, which two beats before and one after decide.
             r_index = beats["r_index"].to_numpy(dtype=np.float64)
-            low, high = np.searchsorted(r_index, (scene.start, scene.stop)) + np.array([-4, 4])
+            low, high = np.searchsorted(r_index, (instance.start, instance.stop)) + np.array([-4, 4])
             low, high = max(int(low), 0), min(int(high), len(beats))
-            r_times = r_index[low:high] / scene.record.geometry.fs
+            r_times = r_index[low:high] / instance.record.geometry.fs
             alike = np.full(high - low, by_record) | (beats["label"].to_numpy()[low:high] == case.case_class)
             alike[row - low] = False
             alike[: 2 if low else 0] = False
@@ -144,16 +144,18 @@ class NullMaps:
         draws, seed
             Of the random maps.
         """
-        scene = engine.scene
-        signal = scene.window
-        targets = scene.r_index[scene.target_rows] - scene.start
-        beats = [(int(r) - scene.record.geometry.before, int(r) + scene.record.geometry.after) for r in targets]
-        change = np.abs(signal.astype(np.float64) - fill_signal(scene, engine.baseline))
-        places = scene.r_index - scene.start
-        fixed = fixed_nulls(signal / scene.record.lead_scale[:, None], change, places, beats, scene.record.geometry.fs)
+        instance = engine.instance
+        signal = instance.window
+        targets = instance.r_index[instance.target_rows] - instance.start
+        beats = [(int(r) - instance.record.geometry.before, int(r) + instance.record.geometry.after) for r in targets]
+        change = np.abs(signal.astype(np.float64) - fill_signal(instance, engine.baseline))
+        places = instance.r_index - instance.start
+        fixed = fixed_nulls(
+            signal / instance.record.lead_scale[:, None], change, places, beats, instance.record.geometry.fs
+        )
         maps: dict[str, Sequence[Array]] = {name: [values] for name, values in fixed.items()}
         rng = np.random.default_rng(derive_seed(seed, "random_maps"))
-        maps["random"] = random_maps(len(scene.record.leads), lengths, draws, rng)
+        maps["random"] = random_maps(len(instance.record.leads), lengths, draws, rng)
         if wrong is not None:
             maps["wrong_class"] = [wrong]
         return cls(maps)

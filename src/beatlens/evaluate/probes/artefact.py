@@ -22,7 +22,7 @@ from beatlens.evaluate.explanations.faithfulness import cell_sums
 from beatlens.evaluate.probes.settings import ProbeSettings
 from beatlens.evaluate.probes.shared import Probe
 from beatlens.explain.case.baselines import CONTRAST, median_beat
-from beatlens.explain.case.scene import make_scene
+from beatlens.explain.case.instance import make_instance
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.perturbation import PerturbationEngine
 from beatlens.explain.explainer import case_edges
@@ -198,11 +198,13 @@ def _explain(
     record: LeakyRecord, row: int, network: BeatNetwork, *, bundle: Bundle, settings: ExplainSettings, seed: int
 ) -> Iterator[Probe]:
     beat = str(record.table["beat_id"].iloc[row])
-    scene = make_scene(record.inputs.record, [row], bundle.spec.beats)
+    instance = make_instance(record.inputs.record, [row], bundle.spec.beats)
     if settings.baseline == CONTRAST:
-        scene = replace(scene, contrast=median_beat(scene, ~record.spiked), contrast_name="without a spike (record)")
+        instance = replace(
+            instance, contrast=median_beat(instance, ~record.spiked), contrast_name="without a spike (record)"
+        )
     engine = PerturbationEngine(
-        scene,
+        instance,
         network,
         bank=bundle.bank,
         calibration=CALIBRATION,
@@ -210,10 +212,12 @@ def _explain(
         lead_off=settings.lead_off,
     )
     target = Target("beat", 1, settings.target)
-    edges = case_edges(scene, settings)
+    edges = case_edges(instance, settings)
     lead = int(np.abs(record.inputs.waves[row] - record.clean[row]).sum(axis=1).argmax())
-    first, last = (int(scene.record.r_index[row]) + round(second * scene.record.geometry.fs) for second in SPIKE_S)
-    patient, n_leads = scene.record.patient, len(scene.record.leads)
+    first, last = (
+        int(instance.record.r_index[row]) + round(second * instance.record.geometry.fs) for second in SPIKE_S
+    )
+    patient, n_leads = instance.record.patient, len(instance.record.leads)
     inside = np.zeros((n_leads, len(edges) - 1), dtype=bool)
     inside[lead, (edges[:-1] < last) & (edges[1:] > first)] = True
     for method in settings.methods:

@@ -57,9 +57,9 @@ def randomised(network: BeatNetwork, parts: Sequence[str], seed: int) -> BeatNet
 
 
 def with_network(prepared: PreparedCase, network: BeatNetwork) -> PreparedCase:
-    """Return a case of the same scene and baseline with another network, which look-alikes tell nothing."""
-    scene = replace(prepared.scene, look_alikes=None)
-    return replace(prepared, engine=prepared.engine.of(network=network, scene=scene))
+    """Return a case of the same instance and baseline with another network, which look-alikes tell nothing."""
+    instance = replace(prepared.instance, look_alikes=None)
+    return replace(prepared, engine=prepared.engine.of(network=network, instance=instance))
 
 
 def randomisation(probe: PreparedCase, probes: ProbeSettings) -> Iterator[Probe]:
@@ -68,8 +68,8 @@ def randomisation(probe: PreparedCase, probes: ProbeSettings) -> Iterator[Probe]
     Signal, baseline, players and the explainer's seed stay the same. The values of all cells and of the rhythm are
     compared with their sign, and by magnitude, beside what the magnitude of the signal itself would score.
     """
-    scene, network = probe.engine.scene, probe.engine.network
-    signal = scene.window / scene.record.lead_scale[:, None]
+    instance, network = probe.engine.instance, probe.engine.network
+    signal = instance.window / instance.record.lead_scale[:, None]
     size = np.abs(signal - np.median(signal, axis=1, keepdims=True)).astype(np.float32)
     cascade = network.parts
     null_cells = cell_sums(size, np.diff(probe.edges)).ravel()

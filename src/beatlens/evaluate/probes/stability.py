@@ -17,7 +17,7 @@ from beatlens.evaluate.explanations.agreement import agreement
 from beatlens.evaluate.explanations.faithfulness import cell_sums
 from beatlens.evaluate.probes.settings import ProbeSettings
 from beatlens.evaluate.probes.shared import Probe, cell_values
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.methods.registry import explain
 
@@ -46,12 +46,12 @@ def under_noise(probe: PreparedCase, probes: ProbeSettings, signal: Mapping[str,
     signal
         Section ``signal`` of the bundle: ``band_hz`` and ``order`` of the conditioning.
     """
-    scene = probe.engine.scene
-    noise = _band_noise(scene, signal, np.random.default_rng(derive_seed(probe.seed, "noise")))
-    gain = scene.record.signal.std(axis=1, keepdims=True) * 10 ** (-probes.noise_snr_db / 20)
-    changed = (scene.record.signal + gain * noise).astype(np.float32)
-    noisy = replace(scene, record=scene.record.with_signal(changed))
-    engine = probe.engine.of(scene=noisy)
+    instance = probe.engine.instance
+    noise = _band_noise(instance, signal, np.random.default_rng(derive_seed(probe.seed, "noise")))
+    gain = instance.record.signal.std(axis=1, keepdims=True) * 10 ** (-probes.noise_snr_db / 20)
+    changed = (instance.record.signal + gain * noise).astype(np.float32)
+    noisy = replace(instance, record=instance.record.with_signal(changed))
+    engine = probe.engine.of(instance=noisy)
     for method in probe.settings.methods:
         first = cell_values(probe, method)
         again = cell_values(replace(probe, engine=engine), method)
@@ -59,12 +59,12 @@ def under_noise(probe: PreparedCase, probes: ProbeSettings, signal: Mapping[str,
         yield from _rows("noise", detail, method, probe.patient, agreement(first, again, probes.top_share))
 
 
-def _band_noise(scene: Scene, signal: Mapping[str, Any], rng: np.random.Generator) -> Array:
+def _band_noise(instance: Instance, signal: Mapping[str, Any], rng: np.random.Generator) -> Array:
     """Return noise in the shape of the record, of unit standard deviation in each lead."""
     from scipy.signal import butter, sosfiltfilt
 
-    sos = butter(signal["order"], signal["band_hz"], "bandpass", fs=scene.record.geometry.fs, output="sos")
-    padded = rng.normal(size=(scene.record.signal.shape[0], scene.record.signal.shape[1] + 400))
+    sos = butter(signal["order"], signal["band_hz"], "bandpass", fs=instance.record.geometry.fs, output="sos")
+    padded = rng.normal(size=(instance.record.signal.shape[0], instance.record.signal.shape[1] + 400))
     noise: Array = sosfiltfilt(sos, padded, axis=1)[:, 200:-200]
     noise /= noise.std(axis=1, keepdims=True)
     return noise
@@ -76,16 +76,16 @@ def inserted_beat(probe: PreparedCase, probes: ProbeSettings, beats: BeatSetting
     Only cells that both windows show are compared, and the rhythm. Nothing is yielded where no beat precedes the target
     in its window, nor for a target of several beats, one of which might be the copied one.
     """
-    if len(probe.engine.scene.positions) != 1:
+    if len(probe.engine.instance.positions) != 1:
         return
-    found = insert_beat(probe.engine.scene, probe.view.beats["stretch"].to_numpy(dtype=np.int64), beats)
+    found = insert_beat(probe.engine.instance, probe.view.beats["stretch"].to_numpy(dtype=np.int64), beats)
     if found is None:
         return
-    scene, moved = found
-    engine = probe.engine.of(scene=scene)
-    old = probe.engine.scene
-    place = moved[old.start : old.stop] - scene.start
-    seen = (place >= 0) & (place < scene.stop - scene.start)
+    instance, moved = found
+    engine = probe.engine.of(instance=instance)
+    old = probe.engine.instance
+    place = moved[old.start : old.stop] - instance.start
+    seen = (place >= 0) & (place < instance.stop - instance.start)
     lengths = np.diff(probe.edges)
     whole = np.logical_and.reduceat(seen, np.concatenate([[0], np.cumsum(lengths)[:-1]]))
     for method in probe.settings.methods:
@@ -99,7 +99,7 @@ def inserted_beat(probe: PreparedCase, probes: ProbeSettings, beats: BeatSetting
         yield from _rows("inserted_beat", "", method, probe.patient, agreement(pair[0], pair[1], probes.top_share))
 
 
-def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tuple[Scene, IntArray] | None:
+def insert_beat(instance: Instance, stretch: IntArray, settings: BeatSettings) -> tuple[Instance, IntArray] | None:
     """Put the beat before the target into the record once more, right after itself.
 
     The beat reaches from half way to the beat before it to half way to the target. RR features, contexts and places are
@@ -107,7 +107,7 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
 
     Parameters
     ----------
-    scene
+    instance
         Of one target.
     stretch
         (n_beats of the record,) stretch of each beat.
@@ -116,12 +116,12 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
 
     Returns
     -------
-    The scene, and the (n_samples,) place that each sample of the record has moved to; None where the target has no beat
-    before it in its stretch.
+    The instance, and the (n_samples,) place that each sample of the record has moved to; None where the target has no
+    beat before it in its stretch.
     """
-    record, whole = scene.record, scene.record.signal
+    record, whole = instance.record, instance.record.signal
     peaks, fs = record.r_index, record.geometry.fs
-    target = int(np.searchsorted(peaks, scene.r_index[scene.target_rows[0]]))
+    target = int(np.searchsorted(peaks, instance.r_index[instance.target_rows[0]]))
     copied = target - 1
     if copied < 0 or stretch[copied] != stretch[target]:
         return None
@@ -132,7 +132,8 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
         first = max(0, int(peaks[copied]) - record.geometry.before)
     length = last - first
     signal = np.concatenate(
-        [scene.record.signal[:, :last], scene.record.signal[:, first:last], scene.record.signal[:, last:]], axis=1
+        [instance.record.signal[:, :last], instance.record.signal[:, first:last], instance.record.signal[:, last:]],
+        axis=1,
     )
     samples = np.arange(whole.shape[1])
     moved = np.where(samples < last, samples, samples + length)
@@ -142,7 +143,7 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
     windows, lengths, positions = context_windows(stretches, settings.context)
     row = target + 1
     in_play = windows[row, : lengths[row]]
-    alike = scene.look_alikes
+    alike = instance.look_alikes
     if alike is not None:
         alike = replace(alike, rows=alike.rows + (alike.rows >= target))
     local = np.zeros((1, windows.shape[1]), dtype=np.int64)
@@ -157,7 +158,7 @@ def insert_beat(scene: Scene, stretch: IntArray, settings: BeatSettings) -> tupl
         positions=positions,
     )
     changed = replace(
-        scene,
+        instance,
         record=longer,
         record_rows=in_play,
         windows=local,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from beatlens.explain.attention.capture import attention_modules, capture, explicit_attention
-from beatlens.explain.attention.placing import scene_tokens
+from beatlens.explain.attention.placing import instance_tokens
 from beatlens.explain.attention.weights import SPECTROGRAM, STREAMS, WAVEFORM, CaseAttention
 from beatlens.explain.engine.differentiable import SignalModel
 from beatlens.models.crossmodal import CrossModalNet
@@ -62,7 +62,7 @@ def signal_target(model: SignalModel) -> Tensor:
 
 
 def _inputs(model: SignalModel) -> tuple[Tensor, Tensor]:
-    return model.tensor(model.scene.window)[None], model.tensor(model.scene.rr)[None]
+    return model.tensor(model.instance.window)[None], model.tensor(model.instance.rr)[None]
 
 
 def _collected(model: SignalModel, found: dict[str, Tensor], names: dict[str, list[str]]) -> CaseAttention:
@@ -70,5 +70,5 @@ def _collected(model: SignalModel, found: dict[str, Tensor], names: dict[str, li
         stream: torch.stack([found[name] for name in modules]).double().cpu().numpy()
         for stream, modules in names.items()
     }
-    tokens = scene_tokens(model.scene, model.network.config)
+    tokens = instance_tokens(model.instance, model.network.config)
     return CaseAttention(tuple(tokens), stacked[WAVEFORM], stacked[SPECTROGRAM])

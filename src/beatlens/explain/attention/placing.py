@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.players.waves import BETWEEN, wave_players
 from beatlens.models.settings import NetworkConfig
 from beatlens.models.tokens import TokenMap, TokenMaps, beats_around, token_maps
@@ -40,37 +40,39 @@ class TimeFrequency:
     start_s: float
 
 
-def scene_tokens(scene: Scene, config: NetworkConfig) -> list[TokenMaps]:
+def instance_tokens(instance: Instance, config: NetworkConfig) -> list[TokenMaps]:
     """Return where the tokens of each target beat of a case lie."""
-    record = scene.record
+    record = instance.record
     present = np.ones(len(record.leads), dtype=bool)
     return [
         token_maps(
             config,
             record.geometry,
             beats_around(
-                scene.r_index, window, int(length), int(position), context=config.context, fs=record.geometry.fs
+                instance.r_index, window, int(length), int(position), context=config.context, fs=record.geometry.fs
             ),
             present,
         )
-        for window, length, position in zip(scene.windows, scene.lengths, scene.positions, strict=True)
+        for window, length, position in zip(instance.windows, instance.lengths, instance.positions, strict=True)
     ]
 
 
-def token_samples(tokens: TokenMap, scene: Scene, target: int) -> tuple[IntArray, IntArray]:
+def token_samples(tokens: TokenMap, instance: Instance, target: int) -> tuple[IntArray, IntArray]:
     """Return the first sample of each valid token in the case window, and the one after its last; at least one.
 
     What lies beyond the record's ends is put at the end, so that no mass is lost.
     """
-    n_samples = scene.stop - scene.start
-    r = int(scene.r_index[scene.target_rows[target]]) - scene.start
-    edges = [np.where(tokens.valid, r + side * scene.record.geometry.fs, 0) for side in (tokens.start_s, tokens.stop_s)]
+    n_samples = instance.stop - instance.start
+    r = int(instance.r_index[instance.target_rows[target]]) - instance.start
+    edges = [
+        np.where(tokens.valid, r + side * instance.record.geometry.fs, 0) for side in (tokens.start_s, tokens.stop_s)
+    ]
     first = np.clip(np.round(edges[0]).astype(np.int64), 0, n_samples - 1)
     stop = np.clip(np.round(edges[1]).astype(np.int64), first + 1, n_samples)
     return first, stop
 
 
-def place_bands(mass: Array, tokens: TokenMap, scene: Scene, target: int) -> Array:
+def place_bands(mass: Array, tokens: TokenMap, instance: Instance, target: int) -> Array:
     """Spread the mass of each token evenly over its samples: (n_leads, n_bands, n_samples), of the same sum.
 
     Parameters
@@ -79,14 +81,14 @@ def place_bands(mass: Array, tokens: TokenMap, scene: Scene, target: int) -> Arr
         (n,) mass of each token; not read where a token isn't valid.
     tokens
         The stream's tokens; those of a waveform make one band.
-    scene, target
+    instance, target
         The case, and which of its target beats the tokens are of.
     """
     lows = band_edges(tokens)[0]
     band = np.searchsorted(lows, tokens.low_hz)  # NaN is where NaN is
     # Differences along time: a token adds its density at its first sample and takes it away after its last.
-    steps = np.zeros((len(scene.record.leads), len(lows), scene.stop - scene.start + 1))
-    first, stop = token_samples(tokens, scene, target)
+    steps = np.zeros((len(instance.record.leads), len(lows), instance.stop - instance.start + 1))
+    first, stop = token_samples(tokens, instance, target)
     density = np.where(tokens.valid, mass, 0.0) / (stop - first)
     np.add.at(steps, (tokens.lead, band, first), density)
     np.add.at(steps, (tokens.lead, band, stop), -density)
@@ -107,27 +109,27 @@ class TokenWords:
 
     Parameters
     ----------
-    scene, target
+    instance, target
         The case, and which of its target beats the tokens are of.
     """
 
-    def __init__(self, scene: Scene, target: int) -> None:
-        self.scene, self.target = scene, target
-        self._waves = wave_players(scene, rhythm=False)
+    def __init__(self, instance: Instance, target: int) -> None:
+        self.instance, self.target = instance, target
+        self._waves = wave_players(instance, rhythm=False)
 
     def of(self, tokens: TokenMap, place: int) -> str:
         """Return the words for one token."""
-        scene = self.scene
-        first, stop = token_samples(tokens, scene, self.target)
-        middle = scene.start + (int(first[place]) + int(stop[place])) // 2
+        instance = self.instance
+        first, stop = token_samples(tokens, instance, self.target)
+        middle = instance.start + (int(first[place]) + int(stop[place])) // 2
         cell = int(np.searchsorted(self._waves.edges, middle, side="right")) - 1
         name = self._waves.names[self._waves.cell_player[0, cell]].split()[0]
         wave = "between waves" if name == BETWEEN else name
-        lead, beat = scene.record.leads[int(tokens.lead[place])], _beat_words(int(tokens.beat[place]))
+        lead, beat = instance.record.leads[int(tokens.lead[place])], _beat_words(int(tokens.beat[place]))
         text = f"{wave} of {beat} in {lead}"
         if np.isnan(tokens.low_hz[place]):
             return text
-        time_s = middle / scene.record.geometry.fs
+        time_s = middle / instance.record.geometry.fs
         return f"{tokens.low_hz[place]:.0f} to {tokens.high_hz[place]:.0f} Hz at {time_s:.2f} s ({text})"
 
 

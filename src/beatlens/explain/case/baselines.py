@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.settings import BASELINES
 from beatlens.shards.shard import cut_beats
 
@@ -19,7 +19,7 @@ FIT_S = 0.02
 """Seconds by which a contrast beat may be moved. The place of R in a beat depends on the class by about as much."""
 
 
-def fill_signal(scene: Scene, baseline: str) -> FloatArray:
+def fill_signal(instance: Instance, baseline: str) -> FloatArray:
     """Return what replaces the case window, (L, stop - start) mV, for a baseline that needs no anchors.
 
     =================  ============================================================================================
@@ -32,37 +32,37 @@ def fill_signal(scene: Scene, baseline: str) -> FloatArray:
     ``interpolation``  the lead's mean, which is used where a whole lead is off
     =================  ============================================================================================
     """
-    mean = scene.record.lead_mean[:, None].astype(np.float32)
-    length = scene.stop - scene.start
+    mean = instance.record.lead_mean[:, None].astype(np.float32)
+    length = instance.stop - instance.start
     if baseline in {INTERPOLATION, "lead_mean"}:
         return np.repeat(mean, length, axis=1)
     if baseline == "zero":
-        return np.zeros((len(scene.record.leads), length), dtype=np.float32)
+        return np.zeros((len(instance.record.leads), length), dtype=np.float32)
     if baseline not in {"median_beat", CONTRAST}:
         raise ValueError(f"explain.baseline: {baseline!r}; expected one of {BASELINES}")
     if baseline == "median_beat":
-        usual = median_beat(scene, np.ones(len(scene.record.r_index), dtype=bool))
-    elif scene.contrast is not None:
-        usual = scene.contrast
+        usual = median_beat(instance, np.ones(len(instance.record.r_index), dtype=bool))
+    elif instance.contrast is not None:
+        usual = instance.contrast
     else:
-        raise ValueError(f"{scene.record.name}: baseline {baseline!r} without a beat to contrast with")
-    samples = np.arange(scene.start, scene.stop)
-    after = np.searchsorted(scene.record.r_index, samples).clip(1, None)
-    right = scene.record.r_index[np.minimum(after, len(scene.record.r_index) - 1)]
-    left = scene.record.r_index[after - 1]
+        raise ValueError(f"{instance.record.name}: baseline {baseline!r} without a beat to contrast with")
+    samples = np.arange(instance.start, instance.stop)
+    after = np.searchsorted(instance.record.r_index, samples).clip(1, None)
+    right = instance.record.r_index[np.minimum(after, len(instance.record.r_index) - 1)]
+    left = instance.record.r_index[after - 1]
     nearest = np.where(np.abs(samples - left) <= np.abs(right - samples), left, right)
-    offset = samples - nearest + scene.record.geometry.before
-    inside = (offset >= 0) & (offset < scene.record.geometry.length)
-    fill = np.where(inside, usual[:, np.clip(offset, 0, scene.record.geometry.length - 1)], mean).astype(np.float32)
+    offset = samples - nearest + instance.record.geometry.before
+    inside = (offset >= 0) & (offset < instance.record.geometry.length)
+    fill = np.where(inside, usual[:, np.clip(offset, 0, instance.record.geometry.length - 1)], mean).astype(np.float32)
     if baseline == CONTRAST:
-        _fit_contrast(fill, usual, scene, nearest=nearest, offset=offset, inside=inside)
+        _fit_contrast(fill, usual, instance, nearest=nearest, offset=offset, inside=inside)
     return fill
 
 
 def _fit_contrast(
     fill: FloatArray,
     wave: FloatArray,
-    scene: Scene,
+    instance: Instance,
     *,
     nearest: IntArray,
     offset: IntArray,
@@ -82,43 +82,43 @@ def _fit_contrast(
         (L, n) mV, changed in place.
     wave
         (L, T) mV of the contrast beat.
-    scene
+    instance
         The case.
     nearest, offset, inside
         (n,) nearest R peak of each sample, its place in that beat, and whether the beat shows it.
     """
     if not inside.any():
         return
-    signal = scene.window
+    signal = instance.window
     level = np.median((signal - fill)[:, inside], axis=1, keepdims=True)
-    most = round(FIT_S * scene.record.geometry.fs)
+    most = round(FIT_S * instance.record.geometry.fs)
     shifts = sorted(range(-most, most + 1), key=abs)  # of equal fits the one that is moved least
     for r in np.unique(nearest[inside]):
         of_beat = inside & (nearest == r)
         moved = [wave[:, np.clip(offset[of_beat] - shift, 0, wave.shape[1] - 1)] + level for shift in shifts]
-        distance = [(np.abs(signal[:, of_beat] - one).mean(axis=1) / scene.record.lead_scale).sum() for one in moved]
+        distance = [(np.abs(signal[:, of_beat] - one).mean(axis=1) / instance.record.lead_scale).sum() for one in moved]
         fill[:, of_beat] = moved[int(np.argmin(distance))]
 
 
-def fill_of_players(scene: Scene, baseline: str, cell_player: IntArray, edges: IntArray) -> FloatArray:
+def fill_of_players(instance: Instance, baseline: str, cell_player: IntArray, edges: IntArray) -> FloatArray:
     """Return what each sample of the case window becomes where its player alone is off, (L, stop - start) mV.
 
     For ``interpolation`` the line between the anchors of the player's holes, else `fill_signal`.
 
     Parameters
     ----------
-    scene, baseline
+    instance, baseline
         As for `fill_signal`.
     cell_player, edges
         (L, S) and (S + 1,) of `beatlens.explain.players.coalition.Players`; the edges from the window's start to its
         stop.
     """
-    fill = fill_signal(scene, baseline)
+    fill = fill_signal(instance, baseline)
     if baseline != INTERPOLATION:
         return fill
     n_segments, samples = len(edges) - 1, np.arange(edges[0], edges[-1])
     segment = np.repeat(np.arange(n_segments), np.diff(edges))
-    for lead, signal in enumerate(scene.record.signal):
+    for lead, signal in enumerate(instance.record.signal):
         names, owner = np.unique(cell_player[lead], return_inverse=True)
         on = owner != np.arange(len(names))[:, None]
         left, right = anchors(on)
@@ -138,9 +138,9 @@ def anchors(on: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
     return left, right
 
 
-def median_beat(scene: Scene, chosen: npt.NDArray[np.bool_]) -> FloatArray:
+def median_beat(instance: Instance, chosen: npt.NDArray[np.bool_]) -> FloatArray:
     """Return the (L, T) median, in mV, of those of the record's beats that are chosen, (n,) of `all_r_index`."""
-    waves = cut_beats(scene.record.signal, scene.record.r_index[chosen], scene.record.geometry)
+    waves = cut_beats(instance.record.signal, instance.record.r_index[chosen], instance.record.geometry)
     return np.asarray(np.median(waves, axis=0), dtype=np.float32)
 
 

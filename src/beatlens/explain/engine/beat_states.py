@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from beatlens.explain.case.baselines import INTERPOLATION, anchors, fill_signal, interpolated_waves
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.engine.distinct_rows import LARGEST_CODE, KnownCodes, distinct_codes, distinct_rows
 from beatlens.explain.engine.fast_network import EngineNetwork
 from beatlens.inputs.prototype_bank import PrototypeBank, lead_products
@@ -44,17 +44,17 @@ class StateStore:
 
     Parameters
     ----------
-    scene, network, bank, baseline
-        Of the engine; the bank in the scene's leads.
+    instance, network, bank, baseline
+        Of the engine; the bank in the instance's leads.
     """
 
-    def __init__(self, scene: Scene, network: EngineNetwork, bank: PrototypeBank, baseline: str) -> None:
-        self.scene, self.network, self.bank, self.baseline = scene, network, bank, baseline
+    def __init__(self, instance: Instance, network: EngineNetwork, bank: PrototypeBank, baseline: str) -> None:
+        self.instance, self.network, self.bank, self.baseline = instance, network, bank, baseline
         self.n_encoded = 0
-        self._fill = fill_signal(scene, baseline)
-        self._mean = scene.record.lead_mean
-        self._targets = scene.target_rows
-        self._compared = slice(0) if scene.look_alikes is None else scene.look_alikes.samples
+        self._fill = fill_signal(instance, baseline)
+        self._mean = instance.record.lead_mean
+        self._targets = instance.target_rows
+        self._compared = slice(0) if instance.look_alikes is None else instance.look_alikes.samples
         self._clear()
 
     def _clear(self) -> None:
@@ -72,22 +72,22 @@ class StateStore:
         """
         if self.count > MAX_STATES or self.count * self.terms.shape[-1] > MAX_NUMBERS:
             self._clear()
-        scene, n_segments = self.scene, len(edges) - 1
+        instance, n_segments = self.instance, len(edges) - 1
         anchored = self.baseline == INTERPOLATION
         grid = edges.tobytes()
         if anchored:
             left, right = anchors(cells_on)
-        index = np.empty((len(cells_on), len(scene.r_index), len(scene.record.leads)), dtype=np.int64)
+        index = np.empty((len(cells_on), len(instance.r_index), len(instance.record.leads)), dtype=np.int64)
         waves, owners, count = [], [], self.count
-        for beat in range(len(scene.r_index)):
-            samples = scene.beat_samples(beat)
+        for beat in range(len(instance.r_index)):
+            samples = instance.beat_samples(beat)
             segment = np.searchsorted(edges, samples, side="right") - 1
             low, high = int(segment[0]), int(segment[-1])
             span = 2 ** (high - low + 1) * ((n_segments + 1) ** 2 if anchored else 1)
             if span <= LARGEST_CODE:
                 ends = (left[:, :, low], right[:, :, high]) if anchored else None
                 codes = encode_state(cells_on[:, :, low : high + 1], ends, n_segments)
-            for lead in range(len(scene.record.leads)):
+            for lead in range(len(instance.record.leads)):
                 if span <= LARGEST_CODE:
                     known = self._known.setdefault((grid, beat, lead), KnownCodes(span))
                     index[:, beat, lead], first = known.numbers(codes[:, lead], count)
@@ -103,7 +103,7 @@ class StateStore:
                 on = cells_on[first, lead]
                 if anchored:
                     wave = interpolated_waves(
-                        scene.record.signal[lead],
+                        instance.record.signal[lead],
                         float(self._mean[lead]),
                         on,
                         left=left[first, lead],
@@ -113,10 +113,10 @@ class StateStore:
                         segment=segment,
                     )
                 else:
-                    fill = self._fill[lead, samples - scene.start]
-                    wave = np.where(on[:, segment], scene.record.signal[lead, samples], fill)
+                    fill = self._fill[lead, samples - instance.start]
+                    wave = np.where(on[:, segment], instance.record.signal[lead, samples], fill)
                 count += len(first)
-                waves.append(wave / scene.record.lead_scale[lead])
+                waves.append(wave / instance.record.lead_scale[lead])
                 owners.append(np.broadcast_to([beat, lead], (len(first), 2)))
         if waves:
             self._encode(np.concatenate(waves), np.concatenate(owners))
@@ -125,8 +125,8 @@ class StateStore:
     def _encode(self, waves: FloatArray, owners: IntArray) -> None:
         """Append states: waves (m, T), scaled, of (beat, lead) owners (m, 2)."""
         first, last = self.count, self.count + len(waves)
-        ids = self.tensor(self.scene.record.lead_ids[owners[:, 1]])
-        typical = self.tensor(self.scene.record.typical[owners[:, 1]])
+        ids = self.tensor(self.instance.record.lead_ids[owners[:, 1]])
+        typical = self.tensor(self.instance.record.typical[owners[:, 1]])
         terms = self.network.terms(self.tensor(waves), typical, ids)
         if last > len(self.norm2):
             self._grow(max(last, 2 * len(self.norm2)), terms)
@@ -134,7 +134,7 @@ class StateStore:
         wanted = np.isin(owners[:, 0], self._targets)
         self.parts[first:last][wanted] = waves[wanted, self._compared]
         if self.network.network.uses_prototypes:
-            for lead in range(len(self.scene.record.leads)):
+            for lead in range(len(self.instance.record.leads)):
                 rows = np.flatnonzero(wanted & (owners[:, 1] == lead))
                 if len(rows):
                     self.dots[first + rows], self.norm2[first + rows] = lead_products(waves[rows], lead, self.bank)
@@ -144,7 +144,7 @@ class StateStore:
     def _grow(self, capacity: int, like: torch.Tensor) -> None:
         terms = like.new_empty(capacity, like.shape[1])
         dots, norm2 = np.zeros((capacity, len(self.bank)), np.float32), np.zeros(capacity, np.float32)
-        n_compared = len(range(*self._compared.indices(self.scene.record.geometry.length)))
+        n_compared = len(range(*self._compared.indices(self.instance.record.geometry.length)))
         parts = np.zeros((capacity, n_compared), np.float32)
         if self.count:
             terms[: self.count] = self.terms[: self.count]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.case.target import Target
 from beatlens.inputs.look_alikes import LookAlikes
 from beatlens.inputs.prototype_bank import PrototypeBank
@@ -26,17 +26,17 @@ class SignalModel:
 
     Parameters
     ----------
-    scene, network, calibration, device
+    instance, network, calibration, device
         As in `beatlens.explain.engine.perturbation.PerturbationEngine`.
     bank
-        Prototype bank in the scene's leads.
+        Prototype bank in the instance's leads.
     target
         What is explained.
     """
 
     def __init__(
         self,
-        scene: Scene,
+        instance: Instance,
         network: BeatNetwork,
         *,
         bank: PrototypeBank,
@@ -44,18 +44,18 @@ class SignalModel:
         target: Target,
         device: str,
     ) -> None:
-        if target.kind != "window" and len(scene.positions) != 1:
-            raise ValueError(f"target {target.kind!r} over {len(scene.positions)} beats; expected one")
-        self.scene, self.network, self.calibration, self.target, self.device = (
-            scene, network, calibration, target, device,
+        if target.kind != "window" and len(instance.positions) != 1:
+            raise ValueError(f"target {target.kind!r} over {len(instance.positions)} beats; expected one")
+        self.instance, self.network, self.calibration, self.target, self.device = (
+            instance, network, calibration, target, device,
         )  # fmt: skip
-        samples = np.stack([scene.beat_samples(row) for row in range(len(scene.r_index))]) - scene.start
-        self._samples, self._scale = self.tensor(samples), self.tensor(scene.record.lead_scale)
-        self._lead_ids, self._targets = self.tensor(scene.record.lead_ids), self.tensor(scene.target_rows)
-        self._windows, self._lengths = self.tensor(scene.windows), self.tensor(scene.lengths)
-        self._positions = self.tensor(scene.positions)
-        self._typical = self.tensor(scene.record.typical)
-        usable = bank.patients != scene.record.patient
+        samples = np.stack([instance.beat_samples(row) for row in range(len(instance.r_index))]) - instance.start
+        self._samples, self._scale = self.tensor(samples), self.tensor(instance.record.lead_scale)
+        self._lead_ids, self._targets = self.tensor(instance.record.lead_ids), self.tensor(instance.target_rows)
+        self._windows, self._lengths = self.tensor(instance.windows), self.tensor(instance.lengths)
+        self._positions = self.tensor(instance.positions)
+        self._typical = self.tensor(instance.record.typical)
+        usable = bank.patients != instance.record.patient
         self._prototypes = self.tensor(bank.waves[usable] * bank.present[usable, :, None])
         self._present = self.tensor(bank.present[usable].astype(np.float32))
         self._norm2 = self.tensor(bank.norm2[usable])
@@ -111,7 +111,7 @@ class SignalModel:
 
     def target_of(self, logits: Tensor, gates: Tensor, said: Tensor | None) -> Tensor:
         """Return the (m,) target of outputs and of what the look-alikes say (`said`)."""
-        alike = self.scene.look_alikes
+        alike = self.instance.look_alikes
         return self._target(logits if said is None or alike is None else _shifted(logits, said, alike), gates)
 
     def said(self, waves: Tensor) -> Tensor | None:
@@ -119,14 +119,14 @@ class SignalModel:
 
         Which beats are look-alikes changes in steps, which no gradient sees.
         """
-        alike = self.scene.look_alikes
+        alike = self.instance.look_alikes
         if alike is None:
             return None
         return self.tensor(alike.say(*self._parts(waves, alike))).view(len(waves), len(self._targets), -1)
 
     def chosen(self, waves: Tensor) -> Tensor | None:
         """Return which of the record's references are look-alikes, (m, n_targets, n_references) of 0 and 1."""
-        alike = self.scene.look_alikes
+        alike = self.instance.look_alikes
         if alike is None:
             return None
         chosen = alike.chosen(*self._parts(waves, alike)).astype(np.float32)
@@ -134,9 +134,9 @@ class SignalModel:
 
     def shape_similarity(self, waves: Tensor) -> Tensor:
         """Return the correlation of the targets with each reference, (m, n_targets, n_references)."""
-        alike = self.scene.look_alikes
+        alike = self.instance.look_alikes
         if alike is None:
-            raise ValueError("a scene without look-alikes; expected some")
+            raise ValueError("an instance without look-alikes; expected some")
         parts = waves[:, self._targets][..., alike.samples]
         centred = (parts - parts.mean(3, keepdim=True)).flatten(2)
         unit = centred / centred.norm(dim=2, keepdim=True).clamp(min=1e-12)
@@ -145,7 +145,7 @@ class SignalModel:
     def _parts(self, waves: Tensor, alike: LookAlikes) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Return what of the targets is compared with other beats, one after another, and which beats they are."""
         parts = waves.detach()[:, self._targets][..., alike.samples].flatten(0, 1).float().cpu().numpy()
-        return parts, np.tile(self.scene.record_rows[self.scene.target_rows], len(waves))
+        return parts, np.tile(self.instance.record_rows[self.instance.target_rows], len(waves))
 
     def _typical_of(self, waves: Tensor) -> Tensor:
         """Return the typical beat beside each of waves (m, B, L, T): (m * B * L, T)."""

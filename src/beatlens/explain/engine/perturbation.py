@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from beatlens.explain.case.baselines import ABSENT
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.beat_states import StateStore
 from beatlens.explain.engine.distinct_rows import distinct_beats
@@ -45,7 +45,7 @@ class PerturbationEngine:
 
     Parameters
     ----------
-    scene
+    instance
         The case.
     network
         In evaluation mode, on `device`.
@@ -63,7 +63,7 @@ class PerturbationEngine:
 
     def __init__(
         self,
-        scene: Scene,
+        instance: Instance,
         network: BeatNetwork,
         *,
         bank: PrototypeBank,
@@ -76,20 +76,20 @@ class PerturbationEngine:
             raise ValueError(
                 f"explain: baseline {baseline!r}, lead_off {lead_off!r}; expected one of {BASELINES} and of {LEAD_OFF}"
             )
-        self.scene, self.network, self.calibration = scene, network, calibration
+        self.instance, self.network, self.calibration = instance, network, calibration
         self.baseline, self.device, self.lead_off = baseline, device, lead_off
         self.n_evaluations = 0
-        self.bank = bank.for_leads(scene.record.leads)
+        self.bank = bank.for_leads(instance.record.leads)
         self._fast = EngineNetwork(network, device)
-        self._store = StateStore(scene, self._fast, self.bank, baseline)
-        self._readout = make_readout(scene, self._fast)
+        self._store = StateStore(instance, self._fast, self.bank, baseline)
+        self._readout = make_readout(instance, self._fast)
 
     def of(
-        self, *, scene: Scene | None = None, network: BeatNetwork | None = None, baseline: str | None = None
+        self, *, instance: Instance | None = None, network: BeatNetwork | None = None, baseline: str | None = None
     ) -> PerturbationEngine:
-        """Return a fresh engine with another scene, network or baseline, and all else the same."""
+        """Return a fresh engine with another instance, network or baseline, and all else the same."""
         return PerturbationEngine(
-            scene or self.scene,
+            instance or self.instance,
             network or self.network,
             bank=self.bank,
             calibration=self.calibration,
@@ -126,14 +126,14 @@ class PerturbationEngine:
         edges
             (n_segments + 1,) samples of the record; the segments cover the case window exactly.
         """
-        scene = self.scene
-        shape = (len(rhythm_on), len(scene.record.leads), len(edges) - 1)
+        instance = self.instance
+        shape = (len(rhythm_on), len(instance.record.leads), len(edges) - 1)
         if cells_on.shape != shape:
-            raise ValueError(f"{scene.record.name}: cells {cells_on.shape}; expected {shape}")
-        if edges[0] != scene.start or edges[-1] != scene.stop:
+            raise ValueError(f"{instance.record.name}: cells {cells_on.shape}; expected {shape}")
+        if edges[0] != instance.start or edges[-1] != instance.stop:
             raise ValueError(
-                f"{scene.record.name}: segments cover samples {edges[0]} to {edges[-1]}; "
-                f"expected {scene.start} to {scene.stop}"
+                f"{instance.record.name}: segments cover samples {edges[0]} to {edges[-1]}; "
+                f"expected {instance.start} to {instance.stop}"
             )
         parts = []
         with torch.inference_mode():
@@ -143,24 +143,24 @@ class PerturbationEngine:
         self.n_evaluations += len(rhythm_on)
         logits = np.concatenate([part[0] for part in parts])
         if not np.isfinite(logits).all():
-            raise ValueError(f"{scene.record.name}: logits that are not finite under a perturbation")
+            raise ValueError(f"{instance.record.name}: logits that are not finite under a perturbation")
         return logits, np.concatenate([part[1] for part in parts])
 
     def _block(self, cells_on: BoolArray, rhythm_on: BoolArray, edges: IntArray) -> tuple[FloatArray, FloatArray]:
-        scene, store = self.scene, self._store
+        instance, store = self.instance, self._store
         states = store.rows(cells_on, edges)
         if self.lead_off == ABSENT:
             states = np.where(np.any(cells_on, axis=2, keepdims=True).swapaxes(1, 2), states, -1)
         rows, beats, index = distinct_beats(states)
-        rr = scene.rr[beats]
+        rr = instance.rr[beats]
         if not rhythm_on.all():  # a beat with the rhythm off is another beat of the same states
             index = index + len(rows) * ~rhythm_on[:, None]
-            rr = np.concatenate([rr, np.broadcast_to(scene.rr_off, rr.shape)])
+            rr = np.concatenate([rr, np.broadcast_to(instance.rr_off, rr.shape)])
         read = self._readout.read(ShownBeats(rows, rr, self._prototypes(rows, beats), index), store.terms)
         found = read.logits
-        if scene.look_alikes is not None:
-            said = self._said(scene.look_alikes, rows, beats)[read.target % len(rows)]
-            found = found + scene.look_alikes.shift(found, said)
+        if instance.look_alikes is not None:
+            said = self._said(instance.look_alikes, rows, beats)[read.target % len(rows)]
+            found = found + instance.look_alikes.shift(found, said)
         return found[read.inverse], read.gates[read.inverse]
 
     def _prototypes(self, rows: IntArray, beats: IntArray) -> FloatArray:
@@ -171,11 +171,11 @@ class PerturbationEngine:
         features = np.zeros((len(rows), self.bank.n_features), dtype=np.float32)
         if not self.network.uses_prototypes:
             return features
-        wanted = np.flatnonzero(np.isin(beats, self.scene.target_rows))
+        wanted = np.flatnonzero(np.isin(beats, self.instance.target_rows))
         states = rows[wanted]
         present, states = states >= 0, np.maximum(states, 0)
         similarity = combine(
-            self._store.dots[states], self._store.norm2[states], present, self.bank, self.scene.record.patient
+            self._store.dots[states], self._store.norm2[states], present, self.bank, self.instance.record.patient
         )
         features[wanted] = class_features(similarity, self.bank)
         return features
@@ -183,8 +183,8 @@ class PerturbationEngine:
     def _said(self, alike: LookAlikes, rows: IntArray, beats: IntArray) -> npt.NDArray[np.float64]:
         """Return what the look-alikes of the distinct beats say, (n, G); NaN for beats that are no targets."""
         said = np.full((len(rows), alike.evidence.shape[1]), np.nan)
-        wanted = np.flatnonzero(np.isin(beats, self.scene.target_rows))
+        wanted = np.flatnonzero(np.isin(beats, self.instance.target_rows))
         parts = self._store.parts[np.maximum(rows[wanted], 0)]
         parts[rows[wanted] < 0] = np.nan
-        said[wanted] = alike.say(parts, self.scene.record_rows[beats[wanted]])
+        said[wanted] = alike.say(parts, self.instance.record_rows[beats[wanted]])
         return said

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.engine.beat_states import distinct_pairs, distinct_runs
 from beatlens.explain.engine.fast_network import EngineNetwork, chunks
 from beatlens.models.hybrid import HybridNet
@@ -68,13 +68,13 @@ class Readout(ABC):
 
     Parameters
     ----------
-    scene
+    instance
         The case.
     network
         Of the engine.
     """
 
-    def __init__(self, scene: Scene, network: EngineNetwork) -> None:
+    def __init__(self, instance: Instance, network: EngineNetwork) -> None:
         self.fast = network
 
     @abstractmethod
@@ -89,10 +89,10 @@ class Readout(ABC):
 class HalfWindows(Readout):
     """The rhythm branch runs one direction at a time, so that each distinct run towards a target is followed once."""
 
-    def __init__(self, scene: Scene, network: EngineNetwork, hybrid: HybridNet) -> None:
-        super().__init__(scene, network)
+    def __init__(self, instance: Instance, network: EngineNetwork, hybrid: HybridNet) -> None:
+        super().__init__(instance, network)
         self.network, side = hybrid, hybrid.rhythm.side
-        around = rows_around(scene, side)
+        around = rows_around(instance, side)
         self._before, self._after = around[:, : side + 1], around[:, side:][:, ::-1]
 
     def read(self, shown: ShownBeats, terms: Tensor) -> Read:
@@ -127,10 +127,10 @@ class HalfWindows(Readout):
 class WholeWindows(Readout):
     """Any network: each distinct window is classified once."""
 
-    def __init__(self, scene: Scene, network: EngineNetwork) -> None:
-        super().__init__(scene, network)
+    def __init__(self, instance: Instance, network: EngineNetwork) -> None:
+        super().__init__(instance, network)
         self._half = network.network.config.context // 2
-        self._around = rows_around(scene, self._half)
+        self._around = rows_around(instance, self._half)
 
     def read(self, shown: ShownBeats, terms: Tensor) -> Read:
         """Return what the network says."""
@@ -157,15 +157,15 @@ class WholeWindows(Readout):
         return Read(logits, gates, target, inverse)
 
 
-def make_readout(scene: Scene, network: EngineNetwork) -> Readout:
+def make_readout(instance: Instance, network: EngineNetwork) -> Readout:
     """Return the cheapest way to ask a network about many windows of a case."""
     asked = network.network
-    return HalfWindows(scene, network, asked) if isinstance(asked, HybridNet) else WholeWindows(scene, network)
+    return HalfWindows(instance, network, asked) if isinstance(asked, HybridNet) else WholeWindows(instance, network)
 
 
-def rows_around(scene: Scene, side: int) -> IntArray:
+def rows_around(instance: Instance, side: int) -> IntArray:
     """Return the beats (n_targets, 2 side + 1) around each target that count, the target in the middle, -1 for none."""
-    slots = scene.positions[:, None] - side + np.arange(2 * side + 1)
-    inside = (slots >= 0) & (slots < scene.lengths[:, None])
-    beats = np.take_along_axis(scene.windows, np.clip(slots, 0, scene.windows.shape[1] - 1), axis=1)
+    slots = instance.positions[:, None] - side + np.arange(2 * side + 1)
+    inside = (slots >= 0) & (slots < instance.lengths[:, None])
+    beats = np.take_along_axis(instance.windows, np.clip(slots, 0, instance.windows.shape[1] - 1), axis=1)
     return np.where(inside, beats, -1)

@@ -15,7 +15,7 @@ from beatlens.explain.attention.case import case_attention, relevant_attention
 from beatlens.explain.attention.placing import TimeFrequency, band_edges, place_bands
 from beatlens.explain.attention.weights import SPECTROGRAM, STREAMS, WAVEFORM, CaseAttention, tokens_of
 from beatlens.explain.case.baselines import fill_signal
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.engine.differentiable import SignalModel
 
 Array = npt.NDArray[np.float64]
@@ -101,18 +101,18 @@ def attention_map(model: SignalModel, kind: str, *, streams: str, baseline: str)
         For full minus empty alone, as the values are relative.
     """
     mass, attention = token_mass(model, kind)
-    placed = {stream: placed_mass(mass, attention, model.scene, stream) for stream in STREAMS}
+    placed = {stream: placed_mass(mass, attention, model.instance, stream) for stream in STREAMS}
     chosen = STREAMS if streams == "both" else (streams,)
     low, high = band_edges(attention.tokens[0].spectrogram)
-    scene = model.scene
-    signal, rr = model.tensor(scene.window), model.tensor(scene.rr)
+    instance = model.instance
+    signal, rr = model.tensor(instance.window), model.tensor(instance.rr)
     with torch.no_grad():
-        ends = model.values(torch.stack([signal, model.tensor(fill_signal(scene, baseline))]), torch.stack([rr, rr]))
+        ends = model.values(torch.stack([signal, model.tensor(fill_signal(instance, baseline))]), torch.stack([rr, rr]))
     full, empty = ends.tolist()
     return AttentionMap(
         values=np.sum([placed[stream].sum(axis=1) for stream in chosen], axis=0),
         bands=TimeFrequency(
-            placed[SPECTROGRAM], low, high, scene.record.leads, float(scene.record.geometry.fs), scene.start_s
+            placed[SPECTROGRAM], low, high, instance.record.leads, float(instance.record.geometry.fs), instance.start_s
         ),
         full=full,
         empty=empty,
@@ -120,7 +120,7 @@ def attention_map(model: SignalModel, kind: str, *, streams: str, baseline: str)
     )
 
 
-def even_map(attention: CaseAttention, scene: Scene, kind: str) -> Array:
+def even_map(attention: CaseAttention, instance: Instance, kind: str) -> Array:
     """Return the map (L, window) of one of `KINDS` if every key had as much: what it has without a network."""
     valid = {
         stream: np.array([tokens_of(maps, stream).valid for maps in attention.tokens], dtype=np.float64)
@@ -128,14 +128,14 @@ def even_map(attention: CaseAttention, scene: Scene, kind: str) -> Array:
     }
     mass = TokenMass(*(valid[stream] / valid[stream].sum(axis=1, keepdims=True) for stream in STREAMS))
     mass = _rolled_out(mass, attention) if kind == "attention_rollout" else mass
-    even: Array = np.sum([placed_mass(mass, attention, scene, stream).sum(axis=1) for stream in STREAMS], axis=0)
+    even: Array = np.sum([placed_mass(mass, attention, instance, stream).sum(axis=1) for stream in STREAMS], axis=0)
     return even
 
 
-def placed_mass(mass: TokenMass, attention: CaseAttention, scene: Scene, stream: str) -> Array:
+def placed_mass(mass: TokenMass, attention: CaseAttention, instance: Instance, stream: str) -> Array:
     """Return the mass of a stream's tokens over leads, bands and samples, the mean over target beats."""
     placed = [
-        place_bands(own, tokens_of(maps, stream), scene, target)
+        place_bands(own, tokens_of(maps, stream), instance, target)
         for target, (own, maps) in enumerate(zip(mass.of(stream), attention.tokens, strict=True))
     ]
     mean: Array = np.mean(placed, axis=0)

@@ -74,10 +74,10 @@ def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: boo
     rhythm
         Whether the RR features are attributed as well.
     """
-    scene = model.scene
-    signal, start = model.tensor(scene.window), model.tensor(fill_signal(scene, baseline))
-    rr = model.tensor(scene.rr)
-    rr_start = model.tensor(scene.rr_off).expand_as(rr) if rhythm else rr
+    instance = model.instance
+    signal, start = model.tensor(instance.window), model.tensor(fill_signal(instance, baseline))
+    rr = model.tensor(instance.rr)
+    rr_start = model.tensor(instance.rr_off).expand_as(rr) if rhythm else rr
     places = np.ones(1) if at_end else (np.arange(steps) + 0.5) / steps
     jumps = torch.zeros_like(signal, dtype=torch.float64)
     total, total_rr = torch.zeros_like(signal, dtype=torch.float64), torch.zeros_like(rr, dtype=torch.float64)
@@ -164,9 +164,9 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool, kind: A
     kind
         How the gradient weights the feature map, one of `beatlens.explain.methods.activation_maps.ACTIVATION_MAPS`.
     """
-    scene = model.scene
-    signal = model.tensor(scene.window)[None]
-    rr = model.tensor(scene.rr)[None]
+    instance = model.instance
+    signal = model.tensor(instance.window)[None]
+    rr = model.tensor(instance.rr)[None]
     waves = model.waves(signal)
     with torch.no_grad():
         maps = model.feature_maps(waves)
@@ -181,7 +181,7 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool, kind: A
     if guided:
         values = values * _guided(model, signal, rr).abs()
         passes += 1
-    start = model.tensor(fill_signal(scene, baseline))
+    start = model.tensor(fill_signal(instance, baseline))
     full, empty = _ends(model, signal[0], rr[0], start, rr[0])
     missing = full - empty - float(weighted.double().sum())
     return Gradients(values.cpu().numpy(), None, full, empty, missing, passes)
@@ -189,11 +189,13 @@ def class_activation(model: SignalModel, baseline: str, *, guided: bool, kind: A
 
 def _overlay(model: SignalModel, beats: Tensor) -> Tensor:
     """Place maps of beats (B, L, T) on the window, (L, window); the mean where they overlap."""
-    scene = model.scene
-    total = torch.zeros(len(scene.record.leads), scene.stop - scene.start, dtype=torch.float64, device=beats.device)
-    count = torch.zeros(scene.stop - scene.start, dtype=torch.float64, device=beats.device)
-    for row in range(len(scene.r_index)):
-        samples = model.tensor(scene.beat_samples(row) - scene.start)
+    instance = model.instance
+    total = torch.zeros(
+        len(instance.record.leads), instance.stop - instance.start, dtype=torch.float64, device=beats.device
+    )
+    count = torch.zeros(instance.stop - instance.start, dtype=torch.float64, device=beats.device)
+    for row in range(len(instance.r_index)):
+        samples = model.tensor(instance.beat_samples(row) - instance.start)
         total.index_add_(1, samples, beats[row].double())
         count.index_add_(0, samples, torch.ones(len(samples), dtype=torch.float64, device=beats.device))
     return total / count.clamp(min=1)

@@ -85,14 +85,14 @@ def _sampled(
     """LIME and KernelSHAP: whole beats, whole beats in their leads, and the strongest events (leads, cells: alone)."""
     value, spent, earlier, evidence = partial(_value, engine, target), 0, EarlierStages(), None
     if settings.players in EVENT_SETS:
-        events = event_players(engine.scene, settings.players, settings.segment_s, settings.rhythm)
+        events = event_players(engine.instance, settings.players, settings.segment_s, settings.rhythm)
         screening = screen(value, events)
         earlier = EarlierStages(described(events, screening.values))
         cells = split_leads(events, range(len(events) - (events.rhythm is not None)))
         alone = screen(value, cells)
         spent = screening.n_evaluations + alone.n_evaluations
         evidence = cell_evidence(cells, alone.values, _change(engine, cells))
-        beats = event_players(engine.scene, "beats", settings.segment_s, settings.rhythm)
+        beats = event_players(engine.instance, "beats", settings.segment_s, settings.rhythm)
         in_leads = split_leads(beats, range(len(beats) - (beats.rhythm is not None)))
         sets = [beats, in_leads, strongest_players(events, screening.values, settings.top_segments)]
     else:
@@ -107,7 +107,7 @@ def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSetti
     found = explain_timeshap(
         value,
         lambda players: solve(value, players, "timeshap", settings, seed),
-        event_players(engine.scene, kind, settings.segment_s, settings.rhythm),
+        event_players(engine.instance, kind, settings.segment_s, settings.rhythm),
         tolerance=settings.timeshap.tolerance,
         top_events=settings.timeshap.top_segments,
         top_leads=settings.timeshap.top_leads,
@@ -124,7 +124,7 @@ def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSetti
 def _occlusion(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
     """Each player of each lead alone; nothing is drawn, so the seed has no part in it."""
     if settings.players in EVENT_SETS:
-        events = event_players(engine.scene, settings.players, settings.segment_s, settings.rhythm)
+        events = event_players(engine.instance, settings.players, settings.segment_s, settings.rhythm)
         players = split_leads(events, range(len(events) - (events.rhythm is not None)))
     else:
         players = _direct_players(engine, settings)
@@ -223,7 +223,7 @@ def _value(engine: PerturbationEngine, target: Target, masks: npt.NDArray[np.boo
 def signal_model(engine: PerturbationEngine, target: Target) -> SignalModel:
     """Return a case's target as a differentiable function of its signal."""
     return SignalModel(
-        engine.scene,
+        engine.instance,
         engine.network,
         bank=engine.bank,
         calibration=engine.calibration,
@@ -233,15 +233,15 @@ def signal_model(engine: PerturbationEngine, target: Target) -> SignalModel:
 
 
 def _direct_players(engine: PerturbationEngine, settings: ExplainSettings) -> Players:
-    edges = event_players(engine.scene, "segments", settings.segment_s, settings.rhythm).edges
+    edges = event_players(engine.instance, "segments", settings.segment_s, settings.rhythm).edges
     make = lead_players if settings.players == "leads" else cell_players
-    return make(engine.scene.record.leads, edges, settings.rhythm)
+    return make(engine.instance.record.leads, edges, settings.rhythm)
 
 
 def _change(engine: PerturbationEngine, players: Players) -> Array:
     """Return how far each sample is from what it becomes when its player alone is off."""
-    fill = fill_of_players(engine.scene, engine.baseline, players.cell_player, players.edges)
-    return np.asarray(np.abs(engine.scene.window.astype(np.float64) - fill))
+    fill = fill_of_players(engine.instance, engine.baseline, players.cell_player, players.edges)
+    return np.asarray(np.abs(engine.instance.window.astype(np.float64) - fill))
 
 
 def _from_players(

@@ -8,36 +8,38 @@ from __future__ import annotations
 
 import numpy as np
 
-from beatlens.explain.case.scene import Scene
+from beatlens.explain.case.instance import Instance
 from beatlens.explain.players.coalition import RHYTHM, IntArray, Players, beat_bounds, segment_edges, segment_players
 from beatlens.explain.settings import EVENT_SETS
 
 BETWEEN = "TQ"
 
 
-def event_players(scene: Scene, kind: str, segment_s: float, rhythm: bool) -> Players:
+def event_players(instance: Instance, kind: str, segment_s: float, rhythm: bool) -> Players:
     """Return the players of a set of `EVENT_SETS` over a case window."""
     if kind == "segments":
-        return segment_players(scene.record.leads, scene_edges(scene, segment_s), rhythm)
+        return segment_players(instance.record.leads, instance_edges(instance, segment_s), rhythm)
     if kind == "waves":
-        return wave_players(scene, rhythm)
+        return wave_players(instance, rhythm)
     if kind == "beats":
-        return beat_players(scene, rhythm)
+        return beat_players(instance, rhythm)
     raise ValueError(f"explain.players: {kind!r}; expected one of {EVENT_SETS}")
 
 
-def scene_edges(scene: Scene, segment_s: float) -> IntArray:
+def instance_edges(instance: Instance, segment_s: float) -> IntArray:
     """Return the segment edges of a case window, which follow its R peaks (`segment_edges`)."""
-    return segment_edges(scene.start, scene.stop, max(1, round(segment_s * scene.record.geometry.fs)), scene.r_index)
+    return segment_edges(
+        instance.start, instance.stop, max(1, round(segment_s * instance.record.geometry.fs)), instance.r_index
+    )
 
 
-def beat_players(scene: Scene, rhythm: bool) -> Players:
+def beat_players(instance: Instance, rhythm: bool) -> Players:
     """Each beat in play is a player, from half way to the beat before to half way to the beat after."""
-    firsts = beat_bounds(scene.start, scene.stop, scene.r_index)[:-1].tolist()
-    return _players(scene, "beats", [(first, f"beat {k + 1}") for k, first in enumerate(firsts)], rhythm)
+    firsts = beat_bounds(instance.start, instance.stop, instance.r_index)[:-1].tolist()
+    return _players(instance, "beats", [(first, f"beat {k + 1}") for k, first in enumerate(firsts)], rhythm)
 
 
-def wave_players(scene: Scene, rhythm: bool) -> Players:
+def wave_players(instance: Instance, rhythm: bool) -> Players:
     """Each P wave, QRS complex, ST stretch and T wave is a player; what lies between beats is one player together.
 
     With R in seconds and RR the interval before: QRS is R - .05 to R + .08; the T wave ends at R - .04 + QT with QT =
@@ -45,39 +47,39 @@ def wave_players(scene: Scene, rhythm: bool) -> Players:
     wave, at most R - .28, to R - .05. Nothing reaches beyond half the distance to the next or the previous R peak,
     except P, which may begin at the end of the previous T wave.
     """
-    fs, peaks = scene.record.geometry.fs, scene.record.r_index
+    fs, peaks = instance.record.geometry.fs, instance.record.r_index
     spans: list[tuple[int, str]] = []
-    end = scene.start
-    for number, peak in enumerate(scene.r_index):
+    end = instance.start
+    for number, peak in enumerate(instance.r_index):
         place = int(np.searchsorted(peaks, peak))
         before = int(peaks[place] - peaks[place - 1]) if place > 0 else None
         after = int(peaks[place + 1] - peaks[place]) if place + 1 < len(peaks) else None
         rr_s = (before or after or fs) / fs
-        low = int(peak) - before // 2 if before else int(peak) - scene.record.geometry.before
-        high = int(peak) + after // 2 if after else scene.stop
+        low = int(peak) - before // 2 if before else int(peak) - instance.record.geometry.before
+        high = int(peak) + after // 2 if after else instance.stop
         onset = max(low, int(peak) - round(0.28 * fs))
         qrs = max(low, int(peak) - round(0.05 * fs))
         st = min(high, int(peak) + round(0.08 * fs))
         t_end = min(high, max(st, int(peak) + round((0.40 * np.sqrt(rr_s) - 0.04) * fs)))
         t_onset = (st + t_end) // 2
         for first, last, name in ((onset, qrs, "P"), (qrs, st, "QRS"), (st, t_onset, "ST"), (t_onset, t_end, "T")):
-            first, last = max(first, end, scene.start), min(last, scene.stop)
+            first, last = max(first, end, instance.start), min(last, instance.stop)
             if first >= last:
                 continue
             if first > end:
                 spans.append((end, BETWEEN))
             spans.append((first, f"{name} {number + 1}"))
             end = last
-    if end < scene.stop:
+    if end < instance.stop:
         spans.append((end, BETWEEN))
-    return _players(scene, "waves", spans, rhythm)
+    return _players(instance, "waves", spans, rhythm)
 
 
-def _players(scene: Scene, kind: str, spans: list[tuple[int, str]], rhythm: bool) -> Players:
+def _players(instance: Instance, kind: str, spans: list[tuple[int, str]], rhythm: bool) -> Players:
     """Build players from where spans begin and what they are; spans of one name are one player."""
-    edges = np.array([first for first, _ in spans] + [scene.stop], dtype=np.int64)
+    edges = np.array([first for first, _ in spans] + [instance.stop], dtype=np.int64)
     names = list(dict.fromkeys(name for _, name in spans))
-    cells = np.tile([names.index(name) for _, name in spans], (len(scene.record.leads), 1))
+    cells = np.tile([names.index(name) for _, name in spans], (len(instance.record.leads), 1))
     if rhythm:
         names.append(RHYTHM)
-    return Players(kind, scene.record.leads, edges, cells, tuple(names), len(names) - 1 if rhythm else None)
+    return Players(kind, instance.record.leads, edges, cells, tuple(names), len(names) - 1 if rhythm else None)

@@ -19,7 +19,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Scene:
+class Instance:
     """The target beats of one case with everything that the model can see of the record for them.
 
     Attributes
@@ -92,7 +92,7 @@ class Scene:
         return np.asarray(np.clip(index, 0, self.record.signal.shape[1] - 1))
 
 
-def make_scene(record: PreparedRecord, rows: Sequence[int], settings: BeatSettings) -> Scene:
+def make_instance(record: PreparedRecord, rows: Sequence[int], settings: BeatSettings) -> Instance:
     """Collect what a perturbation needs for target beats of one record.
 
     Parameters
@@ -110,7 +110,7 @@ def make_scene(record: PreparedRecord, rows: Sequence[int], settings: BeatSettin
     in_play, renamed = np.unique(windows[used], return_inverse=True)
     local = np.zeros_like(windows)
     local[used] = renamed
-    return Scene(
+    return Instance(
         record=record,
         record_rows=in_play,
         rr_off=constant_rhythm_features(float(np.median(record.usual_rr_s[targets])), settings),
