@@ -114,11 +114,11 @@ def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, co
             axes.text(left, height - HEAD_MM + 1.2, f"epoch {int(arrays['epoch'])}", fontsize=7.5, color=INK)
             for row, name in enumerate(classes):
                 top = height - HEAD_MM - row * (drawing.height_mm + CAPTION_MM)
-                own = name == str(cohort["labels"][k])
+                is_label = name == str(cohort["labels"][k])
                 if column == 0:
-                    weight = "bold" if own else "normal"
+                    weight = "bold" if is_label else "normal"
                     axes.text(2, top - 2, name, fontsize=9.5, color=INK, va="top", weight=weight)
-                    axes.text(2, top - 6.5, "its class" if own else "", fontsize=6.5, color=MUTED, va="top")
+                    axes.text(2, top - 6.5, "its class" if is_label else "", fontsize=6.5, color=MUTED, va="top")
                 drawing.cell(axes, left, top, maps[column, row, leads if maps.shape[2] > 1 else [0] * len(leads)])
                 probability = fixed(float(arrays["probabilities"][k, row]), 2)
                 axes.text(left, top - drawing.height_mm - 0.6, f"p {probability}", fontsize=6, color=MUTED, va="top")

@@ -58,8 +58,8 @@ def _rolled_out(mass: TokenMass, attention: CaseAttention) -> TokenMass:
     """
     parts = []
     for stream in STREAMS:
-        own = np.array([tokens_of(maps, stream).beat == 0 for maps in attention.tokens], dtype=np.float64)
-        parts.append((mass.of(stream) + own / own.sum(axis=1, keepdims=True)) / 2)
+        of_target = np.array([tokens_of(maps, stream).beat == 0 for maps in attention.tokens], dtype=np.float64)
+        parts.append((mass.of(stream) + of_target / of_target.sum(axis=1, keepdims=True)) / 2)
     return TokenMass(*parts)
 
 
@@ -135,8 +135,8 @@ def even_map(attention: CaseAttention, instance: Instance, kind: str) -> Array:
 def placed_mass(mass: TokenMass, attention: CaseAttention, instance: Instance, stream: str) -> Array:
     """Return the mass of a stream's tokens over leads, bands and samples, the mean over target beats."""
     placed = [
-        place_bands(own, tokens_of(maps, stream), instance, target)
-        for target, (own, maps) in enumerate(zip(mass.of(stream), attention.tokens, strict=True))
+        place_bands(of_beat, tokens_of(maps, stream), instance, target)
+        for target, (of_beat, maps) in enumerate(zip(mass.of(stream), attention.tokens, strict=True))
     ]
     mean: Array = np.mean(placed, axis=0)
     return mean

@@ -59,11 +59,11 @@ def cell_evidence(cells: Players, values: Array, change: Array) -> Array:
     change
         (n_leads, n_samples) as for `spread_by_change`.
     """
-    own = np.where(cells.cell_player >= 0, values[cells.cell_player], 0.0)
+    of_cell = np.where(cells.cell_player >= 0, values[cells.cell_player], 0.0)
     lengths = np.diff(cells.edges)
     total = np.add.reduceat(change, np.cumsum(lengths) - lengths, axis=1)
-    effect = own + own.mean(axis=0)
-    density = np.divide(effect * np.abs(effect), total, out=np.zeros_like(own), where=total > 0)
+    effect = of_cell + of_cell.mean(axis=0)
+    density = np.divide(effect * np.abs(effect), total, out=np.zeros_like(of_cell), where=total > 0)
     return np.repeat(density, lengths, axis=1) * change
 
 
@@ -92,10 +92,10 @@ def spread_by_change(players: Players, values: Array, change: Array, evidence: A
         raise ValueError(f"change of shape {change.shape}; expected {owner.shape}")
     placed = np.array([name != REST for name in players.names])
     has_place = (owner >= 0) & np.append(placed, False)[owner]
-    own = _Shares(owner, has_place, len(players))
-    share = own.of(change, own.of(np.ones_like(change), np.zeros_like(change)))
+    shares = _Shares(owner, has_place, len(players))
+    share = shares.of(change, shares.of(np.ones_like(change), np.zeros_like(change)))
     if evidence is not None:
-        heeded = own.of(np.maximum(np.sign(values)[owner] * evidence, 0.0), share)
+        heeded = shares.of(np.maximum(np.sign(values)[owner] * evidence, 0.0), share)
         share = (1 - CHANGE_SHARE) * heeded + CHANGE_SHARE * share
     return np.where(has_place, values[owner] * share, 0.0)
 

@@ -57,15 +57,15 @@ def randomised(inputs: ReportInputs, method: str) -> dict[str, Any]:
     """Say whether a method's maps change when the network's weights are random, where that was tested."""
     name = method.replace("_", " ")
     for table in inputs.probes:
-        own = table[
+        tested = table[
             (table["bundle_sha256"] == inputs.bundle_sha256)
             & (table["test"] == "randomisation")
             & (table["detail"] == "all")
             & (table["metric"] == "spearman")
             & (table["method"] == method)
         ]
-        if len(own):
-            found = [float(own[name].iloc[0]) for name in ("value", "lo", "hi")]
+        if len(tested):
+            found = [float(tested[name].iloc[0]) for name in ("value", "lo", "hi")]
             failed = not (found[0] if np.isnan(found[2]) else found[2]) < RANDOM_LIMIT
             verdict = "fails weight randomisation" if failed else "passes weight randomisation"
             text = (
