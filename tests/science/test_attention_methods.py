@@ -55,6 +55,17 @@ def test_a_capture_leaves_every_bit_of_a_networks_logits(engine):
     assert len(calls) == 4  # two directions of two members
 
 
+def test_targets_that_a_network_runs_a_few_at_a_time_keep_their_places(monkeypatch):
+    model = signal_model(make_engine(targets=(0, 2, 3)), Target("window", 2, "logit"))
+    whole, relevant = case_attention(model)[1], relevant_attention(model)
+    monkeypatch.setattr("beatlens.models.crossmodal.PASS_LEADS", 1)  # one target a pass
+    parts, relevant_parts = case_attention(model)[1], relevant_attention(model)
+    for stream in ("waveform", "spectrogram"):
+        assert whole.asked_by(stream).shape[1] == 3
+        np.testing.assert_allclose(parts.asked_by(stream), whole.asked_by(stream), atol=1e-6)
+        np.testing.assert_allclose(relevant_parts.asked_by(stream), relevant.asked_by(stream), atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("streams", ["waveform", "spectrogram"])
 def test_maps_keep_the_mass_of_their_tokens(kind, streams):

@@ -38,7 +38,7 @@ def case_attention(model: SignalModel) -> tuple[npt.NDArray[np.float32], CaseAtt
     names = module_names(model.network)
     with torch.no_grad(), capture(model.network) as calls:
         logits, _, _ = model.outputs(*_inputs(model))
-    return logits[0].cpu().numpy(), _collected(model, {call.module: call.weights for call in calls}, names)
+    return logits[0].cpu().numpy(), _collected(model, [(call.module, call.weights) for call in calls], names)
 
 
 def relevant_attention(model: SignalModel) -> CaseAttention:
@@ -47,12 +47,12 @@ def relevant_attention(model: SignalModel) -> CaseAttention:
     with explicit_attention(model.network) as calls:
         target = signal_target(model)
         if not target.requires_grad:  # the noise gate of a frozen network: no weight has a part in it
-            return _collected(model, {call.module: torch.zeros_like(call.weights) for call in calls}, names)
+            return _collected(model, [(call.module, torch.zeros_like(call.weights)) for call in calls], names)
         gradients = torch.autograd.grad(target, [call.weights for call in calls], materialize_grads=True)
-    relevant = {
-        call.module: (call.weights * gradient).clamp(min=0).detach()
+    relevant = [
+        (call.module, (call.weights * gradient).clamp(min=0).detach())
         for call, gradient in zip(calls, gradients, strict=True)
-    }
+    ]
     return _collected(model, relevant, names)
 
 
@@ -65,10 +65,12 @@ def _inputs(model: SignalModel) -> tuple[Tensor, Tensor]:
     return model.tensor(model.instance.window)[None], model.tensor(model.instance.rr)[None]
 
 
-def _collected(model: SignalModel, found: dict[str, Tensor], names: dict[str, list[str]]) -> CaseAttention:
+def _collected(model: SignalModel, found: list[tuple[str, Tensor]], names: dict[str, list[str]]) -> CaseAttention:
+    """Join the calls of each module: a network runs many targets a few at a time, in their order."""
     stacked = {
-        stream: torch.stack([found[name] for name in modules]).double().cpu().numpy()
+        stream: torch.stack([torch.cat([weights for name, weights in found if name == module]) for module in modules])
         for stream, modules in names.items()
     }
+    numbers = {stream: weights.double().cpu().numpy() for stream, weights in stacked.items()}
     tokens = instance_tokens(model.instance, model.network.config)
-    return CaseAttention(tuple(tokens), stacked[WAVEFORM], stacked[SPECTROGRAM])
+    return CaseAttention(tuple(tokens), numbers[WAVEFORM], numbers[SPECTROGRAM])
