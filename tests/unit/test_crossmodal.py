@@ -245,6 +245,11 @@ def test_sizes_that_attention_cannot_have(change, said):
     replace(SIZES, name="hybrid", **change)  # no matter to a network without attention
 
 
+def test_no_heads_at_all():
+    with pytest.raises(ValueError, match="model.heads: 0; expected integer, >= 1"):
+        replace(SIZES, heads=0)
+
+
 @pytest.mark.parametrize("heads", [1, 2, 4, 8])
 def test_any_number_of_heads(heads, beats):
     torch.manual_seed(4)

@@ -145,7 +145,7 @@ class Capture:
                 predictions.views,
                 predictions.bundle,
                 predictions.network,
-                ExplainSettings(**predictions.config["explain"]),
+                ExplainSettings.read(predictions.config["explain"]),
                 predictions.config["seed"],
             )
             findings = examine(explainer.prepare(case), {name: one.attribution for name, one in found.items()})
