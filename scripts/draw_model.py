@@ -44,8 +44,7 @@ def main() -> None:
     drawn = space_figure(library, space, read_arrays(arguments.space), classes)
     save_figure(drawn, arguments.map)
     drift = read_table(arguments.drift) if arguments.drift else None
-    method = arguments.settings["watch"]["methods"][0]
-    save_figure(training_figure(read_table(arguments.history), drift, method), arguments.training)
+    save_figure(training_figure(read_table(arguments.history), drift), arguments.training)
 
 
 if __name__ == "__main__":

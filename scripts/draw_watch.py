@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from beatlens.core.files import atomic_directory
+from beatlens.explain.watch.settings import leading
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.style import save_figure
 from beatlens.figures.watch import Watched, watch_figure
@@ -19,8 +20,8 @@ def main() -> None:
     arguments = programs.start(parser)
     settings = arguments.settings
     scale = PaperScale(settings["report"]["speed_mm_s"], settings["report"]["gain_mm_mv"])
-    methods = settings["figures"]["watch"] or settings["watch"]["methods"][:1]
     watched = Watched.load(arguments.cohort, arguments.epochs)
+    methods = settings["figures"]["watch"] or leading(watched.methods)
     cases, labels = watched.cohort["cases"].tolist(), watched.cohort["labels"].tolist()
     with atomic_directory(arguments.output) as directory:
         for k, case in enumerate(programs.progress(cases, len(cases), "watched beats drawn")):

@@ -162,6 +162,7 @@ def candidates(*changes):
             "explain.methods",
             "model.name: crossmodal): hybrid has none",
         ),
+        ({"watch": {"methods": ["attention"]}}, "watch.methods", "model.name: crossmodal): hybrid has none"),
         ({"fusion": {"weights": {"gradcam": 1}}}, "fusion.weights.gradcam", "one of explain.methods"),
         ({"fusion": {"weights": {"lime": 0}}}, "fusion.weights.lime", "> 0"),
         ({"figures": {"colour_map": "viridi"}}, "figures.colour_map", "near it are viridis"),

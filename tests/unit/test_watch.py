@@ -18,7 +18,7 @@ from beatlens.explain.watch.cohort import choose_cohort
 from beatlens.explain.watch.drift import correlation, drift_table, entropy
 from beatlens.explain.watch.layers import undisturbed
 from beatlens.explain.watch.maps import NO_GRADIENT
-from beatlens.explain.watch.settings import WATCH_METHODS, WatchSettings
+from beatlens.explain.watch.settings import OF_ACTIVATIONS, WatchSettings
 from beatlens.explain.watch.watch import Watch, clear_state, watch_training
 from beatlens.figures.paper.colour_maps import check_colour_map, colours
 from beatlens.figures.paper.scale import PaperScale
@@ -96,7 +96,7 @@ def take(network, batch, n_beats):
     return network(batch, n_beats), torch.zeros(())
 
 
-def watch(cohort, tmp_path, *, layer=None, epochs=(1,), forward=take, methods=WATCH_METHODS):
+def watch(cohort, tmp_path, *, layer=None, epochs=(1,), forward=take, methods=OF_ACTIVATIONS):
     chosen = WatchSettings(1, 2, methods, layer)
     return Watch(cohort, chosen, epochs=epochs, folder=tmp_path / "on", output=tmp_path / "out", forward=forward)
 
@@ -260,9 +260,11 @@ def test_a_network_is_left_as_it_was(cohort, tmp_path):
     assert not network.encoder[2]._forward_hooks
 
 
+@pytest.mark.parametrize("name", ["hybrid", "crossmodal"])
 def test_training_has_the_same_bits_watched_or_not_and_a_resumed_one_the_same_files(
-    shards, records, spec, settings, tmp_path
+    shards, records, spec, settings, tmp_path, name
 ):
+    settings = settings | {"model": settings["model"] | {"name": name}}
     plain = train_model(TrainingJob(shards, records, spec, settings))
     expected = network_to_arrays(plain.network)
     state = tmp_path / "training" / "state.npz"
@@ -331,7 +333,7 @@ def test_drift_is_told_by_known_maps(tmp_path):
     assert sentence.startswith("From epoch 1 to 3, by the median of Grad-CAM maps over beats and classes")
     assert "They change up to the last epoch" in sentence
     history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3.0, 2, 1]})
-    panels = training_figure(history, table, "gradcam").axes
+    panels = training_figure(history, table).axes
     np.testing.assert_allclose(panels[2].lines[1].get_ydata(), [expected, -expected, 1])
     assert len(training_figure(history).axes) == 2
 

@@ -51,7 +51,7 @@ if not CONFIG["bundle"]:
         params:
             program=program("draw_model"),
             code=code("draw_model"),
-            settings=settings("classes", "watch.methods", "report.speed_mm_s", "report.gain_mm_mv"),
+            settings=settings("classes", "report.speed_mm_s", "report.gain_mm_mv"),
             drift=lambda wildcards, input: f"--drift {shlex.quote(input.drift)}" if WATCHED else "",
         shell:
             "{params.program} {params.drift} --library {input.library:q} --waves {input.waves:q} --space {input.space:q}"

@@ -30,9 +30,7 @@ if WATCHED:
         params:
             program=program("draw_watch"),
             code=code("draw_watch"),
-            settings=settings(
-                "watch.methods", "figures.watch", "figures.colour_map", "report.speed_mm_s", "report.gain_mm_mv"
-            ),
+            settings=settings("figures.watch", "figures.colour_map", "report.speed_mm_s", "report.gain_mm_mv"),
             index=program("index_folder"),
             index_code=code("index_folder"),
         shell:

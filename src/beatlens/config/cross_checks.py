@@ -12,6 +12,7 @@ from beatlens.core.options import OptionError, Problem, Settings
 from beatlens.core.text_tables import read_rows
 from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.settings import CorpusSettings
+from beatlens.explain.watch.settings import WatchSettings
 from beatlens.figures.paper.colour_maps import check_colour_map
 
 SPLIT_COLUMNS = ("corpus", "record", "split")
@@ -34,10 +35,11 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
     yield from _section_problems(config)
     for method in sorted(set(config["fusion"]["weights"]) - set(config["explain"]["methods"])):
         yield f"fusion.weights.{method}", config["fusion"]["weights"][method], "one of explain.methods as name"
-    of_attention = [method for method in config["explain"]["methods"] if method.startswith("attention")]
-    if of_attention and config["model"]["name"] not in WITH_ATTENTION:
-        allowed = "methods other than these, or a network with attention (model.name: crossmodal): "
-        yield "explain.methods", of_attention, f"{allowed}{config['model']['name']} has none"
+    for section in ("explain", "watch"):
+        of_attention = [name for name in config[section]["methods"] or () if name.startswith("attention")]
+        if of_attention and config["model"]["name"] not in WITH_ATTENTION:
+            allowed = "methods other than these, or a network with attention (model.name: crossmodal): "
+            yield f"{section}.methods", of_attention, f"{allowed}{config['model']['name']} has none"
     yield from _figure_problems(config)
     if config["bundle"] is None:
         yield from _network_problems(config)
@@ -70,7 +72,8 @@ def _figure_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     allowed = check_colour_map(figures["colour_map"])
     if allowed:
         yield "figures.colour_map", figures["colour_map"], allowed
-    wanted = {"methods": ["fused", *config["explain"]["methods"]], "watch": config["watch"]["methods"]}
+    watched = WatchSettings.read(config["watch"]).kinds(attention=config["model"]["name"] in WITH_ATTENTION)
+    wanted = {"methods": ["fused", *config["explain"]["methods"]], "watch": watched}
     if isinstance(figures["classes"], list):
         wanted["classes"] = config["classes"]
     for key, names in wanted.items():

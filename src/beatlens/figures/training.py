@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from beatlens.explain.watch.settings import leading
 from beatlens.figures.paper.style import ACCENT, CLASS_COLOURS, MUTED, NEGATIVE, POSITIVE, new_figure, styled
+from beatlens.figures.watch import WORDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,16 +28,16 @@ CORRELATIONS = {
 QUARTILES = (0.25, 0.5, 0.75)
 
 
-def training_figure(history: pd.DataFrame, drift: pd.DataFrame | None = None, method: str = "") -> Figure:
+def training_figure(history: pd.DataFrame, drift: pd.DataFrame | None = None) -> Figure:
     """Draw losses and scores by epoch; the last epoch's weights are the ones that are used.
 
     Parameters
     ----------
     history
         One row an epoch: ``epoch`` and any of `LOSSES` and `SCORES`.
-    drift, method
-        How maps of watched beats change (`beatlens.explain.watch.drift.DRIFT_COLUMNS`), and the kind of map that is
-        drawn: medians over beats and classes, with quartiles.
+    drift
+        How maps of watched beats change (`beatlens.explain.watch.drift.DRIFT_COLUMNS`). Those of the leading kinds are
+        drawn, a row each: medians over beats and classes, with quartiles.
 
     Raises
     ------
@@ -48,9 +50,14 @@ def training_figure(history: pd.DataFrame, drift: pd.DataFrame | None = None, me
             f"training history of {len(history)} rows, columns {list(history)}; expected epoch and {list(LOSSES)}"
         )
     epochs = history["epoch"].to_numpy()
+    by_name = (
+        {}
+        if drift is None
+        else {name: drift[drift["method"] == name] for name in leading(list(drift["method"].unique()))}
+    )
     with styled():
-        figure = new_figure(176, 62 if drift is None else 124, layout="constrained")
-        left, right, *below = figure.subplots(1 if drift is None else 2, 2).ravel()
+        figure = new_figure(176, 62 * (1 + len(by_name)), layout="constrained")
+        left, right, *below = figure.subplots(1 + len(by_name), 2).ravel()
         for name in losses:
             label, colour = LOSSES[name]
             left.plot(
@@ -67,8 +74,8 @@ def training_figure(history: pd.DataFrame, drift: pd.DataFrame | None = None, me
         right.set(xlabel="epoch", ylabel="macro F1", title="Macro F1", ylim=(0, 1.02))
         if right.lines:
             right.legend(loc="lower right")
-        if drift is not None:
-            _draw_drift(below, drift[drift["method"] == method])
+        for row, (name, of_name) in enumerate(by_name.items()):
+            _draw_drift(below[2 * row : 2 * row + 2], of_name, WORDS[name])
         for axes in (left, right, *below):
             if drift is not None:
                 axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
@@ -77,12 +84,12 @@ def training_figure(history: pd.DataFrame, drift: pd.DataFrame | None = None, me
         return figure
 
 
-def _draw_drift(panels: Sequence[Axes], drift: pd.DataFrame) -> None:
+def _draw_drift(panels: Sequence[Axes], drift: pd.DataFrame, name: str) -> None:
     """Draw correlations of maps on the left, their entropy and magnitude on the right."""
     left, right = panels
     for name, (label, colour) in CORRELATIONS.items():
         _draw_quartiles(left, drift, name, colour, label)
-    left.set(xlabel="epoch", ylabel="correlation", title="Maps of watched beats: correlation with", ylim=(None, 1.04))
+    left.set(xlabel="epoch", ylabel="correlation", title=f"Watched beats, {name}: correlation with", ylim=(None, 1.04))
     largest = drift.groupby("epoch")["magnitude"].median().max()
     relative = drift.assign(magnitude=drift["magnitude"] / largest if largest > 0 else np.nan)
     _draw_quartiles(right, drift, "entropy", ACCENT, "entropy (1: everywhere alike)")

@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 
 from beatlens.core.files import read_arrays
 from beatlens.core.numerals import fixed
+from beatlens.explain.watch.settings import CLASSLESS
 from beatlens.figures.paper.colour_maps import colours
 from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
 from beatlens.figures.paper.style import INK, MUTED, PAPER, POINTS_PER_MM, styled
@@ -28,7 +29,15 @@ LIMIT_MM = 25.0
 """A trace is cut beyond this distance above or below zero."""
 OPACITY = 0.6
 QUANTILE = 0.995
-WORDS = {"gradcam": "Grad-CAM", "gradcam_plus_plus": "Grad-CAM++", "hirescam": "HiResCAM"}
+WORDS = {
+    "gradcam": "Grad-CAM", "gradcam_plus_plus": "Grad-CAM++", "hirescam": "HiResCAM",
+    "attention": "attention", "attention_rollout": "attention rollout", "attention_relevance": "attention relevance",
+}  # fmt: skip
+UNITS = {
+    "attention": "share of the attention", "attention_rollout": "share of the attention, rolled out",
+    "attention_relevance": "what the class gains by attention",
+}  # fmt: skip
+"""What a colour stands for; of the others it is a part of the class logit."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,11 @@ class Watched:
         return cls(read_arrays(cohort), read)
 
     @property
+    def methods(self) -> list[str]:
+        """Kinds of map that the files have."""
+        return [name.removesuffix("_absent") for name in self.epochs[0] if name.endswith("_absent")]
+
+    @property
     def shown(self) -> list[Arrays]:
         """Up to `EPOCHS` of the epochs: the first, the last, and some evenly between."""
         places = np.unique(np.rint(np.linspace(0, len(self.epochs) - 1, EPOCHS)).astype(int))
@@ -63,7 +77,8 @@ def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, co
     """Draw one beat: the map of every class after several epochs of the training.
 
     Full colour is at the largest values of this beat's maps, of all classes and epochs drawn, so that maps of a network
-    that hasn't learnt yet are pale.
+    that hasn't learnt yet are pale. A map that is the same for every class is drawn once. Under a map of attention
+    stands how much of it lies on other beats.
 
     Parameters
     ----------
@@ -86,8 +101,7 @@ def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, co
     cohort, epochs = watched.cohort, watched.shown
     cases = [str(name) for name in cohort["cases"]]
     if case not in cases or method not in epochs[0]:
-        kinds = [name.removesuffix("_absent") for name in epochs[0] if name.endswith("_absent")]
-        raise ValueError(f"watched case {case!r}, map {method!r}; expected one of {cases} and of {kinds}")
+        raise ValueError(f"watched case {case!r}, map {method!r}; expected one of {cases} and of {watched.methods}")
     k = cases.index(case)
     maps = np.stack([arrays[method][k] for arrays in epochs]).astype(np.float64)  # epochs, classes, leads, positions
     signal, fs, before = cohort["signal"][k].astype(np.float64), float(cohort["fs"]), int(cohort["before"])
@@ -102,27 +116,31 @@ def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, co
         speed=scale.speed_mm_s,
         limit=limit,
         colour_map=colour_map,
+        by_token=method in UNITS,
     )
     classes = [str(name) for name in cohort["classes"]]
+    rows = [classes.index(str(cohort["labels"][k]))] if method in CLASSLESS else list(range(len(classes)))
     width = LABEL_MM + len(epochs) * (drawing.width_mm + GAP_MM) + GAP_MM
-    height = HEAD_MM + len(classes) * (drawing.height_mm + CAPTION_MM) + FOOT_MM
+    height = HEAD_MM + len(rows) * (drawing.height_mm + CAPTION_MM) + FOOT_MM
     with styled():
         figure, axes = millimetre_axes(max(width, 150.0), height)
         _title(axes, watched, k, method=method, n_epochs=len(epochs), leads=drawing.names, scale=scale)
         for column, arrays in enumerate(epochs):
             left = LABEL_MM + column * (drawing.width_mm + GAP_MM)
             axes.text(left, height - HEAD_MM + 1.2, f"epoch {int(arrays['epoch'])}", fontsize=7.5, color=INK)
-            for row, name in enumerate(classes):
-                top = height - HEAD_MM - row * (drawing.height_mm + CAPTION_MM)
+            for place, row in enumerate(rows):
+                name, top = classes[row], height - HEAD_MM - place * (drawing.height_mm + CAPTION_MM)
                 is_label = name == str(cohort["labels"][k])
                 if column == 0:
                     weight = "bold" if is_label else "normal"
                     axes.text(2, top - 2, name, fontsize=9.5, color=INK, va="top", weight=weight)
                     axes.text(2, top - 6.5, "its class" if is_label else "", fontsize=6.5, color=MUTED, va="top")
                 drawing.cell(axes, left, top, maps[column, row, leads if maps.shape[2] > 1 else [0] * len(leads)])
-                probability = fixed(float(arrays["probabilities"][k, row]), 2)
-                axes.text(left, top - drawing.height_mm - 0.6, f"p {probability}", fontsize=6, color=MUTED, va="top")
-        _legend(axes, max(width, 150.0), drawing)
+                said = f"p {fixed(float(arrays['probabilities'][k, row]), 2)}"
+                elsewhere = float(arrays[f"{method}_elsewhere"][k, row]) if drawing.by_token else np.nan
+                said += f", {100 * elsewhere:.0f} % on other beats" if np.isfinite(elsewhere) else ""
+                axes.text(left, top - drawing.height_mm - 0.6, said, fontsize=6, color=MUTED, va="top")
+        _legend(axes, max(width, 150.0), drawing, UNITS.get(method, "part of the class logit, by position"))
         absent = sorted({str(arrays[f"{method}_absent"]) for arrays in epochs} - {""})
         axes.text(2, 3.0, "; ".join(f"no map where {text}" for text in absent), fontsize=7, color=MUTED)
         return figure
@@ -148,6 +166,8 @@ class _Drawing:
     speed: float
     limit: float
     colour_map: str
+    by_token: bool
+    """Whether a value stands for a stretch, instead of a position between which colours go over."""
 
     @property
     def before_mm(self) -> float:
@@ -174,7 +194,10 @@ class _Drawing:
         window = axes.axis()
         for wave, name, values, (up, down) in zip(self.signal, self.names, maps, self.extents, strict=True):
             if np.isfinite(values).all():
-                shades = np.interp(self.times, self.positions, values)[None, :]
+                if self.by_token:
+                    shades = values[np.abs(self.times[:, None] - self.positions).argmin(axis=1)][None, :]
+                else:
+                    shades = np.interp(self.times, self.positions, values)[None, :]
                 axes.imshow(
                     colours(shades, self.limit, OPACITY, self.colour_map),
                     extent=(x[0] - half, x[-1] + half, top - up - down, top),
@@ -201,16 +224,16 @@ def _title(
     line = f"{cohort['cases'][k]}: a beat of {cohort['labels'][k]}, patient {cohort['patients'][k]}"
     axes.text(2, height - 2, line, fontsize=9, weight="bold", color=INK, va="top")
     has = int(np.isfinite(cohort["signal"][k]).all(axis=1).sum())
-    shown = (
-        f"{WORDS.get(method, method)} for each class (rows) after {n_epochs} of {len(watched.epochs)} epochs; {seen}"
-    )
+    rows = ", the same for every class," if method in CLASSLESS else " for each class (rows)"
+    name = WORDS.get(method, method)
+    shown = f"{name[0].upper()}{name[1:]}{rows} after {n_epochs} of {len(watched.epochs)} epochs; {seen}"
     axes.text(2, height - 6.6, shown, fontsize=7.5, color=MUTED, va="top")
     chosen = f"   the {len(leads)} leads of {has} with the most colour" if len(leads) < has else ""
     axes.text(2, height - 13.6, f"{scale}{chosen}", fontsize=7, color=MUTED, va="center")
 
 
-def _legend(axes: Axes, width: float, drawing: _Drawing) -> None:
-    """Draw the colour bar, of the colours of the map, with its ends."""
+def _legend(axes: Axes, width: float, drawing: _Drawing, said: str) -> None:
+    """Draw the colour bar, of the colours of the map, with its ends and what they stand for."""
     bar, high, y = 40.0, 2.2, 9.5
     left = width - bar - 6.0
     window = axes.axis()
@@ -226,5 +249,4 @@ def _legend(axes: Axes, width: float, drawing: _Drawing) -> None:
     axes.add_patch(Rectangle((left, y), bar, high, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=3))
     for share, text in ((0.0, f"−{drawing.limit:.2g}"), (0.5, "0"), (1.0, f"+{drawing.limit:.2g}")):
         axes.text(left + share * bar, y - 0.6, text, fontsize=6.5, color=INK, ha="center", va="top")
-    said = "part of the class logit, by position"
     axes.text(left - 2, y + high / 2, said, fontsize=7, color=MUTED, ha="right", va="center")

@@ -121,7 +121,8 @@ class CrossModalNet(BeatNetwork):
     similarity to prototypes. The noise gate reads the target's own tokens before any attention.
 
     Members are networks side by side, as in `beatlens.models.hybrid.HybridNet`. A beat (n, B) is its leads' tokens with
-    a 1 after each lead that is present. Absent leads cost nothing: windows are run in groups of as many leads.
+    a 1 after each lead that is present. Absent leads cost nothing: windows are run in groups of
+    as many leads, those of fewest first.
 
     Parameters
     ----------

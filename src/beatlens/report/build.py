@@ -73,7 +73,7 @@ def render_report(inputs: ReportInputs) -> str:
         alerted=alert_section(inputs),
         bank=prototype_section(inputs),
         model={"sentence": model_sentence(inputs.bundle)},
-        watched=watch_section(inputs, config["watch"]["methods"][0]),
+        watched=watch_section(inputs),
         two_sided=config["figures"]["colour_map"] == "two_sided",
         groups=case_sections(inputs),
         paper=f"{config['report']['speed_mm_s']:g} mm/s and {config['report']['gain_mm_mv']:g} mm/mV",

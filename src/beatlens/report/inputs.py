@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from beatlens import __version__
 from beatlens.core.files import read_arrays
+from beatlens.explain.watch.settings import OF_ACTIVATIONS, OF_ATTENTION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,7 @@ class WatchedBeats:
     Attributes
     ----------
     images
-        Case -> its figure, of the first beat of each class.
+        Figure's name -> figure, of the first beat of each class: ``<case>``, and ``<case>_<kind of map>`` of others.
     split
         ``select``, or ``train`` where the network learns from them, too.
     n_cases, n_patients
@@ -201,9 +202,11 @@ def load_watched(folder: Path, cohort: Path) -> WatchedBeats:
     """Read the figures of watched beats that the page shows, and what ``cohort.npz`` says of them."""
     arrays = read_arrays(cohort)
     cases, labels = arrays["cases"].tolist(), arrays["labels"].tolist()
-    shown = [case for k, case in enumerate(cases) if labels[k] not in labels[:k]]
+    first = [case for k, case in enumerate(cases) if labels[k] not in labels[:k]]
+    further = [f"{case}_{method}" for case in first for method in (*OF_ACTIVATIONS, *OF_ATTENTION)]
+    shown = sorted([*first, *(name for name in further if (folder / f"{name}.svg").is_file())])
     return WatchedBeats(
-        images={case: load_image(*(folder / f"{case}.{ending}" for ending in ("svg", "png"))) for case in shown},
+        images={name: load_image(*(folder / f"{name}.{ending}" for ending in ("svg", "png"))) for name in shown},
         split=str(arrays["split"]),
         n_cases=len(cases),
         n_patients=len(set(arrays["patients"].tolist())),

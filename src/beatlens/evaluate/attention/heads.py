@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from beatlens.explain.attention.capture import without_head
-from beatlens.explain.attention.case import module_names
+from beatlens.explain.attention.modules import module_names
 from beatlens.explain.engine.differentiable import SignalModel
 
 Array = npt.NDArray[np.float64]

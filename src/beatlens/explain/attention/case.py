@@ -7,30 +7,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from beatlens.explain.attention.capture import attention_modules, capture, explicit_attention
+from beatlens.explain.attention.capture import capture, explicit_attention
+from beatlens.explain.attention.modules import module_names
 from beatlens.explain.attention.placing import instance_tokens
-from beatlens.explain.attention.weights import SPECTROGRAM, STREAMS, WAVEFORM, CaseAttention
+from beatlens.explain.attention.weights import SPECTROGRAM, WAVEFORM, CaseAttention
 from beatlens.explain.engine.differentiable import SignalModel
-from beatlens.models.crossmodal import CrossModalNet
-
-MODULES = {WAVEFORM: "waveform_attends", SPECTROGRAM: "spectrogram_attends"}
-"""Which stream asks -> name of the module in each member; the other stream answers."""
-
-
-def module_names(network: torch.nn.Module) -> dict[str, list[str]]:
-    """Return the names of the attention modules by the stream that asks, one a member.
-
-    Raises
-    ------
-    ValueError
-        For a network without attention.
-    """
-    found = attention_modules(network)
-    if not isinstance(network, CrossModalNet):
-        raise ValueError(
-            f"{type(network).__name__}: where its tokens lie isn't known; expected the network of model.name crossmodal"
-        )
-    return {stream: [name for name in found if name.endswith(MODULES[stream])] for stream in STREAMS}
 
 
 def case_attention(model: SignalModel) -> tuple[npt.NDArray[np.float32], CaseAttention]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from beatlens.explain.attention.capture import HeadWeights, explicit_attention
 from beatlens.explain.methods.activation_maps import ACTIVATION_MAPS, ActivationMap
 from beatlens.explain.watch.layers import hooks
 from beatlens.learning.batches import Batch
@@ -35,10 +36,13 @@ class Maps:
         map. With L = 1 over several leads, a map is of all leads together.
     absent
         In words, why there is no map of some beat and class; "" where there are all.
+    elsewhere
+        (N, K) share of the mass that lies on other beats than the watched one, 0 to 1; None for maps of a beat alone.
     """
 
     values: FloatArray
     absent: str = ""
+    elsewhere: FloatArray | None = None
 
 
 class Pass:
@@ -51,7 +55,8 @@ class Pass:
     batch
         The watched beats: target k is beat k.
     layers
-        Modules whose outputs are mapped. Each is cut off from what comes before it, so that gradients stop there.
+        Modules whose outputs are mapped. Each is cut off from what comes before it, so that gradients stop there. None
+        are needed for maps of attention.
     """
 
     def __init__(self, network: nn.Module, batch: Batch, *, forward: Forward, layers: Sequence[str]) -> None:
@@ -96,8 +101,14 @@ class Pass:
     @property
     def class_logits(self) -> FloatArray:
         """(N, K) what the network says of the beats."""
-        found: FloatArray = self._run[0].detach().cpu().numpy()
+        found: FloatArray = (self._run[0] if self.layers else self.logits()).detach().cpu().numpy()
         return found
+
+    @cached_property
+    def attention(self) -> tuple[Tensor, list[HeadWeights]]:
+        """Class logits (N, K) that follow from the weights of the network's attention modules, and these weights."""
+        with explicit_attention(self.network) as calls:
+            return self.logits(), calls
 
     @cached_property
     def activations(self) -> list[Tensor]:
@@ -164,4 +175,4 @@ MakeMaps = Callable[[Pass], Maps]
 MAKERS: Mapping[str, MakeMaps] = {
     name: partial(class_activation_maps, kind=kind) for name, kind in ACTIVATION_MAPS.items()
 }
-"""Kinds of map by name. One that looks at attention takes `Pass.network` and `Pass.logits`, and needs no layer."""
+"""Class-activation maps by name."""

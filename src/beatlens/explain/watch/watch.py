@@ -13,16 +13,20 @@ from torch import nn
 
 from beatlens.core import claims
 from beatlens.core.files import atomic_path, write_arrays, write_table
+from beatlens.explain.watch import attention
 from beatlens.explain.watch.cohort import Cohort, choose_cohort
 from beatlens.explain.watch.drift import drift_table
 from beatlens.explain.watch.layers import find_layers, undisturbed
-from beatlens.explain.watch.maps import MAKERS, Forward, Pass
-from beatlens.explain.watch.settings import WatchSettings
+from beatlens.explain.watch.maps import MAKERS as ACTIVATION_MAKERS
+from beatlens.explain.watch.maps import Forward, Pass
+from beatlens.explain.watch.settings import OF_ACTIVATIONS, WatchSettings
 from beatlens.learning.objective import forward as take_batch
 from beatlens.learning.train_and_bundle import TrainingJob
+from beatlens.models.crossmodal import CrossModalNet
 
 logger = logging.getLogger(__name__)
 
+MAKERS = {**ACTIVATION_MAKERS, **attention.MAKERS}
 COHORT, DRIFT, FOLDER = "cohort.npz", "drift.csv", "watch_of_"
 
 
@@ -68,19 +72,18 @@ class Watch:
     def arrays(self, epoch: int, network: nn.Module) -> dict[str, npt.NDArray[np.generic]]:
         """Return what the file of an epoch holds, by name.
 
-        Each of ``watch.methods``: maps (N, K, L, P) of beats, classes, leads and positions. ``<method>_time_s`` (P,):
-        seconds of the positions after R. ``<method>_absent``: why there is no map of some, or "". ``probabilities``
-        (N, K) before calibration. ``cases``, ``labels``, ``classes``, ``leads``, ``fs``, ``epoch``, ``layers``.
+        Each kind of map that ``watch.methods`` says: maps (N, K, L, P) of beats, classes, leads and positions.
+        ``<method>_time_s`` (P,): seconds of the positions after R. ``<method>_absent``: why there is no map of some, or
+        "". ``<method>_elsewhere`` (N, K), of attention: share of the mass on other beats. ``probabilities`` (N, K)
+        before calibration. ``cases``, ``labels``, ``classes``, ``leads``, ``fs``, ``epoch``, ``layers``.
         """
+        kinds = self.settings.kinds(attention=isinstance(network, CrossModalNet))
         with undisturbed(network):
             if self._layers is None:
-                whole = Pass(network, self.cohort.batch, forward=self._forward, layers=())
-                self._layers = find_layers(
-                    network, lambda: whole.logits(differentiable_inputs=True), self.settings.layer
-                )
-                logger.info("watching %d beats at %s", len(self.cohort.cases), ", ".join(self._layers))
+                self._layers = self._mapped(network, kinds)
+                logger.info("watching %d beats by %s", len(self.cohort.cases), ", ".join((*kinds, *self._layers)))
             passed = Pass(network, self.cohort.batch, forward=self._forward, layers=self._layers)
-            found = {name: MAKERS[name](passed) for name in self.settings.methods}
+            found = {name: MAKERS[name](passed) for name in kinds}
             logits = passed.class_logits.astype(np.float64)
         exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
         cohort = self.cohort
@@ -103,8 +106,16 @@ class Watch:
                 name: maps.values,
                 f"{name}_time_s": (centre - cohort.before) / cohort.fs,
                 f"{name}_absent": np.array(maps.absent),
+                **({} if maps.elsewhere is None else {f"{name}_elsewhere": maps.elsewhere}),
             }
         return result
+
+    def _mapped(self, network: nn.Module, kinds: Sequence[str]) -> tuple[str, ...]:
+        """Return the layers that class-activation maps are made of, none where there are no such maps."""
+        if not set(kinds) & set(OF_ACTIVATIONS):
+            return ()
+        whole = Pass(network, self.cohort.batch, forward=self._forward, layers=())
+        return find_layers(network, lambda: whole.logits(differentiable_inputs=True), self.settings.layer)
 
     def hand_over(self) -> None:
         """Write the cohort, the maps of all epochs and their drift to `output`, once the training is over.

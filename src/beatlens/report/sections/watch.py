@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from beatlens.explain.watch.settings import leading
 from beatlens.figures.watch import WORDS
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import plural, score
@@ -17,16 +18,8 @@ SETTLED = 0.9
 """A map is said to have settled once its correlation with the last one stays above this."""
 
 
-def watch_section(inputs: ReportInputs, method: str) -> dict[str, Any] | None:
-    """Return figures and sentences about the watched beats, or None where nothing was watched.
-
-    Parameters
-    ----------
-    inputs
-        Of the report.
-    method
-        Kind of map that the sentences are about.
-    """
+def watch_section(inputs: ReportInputs) -> dict[str, Any] | None:
+    """Return figures and sentences about the watched beats, or None where nothing was watched."""
     drift, watched = inputs.drift, inputs.watched
     if drift is None or watched is None:
         return None
@@ -35,7 +28,10 @@ def watch_section(inputs: ReportInputs, method: str) -> dict[str, Any] | None:
     n = drift["epoch"].nunique()
     return {
         "who": f"{beats[0].upper()}{beats[1:]}, were explained after each of {n} watched epochs, for every class.",
-        "drift": drift_sentence(drift[drift["method"] == method], WORDS.get(method, method)),
+        "drift": " ".join(
+            drift_sentence(drift[drift["method"] == method], WORDS[method])
+            for method in leading(list(drift["method"].unique()))
+        ),
         "caution": (
             "In most trainings the magnitude rises and the entropy falls, whether the network overfits or not: neither "
             "says that it does. These maps are for looking: explanations that are scored stand below."
