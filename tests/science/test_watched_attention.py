@@ -158,7 +158,7 @@ def test_files_figures_and_drift_have_it_where_the_network_has_it(cohort, tmp_pa
         assert len(axes.images) == rows * n_leads + 1
         texts = [text.get_text() for text in axes.texts]
         assert any(said in text for text in texts)
-        assert sum("on other beats" in text for text in texts) == rows
+        assert sum("% elsewhere" in text for text in texts) == rows
     hybrid = watch(cohort, tmp_path / "hybrid").arrays(1, make_network())
     assert not set(hybrid) & set(OF_ATTENTION)
 

@@ -115,7 +115,7 @@ def facts() -> pd.DataFrame:
         "case": "V-wrong-01", "corpus": "c", "record": "r1", "patient": NASTY, "beat_id": "c/r1/5", "r_time_s": 3.2,
         "class": "V", "probability": 0.91, "label": "none", "outcome": "wrong", "reason": "low_confidence;noise",
         "relaxed": True, "target": "beat", "rhythm_share": 0.4, "rhythm_sign": -1, "beat_share": 0.8, "outside": 0.12,
-        "top_leads": "II:0.71;V1:0.29", "agreement": 0.8, "limit": 0.1,
+        "top_leads": "II:0.71;V1:0.29", "agreement": 0.8, "limit": 0.1, "absent": "integrated_gradients",
     }  # fmt: skip
     assert set(row) == set(FACT_COLUMNS)
     return pd.DataFrame([row])

@@ -176,6 +176,7 @@ def explain_case(prepared: PreparedCase, method: str) -> Attribution:
         rhythm_share=rhythm_share(values, found.rhythm, found.unassigned or 0.0),
         unassigned=found.unassigned,
         earlier=found.earlier,
+        absent=found.absent,
     )
     return Attribution(values, instance.record.leads, instance.record.geometry.fs, instance.start_s, meta)
 
@@ -207,6 +208,8 @@ def explain_shard(cases: pd.DataFrame, shard: Shard, explainer: Explainer, metho
             engine.n_evaluations,
             engine.n_encoded,
         )
+        if result.meta.absent:
+            logger.warning("%s: %s doesn't apply: %s", case.case, method, result.meta.absent)
         return result
 
     here = [key in shard for key in zip(cases["corpus"], cases["record"], strict=True)]

@@ -48,6 +48,7 @@ FACT_COLUMNS = {
     "top_leads": "leads with the most mass and their share, as in 'II:0.71;V1:0.29'",
     "agreement": "mean rank correlation between the methods, NaN with fewer than two",
     "limit": "value per unit at which colour is full",
+    "absent": "methods that don't apply to the case, joined by ;",
 }
 MATCH_S = 0.15
 
@@ -150,8 +151,10 @@ def _rhythm(fused: Attribution) -> str:
 
 
 def _method(attribution: Attribution) -> str:
-    """Name the method where it isn't what is fused."""
-    return "" if attribution.meta.method == "fused" else f"  ·  {attribution.meta.method}"
+    """Name the method where it isn't what is fused, and say where it doesn't apply."""
+    meta = attribution.meta
+    name = "" if meta.method == "fused" else f"  ·  {meta.method}"
+    return f"{name}  ·  no map: {meta.absent}" if meta.absent else name
 
 
 def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, Any]:
@@ -225,6 +228,7 @@ def case_facts(
         ),
         "agreement": agreement(methods),
         "limit": limit,
+        "absent": ";".join(sorted(name for name, attribution in methods.items() if attribution.meta.absent)),
     }
 
 

@@ -84,12 +84,17 @@ def training_figure(history: pd.DataFrame, drift: pd.DataFrame | None = None) ->
         return figure
 
 
-def _draw_drift(panels: Sequence[Axes], drift: pd.DataFrame, name: str) -> None:
-    """Draw correlations of maps on the left, their entropy and magnitude on the right."""
+def _draw_drift(panels: Sequence[Axes], drift: pd.DataFrame, kind: str) -> None:
+    """Draw correlations of maps of watched beats on the left, their entropy and magnitude on the right."""
     left, right = panels
     for name, (label, colour) in CORRELATIONS.items():
         _draw_quartiles(left, drift, name, colour, label)
-    left.set(xlabel="epoch", ylabel="correlation", title=f"Watched beats, {name}: correlation with", ylim=(None, 1.04))
+    left.set(
+        xlabel="epoch",
+        ylabel="correlation",
+        title=f"{kind[0].upper()}{kind[1:]}: correlation with",
+        ylim=(None, 1.04),
+    )
     largest = drift.groupby("epoch")["magnitude"].median().max()
     relative = drift.assign(magnitude=drift["magnitude"] / largest if largest > 0 else np.nan)
     _draw_quartiles(right, drift, "entropy", ACCENT, "entropy (1: everywhere alike)")

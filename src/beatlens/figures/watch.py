@@ -25,6 +25,8 @@ Arrays = Mapping[str, npt.NDArray[np.generic]]
 EPOCHS, LEADS = 6, 2
 """Columns and leads of a figure at most. The files hold all."""
 HEAD_MM, LABEL_MM, CAPTION_MM, GAP_MM, FOOT_MM = 19.0, 17.0, 4.0, 1.2, 15.0
+ELSEWHERE_MM = 2.6
+"""Height of the second line of a caption: how much of a map of attention lies on other beats."""
 LIMIT_MM = 25.0
 """A trace is cut beyond this distance above or below zero."""
 OPACITY = 0.6
@@ -120,8 +122,9 @@ def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, co
     )
     classes = [str(name) for name in cohort["classes"]]
     rows = [classes.index(str(cohort["labels"][k]))] if method in CLASSLESS else list(range(len(classes)))
+    caption = CAPTION_MM + (ELSEWHERE_MM if drawing.by_token else 0)
     width = LABEL_MM + len(epochs) * (drawing.width_mm + GAP_MM) + GAP_MM
-    height = HEAD_MM + len(rows) * (drawing.height_mm + CAPTION_MM) + FOOT_MM
+    height = HEAD_MM + len(rows) * (drawing.height_mm + caption) + FOOT_MM
     with styled():
         figure, axes = millimetre_axes(max(width, 150.0), height)
         _title(axes, watched, k, method=method, n_epochs=len(epochs), leads=drawing.names, scale=scale)
@@ -129,7 +132,7 @@ def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, co
             left = LABEL_MM + column * (drawing.width_mm + GAP_MM)
             axes.text(left, height - HEAD_MM + 1.2, f"epoch {int(arrays['epoch'])}", fontsize=7.5, color=INK)
             for place, row in enumerate(rows):
-                name, top = classes[row], height - HEAD_MM - place * (drawing.height_mm + CAPTION_MM)
+                name, top = classes[row], height - HEAD_MM - place * (drawing.height_mm + caption)
                 is_label = name == str(cohort["labels"][k])
                 if column == 0:
                     weight = "bold" if is_label else "normal"
@@ -138,7 +141,7 @@ def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, co
                 drawing.cell(axes, left, top, maps[column, row, leads if maps.shape[2] > 1 else [0] * len(leads)])
                 said = f"p {fixed(float(arrays['probabilities'][k, row]), 2)}"
                 elsewhere = float(arrays[f"{method}_elsewhere"][k, row]) if drawing.by_token else np.nan
-                said += f", {100 * elsewhere:.0f} % on other beats" if np.isfinite(elsewhere) else ""
+                said += f"\n{100 * elsewhere:.0f} % elsewhere" if np.isfinite(elsewhere) else ""
                 axes.text(left, top - drawing.height_mm - 0.6, said, fontsize=6, color=MUTED, va="top")
         _legend(axes, max(width, 150.0), drawing, UNITS.get(method, "part of the class logit, by position"))
         absent = sorted({str(arrays[f"{method}_absent"]) for arrays in epochs} - {""})
@@ -249,4 +252,5 @@ def _legend(axes: Axes, width: float, drawing: _Drawing, said: str) -> None:
     axes.add_patch(Rectangle((left, y), bar, high, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=3))
     for share, text in ((0.0, f"−{drawing.limit:.2g}"), (0.5, "0"), (1.0, f"+{drawing.limit:.2g}")):
         axes.text(left + share * bar, y - 0.6, text, fontsize=6.5, color=INK, ha="center", va="top")
+    said += "; elsewhere: on other beats" if drawing.by_token else ""
     axes.text(left - 2, y + high / 2, said, fontsize=7, color=MUTED, ha="right", va="center")

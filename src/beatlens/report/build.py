@@ -15,7 +15,7 @@ from beatlens.report.methods import REFERENCES, fitted_on, methods_text
 from beatlens.report.numbers import count, listing, plural, score
 from beatlens.report.sections.alerts import alert_section, conformal_section, prototype_section
 from beatlens.report.sections.attention import attention_section
-from beatlens.report.sections.cases import case_sections
+from beatlens.report.sections.cases import absent_methods, case_sections
 from beatlens.report.sections.cohort import cohort_section
 from beatlens.report.sections.notes import notes_section
 from beatlens.report.sections.origin import origin_section
@@ -82,7 +82,13 @@ def render_report(inputs: ReportInputs) -> str:
         probed=probe_section(inputs),
         attended=attention_section(inputs),
         made=any(corpus["format"] == "synthetic" for corpus in config["corpora"]),
-        methods=methods_text(config, inputs.bundle, scored=scored is not None, explained=explained is not None),
+        methods=methods_text(
+            config,
+            inputs.bundle,
+            scored=scored is not None,
+            explained=explained is not None,
+            absent=[absent_methods(row) for row in inputs.facts.to_dict("records")] if inputs.facts is not None else (),
+        ),
         references=REFERENCES,
         provenance=provenance(inputs),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from beatlens.report.numbers import listing
@@ -172,8 +172,23 @@ def _simulated_rhythms(bundle: Mapping[str, Any]) -> str:
     )
 
 
+def _absences(absent: Sequence[Sequence[str]]) -> str:
+    """Say to how many cases a method doesn't apply, "" where all apply to all."""
+    return "".join(
+        f" {METHOD_WORDS[name][0].upper()}{METHOD_WORDS[name][1:]} don't apply to "
+        f"{sum(name in of_case for of_case in absent)} of {len(absent)} cases, where their values lack too much "
+        "of full minus empty: they have no map there, no scores and no part in what is fused."
+        for name in sorted({name for of_case in absent for name in of_case})
+    )
+
+
 def methods_text(
-    config: Mapping[str, Any], bundle: Mapping[str, Any], *, scored: bool = True, explained: bool = True
+    config: Mapping[str, Any],
+    bundle: Mapping[str, Any],
+    *,
+    scored: bool = True,
+    explained: bool = True,
+    absent: Sequence[Sequence[str]] = (),
 ) -> list[str]:
     """Return the paragraphs of the section on methods.
 
@@ -185,6 +200,8 @@ def methods_text(
         ``bundle.json``: what it says of signal and beats is what the model was made with.
     scored, explained
         Whether the page has scores of predictions, and of explanations.
+    absent
+        Of each explained case the methods that don't apply to it.
     """
     signal, beats = bundle["signal"], bundle["beats"]
     peaks, evaluate = config["rpeaks"], config["evaluate"]
@@ -217,7 +234,7 @@ def methods_text(
         return paragraphs
     return [
         *paragraphs,
-        _explanations(config),
+        _explanations(config) + _absences(absent),
         "Tests of the explanations. Where a corpus says which samples make a class, maps are scored against them. "
         "Deletion and insertion [8] remove or restore parts in the map's order, scaled so that a random order gives 0 "
         "and a greedy search 1. Every score stands beside nulls: empty, uniform and random maps, the size of the "

@@ -55,9 +55,13 @@ def score_cases(
 
     def scored(case: Case) -> CaseScores:
         prepared = explainer.prepare(case)
+        loaded = {name: load_case(folder, case.case) for name, folder in methods.items()}
+        applied = {name: attribution for name, attribution in loaded.items() if not attribution.meta.absent}
+        if not applied:
+            return CaseScores(case.case, f"{case.corpus}/{case.record}", prepared.patient, case.case_class, ())
         return score_case(
             prepared,
-            {name: load_case(folder, case.case) for name, folder in methods.items()},
+            applied,
             labels=record_labels(prepared, explainer.views, regions),
             wrong=partial(wrong_class, prepared),
             settings=settings,

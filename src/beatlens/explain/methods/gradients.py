@@ -20,6 +20,8 @@ Array = npt.NDArray[np.float64]
 
 CHUNK_STEPS = 16
 """Points of a path in one pass; bounds memory."""
+MOST_LACKING = 0.05
+"""Largest completeness error of integrated gradients that apply, as a share of full minus empty."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,16 @@ class Gradients:
     empty: float
     completeness_error: float
     n_evaluations: int
+
+    @property
+    def lacking(self) -> str:
+        """Why these are no integrated gradients of the target: what they lack, "" for at most `MOST_LACKING`."""
+        whole, lacks = abs(self.full - self.empty), abs(self.completeness_error)
+        if lacks <= MOST_LACKING * whole:
+            return ""
+        return (
+            f"the values lack {lacks:.2g} of full minus empty, {whole:.2g}; at most {MOST_LACKING:.0%} may be lacking"
+        )
 
 
 def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: bool, at_end: bool) -> Gradients:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -60,6 +60,8 @@ class Explained:
         What earlier stages found.
     spread
         In words, how players' values went to samples.
+    absent
+        Why the method doesn't apply: its values are 0 then, and mean nothing.
     """
 
     values: Array
@@ -74,6 +76,7 @@ class Explained:
     unassigned: float | None = None
     earlier: EarlierStages = EarlierStages()
     spread: str = SPREAD
+    absent: str | None = None
 
 
 Method = Callable[[PerturbationEngine, Target, ExplainSettings, int], Explained]
@@ -139,7 +142,10 @@ def _path(
     found = path_gradients(
         signal_model(engine, target), engine.baseline, steps=steps, rhythm=settings.rhythm, at_end=at_end
     )
-    return _from_gradients(found, target.units)
+    explained = _from_gradients(found, target.units)
+    if at_end or not found.lacking:  # gradient x input doesn't mean to add up
+        return explained
+    return replace(explained, values=np.zeros_like(found.values), rhythm=None, absent=found.lacking)
 
 
 def _activation(

@@ -22,7 +22,8 @@ def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> A
     times beta where some have none. 4. The sign policy is applied. 5. The whole is scaled to unit absolute mass again.
 
     An attribution fused with itself at tau 0 is itself, up to that scale. A method without a rhythm player isn't asked
-    about the rhythm. Its mass is scaled to the mean share that the others leave for the signal.
+    about the rhythm. Its mass is scaled to the mean share that the others leave for the signal. A method that doesn't
+    apply to the case (``meta.absent``) is left out and named; where none applies, neither does the fusion.
 
     Parameters
     ----------
@@ -39,9 +40,12 @@ def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> A
     """
     if not attributions:
         raise ValueError("fusion of no attribution; expected at least one")
-    names = sorted(attributions)
-    first = attributions[names[0]]
     _check_grid(attributions)
+    left_out = tuple(sorted(name for name, attribution in attributions.items() if attribution.meta.absent))
+    names = sorted(set(attributions) - set(left_out))
+    if not names:
+        return _absent(attributions[left_out[0]], left_out)
+    first = attributions[names[0]]
     weights = np.array([settings.weights.get(name, 1.0) for name in names])
     asked = np.array([attributions[name].rhythm is not None for name in names])
     flat = np.array([_unit_mass(_flat(attributions[name], first.leads)) for name in names])
@@ -55,7 +59,7 @@ def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> A
     same = {
         name: getattr(first.meta, name)
         for name in ("baseline", "contrast", "lead_off")
-        if len({getattr(attribution.meta, name) for attribution in attributions.values()}) == 1
+        if len({getattr(attributions[method].meta, name) for method in names}) == 1
     }
     meta = AttributionMeta(
         **{name: getattr(first.meta, name) for name in CASE},
@@ -78,9 +82,21 @@ def fuse(attributions: Mapping[str, Attribution], settings: FusionSettings) -> A
             lost_to_conflict=lost["conflict"],
             lost_unmatched=lost["unmatched"],
             kept_after_pruning=dict(zip(names, kept, strict=True)),
+            left_out=left_out,
         ),
     )
     return Attribution(values, first.leads, first.fs, first.start_s, meta)
+
+
+def _absent(like: Attribution, methods: tuple[str, ...]) -> Attribution:
+    """Return what is fused of no method: nothing, with the reason."""
+    meta = AttributionMeta(
+        **{name: getattr(like.meta, name) for name in CASE},
+        method="fused",
+        units="relative",
+        absent=f"no method applies to this case, of {', '.join(methods)}",
+    )
+    return Attribution(np.zeros_like(like.values), like.leads, like.fs, like.start_s, meta)
 
 
 def _check_grid(attributions: Mapping[str, Attribution]) -> None:

@@ -96,6 +96,8 @@ class FusionMetadata:
         Share of the mass that conflict of signs and missing partners took.
     kept_after_pruning
         Share of each method's mass that pruning left.
+    left_out
+        Methods that don't apply to the case.
     """
 
     methods: tuple[str, ...]
@@ -107,17 +109,20 @@ class FusionMetadata:
     lost_to_conflict: float
     lost_unmatched: float
     kept_after_pruning: Mapping[str, float]
+    left_out: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object."""
         plain = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         mappings = {name: dict(plain[name]) for name in ("weights", "kept_after_pruning")}
-        return {**plain, **mappings, "methods": list(self.methods)}
+        lists = {name: list(plain.pop(name)) for name in ("methods", "left_out")}
+        return {**plain, **mappings, **{name: names for name, names in lists.items() if names}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> FusionMetadata:
         """Build from what `to_json` gave."""
-        return cls(**{**value, "methods": tuple(value["methods"])})
+        lists = {name: tuple(value[name]) for name in ("methods", "left_out") if name in value}
+        return cls(**{**value, **lists})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +155,8 @@ class AttributionMeta:
         What earlier stages found.
     fusion
         Of a fused attribution.
+    absent
+        Why the method doesn't apply to the case: its values are all 0 and mean nothing, and it isn't scored.
     """
 
     case: str
@@ -176,6 +183,7 @@ class AttributionMeta:
     empty: float | None = None
     earlier: EarlierStages = field(default_factory=EarlierStages)
     fusion: FusionMetadata | None = None
+    absent: str | None = None
 
     def __post_init__(self) -> None:
         if self.rhythm is not None and not math.isfinite(self.rhythm):

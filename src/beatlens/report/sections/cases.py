@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from beatlens.figures.explained_cases import figure_name, verdict
@@ -57,7 +58,14 @@ def _case(row: dict[str, Any], inputs: ReportInputs) -> dict[str, Any]:
         "beat_share": percent(row["beat_share"]) if leads and math.isfinite(row["beat_share"]) else "",
         "outside": percent(row["outside"]) if row["outside"] >= 0.005 else "",
         "agreement": rank_agreement(row["agreement"]),
+        "absent": listing(re.sub(r" \[\d+\]$", "", METHOD_WORDS[name]) for name in absent_methods(row)),
     }
+
+
+def absent_methods(row: Mapping[str, Any]) -> list[str]:
+    """Return the methods that don't apply to a case, of its row of facts."""
+    names = row["absent"]
+    return [name for name in names.split(";") if name] if isinstance(names, str) else []  # a column without any is NaN
 
 
 def _others(case: str, inputs: ReportInputs) -> list[dict[str, Any]]:
