@@ -176,6 +176,28 @@ def test_more_points_make_integrated_gradients_complete_but_for_a_jump(name, bas
     assert abs(few.completeness_error - jump) > abs(many.completeness_error - jump)
 
 
+def test_integrated_gradients_that_lack_too_much_say_that_they_do_not_apply():
+    """One point of the path isn't enough; gradient x input takes one and doesn't mean to add up."""
+    settings = ExplainSettings(**EXPLAIN | {"integrated_gradients": {"steps": 1}})
+    engine = make_engine(even_instance(), make_network("context"))
+    found, more, at_end = (
+        explain(engine, Target("beat", 2, "logit"), method, chosen, 1)
+        for method, chosen in (
+            ("integrated_gradients", settings),
+            ("integrated_gradients", ExplainSettings(**EXPLAIN | {"integrated_gradients": {"steps": 64}})),
+            ("gradient_input", settings),
+        )
+    )
+    assert abs(found.completeness_error) > 0.05 * abs(found.full - found.empty)
+    assert "of full minus empty" in found.absent
+    assert not found.values.any()
+    assert found.rhythm is None
+    assert more.absent is None
+    assert more.values.any()
+    assert abs(at_end.completeness_error) > 0.05 * abs(at_end.full - at_end.empty)
+    assert at_end.absent is None
+
+
 def test_jumps_of_the_look_alikes_are_attributed_to_what_crosses_the_limit():
     """A network that says the same of every signal: all that the target does are the jumps of its look-alikes.
 
@@ -203,6 +225,10 @@ def test_jumps_of_the_look_alikes_are_attributed_to_what_crosses_the_limit():
             parameter.zero_()
     engine = make_engine(instance, network, baseline="median_beat")
     model = model_of(engine, Target("beat", 2, "logit"))
+    for silent in ("zero", "lead_mean"):  # no limit is crossed by a beat that comes out of nothing
+        found = path_gradients(model, silent, steps=64, rhythm=True, at_end=False)
+        assert np.abs(found.values).sum() < 1e-6
+        assert found.lacking
     found = path_gradients(model, "median_beat", steps=64, rhythm=True, at_end=False)
     change = found.full - found.empty
     assert change > 1.0
@@ -325,7 +351,10 @@ def test_every_method_with_all_players_adds_up(method, players):
     found = explain(engine, Target("window", 2, "logit"), method, settings, 1)
     assert found.values.shape == (2, engine.instance.stop - engine.instance.start)
     assert np.isfinite(found.values).all()
-    if found.units != "relative":
+    if found.absent:
+        assert method == "integrated_gradients"
+        assert not found.values.any()
+    elif found.units != "relative":
         total = found.values.sum() + found.rhythm + (found.unassigned or 0.0)
         assert total == pytest.approx(found.full - found.empty - found.completeness_error, abs=1e-4)
     again = explain(engine, Target("window", 2, "logit"), method, settings, 1)

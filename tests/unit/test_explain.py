@@ -177,6 +177,22 @@ def test_fusing_with_itself_is_the_identity(aggregate, sign):
     assert fused.meta.units == "relative"
 
 
+def test_a_method_that_does_not_apply_is_left_out_and_named(tmp_path):
+    first, second = random_attribution(1), random_attribution(2)
+    none = attribution(np.zeros((2, 30)), rhythm=None, absent="the values lack 1 of 2")
+    fused = fuse({"a": first, "b": second, "c": none}, settings())
+    expected = fuse({"a": first, "b": second}, settings())
+    np.testing.assert_array_equal(fused.values, expected.values)
+    assert fused.rhythm == expected.rhythm
+    assert (fused.meta.fusion.methods, fused.meta.fusion.left_out) == (("a", "b"), ("c",))
+    assert "left_out" not in expected.meta.to_json()["fusion"]
+    empty = fuse({"c": none}, settings())
+    assert empty.meta.absent == "no method applies to this case, of c"
+    for one in (fused, none, empty):
+        one.save(tmp_path / "one.npz")
+        assert Attribution.load(tmp_path / "one.npz").meta == one.meta
+
+
 def test_fusion_by_hand():
     """Two cells agree, one conflicts, one has a single method."""
     first = attribution([[4, 2, 2, 0], [0, 0, 0, 0]], rhythm=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -137,10 +137,20 @@ class SignalModel:
         alike = self.instance.look_alikes
         if alike is None:
             raise ValueError("an instance without look-alikes; expected some")
-        parts = waves[:, self._targets][..., alike.samples]
-        centred = (parts - parts.mean(3, keepdim=True)).flatten(2)
-        unit = centred / centred.norm(dim=2, keepdim=True).clamp(min=1e-12)
+        unit = self._shapes(waves, alike) / self.shape_size(waves)[..., None].clamp(min=1e-12)
         return torch.matmul(unit, self.tensor(alike.shapes).flatten(1).T)
+
+    def shape_size(self, waves: Tensor) -> Tensor:
+        """Return how large the targets' shapes are that are compared with references, (m, n_targets)."""
+        alike = self.instance.look_alikes
+        if alike is None:
+            raise ValueError("an instance without look-alikes; expected some")
+        return cast(Tensor, self._shapes(waves, alike).norm(dim=2))
+
+    def _shapes(self, waves: Tensor, alike: LookAlikes) -> Tensor:
+        """Return the targets' shapes without each lead's mean, (m, n_targets, L * samples)."""
+        parts = waves[:, self._targets][..., alike.samples]
+        return (parts - parts.mean(3, keepdim=True)).flatten(2)
 
     def _parts(self, waves: Tensor, alike: LookAlikes) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Return what of the targets is compared with other beats, one after another, and which beats they are."""

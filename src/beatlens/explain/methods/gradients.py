@@ -20,6 +20,8 @@ Array = npt.NDArray[np.float64]
 
 CHUNK_STEPS = 16
 """Points of a path in one pass; bounds memory."""
+LEAST_SIZE = 1e-3
+"""Size of a shape, as a share of that at the next point of a path, below which it is none."""
 MOST_LACKING = 0.05
 """Largest completeness error of integrated gradients that apply, as a share of full minus empty."""
 
@@ -73,7 +75,9 @@ def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: boo
     of a step points where that of what crosses does. So the jump between two points goes to the samples that push
     towards the crossing, in proportion to what each adds there to the similarity with references that come in, less
     that with those that go (`_jumps`). What pushes against it has no part: where the crossing is slow, parts of both
-    signs would be many times the jump. The completeness error tells of the rest.
+    signs would be many times the jump. The completeness error tells of the rest: also of a jump at the start from a
+    baseline without a shape, as ``zero`` is. A similarity doesn't depend on how large a beat is, so a beat that comes
+    out of nothing crosses no limit, and what it is similar to has no gradient that could be summed there.
 
     Parameters
     ----------
@@ -133,7 +137,7 @@ def _jumps(model: SignalModel, points: Tensor, logits: Tensor, gates: Tensor) ->
         return total
     middle = ((points[1:] + points[:-1]) / 2).requires_grad_()
     before, after = said[:-1].clone(), said[1:]
-    change, similarity = chosen[1:] - chosen[:-1], None
+    change, similarity, size = chosen[1:] - chosen[:-1], None, model.shape_size(waves)
     for place in range(said.shape[1]):
         if not change[:, place].any():
             continue
@@ -144,8 +148,8 @@ def _jumps(model: SignalModel, points: Tensor, logits: Tensor, gates: Tensor) ->
         crossing = (similarity[:, place] * change[:, place]).sum()
         (slope,) = torch.autograd.grad(crossing, [middle], retain_graph=True)
         share = (slope * (points[1:] - points[:-1])).double().clamp(min=0)
-        whole = share.sum((1, 2))
-        total += (share * torch.where(whole > 0, jump / whole, 0.0)[:, None, None]).sum(0)
+        whole, shaped = share.sum((1, 2)), size[:-1, place] > LEAST_SIZE * size[1:, place]
+        total += (share * torch.where(shaped & (whole > 0), jump / whole, 0.0)[:, None, None]).sum(0)
     return total
 
 
