@@ -6,7 +6,7 @@ from functools import partial
 
 from beatlens.core.files import atomic_directory, read_table, write_table
 from beatlens.explain.result.archive import load_case
-from beatlens.figures.explained_cases import FACT_COLUMNS, case_facts, case_figure, figure_name
+from beatlens.figures.explained_cases import FACT_COLUMNS, attention_note, case_facts, case_figure, figure_name
 from beatlens.figures.paper.overlay import shared_limit
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.style import save_figure
@@ -26,10 +26,10 @@ def main() -> None:
         output="directory to write",
     )
     parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
+    parser.add_argument("--attention", help="attention/cases; left out where no map of attention is drawn")
     arguments = programs.start(parser)
     settings = arguments.settings
     scale = PaperScale(settings["report"]["speed_mm_s"], settings["report"]["gain_mm_mv"])
-    section = settings["beats"]
     cases = read_table(arguments.cases).to_dict("records")
     beats = dict(list(read_table(arguments.beats).groupby(["corpus", "record"])))
     shards = [Shard(path) for path in arguments.shards]
@@ -41,18 +41,18 @@ def main() -> None:
     facts = []
     with atomic_directory(arguments.output) as directory:
         for case in programs.progress(cases, len(cases), "cases drawn"):
-            key, explanations = (case["corpus"], case["record"]), {name: of[case["case"]] for name, of in found.items()}
+            key, maps = (case["corpus"], case["record"]), {name: of[case["case"]] for name, of in found.items()}
             shard = next(shard for shard in shards if key in shard)
             outside = {}
             for name in limits:
-                fused = explanations[name]
-                figure, outside[name] = draw(case, beats[key], shard, fused=fused, limit=limits[name])
+                note = attention_note(arguments.attention, case["case"], name)
+                figure, outside[name] = draw(case, beats[key], shard, fused=maps[name], limit=limits[name], note=note)
                 for ending in ("svg", "png") if name in shown else ():
                     save_figure(figure.figure, directory / f"{figure_name(case['case'], name)}.{ending}")
-            fused = explanations.pop("fused")
-            geometry = BeatGeometry.from_seconds(fused.fs, section["before_s"], section["after_s"])
+            fused = maps.pop("fused")
+            geometry = BeatGeometry.from_seconds(fused.fs, settings["beats"]["before_s"], settings["beats"]["after_s"])
             shares = {"outside": outside["fused"], "limit": limits["fused"]}
-            facts.append(case_facts(case, beats[key], fused, methods=explanations, geometry=geometry, **shares))
+            facts.append(case_facts(case, beats[key], fused, methods=maps, geometry=geometry, **shares))
         write_table(directory / "facts.csv", pd.DataFrame(facts, columns=list(FACT_COLUMNS)))
 
 

@@ -25,6 +25,7 @@ from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.explainer import Explainer
 from beatlens.explain.settings import OF_ATTENTION, ExplainSettings
 from beatlens.figures.attention_summary import agreement_words, attention_summary_figure
+from beatlens.figures.explained_cases import UNCHECKED, attention_note
 from beatlens.inputs.stored_predictions import reference_table
 from beatlens.models.settings import ModelSettings
 from beatlens.prediction.predict import Beside, predict_beats
@@ -91,6 +92,20 @@ def test_the_library_gives_logits_weights_statistics_and_a_figure(found):
     assert set(one.report.evidence["attention"]) == {"occlusion"}
     assert "attention_relevance" in one.text()
     assert "agree with occlusion" in one.text() or "agrees with occlusion" in one.text()
+    apart = one.report.directions[0].redundancy[0, 1]  # of two heads
+    assert f"mean {apart:.3f}, least {apart:.3f} (heads 1 and 2)" in one.text()
+
+
+def test_a_map_of_attention_says_whether_perturbations_agree(found, tmp_path):
+    assert attention_note(tmp_path, "any", "lime") == ""
+    assert attention_note(None, "any", "attention") == attention_note(tmp_path, "none", "attention") == UNCHECKED
+    report = as_json(found[0].report)
+    (tmp_path / "one.json").write_text(json.dumps(report))
+    of = report["evidence"]["attention"]["occlusion"]
+    said = attention_note(tmp_path, "one", "attention")
+    verb = "Agrees" if of["p"] <= 0.05 and of["value"] > of["even"] else "Does not agree"
+    assert said.startswith(f"{verb} with occlusion: r ")
+    assert said.endswith(f"even attention {of['even']:.2f}".replace("-", "−"))
 
 
 def test_named_pairs_speak_of_waves_beats_leads_and_bands(found):

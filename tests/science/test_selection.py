@@ -47,8 +47,10 @@ def run(made, settings, state=None):
     return cross_fitted(sealed(folders, records), records, settings, state, "key")
 
 
-def test_a_folds_own_labels_never_reach_what_is_said_of_it(made, settings):
+@pytest.mark.parametrize("name", ["hybrid", "crossmodal"])
+def test_a_folds_own_labels_never_reach_what_is_said_of_it(made, settings, name):
     """Neither prototypes nor network nor scaler of a fold see it; those of the other fold do."""
+    settings["model"]["name"] = name
     first, origin = run(made, settings)
     assert sorted(set(first["patient"])) == [
         who for who, split in zip(PATIENTS, SPLITS, strict=True) if split == "train"

@@ -14,6 +14,7 @@ if str(ROOT / "src") not in sys.path:
 
 from beatlens.config.load import candidate_config, load_config, merge, sections, typed_entries
 from beatlens.config.cross_checks import WITH_ATTENTION, find_file
+from beatlens.explain.settings import OF_ATTENTION
 from beatlens.explain.watch.settings import WatchSettings
 from beatlens.run.fingerprint import fingerprint
 from beatlens.run.job_log import shorten

@@ -10,6 +10,7 @@ rule draw_cases:
         indexes=expand("<results>/explanations/{method}.tsv", method=[*METHODS, "fused"]),
         methods=ancient(expand("<results>/explanations/{method}", method=METHODS)),
         fused=ancient("<results>/explanations/fused"),
+        attention="<results>/attention/cases.tsv" if set(CONFIG["figures"]["methods"]) & set(OF_ATTENTION) else [],
     output:
         folder=report(
             directory("<results>/figures/cases"),
@@ -35,11 +36,16 @@ rule draw_cases:
         settings=settings("beats", "figures.methods", "figures.colour_map", "report.speed_mm_s", "report.gain_mm_mv"),
         shards=folders("shards"),
         methods=by_method("methods"),
+        # Whether perturbation evidence agrees is known of the predicted class.
+        attention=lambda wildcards, input: (
+            f"--attention {shlex.quote(str(Path(input.attention).with_suffix('')))}" if input.get("attention") else ""
+        ),
         index=program("index_folder"),
         index_code=code("index_folder"),
     shell:
         "{params.program} --cases {input.cases:q} --shards {params.shards:q} --fused {input.fused:q} {params.methods}"
-        " --beats {input.beats:q} --settings {params.settings:q} --output {output.folder:q} --log {log:q}"
+        " --beats {input.beats:q} --settings {params.settings:q} {params.attention} --output {output.folder:q}"
+        " --log {log:q}"
         " && {params.index} --folder {output.folder:q} --output {output.index:q}"
 
 

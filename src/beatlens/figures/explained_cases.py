@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from scipy.stats import spearmanr
 
 from beatlens.core.numerals import fixed
 from beatlens.core.record import DECOY
+from beatlens.evaluate.attention.alignment import Agreement
+from beatlens.explain.settings import OF_ATTENTION
 from beatlens.figures.paper.colour_maps import TWO_SIDED
 from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.overlay import UNIT_S, draw_overlay, truth_legend
@@ -51,6 +55,7 @@ FACT_COLUMNS = {
     "absent": "methods that don't apply to the case, joined by ;",
 }
 MATCH_S = 0.15
+UNCHECKED = "Attention that no perturbation was held against: what the network reads, not why it answers"
 
 
 def figure_name(case: str, method: str) -> str:
@@ -67,6 +72,7 @@ def case_figure(
     limit: float,
     scale: PaperScale,
     colour_map: str = TWO_SIDED,
+    note: str = "",
 ) -> tuple[EcgFigure, float]:
     """Draw one case: the stretch that the model saw, its beats, and an attribution over the signal.
 
@@ -86,6 +92,8 @@ def case_figure(
         Paper scale.
     colour_map
         See `beatlens.figures.paper.colour_maps.colours`.
+    note
+        What stands below, as `attention_note`.
 
     Returns
     -------
@@ -131,9 +139,41 @@ def case_figure(
                 figure.mark_span(lead, start_s, end_s, MUTED, above=True, text=kind[0])
             else:
                 figure.mark_span(lead, start_s, end_s)
+        if note:
+            figure.note(note)
         if spans:
             truth_legend(figure, decoys="decoys" if decoys else "")
+        if fused.meta.absent:
+            figure.note(f"No map: {fused.meta.absent}")
+            return figure, 0.0
         return figure, draw_overlay(figure, fused, limit, colour_map=colour_map)
+
+
+def attention_note(folder: str | Path | None, case: str, method: str) -> str:
+    """Say how far a map of attention agrees with perturbation evidence, "" for a map of another method.
+
+    Parameters
+    ----------
+    folder
+        ``attention/cases``; it has what is known for the predicted class of a case.
+    case, method
+        The case, and whose map is drawn.
+    """
+    if method not in OF_ATTENTION:
+        return ""
+    file = None if folder is None else Path(folder) / f"{case}.json"
+    if file is None or not file.is_file():
+        return UNCHECKED
+    found = json.loads(file.read_text(encoding="utf-8"))["evidence"][method]
+    if not found:
+        return UNCHECKED
+    name = "fused" if "fused" in found else min(found)
+    one = Agreement.from_json(found[name])
+    verb, what = "Agrees" if one.beyond_chance else "Does not agree", "perturbation" if name == "fused" else name
+    if not np.isfinite(one.value):
+        return f"Nothing can be told beside {what}: one of the two is the same everywhere"
+    numbers = f"r {fixed(one.value, 2)}, chance < {fixed(one.null_high, 2)}, even attention {fixed(one.even, 2)}"
+    return f"{verb} with {what}: {numbers}"
 
 
 def verdict(outcome: str, label: str) -> str:
@@ -151,10 +191,8 @@ def _rhythm(fused: Attribution) -> str:
 
 
 def _method(attribution: Attribution) -> str:
-    """Name the method where it isn't what is fused, and say where it doesn't apply."""
-    meta = attribution.meta
-    name = "" if meta.method == "fused" else f"  ·  {meta.method}"
-    return f"{name}  ·  no map: {meta.absent}" if meta.absent else name
+    """Name the method where it isn't what is fused."""
+    return "" if attribution.meta.method == "fused" else f"  ·  {attribution.meta.method}"
 
 
 def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, Any]:

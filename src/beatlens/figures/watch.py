@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 from beatlens.core.files import read_arrays
 from beatlens.core.numerals import fixed
 from beatlens.explain.watch.settings import CLASSLESS
+from beatlens.figures.explained_cases import UNCHECKED
 from beatlens.figures.paper.colour_maps import colours
 from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
 from beatlens.figures.paper.style import INK, MUTED, PAPER, POINTS_PER_MM, styled
@@ -145,7 +146,8 @@ def watch_figure(watched: Watched, case: str, method: str, scale: PaperScale, co
                 axes.text(left, top - drawing.height_mm - 0.6, said, fontsize=6, color=MUTED, va="top")
         _legend(axes, max(width, 150.0), drawing, UNITS.get(method, "part of the class logit, by position"))
         absent = sorted({str(arrays[f"{method}_absent"]) for arrays in epochs} - {""})
-        axes.text(2, 3.0, "; ".join(f"no map where {text}" for text in absent), fontsize=7, color=MUTED)
+        notes = [f"no map where {text}" for text in absent] + ([UNCHECKED] if drawing.by_token else [])
+        axes.text(2, 3.0, "; ".join(notes), fontsize=7, color=MUTED)
         return figure
 
 

@@ -103,7 +103,7 @@ class Explanation:
 
     def _drawn(self, limit: float | None) -> tuple[Figure, float, float]:
         """Return the figure, the share of the explanation outside it, and the limit."""
-        from beatlens.figures.explained_cases import case_figure
+        from beatlens.figures.explained_cases import attention_note, case_figure
         from beatlens.figures.paper.overlay import shared_limit
         from beatlens.figures.paper.scale import PaperScale
 
@@ -112,7 +112,13 @@ class Explanation:
         full = shared_limit([self.attribution]) if limit is None else limit
         record = self.record
         figure, outside = case_figure(
-            _row(self.case), record.beats, record.shard, fused=self.attribution, limit=full, scale=scale
+            _row(self.case),
+            record.beats,
+            record.shard,
+            fused=self.attribution,
+            limit=full,
+            scale=scale,
+            note=attention_note(None, self.case.case, self.attribution.meta.method),
         )
         return figure.figure, outside, full
 

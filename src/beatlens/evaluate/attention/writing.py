@@ -59,11 +59,26 @@ def case_text(report: CaseReport) -> str:
             f"uniform, without it {-one.importance[k]:+.4f}"
             for k in range(len(one.importance))
         ]
+        lines += _redundancy_line(one)
         lines += [
             f"  {pair.query} <-> {pair.key}: {pair.weight:.3f} ({pair.ratio:.1f} x uniform, head {pair.head + 1})"
             for pair in one.pairs
         ]
     return "\n".join(lines) + "\n"
+
+
+def _redundancy_line(one: MemberDirection) -> list[str]:
+    """Say how alike the heads of a direction are, nothing for a single head."""
+    apart = one.redundancy
+    if len(apart) < 2:
+        return []
+    rows, columns = np.triu_indices(len(apart), 1)
+    of_pairs = apart[rows, columns]
+    closest = int(of_pairs.argmin())
+    return [
+        f"  heads apart (Jensen-Shannon, bits): mean {of_pairs.mean():.3f}, least {of_pairs[closest]:.3f} (heads "
+        f"{rows[closest] + 1} and {columns[closest] + 1})"
+    ]
 
 
 def summary_text(summary: AttentionSummary, n_heads: int = 10) -> str:

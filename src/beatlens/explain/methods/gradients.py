@@ -58,9 +58,7 @@ class Gradients:
         whole, lacks = abs(self.full - self.empty), abs(self.completeness_error)
         if lacks <= MOST_LACKING * whole:
             return ""
-        return (
-            f"the values lack {lacks:.2g} of full minus empty, {whole:.2g}; at most {MOST_LACKING:.0%} may be lacking"
-        )
+        return f"the values lack {lacks:.2g} of full minus empty, {whole:.2g} ({MOST_LACKING:.0%} at most)"
 
 
 def path_gradients(model: SignalModel, baseline: str, *, steps: int, rhythm: bool, at_end: bool) -> Gradients:
