@@ -295,6 +295,12 @@ def test_too_many_bad_records_fail_naming_the_worst_reasons() -> None:
     record_table.check_usable(other, 0.0, "here")
     others = status.assign(reason=[*reasons[:4], *["not_a_record"] * 3])
     record_table.check_usable(others, 0.0, "here")  # files beside the records
+    table = status.assign(reason=[*reasons[:6], "malformed_table"])
+    with pytest.raises(
+        record_table.UnusableRecords, match=r"malformed_table \(1: c/g\).* holds isn't known: correct it"
+    ):
+        record_table.check_usable(table, 0.9, "here")
+    record_table.check_usable(table.assign(role="predict"), 0.0, "here")
 
 
 def test_a_run_without_anything_to_work_with_ends_with_words() -> None:

@@ -24,6 +24,7 @@ REASONS = {
     "unknown_fs": "no usable sampling rate",
     "unknown_units": "no signal is in volts",
     "wrong_samples": "the samples contradict the header's first value, checksum or shape",
+    "malformed_table": "a table of strips can't be read",
     "malformed_wave": "the samples of a strip can't be read",
     "missing_patient": "a strip names no patient",
     "zero_length": "no samples",

@@ -72,7 +72,7 @@ def read_record(
     if row.reason in NEVER_OPENED:
         raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {REASONS[row.reason]}")
     if row.reason == "not_a_record":
-        raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {would_read(row.path)}")
+        raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {would_read(row.path, row.format)}")
     if row.reason == "checksum_mismatch":
         raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {wrong_sums(folder, row)}")
     if row.format == "strips":

@@ -89,6 +89,8 @@ def read_strips(file: Path) -> list[Strip]:
         for what, k in columns.items():
             values[what].append(row[k] if k is not None and k < len(row) else "")
     waves = [wave.strip(_BRACKETS + " \t\r\n") for wave in values["wave"]]
+    if not waves:
+        raise ValueError(f"{file}: no row below the header; expected a strip a row")
     try:
         if decimal_commas(waves):
             values["wave"] = waves = [wave.replace(",", ".") for wave in waves]
