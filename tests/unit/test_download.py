@@ -20,7 +20,7 @@ import pytest
 from beatlens.beats.preprocess import PreprocessSettings
 from beatlens.beats.preprocess_shard import CorpusSource, preprocess_shard
 from beatlens.core.record_faults import RecordFault
-from beatlens.corpora.downloads import https
+from beatlens.corpora.downloads import download, https
 from beatlens.corpora.downloads.download import Remote, fetch_file, fetch_record
 from beatlens.corpora.downloads.download_folder import DownloadFolder
 from beatlens.corpora.downloads.https import Interrupted, NotOnServer
@@ -37,7 +37,7 @@ class Server(ThreadingHTTPServer):
     """Serves `files`; `cut` says after how many bytes the next answer for a file breaks off.
 
     `status` are errors that come once, with `headers`; `moved` are redirects; a file in `endless` has no end, and
-    one in `down` isn't to be had.
+    one in `down` isn't to be had; in place of one in `pages` a web page is sent.
     """
 
     daemon_threads = True
@@ -50,6 +50,7 @@ class Server(ThreadingHTTPServer):
         self.moved: dict[str, str] = {}
         self.endless: set[str] = set()
         self.down: set[str] = set()
+        self.pages: set[str] = set()
         self.requests: Counter[str] = Counter()
         self.ranges: list[str] = []
         self.honour_ranges = True
@@ -77,6 +78,10 @@ class Handler(BaseHTTPRequestHandler):
             self._end(self.server.headers)
         elif name in self.server.down:
             self.send_error(503)
+        elif name in self.server.pages:
+            self.send_response(200)
+            self._end({"Content-Type": "text/html; charset=utf-8", "Content-Length": "5"})
+            self.wfile.write(b"<htm>")
         elif name in self.server.moved:
             self.send_response(302)
             self._end({"Location": self.server.moved[name]})
@@ -440,10 +445,36 @@ def test_a_shard_whose_download_was_interrupted_runs_again(
     assert run() == ({"r2": "", "r1": ""}, 2), "a count that went back to 0 would run the shard once more"
     assert run() == ({"r2": "", "r1": ""}, 2)
     (folder / "r1.dat").unlink()
+    whole, sums = server.files["r1.dat"], server.files["SHA256SUMS"]
     del server.files["r1.dat"]
-    assert run() == ({"r2": "", "r1": "download_failed"}, 2), (
-        "a file that the server hasn't got is no reason to try again"
-    )
+    assert run() == ({"r2": "", "r1": "download_failed"}, 3)
+    server.files["r1.dat"] = whole
+    server.endless = {"r1.dat"}
+    assert run() == ({"r2": "", "r1": "download_failed"}, 4)
+    server.endless = set()
+    cut = b"".join(line for line in sums.splitlines(keepends=True) if b"r1.dat" not in line)
+    server.files["SHA256SUMS"] = cut
+    (folder / "SHA256SUMS").write_bytes(cut)
+    assert run() == ({"r2": "", "r1": "checksum_mismatch"}, 5)
+    server.files["SHA256SUMS"] = sums
+    download._asked_again.clear()  # as a process of its own
+    assert run() == ({"r2": "", "r1": ""}, 5)
+
+
+def test_annotations_that_are_listed_are_no_absent_ones(server: Server, tmp_path: Path) -> None:
+    del server.files["r1.atr"]
+    with pytest.raises(NotOnServer, match=r"r1\.atr: not on the server"):
+        fetch_record(remote(server), "r1", tmp_path / "here")
+
+
+def test_a_web_page_is_no_file(server: Server, tmp_path: Path) -> None:
+    """What a network answers in place of the server, until one has logged in."""
+    server.pages = {"SHA256SUMS", "r1.hea"}
+    for page in ("SHA256SUMS", "r1.hea"):
+        with pytest.raises(Interrupted, match=f"{page}: a web page; expected the file"):
+            fetch_record(remote(server), "r1", tmp_path / "here")
+        server.pages.remove(page)
+    fetch_record(remote(server), "r1", tmp_path / "here")
 
 
 def test_sheet_of_a_remote_corpus(server: Server, tmp_path: Path) -> None:
