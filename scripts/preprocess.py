@@ -35,9 +35,11 @@ def main() -> None:
     parser.add_argument("--remotes", type=json.loads, default={}, help="where corpora are downloaded from, as JSON")
     arguments = programs.start(parser)
 
-    rows = shard_rows(read_sheet(arguments.sheet), arguments.shard, arguments.shards)
+    sheet = read_sheet(arguments.sheet)
+    rows = shard_rows(sheet, arguments.shard, arguments.shards)
     labels = {corpus: LabelTable.read(path) for corpus, path in arguments.labels}
-    patients = {corpus: read_patients(path) for corpus, path in arguments.patients}
+    names = {corpus: {row.record for row in sheet if row.corpus == corpus} for corpus, _ in arguments.patients}
+    patients = {corpus: read_patients(path, names[corpus]) for corpus, path in arguments.patients}
     strips = {corpus: StripSettings(**entry) for corpus, entry in arguments.strips.items()}
     remotes = {corpus: Remote(**entry) for corpus, entry in arguments.remotes.items()}
     sources = {

@@ -341,6 +341,8 @@ def test_labels_of_annotations_that_lie_elsewhere_are_set_aside() -> None:
 def test_what_was_found_in_reading_becomes_a_remark() -> None:
     result = run(make_record(remarks=(Finding("too_few_beats", "words"),), annotations=None))
     assert result.remarks == [{"corpus": "c", "record": "r1", "remark": "too_few_beats", "detail": "words"}]
+    record = make_record(remarks=(Finding("assumed_gain", "words"),), annotations=None)
+    assert [len(run(record, role=role).remarks) for role in ("predict", "noise")] == [1, 0]
 
 
 def test_a_baseline_beyond_what_a_converter_gives_is_refused() -> None:

@@ -127,6 +127,8 @@ def test_labels_in_letters_and_words_have_classes():
         "normal": "N",
         "Normal": "N",
         "PVC": "V",
+        "VEB": "V",
+        "SVEB": "S",
         "pac": "S",
         "AF": "AF",
         "2": "V",
