@@ -382,6 +382,17 @@ def test_a_lead_of_impossible_amplitude_is_left_out_and_artefacts_are_none() -> 
     assert run(make_record(signal=5 * signal, annotations=None)).remarks == []  # a gain that is off by 5 is told later
 
 
+def test_amplitudes_of_a_record_of_one_or_two_beats_are_judged_too() -> None:
+    signal = make_record(annotations=None).signal[:, : round(2 * FS)]
+    whole = run(make_record(signal=signal, annotations=None))
+    assert 0 < len(whole.beats) < 3
+    with pytest.raises(RecordFault, match=r"implausible_amplitude.*the gain or the unit"):
+        run(make_record(signal=200 * signal, annotations=None))
+    spoilt = signal.copy()
+    spoilt[:, 300:320] += 500.0
+    assert run(make_record(signal=spoilt, annotations=None)).row["leads"] == "II;V1"
+
+
 def test_labels_come_from_the_table_and_noise_counts_where_all_signals_have_it() -> None:
     table = LabelTable.read(ROOT / "config" / "labels" / "mitdb.csv")
     annotations = Annotations(

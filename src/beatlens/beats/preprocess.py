@@ -115,7 +115,7 @@ def preprocess_record(
     if role != "noise":
         detected = _detect(record, labels, conditioned, settings)
         index = r_index(detected, record.fs, fs, n_samples)
-        plausible, finding = plausible_leads(record, leads, conditioned.signal, index, fs)
+        plausible, finding = plausible_leads(record, leads, conditioned.signal, index, fs=fs, raw=signal)
         if finding is not None:
             findings.append(finding)
             signal, leads = signal[plausible], tuple(compress(leads, plausible))
