@@ -19,8 +19,8 @@ IMPLAUSIBLE = "implausible_amplitude"
 MIN_BEATS = 3
 """Fewest beats that are judged by their amplitudes alone: one artefact could be the median of fewer."""
 QUIET_MV = 1.0
-"""Median distance of an ECG from its median. With fewer beats, a lead is implausible where it is beyond this as well, to
-which a single artefact doesn't bring it."""
+"""Median distance of an ECG from its median. With fewer beats, a lead is implausible where it is beyond this as well,
+to which a single artefact doesn't bring it."""
 HIGHEST_MV = 30.0
 """Largest plausible amplitude of a lead's QRS complexes. It is up to 5.1 mV in 150 records of 12 leads (CPSC, Georgia,
 Ningbo, PTB-XL), and up to 12 mV in a copy of PTB-XL whose gain is off by a factor of 5, of which the remark
