@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--shards", type=int, required=True, help="number of shards")
     parser.add_argument("--strips", type=json.loads, default={}, help="what corpora of strips don't say, as JSON")
     parser.add_argument("--remotes", type=json.loads, default={}, help="where corpora are downloaded from, as JSON")
+    parser.add_argument("--tries", type=int, default=0, help="how often downloads of this shard were tried again")
     arguments = programs.start(parser)
 
     sheet = read_sheet(arguments.sheet)
@@ -49,7 +50,8 @@ def main() -> None:
         for corpus, folder in arguments.data_root
     }
     settings = PreprocessSettings.from_config(arguments.settings)
-    preprocess_shard(programs.progress(rows, len(rows), "records"), sources, settings, arguments.output)
+    progress = programs.progress(rows, len(rows), "records")
+    preprocess_shard(progress, sources, settings, arguments.output, tries=arguments.tries)
 
 
 if __name__ == "__main__":

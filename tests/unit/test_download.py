@@ -24,7 +24,7 @@ from beatlens.corpora.downloads import download, https
 from beatlens.corpora.downloads.download import Remote, fetch_file, fetch_record
 from beatlens.corpora.downloads.download_folder import DownloadFolder
 from beatlens.corpora.downloads.https import Interrupted, NotOnServer
-from beatlens.corpora.downloads.interrupted import interruptions
+from beatlens.corpora.downloads.interrupted import tries
 from beatlens.corpora.index import update_sheet
 from beatlens.corpora.record_sheet import read_sheet, shard_digest
 from beatlens.corpora.registry import read_record
@@ -277,8 +277,8 @@ def test_what_has_no_end_is_given_up(
 def test_gives_up_after_some_tries(server: Server, tmp_path: Path) -> None:
     server.shutdown()
     server.server_close()
-    for tries in (r"\(4 tries\)", r"\(1 try\)"):  # of many records, each would wait as long
-        with pytest.raises(Interrupted, match=f"download_failed: .*{tries}"):
+    for tried in (r"\(4 tries\)", r"\(1 try\)"):  # of many records, each would wait as long
+        with pytest.raises(Interrupted, match=f"download_failed: .*{tried}"):
             fetch_record(remote(server), "r1", tmp_path / "here")
 
 
@@ -432,33 +432,41 @@ def test_a_shard_whose_download_was_interrupted_runs_again(
     settings = PreprocessSettings.from_config(config)
 
     def run() -> tuple[dict[str, str], int]:
-        """Run the shard; return the reason of each record, and what the next run finds in the rule's params."""
-        preprocess_shard(rows, {"own": CorpusSource(folder, remote=remote(server))}, settings, shard)
+        """Run the shard as the rule does; return the reason of each record, and what the rule's params have next."""
+        source, due = CorpusSource(folder, remote=remote(server)), tries(shard, {"own": remote(server)})
+        preprocess_shard(rows, {"own": source}, settings, shard, tries=due)
         status = Shard(shard).status
-        return dict(zip(status["record"], status["reason"], strict=True)), interruptions(shard)
+        return dict(zip(status["record"], status["reason"], strict=True)), tries(shard, {"own": remote(server)})
 
-    assert interruptions(shard) == 0
+    whole, sums = dict(server.files), server.files["SHA256SUMS"]
+    bad, good = {"r2": "", "r1": "download_failed"}, {"r2": "", "r1": ""}
     server.down = {"r1.dat"}
-    assert run() == ({"r2": "", "r1": "download_failed"}, 1)
-    assert run() == ({"r2": "", "r1": "download_failed"}, 2)
+    assert run() == (bad, 0), "nothing is tried again while the server hasn't got it"
+    assert run() == (bad, 0), "nor after a run for another reason"
     server.down = set()
-    assert run() == ({"r2": "", "r1": ""}, 2), "a count that went back to 0 would run the shard once more"
-    assert run() == ({"r2": "", "r1": ""}, 2)
+    assert run() == (good, 1)
+    assert run() == (good, 1), "a number that went back to 0 would run the shard once more"
+
     (folder / "r1.dat").unlink()
-    whole, sums = server.files["r1.dat"], server.files["SHA256SUMS"]
     del server.files["r1.dat"]
-    assert run() == ({"r2": "", "r1": "download_failed"}, 3)
-    server.files["r1.dat"] = whole
+    assert run() == (bad, 1), "a file that isn't there is an outage like another"
+    server.files = dict(whole)
+    assert tries(shard, {}) == 1, "no other server is asked than that of the configuration"
+    assert run() == (good, 2)
+
+    (folder / "r1.dat").unlink()
     server.endless = {"r1.dat"}
-    assert run() == ({"r2": "", "r1": "download_failed"}, 4)
+    assert run() == (bad, 3), "the server has something, whatever it is"
     server.endless = set()
+    assert run() == (good, 3)
+
     cut = b"".join(line for line in sums.splitlines(keepends=True) if b"r1.dat" not in line)
     server.files["SHA256SUMS"] = cut
     (folder / "SHA256SUMS").write_bytes(cut)
-    assert run() == ({"r2": "", "r1": "checksum_mismatch"}, 5)
+    assert run() == ({"r2": "", "r1": "checksum_mismatch"}, 4)
     server.files["SHA256SUMS"] = sums
     download._asked_again.clear()  # as a process of its own
-    assert run() == ({"r2": "", "r1": ""}, 5)
+    assert run() == (good, 4)
 
 
 def test_annotations_that_are_listed_are_no_absent_ones(server: Server, tmp_path: Path) -> None:

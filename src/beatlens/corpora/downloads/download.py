@@ -191,7 +191,11 @@ class _Corpus:
             if always:
                 raise https.Interrupted("checksum_mismatch", detail)
             raise https.NotOnServer("download_failed", detail)
-        fetch_file(self.remote, name, self.home, self.sums.get(name), limit=limit)
+        try:
+            fetch_file(self.remote, name, self.home, self.sums.get(name), limit=limit)
+        except https.Interrupted as fault:
+            fault.member = name
+            raise
         self.names.append(name)
 
     def _read_sums_again(self) -> None:

@@ -39,7 +39,12 @@ _given_up: set[str] = set()
 
 
 class Interrupted(RecordFault):
-    """No file this time, though there may be one the next: a server can't be reached, breaks off, or sends another."""
+    """No file this time, though there may be one the next: a server can't be reached, breaks off, or sends another.
+
+    `member` is the file, relative to the corpus; "" where it isn't known.
+    """
+
+    member = ""
 
 
 class NotOnServer(Interrupted):
