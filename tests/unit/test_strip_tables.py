@@ -94,6 +94,9 @@ def test_one_sample_a_row_is_refused_by_what_it_is(tmp_path):
     file.write_text("id,patient,ecg\na,p,0.1,0.2,0.3\n")  # no quotes
     with pytest.raises(ValueError, match=r"long\.csv line 2: a value in column 5; expected at most 3"):
         read_strips(file)
+    file.write_text("patient," + ",".join(f"s{k}" for k in range(99)) + "\np" + ",0.1" * 99 + "\n")  # a sample a column
+    with pytest.raises(ValueError, match="for the wave. All samples of a strip belong into one cell"):
+        read_strips(file)
 
 
 @pytest.mark.parametrize(
