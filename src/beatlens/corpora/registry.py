@@ -104,13 +104,12 @@ def read_patients(path: str | Path, records: Collection[str] = ()) -> dict[str, 
         CSV with the columns record and patient; records that aren't in it are their own patient. A record is named as
         its file is, or by its id in the sheet.
     records
-        Ids of the corpus's records, against which the table is held; empty to hold it against nothing.
+        Ids of the corpus's records; rows that name none of them are logged.
 
     Raises
     ------
     ValueError
-        With file, line and value, for other columns, an empty value or a record named twice; with examples, where
-        no row names one of `records`.
+        With file, line and value, for other columns, an empty value or a record named twice.
     """
     patients: dict[str, str] = {}
     for line, row in read_rows(path, ("record", "patient")):
@@ -122,13 +121,9 @@ def read_patients(path: str | Path, records: Collection[str] = ()) -> dict[str, 
         patients[record] = patient
     patients = {safe_name(unicodedata.normalize("NFC", record)): patient for record, patient in patients.items()}
     unknown = sorted(set(patients) - set(records))
-    if records and len(unknown) == len(patients):
-        raise ValueError(
-            f"{path}: no row names a record of the corpus; found {few(unknown[:3])}; expected names such as "
-            f"{few(sorted(records)[:3])}"
-        )
     if records and unknown:
         logger.warning(
-            "%s: %d of %d rows name no record of this run: %s", path, len(unknown), len(patients), few(unknown)
-        )
+            "%s: %d of %d rows name no record of this run: %s; expected names such as %s",
+            path, len(unknown), len(patients), few(unknown), few(sorted(records)[:3]),
+        )  # fmt: skip
     return patients
