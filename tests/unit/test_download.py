@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -71,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        name = self.path.removeprefix(PREFIX)
+        name = urllib.parse.unquote(self.path).removeprefix(PREFIX)
         self.server.requests[name] += 1
         if name in self.server.status:
             self.send_response(self.server.status.pop(name))
@@ -412,15 +413,41 @@ def test_only_a_folder_that_was_made_for_the_corpus_is_filled(server: Server, tm
 
 def test_an_unsafe_name_refuses_its_record_alone(server: Server, tmp_path: Path) -> None:
     corpus = {"name": "own", "role": "test", "format": "wfdb", "remote": "own/1.0.0", "base_url": server.url}
-    server.files["RECORDS"] += "../../up\n/etc/passwd\n../g2/\na\tb\nRECORDS\nü\n.hidden\nx\0y\n".encode()
+    server.files["RECORDS"] += b"../../up\n/etc/passwd\n../g2/\na\tb\nRECORDS\n.hidden\nx\0y\nx;y\n"
     rows = update_sheet([corpus], tmp_path / "sheet.tsv", tmp_path / "data", tmp_path / "results")
     assert {row.path for row in rows if not row.reason} == {"r1", "g1/r2"}
     refused = [row for row in rows if row.reason]
-    assert [row.reason for row in refused] == ["unsafe_path"] * 8
+    assert {row.path: row.reason for row in refused} == {
+        "../../up": "unsafe_path",
+        "../g2/": "unsafe_path",
+        "/etc/passwd": "unsafe_path",
+        "a%09b": "unsafe_name",
+        "x%00y": "unsafe_name",
+        "x%3By": "unsafe_name",
+        "RECORDS": "unsafe_path",
+        ".hidden": "unsafe_path",
+    }
     assert read_sheet(tmp_path / "sheet.tsv") == rows
     for row in refused:
-        with pytest.raises(RecordFault, match="unsafe_path"):
+        with pytest.raises(RecordFault, match=row.reason):
             read_record(row, tmp_path / "results" / "corpora" / "own", remote=remote(server))
+
+
+def test_records_of_a_server_may_have_any_printable_name(server: Server, tmp_path: Path) -> None:
+    corpus = {"name": "own", "role": "test", "format": "wfdb", "remote": "own/1.0.0", "base_url": server.url}
+    name, served = "Übung (1) $(touch x)", dict(server.files)
+    server.files = {
+        "RECORDS": f"{name}\n".encode(),
+        "SHA256SUMS": b"",
+        **{
+            f"{name}.{ending}": served[f"r1.{ending}"].replace(b"r1", name.encode()) for ending in ("hea", "dat", "atr")
+        },
+    }
+    (row,) = update_sheet([corpus], tmp_path / "sheet.tsv", tmp_path / "data", tmp_path / "results")
+    record = read_record(row, tmp_path / "results" / "corpora" / "own", remote=remote(server))
+    assert record.name == row.record
+    assert record.name.startswith("bung_1_touch_x_-")
+    assert record.annotations is not None
 
 
 def test_a_shard_whose_download_was_interrupted_runs_again(
