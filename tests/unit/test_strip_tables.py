@@ -152,7 +152,9 @@ def test_a_table_may_have_any_name_that_the_sheet_can_hold(tmp_path):
     assert read_record(row, tmp_path, StripSettings(fs=250), {}).signal.tolist() == [[1, 2, 3]]
     write(tmp_path / "a;b.csv", "1 2 3", "patient,ecg", 'p,"{}"')
     rows = scan_strips(tmp_path, entry, {})
-    assert [(one.path, one.reason) for one in rows] == [(row.path, ""), ("a%3bb.csv", "unsafe_name")]
+    assert [(one.path, one.reason) for one in rows] == [(row.path, ""), ("a%3bb.csv", "malformed_table")]
+    with pytest.raises(RecordFault, match="malformed_table: table 'a%3bb.csv'; expected a printable name without semi"):
+        read_record(rows[1], tmp_path, StripSettings(fs=250), {})
 
 
 def test_a_table_that_is_refused_keeps_no_other_table_out(tmp_path):
@@ -171,7 +173,7 @@ def test_a_table_that_is_refused_keeps_no_other_table_out(tmp_path):
     assert list(faults) == ["header.csv", "long.csv", "up.csv"]
     assert faults["header.csv"] == "malformed_table: header.csv: no row below the header; expected a strip a row"
     assert faults["long.csv"].startswith("malformed_table: long.csv: one sample a row in 9 rows")
-    assert rows["up.csv"].reason == "unsafe_path"
+    assert rows["up.csv"].reason == "malformed_table"
     (tmp_path / "long.csv").write_text("ecg,patient\n" + "0.5 1 2,p\n" * 9)
     again = scan_strips(tmp_path, entry, rows)
     assert sum(row.path.startswith("long.csv#") and not row.reason for row in again) == 9

@@ -34,7 +34,8 @@ ENDINGS = (".csv", ".xlsx")
 MAX_MV = 1e6
 """Largest sample in millivolts; no recorder gives more."""
 MALFORMED = "malformed_table"
-"""Reason of a table that `read_strips` refuses."""
+"""Reason of a table that can't be read, whatever records it holds."""
+_NAME = "expected a printable name without semicolons"
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,8 @@ def scan_strips(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
             rows += list(_rows_of(root, name, corpus, known.get(name, ())))
         except (ValueError, OSError) as error:
             logger.warning("corpora %s: %s: %s", corpus.name, name, error)
-            reason = error.reason if isinstance(error, RecordFault) else MALFORMED
             said = hashlib.sha256(str(error).replace(str(root), "").encode("utf-8", "surrogateescape"))
-            rows.append(file_row(folder, corpus, name, reason)._replace(sha256=said.hexdigest()))
+            rows.append(file_row(folder, corpus, name, MALFORMED)._replace(sha256=said.hexdigest()))
     seen: set[str] = set()
     for k, row in enumerate(rows):
         if not row.reason or row.reason == "duplicate_id":
@@ -126,10 +126,10 @@ def _rows_of(root: Path, name: str, corpus: CorpusEntry, previous: Sequence[Shee
     Raises
     ------
     ValueError
-        As `read_strips`; ``unsafe_name`` and ``unsafe_path`` are a RecordFault.
+        As `read_strips`, and for a name that the sheet can't hold or a link that leads elsewhere.
     """
     if ";" in name or not name.isprintable():  # the sheet joins names by semicolons
-        raise RecordFault("unsafe_name", f"table {name!r}; expected a printable name without semicolons")
+        raise ValueError(f"table {name!r}; {_NAME}")
     file = resolve_inside(root, name, "table")
     stat = file.stat()
     if previous and all(
@@ -159,6 +159,10 @@ def _what_is_wrong(folder: Path, name: str) -> str:
     """Return why a table can't be read, in words."""
     try:
         read_strips(resolve_inside(folder, name, "table"))
+    except FileNotFoundError:  # the sheet has the name with % and numbers
+        return f"table {name!r}; {_NAME}"
+    except RecordFault as fault:
+        return fault.detail
     except (ValueError, OSError) as error:
         return str(error)
     return f"{name}: it couldn't be read when the record sheet was made, but can now; run again"
