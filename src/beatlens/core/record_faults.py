@@ -34,7 +34,7 @@ REASONS = {
     "unknown_leads": "none of the configured leads is present",
     "checksum_mismatch": "a file differs from its SHA256SUMS entry",
     "download_failed": "a file could not be fetched",
-    "bad_annotations": "the annotation file can't be read or belongs to another recording",
+    "bad_annotations": "annotations or a label that can't be read, or belong to another recording",
     "not_a_file": "a file of the record is a folder, a pipe or a device",
     "not_a_record": "the file is no part of a record that can be read here",
     "too_large": "the record claims or has more samples than are read",
