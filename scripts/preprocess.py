@@ -33,11 +33,14 @@ def main() -> None:
     parser.add_argument("--shards", type=int, required=True, help="number of shards")
     parser.add_argument("--strips", type=json.loads, default={}, help="what corpora of strips don't say, as JSON")
     parser.add_argument("--remotes", type=json.loads, default={}, help="where corpora are downloaded from, as JSON")
+    parser.add_argument("--tries", type=int, default=0, help="how often downloads of this shard were tried again")
     arguments = programs.start(parser)
 
-    rows = shard_rows(read_sheet(arguments.sheet), arguments.shard, arguments.shards)
+    sheet = read_sheet(arguments.sheet)
+    rows = shard_rows(sheet, arguments.shard, arguments.shards)
     labels = {corpus: LabelTable.read(path) for corpus, path in arguments.labels}
-    patients = {corpus: read_patients(path) for corpus, path in arguments.patients}
+    names = {corpus: {row.record for row in sheet if row.corpus == corpus} for corpus, _ in arguments.patients}
+    patients = {corpus: read_patients(path, names[corpus]) for corpus, path in arguments.patients}
     strips = {corpus: StripSettings(**entry) for corpus, entry in arguments.strips.items()}
     remotes = {corpus: Remote(**entry) for corpus, entry in arguments.remotes.items()}
     sources = {
@@ -47,7 +50,8 @@ def main() -> None:
         for corpus, folder in arguments.data_root
     }
     settings = PreprocessSettings.from_config(arguments.settings)
-    preprocess_shard(programs.progress(rows, len(rows), "records"), sources, settings, arguments.output)
+    progress = programs.progress(rows, len(rows), "records")
+    preprocess_shard(progress, sources, settings, arguments.output, tries=arguments.tries)
 
 
 if __name__ == "__main__":

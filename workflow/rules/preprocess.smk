@@ -66,7 +66,7 @@ rule preprocess_shard:
     shell:
         "{params.program} --sheet {params.sheet:q} {params.roots} {params.place} {params.label_tables} {params.patient_tables}"
         " --strips {params.strips:q} --remotes {params.remotes:q}"
-        " --settings {params.settings:q} --output {params.output:q} --log {log:q}"
+        " --tries {params.interrupted} --settings {params.settings:q} --output {params.output:q} --log {log:q}"
 
 
 rule list_records:

@@ -13,6 +13,9 @@ REMARK_COLUMNS = ("corpus", "record", "remark", "detail")
 REMARKS = {
     "other_signals": "signals that aren't in volts are left out",
     "resampled_leads": "leads of a lower rate are brought to the highest",
+    "assumed_gain": "the header gives no gain, so amplitudes may be off",
+    "same_lead": "several signals have the name of one lead",
+    "longer_file": "a signal file holds more samples than the header says, so one of the two may be wrong",
     "too_few_beats": "fewer beats than a context needs",
     "annotations_elsewhere": "the annotated beats don't lie where beats are, so the record is used without labels",
     "no_annotated_beats": "an annotation file without a beat, so the record is used without labels",

@@ -51,7 +51,11 @@ APART = frozenset({16, 24, 32, 61, 80, 160, 212}) | FLAC
 
 _MATLAB_TYPES = {0: "double", 1: "single", 2: "int32", 3: "int16", 4: "uint16", 5: "uint8"}
 _MATLAB_FORMATS = {16: 3, 32: 2, 160: 4, 80: 5}
-_MATLAB_HEAD = 20
+_MATLAB_HEAD, _MATLAB_NAME = 20, 64
+"""Bytes before the name of a matrix, and of the longest name."""
+
+LONGER = 1.1
+"""Samples a signal of a file over those that its header says from which on it is told."""
 
 
 def count_frames(folder: Path, path: str, header: Header) -> int:
@@ -89,6 +93,17 @@ def count_frames(folder: Path, path: str, header: Header) -> int:
     if total > MAX_SAMPLES:
         raise RecordFault("too_large", f"{path}.hea: {total} samples in all; at most {MAX_SAMPLES} are read")
     return frames
+
+
+def longer_files(folder: Path, path: str, header: Header, frames: int) -> list[str]:
+    """Return which of the files that `count_frames` checked hold many more samples than are read, in words."""
+    found = []
+    for name, group in _groups(path, header):
+        samples = sum(signal.samples_per_frame for signal in group)
+        stored = _stored_samples(_signal_file(folder, path, name), group[0]) // samples
+        if stored > LONGER * frames:
+            found.append(f"{name} holds {stored} samples a signal; the header says {frames}")
+    return found
 
 
 def read_samples(
@@ -180,13 +195,19 @@ def _flac_channels(head: bytes) -> int:
 
 
 def _check_matlab(head: bytes, file: Path, group: Sequence[SignalLine], frames: int) -> None:
-    """Check the matrix of a level-4 MATLAB file, which the header skips, against what the header says."""
-    if not file.name.lower().endswith(".mat") or group[0].offset < _MATLAB_HEAD or len(head) < _MATLAB_HEAD:
+    """Check the matrix of a level-4 MATLAB file against what the header says of it and of where its samples begin."""
+    if not file.name.lower().endswith(".mat") or len(head) < _MATLAB_HEAD:
         return
-    kind, rows, columns, imaginary, _ = struct.unpack("<5i", head)
-    precision, samples = kind // 10 % 10, sum(signal.samples_per_frame for signal in group)
+    kind, rows, columns, imaginary, name_length = struct.unpack("<5i", head)
+    precision, samples, offset = kind // 10 % 10, sum(signal.samples_per_frame for signal in group), group[0].offset
+    is_matrix = kind == precision * 10 and min(rows, columns, name_length) > 0 and name_length <= _MATLAB_NAME
+    if offset < _MATLAB_HEAD and not is_matrix:
+        return  # plain samples under such a name
     expected = _MATLAB_FORMATS.get(group[0].format)
     if kind == precision * 10 and precision == expected and rows == samples and columns >= frames and not imaginary:
+        begin = _MATLAB_HEAD + name_length
+        if offset != begin:
+            raise RecordFault("wrong_samples", f"{file}: samples begin at byte {begin}; the header says {offset}")
         return
     found = f"type {kind}, {rows} by {columns}"
     if kind == precision * 10 and precision in _MATLAB_TYPES:
