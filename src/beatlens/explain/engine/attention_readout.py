@@ -1,0 +1,180 @@
+"""What the cross-modal network says of the distinct windows of beats that masks lead to.
+
+Equal to the network's own pass up to rounding. Tokens of a lead of a beat are encoded and projected once for many
+windows that show it, and attention keeps no weights.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from beatlens.explain.case.instance import Instance
+from beatlens.explain.engine.beat_states import distinct_runs
+from beatlens.explain.engine.fast_network import EngineNetwork, chunks
+from beatlens.explain.engine.readout import IntArray, Read, Readout, ShownBeats, rows_around
+from beatlens.models.crossmodal import CrossModalNet, Fusion
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Cells(NamedTuple):
+    """The distinct leads of beats, each at a place of the window, that some windows show.
+
+    Attributes
+    ----------
+    state
+        (m,) what each shows.
+    beat
+        (m,) its beat, of `ShownBeats.index`.
+    place
+        (m,) its place.
+    of_window
+        (w, context, L) the cell that a window shows, an arbitrary one where it has none.
+    valid
+        (w, context, L) whether it has one.
+    """
+
+    state: IntArray
+    beat: IntArray
+    place: IntArray
+    of_window: IntArray
+    valid: BoolArray
+
+
+class Stream(NamedTuple):
+    """Tokens (m, tokens, E) of each cell in one stream, and what attention makes of them."""
+
+    tokens: Tensor
+    queries: Tensor
+    keys: Tensor
+    values: Tensor
+
+
+class AttentionWindows(Readout):
+    """The cross-modal network, whose attention sees each distinct window once."""
+
+    def __init__(self, instance: Instance, network: EngineNetwork, crossmodal: CrossModalNet) -> None:
+        super().__init__(instance, network)
+        self.network = crossmodal
+        self._around = rows_around(instance, crossmodal.side)
+
+    def read(self, shown: ShownBeats, terms: Tensor) -> Read:
+        """Return what the network says."""
+        network = self.network
+        windows, inverse = distinct_runs(shown.index, self._around)
+        target = windows[:, network.side]
+        rhythm = network.rhythm(network.scaled_rr(self.tensor(shown.rr)))
+        logits, gates = [], []
+        for chunk in chunks(len(windows), self.fast.chunk):
+            cells = distinct_cells(windows[chunk], shown.rows)
+            beats = target[chunk]
+            scaled = network.scaled_rr(self.tensor(shown.rr[beats]))
+            features = self.tensor(shown.features[beats % len(shown.rows)])
+            logits.append(network.member_logits(self._pooled(cells, terms, rhythm), scaled, features).mean(1))
+            mixed = self.fast.mix(terms, self.tensor(shown.rows[beats % len(shown.rows)]))
+            gates.append(network.gate(network.embeddings(mixed)).mean(1))
+        return Read(torch.cat(logits).cpu().numpy(), torch.cat(gates).cpu().numpy(), target, inverse)
+
+    def _pooled(self, cells: Cells, terms: Tensor, rhythm: Tensor) -> Tensor:
+        """Do what `CrossModalNet` does: pooled tokens of targets (w, members, count * E)."""
+        network, (n, context, _) = self.network, cells.valid.shape
+        places = network.place.weight.view(context, network.members, network.size)[self.tensor(cells.place)]
+        encoded = network.encoded(terms[self.tensor(cells.state)], rhythm[self.tensor(cells.beat)])
+        fusions = [cast(Fusion, fusion) for fusion in network.fusion]
+        streams = [
+            _projected(fusion, [stream + places[:, None, k] for stream in encoded[k]])
+            for k, fusion in enumerate(fusions)
+        ]
+        pooled = places.new_zeros(n, network.members, network.tokens.count * network.size)
+        of_target = cells.valid[:, network.side]
+        present = of_target.sum(axis=1)
+        for count in np.unique(present[present > 0]).tolist():
+            rows = np.flatnonzero(present == count)
+            keys, valid = (
+                self.tensor(cells.of_window[rows].reshape(len(rows), -1)),
+                cells.valid[rows].reshape(len(rows), -1),
+            )
+            asking = self.tensor(cells.of_window[rows, network.side][of_target[rows]].reshape(len(rows), count))
+            mask = None if valid.all() else self.tensor(valid)
+            found = [
+                torch.cat(
+                    [
+                        _attend(fusion.waveform_attends, fusion.waveform_norm, wave, bands, asking, keys, mask),
+                        _attend(fusion.spectrogram_attends, fusion.spectrogram_norm, bands, wave, asking, keys, mask),
+                    ],
+                    dim=1,
+                )
+                for fusion, (wave, bands) in zip(fusions, streams, strict=True)
+            ]
+            pooled[self.tensor(rows)] = torch.stack(found, dim=1)
+        return pooled
+
+
+def distinct_cells(windows: IntArray, rows: IntArray) -> Cells:
+    """Find the distinct cells of windows.
+
+    Parameters
+    ----------
+    windows
+        (w, context) beats of each window, -1 for a place without one.
+    rows
+        (n, L) states of the leads of the distinct beats; `windows` count them once with the rhythm, once without.
+    """
+    context, states = windows.shape[1], int(rows.max()) + 1
+    pairs, pair = np.unique(np.maximum(windows, 0) * context + np.arange(context), return_inverse=True)
+    beats, place = pairs // context, pairs % context
+    state = rows[beats % len(rows)]
+    code = (np.maximum(state, 0) + (beats // len(rows))[:, None] * states) * context + place[:, None]
+    _, first, cell = np.unique(code, return_index=True, return_inverse=True)
+    pair, place_of = pair.reshape(windows.shape), first // rows.shape[1]
+    valid = (windows >= 0)[..., None] & (state >= 0)[pair]
+    return Cells(
+        np.maximum(state, 0).ravel()[first], beats[place_of], place[place_of], cell.reshape(state.shape)[pair], valid
+    )
+
+
+def _projected(fusion: Fusion, streams: list[Tensor]) -> tuple[Stream, Stream]:
+    """Project tokens of both streams: each asks in one direction of attention and is asked in the other."""
+    asks = fusion.waveform_attends, fusion.spectrogram_attends
+    found = []
+    for tokens, asking, asked in zip(streams, asks, asks[::-1], strict=True):
+        size = tokens.shape[2]
+        ask, key = ((a.in_proj_weight, a.in_proj_bias) for a in (asking, asked))
+        queries = nn.functional.linear(tokens, ask[0][:size], ask[1][:size])
+        keys, values = nn.functional.linear(tokens, key[0][size:], key[1][size:]).chunk(2, dim=2)
+        found.append(Stream(tokens, queries, keys.contiguous(), values.contiguous()))
+    return found[0], found[1]
+
+
+def _attend(
+    attention: nn.MultiheadAttention,
+    norm: nn.Module,
+    asking: Stream,
+    asked: Stream,
+    targets: Tensor,
+    keys: Tensor,
+    mask: Tensor | None,
+) -> Tensor:
+    """Return the mean over leads of a target's tokens after attention, (w, tokens * E).
+
+    `targets` (w, leads) and `keys` (w, cells) are cells; those where `mask` (w, cells) is false are no keys.
+    """
+
+    def by_head(tokens: Tensor, cells: Tensor) -> Tensor:
+        found = tokens.index_select(0, cells.flatten())
+        return found.view(len(cells), -1, attention.num_heads, attention.head_dim).transpose(1, 2)
+
+    queries = by_head(asking.queries, targets)
+    if mask is not None:
+        mask = mask.repeat_interleave(asked.tokens.shape[1], dim=1)[:, None, None]
+    found = nn.functional.scaled_dot_product_attention(
+        queries, by_head(asked.keys, keys), by_head(asked.values, keys), mask
+    )
+    found = attention.out_proj(found.transpose(1, 2).flatten(2)).view(*targets.shape, *asking.tokens.shape[1:])
+    fused = cast(Tensor, norm(asking.tokens[targets] + found))
+    return fused.mean(1).flatten(1)
