@@ -1,11 +1,13 @@
 """What the cross-modal network says of the distinct windows of beats that masks lead to.
 
 Equal to the network's own pass up to rounding. Tokens of a lead of a beat are encoded and projected once for many
-windows that show it, and attention keeps no weights.
+windows that show it. Attention keeps no weights, and where few cells make up many windows (whole beats on or off), each
+pair of cells is attended to once.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -20,6 +22,11 @@ from beatlens.explain.engine.readout import IntArray, Read, Readout, ShownBeats,
 from beatlens.models.crossmodal import CrossModalNet, Fusion
 
 BoolArray = npt.NDArray[np.bool_]
+
+SHARE = 4
+"""Attention goes by sums over cells where windows show this many times the pairs of cells that there are."""
+FARTHEST = 40.0
+"""Largest distance between scores of one query with which sums over cells are taken."""
 
 
 class Cells(NamedTuple):
@@ -53,6 +60,25 @@ class Stream(NamedTuple):
     queries: Tensor
     keys: Tensor
     values: Tensor
+
+
+class Shown(NamedTuple):
+    """What w windows show, all with as many leads of the target.
+
+    Attributes
+    ----------
+    asking
+        (w, leads) cells of the target.
+    keys, valid
+        (w, k) cells of the window, and whether each is one.
+    n_cells
+        Cells there are, where these are few enough for sums over cells; else 0.
+    """
+
+    asking: Tensor
+    keys: Tensor
+    valid: Tensor
+    n_cells: int
 
 
 class AttentionWindows(Readout):
@@ -95,17 +121,15 @@ class AttentionWindows(Readout):
         present = of_target.sum(axis=1)
         for count in np.unique(present[present > 0]).tolist():
             rows = np.flatnonzero(present == count)
-            keys, valid = (
-                self.tensor(cells.of_window[rows].reshape(len(rows), -1)),
-                cells.valid[rows].reshape(len(rows), -1),
-            )
-            asking = self.tensor(cells.of_window[rows, network.side][of_target[rows]].reshape(len(rows), count))
-            mask = None if valid.all() else self.tensor(valid)
+            asking = cells.of_window[rows, network.side][of_target[rows]].reshape(len(rows), count)
+            keys, valid = (part[rows].reshape(len(rows), -1) for part in (cells.of_window, cells.valid))
+            few = SHARE * len(np.unique(asking)) * len(cells.state) <= asking.size * keys.shape[1]
+            shown = Shown(self.tensor(asking), self.tensor(keys), self.tensor(valid), len(cells.state) if few else 0)
             found = [
                 torch.cat(
                     [
-                        _attend(fusion.waveform_attends, fusion.waveform_norm, wave, bands, asking, keys, mask),
-                        _attend(fusion.spectrogram_attends, fusion.spectrogram_norm, bands, wave, asking, keys, mask),
+                        _attend(fusion.waveform_attends, fusion.waveform_norm, wave, bands, shown),
+                        _attend(fusion.spectrogram_attends, fusion.spectrogram_norm, bands, wave, shown),
                     ],
                     dim=1,
                 )
@@ -151,30 +175,55 @@ def _projected(fusion: Fusion, streams: list[Tensor]) -> tuple[Stream, Stream]:
     return found[0], found[1]
 
 
-def _attend(
-    attention: nn.MultiheadAttention,
-    norm: nn.Module,
-    asking: Stream,
-    asked: Stream,
-    targets: Tensor,
-    keys: Tensor,
-    mask: Tensor | None,
-) -> Tensor:
-    """Return the mean over leads of a target's tokens after attention, (w, tokens * E).
+def _attend(attention: nn.MultiheadAttention, norm: nn.Module, asking: Stream, asked: Stream, shown: Shown) -> Tensor:
+    """Return the mean over leads of a target's tokens after attention, (w, tokens * E)."""
+    found = _by_cell(attention, asking, asked, shown) if shown.n_cells else None
+    if found is None:
+        found = _by_window(attention, asking, asked, shown)
+    tokens = asking.tokens[shown.asking]
+    fused = cast(Tensor, norm(tokens + attention.out_proj(found.view_as(tokens))))
+    return fused.mean(1).flatten(1)
 
-    `targets` (w, leads) and `keys` (w, cells) are cells; those where `mask` (w, cells) is false are no keys.
-    """
+
+def _by_window(attention: nn.MultiheadAttention, asking: Stream, asked: Stream, shown: Shown) -> Tensor:
+    """Run the attention of each window: (w, leads * tokens, E)."""
 
     def by_head(tokens: Tensor, cells: Tensor) -> Tensor:
         found = tokens.index_select(0, cells.flatten())
         return found.view(len(cells), -1, attention.num_heads, attention.head_dim).transpose(1, 2)
 
-    queries = by_head(asking.queries, targets)
-    if mask is not None:
-        mask = mask.repeat_interleave(asked.tokens.shape[1], dim=1)[:, None, None]
-    found = nn.functional.scaled_dot_product_attention(
-        queries, by_head(asked.keys, keys), by_head(asked.values, keys), mask
-    )
-    found = attention.out_proj(found.transpose(1, 2).flatten(2)).view(*targets.shape, *asking.tokens.shape[1:])
-    fused = cast(Tensor, norm(asking.tokens[targets] + found))
-    return fused.mean(1).flatten(1)
+    mask = None
+    if not shown.valid.all():
+        mask = shown.valid.repeat_interleave(asked.tokens.shape[1], dim=1)[:, None, None]
+    queries = by_head(asking.queries, shown.asking)
+    keys, values = by_head(asked.keys, shown.keys), by_head(asked.values, shown.keys)
+    found = nn.functional.scaled_dot_product_attention(queries, keys, values, mask)
+    return found.transpose(1, 2).flatten(2)
+
+
+def _by_cell(attention: nn.MultiheadAttention, asking: Stream, asked: Stream, shown: Shown) -> Tensor | None:
+    """Do what `_by_window` does by sums over cells: the softmax's numerator and denominator add up over them.
+
+    None where the scores of a query lie so far apart that sums of some cells could vanish beside others.
+    """
+    heads, size = attention.num_heads, attention.head_dim
+    cells, place = torch.unique(shown.asking, return_inverse=True)
+    queries = asking.queries[cells].view(-1, heads, size).transpose(0, 1)  # heads, queries, size
+    keys = asked.keys.view(-1, heads, size).permute(1, 2, 0)
+    scores = (queries @ keys / math.sqrt(size)).view(heads, len(queries[0]), shown.n_cells, -1)
+    highest = scores.amax(3)
+    top = highest.amax(2, keepdim=True)
+    if (top - highest).amax() > FARTHEST:
+        return None
+    weights = torch.exp(scores - top[..., None]).transpose(1, 2)  # heads, cells, queries, tokens
+    values = asked.values.view(shown.n_cells, -1, heads, size).permute(2, 0, 1, 3)
+    sums = torch.cat([weights @ values, weights.sum(3, keepdim=True)], dim=3)
+    table = sums.view(heads, shown.n_cells, len(cells), -1, size + 1).permute(2, 1, 3, 0, 4).flatten(2)
+    shows = table.new_zeros(len(shown.keys), shown.n_cells)
+    shows.scatter_add_(1, shown.keys, shown.valid.to(shows.dtype))
+    found = table.new_empty(*shown.asking.shape, table.shape[2])
+    for cell, part in enumerate(table):
+        window, lead = (place == cell).nonzero(as_tuple=True)
+        found[window, lead] = shows[window] @ part
+    parts = found.view(*found.shape[:2], -1, heads, size + 1)
+    return (parts[..., :size] / parts[..., size:]).flatten(3).flatten(1, 2)

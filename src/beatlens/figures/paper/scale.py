@@ -54,7 +54,7 @@ def millimetre_axes(width_mm: float, height_mm: float) -> tuple[Figure, Axes]:
 def millimetre_grid(axes: Axes, x_mm: float, y_mm: float, width_mm: float, height_mm: float) -> None:
     """Draw ECG paper: a line every millimetre and a stronger one every five, from the lower left corner given.
 
-    Nothing here asks how far the axes' data reach, so patches are added as plain artists: `add_patch` looks at each line.
+    Nothing asks how far the axes' data reach, so patches are added as plain artists: `add_patch` looks at each line.
     """
     axes.add_artist(Rectangle((x_mm, y_mm), width_mm, height_mm, facecolor=PAPER, edgecolor="none", zorder=0))
     for step, colour, line_mm, zorder in ((MINOR_MM, GRID_MINOR, 0.10, 0.1), (MAJOR_MM, GRID_MAJOR, 0.14, 0.2)):
@@ -70,7 +70,7 @@ def millimetre_grid(axes: Axes, x_mm: float, y_mm: float, width_mm: float, heigh
 def millimetre_image(
     axes: Axes, shades: npt.NDArray[np.float64], extent: tuple[float, float, float, float], *, zorder: float
 ) -> None:
-    """Draw RGBA shades (rows, columns, 4) from left to right and bottom to top (`extent`, mm); limits stay as they are."""
+    """Draw RGBA shades (rows, columns, 4) in `extent`: left, right, bottom and top in mm. Limits stay as they are."""
     image = AxesImage(axes, interpolation="none", extent=extent)
     image.set_data(shades)
     image.set_zorder(zorder)
