@@ -8,6 +8,7 @@ pair of cells is attended to once.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -25,6 +26,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 SHARE = 4
 """Attention goes by sums over cells where windows show this many times the pairs of cells that there are."""
+PART = 2048
+"""Windows that sums over cells are taken for at once."""
 FARTHEST = 40.0
 """Largest distance between scores of one query with which sums over cells are taken."""
 
@@ -51,6 +54,12 @@ class Cells(NamedTuple):
     place: IntArray
     of_window: IntArray
     valid: BoolArray
+
+    @property
+    def few(self) -> bool:
+        """Whether there are so few that attention goes by sums over cells."""
+        asking = self.of_window[:, self.valid.shape[1] // 2]
+        return bool(SHARE * len(np.unique(asking)) * len(self.state) <= asking.size * self.valid[0].size)
 
 
 class Stream(NamedTuple):
@@ -96,8 +105,7 @@ class AttentionWindows(Readout):
         target = windows[:, network.side]
         rhythm = network.rhythm(network.scaled_rr(self.tensor(shown.rr)))
         logits, gates = [], []
-        for chunk in chunks(len(windows), self.fast.chunk):
-            cells = distinct_cells(windows[chunk], shown.rows)
+        for chunk, cells in self._parts(windows, shown.rows):
             beats = target[chunk]
             scaled = network.scaled_rr(self.tensor(shown.rr[beats]))
             features = self.tensor(shown.features[beats % len(shown.rows)])
@@ -105,6 +113,17 @@ class AttentionWindows(Readout):
             mixed = self.fast.mix(terms, self.tensor(shown.rows[beats % len(shown.rows)]))
             gates.append(network.gate(network.embeddings(mixed)).mean(1))
         return Read(torch.cat(logits).cpu().numpy(), torch.cat(gates).cpu().numpy(), target, inverse)
+
+    def _parts(self, windows: IntArray, rows: IntArray) -> Iterator[tuple[slice, Cells]]:
+        """Yield the windows that go through in one pass, and their cells: many windows where these show few cells."""
+        for part in chunks(len(windows), max(PART, self.fast.chunk)):
+            cells = distinct_cells(windows[part], rows)
+            if cells.few:
+                yield part, cells
+                continue
+            for chunk in chunks(len(cells.valid), self.fast.chunk):
+                inner = slice(part.start + chunk.start, min(part.start + chunk.stop, part.stop))
+                yield inner, distinct_cells(windows[inner], rows)
 
     def _pooled(self, cells: Cells, terms: Tensor, rhythm: Tensor) -> Tensor:
         """Do what `CrossModalNet` does: pooled tokens of targets (w, members, count * E)."""
@@ -123,8 +142,8 @@ class AttentionWindows(Readout):
             rows = np.flatnonzero(present == count)
             asking = cells.of_window[rows, network.side][of_target[rows]].reshape(len(rows), count)
             keys, valid = (part[rows].reshape(len(rows), -1) for part in (cells.of_window, cells.valid))
-            few = SHARE * len(np.unique(asking)) * len(cells.state) <= asking.size * keys.shape[1]
-            shown = Shown(self.tensor(asking), self.tensor(keys), self.tensor(valid), len(cells.state) if few else 0)
+            n_cells = len(cells.state) if cells.few else 0
+            shown = Shown(self.tensor(asking), self.tensor(keys), self.tensor(valid), n_cells)
             found = [
                 torch.cat(
                     [
@@ -210,15 +229,19 @@ def _by_cell(attention: nn.MultiheadAttention, asking: Stream, asked: Stream, sh
     cells, place = torch.unique(shown.asking, return_inverse=True)
     queries = asking.queries[cells].view(-1, heads, size).transpose(0, 1)  # heads, queries, size
     keys = asked.keys.view(-1, heads, size).permute(1, 2, 0)
-    scores = (queries @ keys / math.sqrt(size)).view(heads, len(queries[0]), shown.n_cells, -1)
+    scores = (queries / math.sqrt(size) @ keys).view(heads, len(queries[0]), shown.n_cells, -1)
     highest = scores.amax(3)
     top = highest.amax(2, keepdim=True)
     if (top - highest).amax() > FARTHEST:
         return None
     weights = torch.exp(scores - top[..., None]).transpose(1, 2)  # heads, cells, queries, tokens
-    values = asked.values.view(shown.n_cells, -1, heads, size).permute(2, 0, 1, 3)
-    sums = torch.cat([weights @ values, weights.sum(3, keepdim=True)], dim=3)
-    table = sums.view(heads, shown.n_cells, len(cells), -1, size + 1).permute(2, 1, 3, 0, 4).flatten(2)
+    values = nn.functional.pad(asked.values.view(shown.n_cells, -1, heads, size), (0, 1), value=1.0)
+    table = (
+        (weights @ values.permute(2, 0, 1, 3))
+        .view(heads, shown.n_cells, len(cells), -1, size + 1)
+        .permute(2, 1, 3, 0, 4)
+        .flatten(2)
+    )
     shows = table.new_zeros(len(shown.keys), shown.n_cells)
     shows.scatter_add_(1, shown.keys, shown.valid.to(shows.dtype))
     found = table.new_empty(*shown.asking.shape, table.shape[2])
