@@ -17,7 +17,7 @@ from beatlens.core.numerals import fixed
 from beatlens.explain.watch.settings import CLASSLESS
 from beatlens.figures.explained_cases import UNCHECKED
 from beatlens.figures.paper.colour_maps import colours
-from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
+from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, millimetre_image, round_up_mm
 from beatlens.figures.paper.style import INK, MUTED, PAPER, POINTS_PER_MM, styled
 
 Array = npt.NDArray[np.float64]
@@ -196,21 +196,18 @@ class _Drawing:
         millimetre_grid(axes, left, top - self.height_mm, self.width_mm, self.height_mm)
         x = left + self.before_mm + self.times * self.speed
         half = 0.5 * (x[1] - x[0])
-        window = axes.axis()
         for wave, name, values, (up, down) in zip(self.signal, self.names, maps, self.extents, strict=True):
             if np.isfinite(values).all():
                 if self.by_token:
                     shades = values[np.abs(self.times[:, None] - self.positions).argmin(axis=1)][None, :]
                 else:
                     shades = np.interp(self.times, self.positions, values)[None, :]
-                axes.imshow(
+                millimetre_image(
+                    axes,
                     colours(shades, self.limit, OPACITY, self.colour_map),
-                    extent=(x[0] - half, x[-1] + half, top - up - down, top),
-                    aspect="auto",
-                    interpolation="none",
+                    (x[0] - half, x[-1] + half, top - up - down, top),
                     zorder=1.5,
                 )
-                axes.axis(window)
             else:
                 axes.text(left + 1, top - up - down + 1, "no map", fontsize=6.5, color=MUTED, zorder=4)
             axes.plot(x, top - up + wave, color=INK, linewidth=0.28 * POINTS_PER_MM, zorder=3)
@@ -241,16 +238,14 @@ def _legend(axes: Axes, width: float, drawing: _Drawing, said: str) -> None:
     """Draw the colour bar, of the colours of the map, with its ends and what they stand for."""
     bar, high, y = 40.0, 2.2, 9.5
     left = width - bar - 6.0
-    window = axes.axis()
     axes.add_patch(Rectangle((left, y), bar, high, facecolor=PAPER, edgecolor="none", zorder=1))
-    axes.imshow(
-        colours(np.linspace(-drawing.limit, drawing.limit, 81)[None, :], drawing.limit, OPACITY, drawing.colour_map),
-        extent=(left, left + bar, y, y + high),
-        aspect="auto",
-        interpolation="none",
+    shades = np.linspace(-drawing.limit, drawing.limit, 81)[None, :]
+    millimetre_image(
+        axes,
+        colours(shades, drawing.limit, OPACITY, drawing.colour_map),
+        (left, left + bar, y, y + high),
         zorder=2,
     )
-    axes.axis(window)
     axes.add_patch(Rectangle((left, y), bar, high, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=3))
     for share, text in ((0.0, f"−{drawing.limit:.2g}"), (0.5, "0"), (1.0, f"+{drawing.limit:.2g}")):
         axes.text(left + share * bar, y - 0.6, text, fontsize=6.5, color=INK, ha="center", va="top")

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from beatlens.core.files import atomic_path
+from beatlens.learning.optimizer import AdamW
 from beatlens.models.network import BeatNetwork
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class EpochState:
     history: list[dict[str, float]]
 
 
-def save_state(path: Path, key: str, state: EpochState, network: BeatNetwork, optimizer: torch.optim.Optimizer) -> None:
+def save_state(path: Path, key: str, state: EpochState, network: BeatNetwork, optimizer: AdamW) -> None:
     """Write the state after an epoch."""
     value = {
         "key": key,
@@ -40,7 +41,7 @@ def save_state(path: Path, key: str, state: EpochState, network: BeatNetwork, op
         temporary.write_bytes(content.getbuffer())
 
 
-def load_state(path: Path, key: str, network: BeatNetwork, optimizer: torch.optim.Optimizer) -> EpochState | None:
+def load_state(path: Path, key: str, network: BeatNetwork, optimizer: AdamW) -> EpochState | None:
     """Go on from a saved state if it is whole and has the key of this code, configuration and data; else return None.
 
     Where None is returned, network and optimizer are as they were.

@@ -20,6 +20,7 @@ from beatlens.learning.augmentation import Augmentation
 from beatlens.learning.batches import TrainingSet
 from beatlens.learning.checkpoint import EpochState, load_state, save_state
 from beatlens.learning.objective import class_weights, forward, learning_rate, losses, macro_f1, to_tensors
+from beatlens.learning.optimizer import AdamW
 from beatlens.learning.settings import TrainingSettings
 from beatlens.models.build import build_network
 from beatlens.models.network import BeatNetwork
@@ -78,9 +79,7 @@ def train(
     mean, std = training.rr_statistics()
     network.set_scaler(torch.from_numpy(mean), torch.from_numpy(std))
     network.to(device)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
+    optimizer = AdamW(network.parameters(), settings.weight_decay)
     n_rows = sum(len(record) for record in training.records)
     steps_per_epoch = max(1, round(n_rows / settings.batch_beats))
     state = load_state(state_path, key, network, optimizer) if state_path is not None else None
@@ -116,7 +115,7 @@ def _epoch(
     epoch: int,
     training: TrainingSet,
     network: BeatNetwork,
-    optimizer: torch.optim.Optimizer,
+    optimizer: AdamW,
     *,
     settings: TrainingSettings,
     noise: Sequence[NoiseSource],
@@ -137,17 +136,15 @@ def _epoch(
         for step, batch in enumerate(training.batches(settings.batch_beats, rng, noise, Augmentation.of(settings))):
             done = (epoch - 1) * steps_per_epoch + min(step, steps_per_epoch - 1)
             rate = learning_rate(done, settings.epochs * steps_per_epoch, settings.learning_rate)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
             tensors = to_tensors(batch, device)
             with torch.autocast(device, torch.bfloat16, enabled=settings.precision == "bfloat16"):
                 logits, gate = forward(network, tensors, batch.n_beats)
             logits, gate = logits.float(), gate.float()
             total, class_loss, gate_loss = losses(logits, gate, tensors, weights, settings.gate_loss_weight)
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             total.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0, foreach=False)
-            optimizer.step()
+            optimizer.step(rate)
             values = [float(total.detach()), float(class_loss.detach()), float(gate_loss.detach())]
             if not np.isfinite(values).all():
                 raise ValueError(f"epoch {epoch}, step {step}: loss {values[0]}; expected a finite loss")

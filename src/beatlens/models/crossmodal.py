@@ -182,10 +182,27 @@ class CrossModalNet(BeatNetwork):
         """Return each member's class logits (n, members, K) and noise-gate logits (n, members) of target beats."""
         scaled, target = self.scaled_rr(rr), windows.gather(1, positions[:, None]).squeeze(1)
         pooled = self._pooled(self._leads(beats), scaled, windows, lengths, positions)
-        shared = [scaled[target], *([similarity] if self.uses_prototypes else [])]
-        parts = [pooled, *(part[:, None].expand(-1, self.members, -1) for part in shared)]
-        logits = self.head(torch.cat(parts, dim=2).flatten(1)).view(-1, self.members, self.config.n_classes)
+        logits = self.member_logits(pooled, scaled[target], similarity)
         return logits, self.gate(self.embeddings(beats.index_select(0, target)))
+
+    def member_logits(self, pooled: Tensor, rr: Tensor, similarity: Tensor) -> Tensor:
+        """Return each member's class logits (n, members, K) from the pooled tokens of targets (n, members, count * E).
+
+        `rr` (n, R) are their scaled RR features, `similarity` (n, S) their prototype features.
+        """
+        shared = [rr, *([similarity] if self.uses_prototypes else [])]
+        parts = [pooled, *(part[:, None].expand(-1, self.members, -1) for part in shared)]
+        logits = self.head(torch.cat(parts, dim=2).flatten(1))
+        return cast(Tensor, logits.view(-1, self.members, self.config.n_classes))
+
+    def encoded(self, terms: Tensor, rhythm: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return each member's tokens of both streams, encoded in time: (m, slots, E) and (m, bands * slots, E).
+
+        `terms` (m, D) are `lead_terms` of leads of beats, `rhythm` (m, members * E) what their beats' RR features say.
+        """
+        tokens = terms.view(-1, 1 + len(BANDS), self.slots, self.members, self.size)
+        tokens = tokens + rhythm.view(-1, 1, 1, self.members, self.size)
+        return [cast(Fusion, fusion).encode(tokens[..., k, :]) for k, fusion in enumerate(self.fusion)]
 
     def _leads(self, beats: Tensor) -> Tensor:
         """Return beats as (n, L, D + 1): each lead's tokens, and whether it is present."""
@@ -199,10 +216,8 @@ class CrossModalNet(BeatNetwork):
         present = leads[..., -1] > 0
         beat, lead = present.nonzero(as_tuple=True)
         cell_of = present.flatten().cumsum(0).view(present.shape) - 1
-        tokens = leads[beat, lead, :-1].view(-1, 1 + len(BANDS), self.slots, self.members, self.size)
-        tokens = tokens + self.rhythm(rr)[beat].view(-1, 1, 1, self.members, self.size)
+        streams = self.encoded(leads[beat, lead, :-1], self.rhythm(rr)[beat])
         fusions = [cast(Fusion, fusion) for fusion in self.fusion]
-        streams = [fusion.encode(tokens[..., k, :]) for k, fusion in enumerate(fusions)]
         places = self.place.weight.view(-1, self.members, self.size)
 
         slot = positions[:, None] - self.side + torch.arange(2 * self.side + 1, device=windows.device)

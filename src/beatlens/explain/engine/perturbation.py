@@ -19,13 +19,16 @@ import torch
 from beatlens.explain.case.baselines import ABSENT
 from beatlens.explain.case.instance import Instance
 from beatlens.explain.case.target import Target
+from beatlens.explain.engine.attention_readout import AttentionWindows
 from beatlens.explain.engine.beat_states import StateStore
 from beatlens.explain.engine.distinct_rows import distinct_beats
 from beatlens.explain.engine.fast_network import EngineNetwork
-from beatlens.explain.engine.readout import ShownBeats, make_readout
+from beatlens.explain.engine.readout import HalfWindows, Readout, ShownBeats, WholeWindows
 from beatlens.explain.players.coalition import Players
 from beatlens.explain.settings import BASELINES, LEAD_OFF
 from beatlens.inputs.prototype_bank import PrototypeBank, class_features, combine
+from beatlens.models.crossmodal import CrossModalNet
+from beatlens.models.hybrid import HybridNet
 
 if TYPE_CHECKING:
     from beatlens.decision.calibration import Calibration
@@ -188,3 +191,13 @@ class PerturbationEngine:
         parts[rows[wanted] < 0] = np.nan
         said[wanted] = alike.say(parts, self.instance.record_rows[beats[wanted]])
         return said
+
+
+def make_readout(instance: Instance, network: EngineNetwork) -> Readout:
+    """Return the cheapest way to ask a network about many windows of a case."""
+    asked = network.network
+    if isinstance(asked, HybridNet):
+        return HalfWindows(instance, network, asked)
+    if isinstance(asked, CrossModalNet):
+        return AttentionWindows(instance, network, asked)
+    return WholeWindows(instance, network)

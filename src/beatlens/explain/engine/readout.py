@@ -157,12 +157,6 @@ class WholeWindows(Readout):
         return Read(logits, gates, target, inverse)
 
 
-def make_readout(instance: Instance, network: EngineNetwork) -> Readout:
-    """Return the cheapest way to ask a network about many windows of a case."""
-    asked = network.network
-    return HalfWindows(instance, network, asked) if isinstance(asked, HybridNet) else WholeWindows(instance, network)
-
-
 def rows_around(instance: Instance, side: int) -> IntArray:
     """Return the beats (n_targets, 2 side + 1) around each target that count, the target in the middle, -1 for none."""
     slots = instance.positions[:, None] - side + np.arange(2 * side + 1)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
@@ -50,16 +52,29 @@ def millimetre_axes(width_mm: float, height_mm: float) -> tuple[Figure, Axes]:
 
 
 def millimetre_grid(axes: Axes, x_mm: float, y_mm: float, width_mm: float, height_mm: float) -> None:
-    """Draw ECG paper: a line every millimetre and a stronger one every five, from the lower left corner given."""
-    axes.add_patch(Rectangle((x_mm, y_mm), width_mm, height_mm, facecolor=PAPER, edgecolor="none", zorder=0))
+    """Draw ECG paper: a line every millimetre and a stronger one every five, from the lower left corner given.
+
+    Nothing asks how far the axes' data reach, so patches are added as plain artists: `add_patch` looks at each line.
+    """
+    axes.add_artist(Rectangle((x_mm, y_mm), width_mm, height_mm, facecolor=PAPER, edgecolor="none", zorder=0))
     for step, colour, line_mm, zorder in ((MINOR_MM, GRID_MINOR, 0.10, 0.1), (MAJOR_MM, GRID_MAJOR, 0.14, 0.2)):
         xs = x_mm + np.arange(0, width_mm + step / 2, step)
         ys = y_mm + np.arange(0, height_mm + step / 2, step)
         ends = [((x, y_mm), (x, y_mm + height_mm)) for x in xs] + [((x_mm, y), (x_mm + width_mm, y)) for y in ys]
         lines = Path(np.array(ends).reshape(-1, 2), [Path.MOVETO, Path.LINETO] * len(ends))  # one path: a small SVG
-        axes.add_patch(
+        axes.add_artist(
             PathPatch(lines, facecolor="none", edgecolor=colour, linewidth=line_mm * POINTS_PER_MM, zorder=zorder)
         )
+
+
+def millimetre_image(
+    axes: Axes, shades: npt.NDArray[np.float64], extent: tuple[float, float, float, float], *, zorder: float
+) -> None:
+    """Draw RGBA shades (rows, columns, 4) in `extent`: left, right, bottom and top in mm. Limits stay as they are."""
+    image = AxesImage(axes, interpolation="none", extent=extent)
+    image.set_data(shades)
+    image.set_zorder(zorder)
+    axes.add_artist(image)
 
 
 def round_up_mm(length_mm: float) -> float:
