@@ -1,8 +1,8 @@
-"""Small made corpora in the form of real ones: their headers, lead names, symbols, notes and folders, a few records each."""
+"""Small made corpora in the form of real ones: their headers, lead names, symbols, notes and folders."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ def beats(fs: float, seconds: float) -> np.ndarray:
 
 
 def ecg(fs: float, seconds: float, n_leads: int, gain: float = 200.0) -> np.ndarray:
-    """Return stored values (n_samples, n_leads) of narrow QRS complexes with P and T waves, of other size in each lead."""
+    """Return stored values (n_samples, n_leads): narrow QRS complexes with P and T waves, smaller in later leads."""
     n = round(fs * seconds)
     time, waves = np.arange(n) / fs, np.zeros(n)
     for r in beats(fs, seconds) / fs:
@@ -39,7 +39,7 @@ def ecg(fs: float, seconds: float, n_leads: int, gain: float = 200.0) -> np.ndar
 
 
 def write(folder: Path, head: str, signals: Sequence[str], stored: np.ndarray, comments: Sequence[str] = ()) -> None:
-    """Write a record: the header's lines as they stand in the real corpus, and the samples in the format that they name."""
+    """Write a record: lines of the header as in the real corpus, and the samples in the format that they name."""
     import wfdb
 
     name, form = head.split()[0], signals[0].split()[1].split("+")[0]
@@ -55,13 +55,14 @@ def write(folder: Path, head: str, signals: Sequence[str], stored: np.ndarray, c
 
 
 def annotate(
-    folder: Path, name: str, ending: str, sample: Sequence[int], symbol: Sequence[str], aux: Sequence[str] = ()
+    folder: Path, name: str, ending: str, sample: Iterable[int], symbol: Sequence[str], aux: Sequence[str] = ()
 ) -> None:
     """Write an annotation file."""
     import wfdb
 
     notes = list(aux) or [""] * len(symbol)
-    wfdb.wrann(name, ending, np.asarray(sample), symbol=list(symbol), aux_note=notes, write_dir=str(folder))
+    wfdb.wrann(name, "new", np.array(list(sample)), symbol=list(symbol), aux_note=notes, write_dir=str(folder))
+    (folder / f"{name}.new").rename(folder / f"{name}.{ending}")  # the library writes no ending with a digit
 
 
 def _two_leads(
@@ -116,14 +117,14 @@ def vfdb(folder: Path) -> None:
 
 
 def edb(folder: Path) -> None:
-    """Changes of ST and T as annotations that are no beats."""
+    """Write changes of ST and T as annotations that are no beats."""
     _two_leads(folder, 250, ["e0103"], ["V4", "MLIII"], symbols="NNsNTN")
     header = folder / "e0103.hea"
     header.write_text(header.read_text() + "\n#Age: 62  Sex: M\n#Mixed angina\n#Medications: nitrates, diltiazem\n")
 
 
 def qtdb(folder: Path) -> None:
-    """An excerpt with the annotations of its origin, and one without; waves in .q1c."""
+    """Write an excerpt with the annotations of its origin, and one without; waves in .q1c."""
     _two_leads(folder, 250, ["sel100"], ["MLII", "V5"])
     _two_leads(folder, 250, ["sel30"], ["ECG1", "MLII"], symbols="")
     annotate(folder, "sel30", "q1c", [100, 110, 120, 150], ["(", "p", ")", "N"])
@@ -152,7 +153,7 @@ def ludb(folder: Path) -> None:
 
 
 def cpsc2021(folder: Path) -> None:
-    """A patient's number in the names; two leads."""
+    """Write a patient's number in the names; two leads."""
     for part, name in (("I", "data_0_1"), ("I", "data_0_2"), ("II", "data_64_1")):
         place, signals = folder / f"Training_set_{part}", [f"{name}.dat 16 1000/mV 16 0 0 0 0 {x}" for x in ("I", "II")]
         write(place, f"{name} 2 200 4000", signals, ecg(200, 20, 2, 1000), ["#paroxysmal atrial fibrillation"])

@@ -6,6 +6,7 @@ import logging
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from beatlens.config.load import ConfigError
