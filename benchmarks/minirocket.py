@@ -88,9 +88,12 @@ class MiniRocket:
         for signal in signals:
             parts = []
             for k in range(len(self.dilations)):
-                limits = np.stack([fold[k] for fold in biases], axis=1)[..., None]  # (kernels, folds, levels, 1)
+                limits = np.stack([fold[k] for fold in biases], axis=1)  # (kernels, folds, levels)
                 rows = self.filtered(signal, k, np.arange(len(KERNELS)))
-                parts += [(row > limit).mean(axis=-1) for row, limit in zip(rows, limits, strict=True)]
+                parts += [
+                    1.0 - np.searchsorted(np.sort(row), limit, side="right") / len(row)
+                    for row, limit in zip(rows, limits, strict=True)
+                ]
             result.append(np.concatenate(parts, axis=1))
         return np.stack(result, axis=1).astype(np.float32)
 

@@ -104,6 +104,16 @@ def test_databases_are_scored_apart_and_patients_make_the_intervals():
     assert "challenge_score" not in set(scores["metric"])
 
 
+def test_a_database_that_is_a_fold_was_left_out_and_fewer_leads_are_scored_apart():
+    table = made_table()
+    table["fold"] = (table["database"] == "two").astype(int)
+    few = table.assign(leads="2", p_SR=0.5)
+    scores = evaluate_diagnoses(table, SCORING, pd.concat([few, table.assign(leads="12")]))
+    assert list(scores["scope"].unique()) == ["all", "without:one", "without:two", "leads:12", "leads:2"]
+    assert cell(scores, "SR", "auroc", "leads:2") == 0.5
+    assert cell(scores, "SR", "auroc", "leads:12") == cell(scores, "SR", "auroc")
+
+
 def test_a_record_without_an_answer_is_missed_and_ranks_nowhere():
     table = made_table()
     sick = table.index[table["label_AF"] == 1][0]

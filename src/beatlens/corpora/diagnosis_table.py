@@ -9,7 +9,7 @@ Standard library only: tables of diagnoses are read whenever the Snakefile is pa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,3 +109,23 @@ class DiagnosisTable:
         given = tuple(dict.fromkeys(codes))
         known = frozenset(self.codes[code] for code in given if self.codes.get(code))
         return known, tuple(code for code in given if code not in self.codes)
+
+
+def diagnosis_names(tables: Sequence[str | Path], diagnoses: Sequence[str]) -> dict[str, str]:
+    """Return the names of diagnoses by id, from the first of several tables that has each.
+
+    Raises
+    ------
+    ValueError
+        For an id that no table has.
+    """
+    read = [DiagnosisTable.read(path) for path in tables]
+    found: dict[str, str] = {}
+    for diagnosis in diagnoses:
+        for table in read:
+            if diagnosis in table.names:
+                found[diagnosis] = table.names[diagnosis]
+                break
+        else:
+            raise ValueError(f"diagnosis {diagnosis!r}: no name in {', '.join(map(str, tables))}; expected one")
+    return found

@@ -1,4 +1,4 @@
-"""The table of scores of diagnoses: by diagnosis, over diagnoses and of records, over all and by database.
+"""The table of scores of diagnoses: by diagnosis, over diagnoses and of records, over all, by database and by leads.
 
 Every score of a diagnosis stands beside its null. ``chance`` ranks records at random, ``prevalence`` is the precision
 of a ranking at random, ``every_record`` gives the diagnosis to each, ``rate_given`` gives it at random as often as the
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from beatlens.core.bootstrap import Array, percentile_intervals
+from beatlens.core.leads import LEAD_SUBSETS
 from beatlens.core.seeds import derive_seed
 from beatlens.decision.challenge_score import ChallengeWeights
 from beatlens.evaluate.predictions.diagnoses.outcomes import DiagnosisOutcomes, outcomes, scored_rows
@@ -53,8 +54,10 @@ class DiagnosisScoring:
     seed: int
 
 
-def evaluate_diagnoses(table: pd.DataFrame, scoring: DiagnosisScoring) -> pd.DataFrame:
-    """Score predictions over all records and by database.
+def evaluate_diagnoses(
+    table: pd.DataFrame, scoring: DiagnosisScoring, of_leads: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Score predictions over all records, by database, and with fewer leads.
 
     Parameters
     ----------
@@ -62,16 +65,30 @@ def evaluate_diagnoses(table: pd.DataFrame, scoring: DiagnosisScoring) -> pd.Dat
         ``predictions/diagnoses.parquet``.
     scoring
         Settings of the scores.
+    of_leads
+        ``predictions/diagnoses_leads.parquet``: the same with a column ``leads``, one of
+        `beatlens.core.leads.LEAD_SUBSETS`.
 
     Returns
     -------
-    Table of `COLUMNS`; scopes are ``all`` and ``database:<name>``, the latter where there are several.
+    Table of `COLUMNS`; scopes are ``all``, ``leads:<subset>``, and of several databases ``database:<name>``. Where each
+    fold is a database, so that networks that answer its records learnt from the others alone, it is
+    ``without:<name>``.
     """
     rows = scored_rows(table)
     scopes = {"all": rows}
     if rows["database"].nunique() > 1:
-        scopes |= {f"database:{name}": part.reset_index(drop=True) for name, part in rows.groupby("database")}
+        word = "without" if _folds_are_databases(rows) else "database"
+        scopes |= {f"{word}:{name}": part.reset_index(drop=True) for name, part in rows.groupby("database")}
+    for name in LEAD_SUBSETS:
+        if of_leads is not None and (of_leads["leads"] == name).any():
+            scopes[f"leads:{name}"] = scored_rows(of_leads[of_leads["leads"] == name].drop(columns="leads"))
     return scores_of_scopes(scopes, scoring)
+
+
+def _folds_are_databases(rows: pd.DataFrame) -> bool:
+    pairs = rows[rows["fold"] >= 0][["fold", "database"]].drop_duplicates()
+    return len(pairs) > 1 and not pairs["fold"].duplicated().any() and not pairs["database"].duplicated().any()
 
 
 def scores_of_scopes(scopes: dict[str, pd.DataFrame], scoring: DiagnosisScoring) -> pd.DataFrame:
