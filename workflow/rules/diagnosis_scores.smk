@@ -3,6 +3,10 @@ DIAGNOSIS_METRICS = "<results>/metrics/diagnoses.csv"
 DIAGNOSIS_FIGURES = [f"<results>/figures/diagnoses/{name}.svg" for name in ("scores", "reliability", "confusion")]
 DIAGNOSIS_REPORT = f"<results>/{'diagnoses' if 'beats' in CONFIG['targets'] else 'report'}.html"
 
+if "beats" not in CONFIG["targets"]:
+
+    ruleorder: build_diagnosis_report > build_report
+
 
 rule evaluate_diagnoses:
     """Score diagnoses beside their nulls, over patients: all, by database, and with fewer leads."""
