@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from beatlens.alerts.settings import AlertSettings
 from beatlens.beats.settings import BeatSettings
 from beatlens.core.allowed import Allowed, NonNegativeInt, PositiveInt, Share, Text
-from beatlens.core.leads import Lead
+from beatlens.core.leads import UsedLead
 from beatlens.core.options import Settings
 from beatlens.corpora.settings import CorpusSettings
 from beatlens.corpora.synthetic.settings import SyntheticSettings
@@ -89,12 +89,14 @@ class Configuration(Settings, section=""):
     """Beat classes that the classifier learns, by the ids of the label tables. Beats of other classes are not trained
     on."""
 
-    leads: Annotated[tuple[Lead, ...], Allowed(minItems=1, uniqueItems=True)] = (
+    leads: Annotated[tuple[UsedLead, ...], Allowed(minItems=1, uniqueItems=True)] = (
         *("I", "II", "III"),
         *("aVR", "aVL", "aVF"),
         *("V1", "V2", "V3", "V4", "V5", "V6"),
     )
-    """Leads that are used where a record has them, by name."""
+    """Leads that are used where a record has them, by name. With `unknown` (and `unknown (2)`, `unknown (3)`) also
+    those that are none of the twelve, by their place in the file; the network tells them apart from the twelve, not
+    from one another."""
 
     signal: SignalSettings = SignalSettings()
     rpeaks: RPeakSettings = RPeakSettings()
