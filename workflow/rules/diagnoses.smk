@@ -1,5 +1,4 @@
 # Diagnoses of records: labels and folds, networks without each fold, the bundle, and what is said of every record.
-DIAGNOSES = "diagnoses" in CONFIG["targets"]
 DIAGNOSIS_FOLDS = 0 if CONFIG["diagnoses"]["bundle"] else CONFIG["diagnoses"]["folds"]
 DIAGNOSIS_BUNDLE = CONFIG["diagnoses"]["bundle"] or f"{RESULTS}/diagnoses/bundle"
 if not Path(DIAGNOSIS_BUNDLE).exists():
@@ -10,6 +9,7 @@ DIAGNOSIS_OUTPUTS = [f"<results>/diagnoses/folds/{fold}.npz" for fold in range(D
 DIAGNOSIS_PREDICTIONS = ["<results>/predictions/diagnoses.parquet", "<results>/predictions/diagnoses_leads.parquet"]
 DIAGNOSIS_TRAINING = "diagnoses beats signal leads seed compute_threads".split()
 DIAGNOSIS_TABLES = named_tables("diagnoses")
+DIAGNOSIS_FILES = [*DIAGNOSIS_PREDICTIONS, *DIAGNOSIS_BUNDLE_FILES] if "diagnoses" in CONFIG["targets"] else []
 CHALLENGE_WEIGHTS = str(find_file("config/labels/challenge_weights.csv", PLACES))
 
 
