@@ -3,6 +3,8 @@ DIAGNOSIS_METRICS = "<results>/metrics/diagnoses.csv"
 DIAGNOSIS_FIGURES = [f"<results>/figures/diagnoses/{name}.svg" for name in ("scores", "reliability", "confusion")]
 DIAGNOSIS_REPORT = f"<results>/{'diagnoses' if 'beats' in CONFIG['targets'] else 'report'}.html"
 
+DIAGNOSIS_PAGES = [DIAGNOSIS_REPORT] if "diagnoses" in CONFIG["targets"] else []
+
 if "beats" not in CONFIG["targets"]:
 
     ruleorder: build_diagnosis_report > build_report
