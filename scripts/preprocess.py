@@ -20,12 +20,8 @@ def main() -> None:
     parser.add_argument(
         "--data-root", type=programs.named_path, action="extend", nargs="+", required=True, help="CORPUS=FOLDER"
     )
-    parser.add_argument(
-        "--labels", type=programs.named_path, action="extend", nargs="*", default=[], help="CORPUS=TABLE"
-    )
-    parser.add_argument(
-        "--patients", type=programs.named_path, action="extend", nargs="*", default=[], help="CORPUS=TABLE"
-    )
+    for table in ("--labels", "--patients"):
+        parser.add_argument(table, type=programs.named_path, action="extend", nargs="*", default=[], help="CORPUS=FILE")
     parser.add_argument("--shard", type=int, required=True, help="number of this shard, from 0")
     parser.add_argument("--shards", type=int, required=True, help="number of shards")
     parser.add_argument("--strips", type=json.loads, default={}, help="what corpora of strips don't say, as JSON")

@@ -22,6 +22,7 @@ from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.watch.settings import WatchSettings
 from beatlens.figures.settings import FigureSettings
 from beatlens.inputs.settings import LookAlikeSettings
+from beatlens.learning.diagnoses.settings import DiagnosisSettings
 from beatlens.learning.settings import TrainingSettings
 from beatlens.models.settings import ModelSettings
 from beatlens.prediction.settings import StripSettings
@@ -77,6 +78,10 @@ class Configuration(Settings, section=""):
     """Share of unusable records above which the run ends. Only records of the roles train, test and noise count;
     records to predict never end it."""
 
+    targets: Annotated[tuple[Literal["beats", "diagnoses"], ...], Allowed(minItems=1, uniqueItems=True)] = ("beats",)
+    """What is learnt and predicted: classes of `beats`, from annotated beats, or `diagnoses` of records, from labels of
+    records, or both. With `diagnoses` alone, nothing of the beats' branch is made."""
+
     corpora: Annotated[tuple[CorpusSettings, ...], Allowed(minItems=1)] = (_SYNTHETIC,)
     """The corpora of the run, a list of entries. README.md beside this file describes their keys."""
 
@@ -108,6 +113,7 @@ class Configuration(Settings, section=""):
     model: ModelSettings = ModelSettings()
     look_alikes: LookAlikeSettings = LookAlikeSettings()
     training: TrainingSettings = TrainingSettings()
+    diagnoses: DiagnosisSettings = DiagnosisSettings()
     watch: WatchSettings = WatchSettings()
     select: SelectSettings = SelectSettings()
     review: ReviewSettings = ReviewSettings()

@@ -15,6 +15,17 @@ UNKNOWN_LEADS: tuple[str, ...] = get_args(UnknownLead)
 """What the leads of a record that are none of the twelve are called, in file order, where a run uses them."""
 UsedLead = Literal[Lead, UnknownLead]
 
+LEAD_SUBSETS: dict[str, tuple[str, ...]] = {
+    "12": STANDARD_LEADS,
+    "6": ("I", "II", "III", "aVR", "aVL", "aVF"),
+    "4": ("I", "II", "III", "V2"),
+    "3": ("I", "II", "V2"),
+    "2": ("I", "II"),
+    "1": ("II",),
+}
+"""Sets of leads on which diagnoses are scored: those of the PhysioNet/CinC Challenge 2021 (Reyna et al. 2021), and II
+alone."""
+
 _CANONICAL = {name.upper(): name for name in STANDARD_LEADS}
 _CANONICAL |= {f"ML{name}": name for name in ("I", "II", "III")}  # modified limb leads of ambulatory recorders
 _CANONICAL |= {f"MCL{k}": f"V{k}" for k in range(1, 7)}  # modified chest leads
