@@ -1,0 +1,1 @@
+"""What the network of diagnoses is given of a record."""
