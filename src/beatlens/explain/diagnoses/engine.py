@@ -121,5 +121,5 @@ class RecordEngine:
         if self.lead_off == ABSENT:
             states = np.where(np.any(cells_on, axis=2, keepdims=True).swapaxes(1, 2), states, -1)
         rows, _, shown = distinct_beats(states)
-        rhythm = np.where(rhythm_on[:, None], self.instance.rhythm, self.instance.rhythm_off)
+        rhythm = np.where(rhythm_on[:, None], self.instance.record.rhythm, self.instance.record.constant_rhythm)
         return self._network.logits(self._states.terms, rows, shown, rhythm)

@@ -1,15 +1,13 @@
-"""What a perturbation needs of a record whose diagnosis is explained, frozen from the unperturbed signal."""
+"""A whole record as what is perturbed: all of its beats are in play."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.inputs.diagnoses.example import RecordExample
-from beatlens.shards.shard import BeatGeometry
+from beatlens.inputs.diagnoses.record_example import RecordExample
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -17,7 +15,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class RecordInstance:
-    """A whole record; every beat is in play.
+    """A record with at least one beat and one lead that the model uses (`beatlens.explain.case.perturbed.Perturbed`).
 
     Attributes
     ----------
@@ -26,3 +24,61 @@ class RecordInstance:
     """
 
     record: RecordExample
+
+    def __post_init__(self) -> None:
+        if not len(self.record) or not self.record.leads:
+            raise ValueError(
+                f"{self.record.name}: {len(self.record)} beats in {len(self.record.leads)} leads of the model; "
+                "expected at least one of each to explain"
+            )
+
+    @property
+    def r_index(self) -> IntArray:
+        """(B,) R samples."""
+        return self.record.r_index
+
+    @property
+    def start(self) -> int:
+        """The record's first sample."""
+        return 0
+
+    @property
+    def stop(self) -> int:
+        """One past its last sample."""
+        return int(self.record.signal.shape[1])
+
+    @property
+    def window(self) -> FloatArray:
+        """(L, stop) mV: the signal."""
+        return self.record.signal
+
+    @property
+    def contrast(self) -> None:
+        """No beat of another class."""
+
+    def beat_samples(self, row: int) -> IntArray:
+        """Return the samples that decide a beat's waveform and what is said of the stretch to the next beat."""
+        r, geometry = int(self.r_index[row]), self.record.geometry
+        stop = max(r + geometry.after, int(self.record.bounds[row, 1]))
+        return np.clip(np.arange(r - geometry.before, stop), 0, self.stop - 1)
+
+    def inputs_of(self, row: int, lead: int, changed: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return what the network is given of a beat in a lead, whose `beat_samples` are changed.
+
+        Parameters
+        ----------
+        row, lead
+            Which beat and lead.
+        changed
+            (m, samples) mV.
+
+        Returns
+        -------
+        waves, intervals
+            (m, T) scaled, and (m, B).
+        """
+        record = self.record
+        first, stop = record.bounds[row] - self.r_index[row] + record.geometry.before
+        waves = changed[:, : record.geometry.length] / record.lead_scale[lead]
+        stretches = changed[:, first:stop]
+        return waves, record.interval_of(stretches, row, np.full(len(changed), lead))

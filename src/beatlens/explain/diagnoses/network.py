@@ -12,6 +12,7 @@ from torch import Tensor
 from beatlens.explain.engine.fast_network import CHUNK_CPU, CHUNK_GPU, chunks
 
 if TYPE_CHECKING:
+    from beatlens.inputs.diagnoses.record_example import RecordExample
     from beatlens.models.diagnosis import DiagnosisNetwork
 
 FloatArray = npt.NDArray[np.float32]
@@ -33,17 +34,29 @@ class RecordNetwork:
         if network.training:
             raise ValueError("the network is in training mode; expected evaluation mode")
         self.network, self.device = network, device
+        self.size = network.members * network.config.width
         self.chunk = CHUNK_CPU if device == "cpu" else CHUNK_GPU
 
-    def terms(self, waves: FloatArray, typical: FloatArray, intervals: FloatArray, lead_ids: IntArray) -> Tensor:
-        """Return what waves (m, T), beside typical beats (m, T), with intervals (m, B), bring to a mix: (m, D)."""
-        given = [self.tensor(array) for array in (waves, typical, intervals, lead_ids)]
-        parts = []
-        for chunk in chunks(len(waves), self.chunk):
-            wave, usual, interval, lead = (array[chunk] for array in given)
-            features = self.network.encode_leads(wave, usual, interval)
-            parts.append(self.network.lead_terms(features, lead))
-        return torch.cat(parts)
+    def terms(self, waves: FloatArray, intervals: FloatArray, lead: IntArray, record: RecordExample) -> Tensor:
+        """Return what leads of beats bring to a mix, (m, D).
+
+        Parameters
+        ----------
+        waves, intervals
+            (m, T) and (m, B) of `RecordInstance.inputs_of`.
+        lead
+            (m,) which of the record's leads.
+        record
+            The record, as it is.
+        """
+        result = torch.empty(len(waves), self.size, device=self.device)
+        for place in np.unique(lead).tolist():  # by lead, so that a lead's weights are taken once
+            usual, name = self.tensor(record.typical[place]), self.tensor(record.lead_ids[place])
+            for rows in np.array_split(of_lead := np.flatnonzero(lead == place), -(-len(of_lead) // self.chunk)):
+                wave = self.tensor(waves[rows])
+                features = self.network.encode_leads(wave, usual.expand_as(wave), self.tensor(intervals[rows]))
+                result[self.tensor(rows)] = self.network.lead_terms(features, name)
+        return result
 
     def logits(self, terms: Tensor, rows: IntArray, shown: IntArray, rhythm: FloatArray) -> FloatArray:
         """Return logits (M, K).
@@ -62,7 +75,7 @@ class RecordNetwork:
         states = self.tensor(rows)
         beats = torch.cat(
             [
-                self.network.mix_terms(terms[states[chunk].clamp(min=0)], states[chunk] >= 0)
+                self.network.combine(terms[states[chunk].clamp(min=0)], states[chunk] >= 0)
                 for chunk in chunks(len(rows), 4 * self.chunk)
             ]
         )
@@ -71,7 +84,8 @@ class RecordNetwork:
         for chunk in chunks(len(shown), self.chunk):
             of_mask = number[chunk]
             record = torch.arange(len(of_mask), device=self.device).repeat_interleave(of_mask.shape[1])
-            parts.append(self.network.classify(self.network.pool(beats[of_mask.flatten()], record), rr[chunk]))
+            pooled = self.network.pool(beats[of_mask.flatten()], record, len(of_mask))
+            parts.append(self.network.classify(pooled, rr[chunk]))
         return np.asarray(torch.cat(parts).cpu().numpy())
 
     def tensor(self, array: npt.NDArray[np.generic]) -> Tensor:

@@ -32,19 +32,17 @@ class RecordStates(States):
     def __init__(self, instance: RecordInstance, network: RecordNetwork, baseline: str) -> None:
         super().__init__(instance, baseline)
         self.network = network
-        self.terms = torch.empty(0)
+        self.terms = torch.empty(0, network.size, device=network.device)
 
     def _is_full(self) -> bool:
         return self.count * self.terms.shape[-1] > MAX_NUMBERS
 
     def _encode(self, found: list[NewStates]) -> None:
-        made = [self.instance.local(new.beat, new.lead, new.waves) for new in found]
-        lead = np.repeat([new.lead for new in found], [len(new.waves) for new in found])
+        made = [self.instance.inputs_of(new.beat, new.lead, new.waves) for new in found]
+        counts = [len(new.waves) for new in found]
+        waves, intervals = (np.concatenate(parts) for parts in zip(*made, strict=True))
         terms = self.network.terms(
-            np.concatenate([waves for waves, _ in made]),
-            self.instance.record.typical[lead],
-            np.concatenate([intervals for _, intervals in made]),
-            self.instance.record.lead_ids[lead],
+            waves, intervals, np.repeat([new.lead for new in found], counts), self.instance.record
         )
         first, last = self.count, self.count + len(terms)
         if last > len(self.terms):
