@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TARGET = "diagnosis"
+"""What attributions call their target."""
 CASE_COLUMNS = (
     "case",
     "corpus",
@@ -69,6 +71,21 @@ class DiagnosisCase:
     outcome: str
     probability: float
     relaxed: bool
+
+    @property
+    def beat_id(self) -> str:
+        """No beat: the whole record is explained."""
+        return ""
+
+    @property
+    def target(self) -> str:
+        """`TARGET`."""
+        return TARGET
+
+    @property
+    def case_class(self) -> str:
+        """The diagnosis."""
+        return self.diagnosis
 
 
 def case_rows(cases: pd.DataFrame) -> list[DiagnosisCase]:

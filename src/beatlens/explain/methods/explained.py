@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from beatlens.explain.case.perturbed import Perturbed
 from beatlens.explain.players.coalition import Players
-from beatlens.explain.result.metadata import SPREAD, EarlierStages, PlayerValues
+from beatlens.explain.result.attribution import Attribution, rhythm_share
+from beatlens.explain.result.metadata import SPREAD, AttributionMeta, EarlierStages, PlayerValues
 
 Array = npt.NDArray[np.float64]
 
@@ -71,6 +72,7 @@ class Masked(Protocol[Asked]):
     """What methods that switch players off ask of an engine, whatever its target is."""
 
     baseline: str
+    lead_off: str
 
     @property
     def instance(self) -> Perturbed:
@@ -78,3 +80,86 @@ class Masked(Protocol[Asked]):
 
     def values(self, masks: npt.NDArray[np.bool_], players: Players, target: Asked, /) -> Array:
         """Return the (M,) target under each of the (M, n_players) masks."""
+
+
+class Named(Protocol):
+    """What all attributions of a case have in common (`beatlens.explain.result.metadata.CASE`)."""
+
+    @property
+    def case(self) -> str:
+        """Its id."""
+
+    @property
+    def corpus(self) -> str:
+        """Corpus of the record."""
+
+    @property
+    def record(self) -> str:
+        """Name of the record."""
+
+    @property
+    def beat_id(self) -> str:
+        """The beat, "" for a record."""
+
+    @property
+    def target(self) -> str:
+        """Kind of target."""
+
+    @property
+    def case_class(self) -> str:
+        """What is explained."""
+
+
+def attribution_of(
+    found: Explained,
+    engine: Masked[Wanted],
+    case: Named,
+    *,
+    method: str,
+    segment_s: float,
+    seed: int,
+    contrast: str,
+) -> Attribution:
+    """Return what a method found as an attribution, with all that is needed to judge it.
+
+    Parameters
+    ----------
+    found
+        By the method.
+    engine
+        Of the case.
+    case
+        The case.
+    method, segment_s, seed
+        What it was explained with.
+    contrast
+        Beat that it is contrasted with, "" for none.
+    """
+    values, instance = found.values.astype(np.float32), engine.instance
+    meta = AttributionMeta(
+        case=case.case,
+        corpus=case.corpus,
+        record=case.record,
+        beat_id=case.beat_id,
+        target=case.target,
+        case_class=case.case_class,
+        method=method,
+        units=found.units,
+        spread=found.spread,
+        players=replace(found.players, segment_s=segment_s),
+        baseline=engine.baseline,
+        contrast=contrast,
+        lead_off=engine.lead_off,
+        seed=seed,
+        n_evaluations=found.n_evaluations,
+        standard_error=found.standard_error,
+        completeness_error=found.completeness_error,
+        full=found.full,
+        empty=found.empty,
+        rhythm=found.rhythm,
+        rhythm_share=rhythm_share(values, found.rhythm, found.unassigned or 0.0),
+        unassigned=found.unassigned,
+        earlier=found.earlier,
+    )
+    fs = instance.record.geometry.fs
+    return Attribution(values, instance.record.leads, fs, float(instance.start / fs), meta)

@@ -1,0 +1,196 @@
+"""Build an explained diagnosis once, and explain it: record, engine, method, and the attribution."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.core.seeds import derive_seed
+from beatlens.explain.diagnoses.cases import TARGET, DiagnosisCase, case_rows
+from beatlens.explain.diagnoses.engine import RecordEngine
+from beatlens.explain.diagnoses.instance import RecordInstance
+from beatlens.explain.diagnoses.players import waves_in_leads
+from beatlens.explain.diagnoses.settings import DiagnosisExplanationSettings
+from beatlens.explain.diagnoses.target import CalibratedDiagnoses, DiagnosisTarget
+from beatlens.explain.methods.explained import Explained, attribution_of
+from beatlens.explain.methods.registry import occlusion, sampled, timeshap
+from beatlens.explain.players.waves import instance_edges
+from beatlens.explain.result.attribution import Attribution
+from beatlens.explain.settings import ExplainSettings
+from beatlens.inputs.diagnoses.record_example import record_example
+from beatlens.shards.shard import BeatGeometry, Shard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from beatlens.models.diagnosis import DiagnosisNetwork
+
+logger = logging.getLogger(__name__)
+
+Method = Callable[[RecordEngine, DiagnosisTarget, ExplainSettings, int], Explained]
+TABLE: Mapping[str, Method] = {
+    "lime": partial(sampled, method="lime", in_leads=waves_in_leads),
+    "kernelshap": partial(sampled, method="kernelshap", in_leads=waves_in_leads),
+    "timeshap": timeshap,
+    "occlusion": occlusion,
+}
+"""The methods of `beatlens.explain.methods.registry` that switch players off. What is long in a single lead is a wave
+over all beats: a diagnosis shows in all of them alike."""
+
+
+class DiagnosisModel(Protocol):
+    """A trained model of diagnoses."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Ids of its diagnoses, in the order of the logits."""
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Leads that it uses."""
+
+    @property
+    def geometry(self) -> BeatGeometry:
+        """Extent of a beat."""
+
+    @property
+    def calibration(self) -> CalibratedDiagnoses:
+        """From logits to probabilities."""
+
+    def network(self, device: str = "cpu") -> DiagnosisNetwork:
+        """Return the network in evaluation mode."""
+
+
+@dataclass(frozen=True)
+class PreparedDiagnosis:
+    """A case with all that its explanations and their scores need.
+
+    Attributes
+    ----------
+    case
+        The case.
+    engine, target
+        What is perturbed, and what is explained.
+    edges
+        Segment edges, which follow the R peaks.
+    settings
+        How it is explained.
+    seed
+        The run's with record and diagnosis mixed in.
+    """
+
+    case: DiagnosisCase
+    engine: RecordEngine
+    target: DiagnosisTarget
+    edges: npt.NDArray[np.int64]
+    settings: ExplainSettings
+    seed: int
+
+    @property
+    def instance(self) -> RecordInstance:
+        """The engine's."""
+        return self.engine.instance
+
+    @property
+    def patient(self) -> str:
+        """``corpus/patient``."""
+        return self.instance.record.patient
+
+
+@dataclass(frozen=True)
+class DiagnosisExplainer:
+    """What all cases of a job are explained with.
+
+    Attributes
+    ----------
+    models
+        By fold: that of a case's fold never saw its patient. -1 is the bundle's.
+    shards
+        Where the records lie.
+    settings, general
+        Sections ``diagnosis_explanations`` and ``explain``.
+    seed
+        The run's.
+    device
+        ``cpu`` or ``cuda``.
+    """
+
+    models: Mapping[int, DiagnosisModel]
+    shards: Sequence[Shard]
+    settings: DiagnosisExplanationSettings
+    general: ExplainSettings
+    seed: int
+    device: str = "cpu"
+
+    def shard_of(self, case: DiagnosisCase) -> Shard:
+        """Return the shard that holds a case's record."""
+        holding = [shard for shard in self.shards if (case.corpus, case.record) in shard]
+        if len(holding) != 1:
+            raise ValueError(f"{len(holding)} shards hold {case.corpus}/{case.record}; expected one")
+        return holding[0]
+
+    def prepare(self, case: DiagnosisCase) -> PreparedDiagnosis:
+        """Build a case: its record, target and engine.
+
+        Raises
+        ------
+        ValueError
+            For a fold without a model, a diagnosis that the model hasn't got, or a record without beats or leads.
+        """
+        if case.fold not in self.models:
+            raise ValueError(f"case {case.case}: fold {case.fold}; expected one of {sorted(self.models)}")
+        model = self.models[case.fold]
+        if case.diagnosis not in model.classes:
+            raise ValueError(f"case {case.case}: diagnosis {case.diagnosis!r}; expected one of {model.classes}")
+        shard = self.shard_of(case)
+        beats = shard.beats_of(case.corpus, case.record)
+        record = record_example(shard, (case.corpus, case.record), beats, model.leads, model.geometry)
+        settings = self.settings.explain_settings(self.general, case.diagnosis)
+        instance = RecordInstance(record)
+        return PreparedDiagnosis(
+            case=case,
+            engine=RecordEngine(
+                instance,
+                model.network(self.device),
+                calibration=model.calibration,
+                baseline=settings.baseline,
+                device=self.device,
+                lead_off=settings.lead_off,
+            ),
+            target=DiagnosisTarget(model.classes.index(case.diagnosis), settings.target),
+            edges=instance_edges(instance, settings.segment_s),
+            settings=settings,
+            seed=derive_seed(self.seed, case.corpus, case.record, case.diagnosis, TARGET),
+        )
+
+
+def explain_diagnosis(prepared: PreparedDiagnosis, method: str) -> Attribution:
+    """Explain one case by one method of `TABLE`."""
+    if method not in TABLE:
+        raise ValueError(f"diagnosis_explanations.methods: {method!r}; expected one of {tuple(TABLE)}")
+    case, engine, settings = prepared.case, prepared.engine, prepared.settings
+    found = TABLE[method](engine, prepared.target, settings, prepared.seed)
+    return attribution_of(
+        found,
+        engine,
+        case,
+        method=method,
+        segment_s=settings.segment_s,
+        seed=prepared.seed,
+        contrast="",
+    )
+
+
+def explain_cases(cases: pd.DataFrame, explainer: DiagnosisExplainer, method: str) -> Iterator[Attribution]:
+    """Explain cases by one method, in the order of the case table."""
+    for case in case_rows(cases):
+        prepared = explainer.prepare(case)
+        yield explain_diagnosis(prepared, method)
+        engine = prepared.engine
+        logger.info("%s: %d evaluations, %d encodings", case.case, engine.n_evaluations, engine.n_encoded)
