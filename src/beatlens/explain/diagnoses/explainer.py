@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,11 +14,10 @@ from beatlens.core.seeds import derive_seed
 from beatlens.explain.diagnoses.cases import TARGET, DiagnosisCase, case_rows
 from beatlens.explain.diagnoses.engine import RecordEngine
 from beatlens.explain.diagnoses.instance import RecordInstance
-from beatlens.explain.diagnoses.players import waves_in_leads
+from beatlens.explain.diagnoses.methods import TABLE
 from beatlens.explain.diagnoses.settings import DiagnosisExplanationSettings
 from beatlens.explain.diagnoses.target import CalibratedDiagnoses, DiagnosisTarget
-from beatlens.explain.methods.explained import Explained, attribution_of
-from beatlens.explain.methods.registry import occlusion, sampled, timeshap
+from beatlens.explain.methods.explained import attribution_of
 from beatlens.explain.players.waves import instance_edges
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.settings import ExplainSettings
@@ -32,16 +30,6 @@ if TYPE_CHECKING:
     from beatlens.models.diagnosis import DiagnosisNetwork
 
 logger = logging.getLogger(__name__)
-
-Method = Callable[[RecordEngine, DiagnosisTarget, ExplainSettings, int], Explained]
-TABLE: Mapping[str, Method] = {
-    "lime": partial(sampled, method="lime", in_leads=waves_in_leads),
-    "kernelshap": partial(sampled, method="kernelshap", in_leads=waves_in_leads),
-    "timeshap": timeshap,
-    "occlusion": occlusion,
-}
-"""The methods of `beatlens.explain.methods.registry` that switch players off. What is long in a single lead is a wave
-over all beats: a diagnosis shows in all of them alike."""
 
 
 class DiagnosisModel(Protocol):

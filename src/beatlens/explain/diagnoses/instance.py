@@ -62,13 +62,15 @@ class RecordInstance:
         stop = max(r + geometry.after, int(self.record.bounds[row, 1]))
         return np.clip(np.arange(r - geometry.before, stop), 0, self.stop - 1)
 
-    def inputs_of(self, row: int, lead: int, changed: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return what the network is given of a beat in a lead, whose `beat_samples` are changed.
+    def inputs_of(self, row: int, lead: IntArray, changed: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return what the network is given of a beat in some leads, whose `beat_samples` are changed.
 
         Parameters
         ----------
-        row, lead
-            Which beat and lead.
+        row
+            Which beat.
+        lead
+            (m,) which leads.
         changed
             (m, samples) mV.
 
@@ -79,6 +81,5 @@ class RecordInstance:
         """
         record = self.record
         first, stop = record.bounds[row] - self.r_index[row] + record.geometry.before
-        waves = changed[:, : record.geometry.length] / record.lead_scale[lead]
-        stretches = changed[:, first:stop]
-        return waves, record.interval_of(stretches, row, np.full(len(changed), lead))
+        waves = changed[:, : record.geometry.length] / record.lead_scale[lead, None]
+        return waves, record.interval_of(changed[:, first:stop], row, lead)

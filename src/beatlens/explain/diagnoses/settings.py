@@ -13,7 +13,7 @@ _SEGMENTS = dict.fromkeys(("SR", "STach", "SB", "SA", "IAVB", "LPR", "PAC", "AF"
     ("RBBB", "IRBBB", "LBBB", "BBB", "NSIVCB", "LAnFB", "LAD", "RAD", "QAb", "LQRSV", "PVC", "PR", "PRWP"), QRS_S
 )
 
-Method = Literal["lime", "kernelshap", "timeshap", "occlusion"]
+Method = Literal["lime", "kernelshap", "occlusion"]
 Outcome = Literal["correct", "wrong", "review", "unlabelled"]
 
 
@@ -67,5 +67,4 @@ class DiagnosisExplanationSettings(Settings, section="diagnosis_explanations"):
             baseline=self.baseline,
             lime=replace(general.lime, samples=self.samples),
             kernelshap=replace(general.kernelshap, samples=self.samples),
-            timeshap=replace(general.timeshap, samples=self.samples),
         )

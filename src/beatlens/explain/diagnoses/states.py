@@ -38,12 +38,14 @@ class RecordStates(States):
         return self.count * self.terms.shape[-1] > MAX_NUMBERS
 
     def _encode(self, found: list[NewStates]) -> None:
-        made = [self.instance.inputs_of(new.beat, new.lead, new.waves) for new in found]
-        counts = [len(new.waves) for new in found]
+        made, leads = [], []
+        for beat in dict.fromkeys(new.beat for new in found):  # all leads of a beat at once
+            of_beat = [new for new in found if new.beat == beat]
+            lead = np.repeat([new.lead for new in of_beat], [len(new.waves) for new in of_beat])
+            made.append(self.instance.inputs_of(beat, lead, np.concatenate([new.waves for new in of_beat])))
+            leads.append(lead)
         waves, intervals = (np.concatenate(parts) for parts in zip(*made, strict=True))
-        terms = self.network.terms(
-            waves, intervals, np.repeat([new.lead for new in found], counts), self.instance.record
-        )
+        terms = self.network.terms(waves, intervals, np.concatenate(leads), self.instance.record)
         first, last = self.count, self.count + len(terms)
         if last > len(self.terms):
             grown = terms.new_empty(max(last, 2 * len(self.terms)), terms.shape[1])

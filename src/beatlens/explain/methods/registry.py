@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.explain.case.baselines import fill_of_players
-from beatlens.explain.case.perturbed import Perturbed
 from beatlens.explain.case.target import Target
 from beatlens.explain.engine.differentiable import SignalModel
 from beatlens.explain.engine.perturbation import PerturbationEngine
@@ -30,7 +29,7 @@ from beatlens.explain.players.multiscale import (
     spread_by_change,
     unassigned,
 )
-from beatlens.explain.players.waves import beat_players, event_players
+from beatlens.explain.players.waves import event_players
 from beatlens.explain.result.metadata import EarlierStages, PlayerValues
 from beatlens.explain.settings import EVENT_SETS, ExplainSettings
 
@@ -40,24 +39,10 @@ Array = npt.NDArray[np.float64]
 Method = Callable[[PerturbationEngine, Target, ExplainSettings, int], Explained]
 
 
-def _beats_in_leads(instance: Perturbed, rhythm: bool) -> Players:
-    beats = beat_players(instance, rhythm)
-    return split_leads(beats, range(len(beats) - rhythm))
-
-
-def sampled(
-    engine: Masked[Wanted],
-    target: Wanted,
-    settings: ExplainSettings,
-    seed: int,
-    *,
-    method: str,
-    in_leads: Callable[[Perturbed, bool], Players] = _beats_in_leads,
+def _sampled(
+    engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int, *, method: str
 ) -> Explained:
-    """LIME and KernelSHAP: whole beats, long players of single leads, and the strongest events (leads, cells: alone).
-
-    The long players (`in_leads`) are whole beats by default.
-    """
+    """LIME and KernelSHAP: whole beats, whole beats in their leads, and the strongest events (leads, cells: alone)."""
     value, spent, earlier, evidence = partial(_value, engine, target), 0, EarlierStages(), None
     if settings.players in EVENT_SETS:
         events = event_players(engine.instance, settings.players, settings.segment_s, settings.rhythm)
@@ -66,18 +51,17 @@ def sampled(
         cells = split_leads(events, range(len(events) - (events.rhythm is not None)))
         alone = screen(value, cells)
         spent = screening.n_evaluations + alone.n_evaluations
-        evidence = cell_evidence(cells, alone.values, _change(engine, cells))
-        beats = beat_players(engine.instance, settings.rhythm)
-        longest = in_leads(engine.instance, settings.rhythm)
-        sets = [beats, longest, strongest_players(events, screening.values, settings.top_segments)]
+        evidence = cell_evidence(cells, alone.values, change_of_players(engine, cells))
+        beats = event_players(engine.instance, "beats", settings.segment_s, settings.rhythm)
+        in_leads = split_leads(beats, range(len(beats) - (beats.rhythm is not None)))
+        sets = [beats, in_leads, strongest_players(events, screening.values, settings.top_segments)]
     else:
         sets = [_direct_players(engine, settings)]
     scales = [(players, solve(value, players, method, settings, seed)) for players in sets]
-    return _from_players(engine, scales, target, spent, earlier, evidence)
+    return from_players(engine, scales, target, spent, earlier, evidence)
 
 
-def timeshap(engine: Masked[Wanted], target: Wanted, settings: ExplainSettings, seed: int) -> Explained:
-    """TimeSHAP: events and leads, then the cells of the strongest of both."""
+def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
     kind = settings.players if settings.players in EVENT_SETS else "segments"
     value = partial(_value, engine, target)
     found = explain_timeshap(
@@ -94,7 +78,7 @@ def timeshap(engine: Masked[Wanted], target: Wanted, settings: ExplainSettings, 
         found.kept,
     )
     spent = found.n_evaluations - found.cells[1].n_evaluations
-    return _from_players(engine, [found.cells], target, spent, earlier)
+    return from_players(engine, [found.cells], target, spent, earlier)
 
 
 def occlusion(engine: Masked[Wanted], target: Wanted, settings: ExplainSettings, seed: int) -> Explained:
@@ -105,7 +89,7 @@ def occlusion(engine: Masked[Wanted], target: Wanted, settings: ExplainSettings,
     else:
         players = _direct_players(engine, settings)
     solution = solve_occlusion(_value(engine, target, occlusion_masks(len(players)), players), len(players))
-    return _from_players(engine, [(players, solution)], target, 0, EarlierStages())
+    return from_players(engine, [(players, solution)], target, 0, EarlierStages())
 
 
 def _path(
@@ -152,9 +136,9 @@ def _attention(
 
 
 TABLE: Mapping[str, Method] = {
-    "lime": partial(sampled, method="lime"),
-    "kernelshap": partial(sampled, method="kernelshap"),
-    "timeshap": timeshap,
+    "lime": partial(_sampled, method="lime"),
+    "kernelshap": partial(_sampled, method="kernelshap"),
+    "timeshap": _timeshap,
     "occlusion": occlusion,
     "integrated_gradients": partial(_path, at_end=False),
     "gradient_input": partial(_path, at_end=True),
@@ -214,13 +198,13 @@ def _direct_players(engine: Masked[Wanted], settings: ExplainSettings) -> Player
     return make(engine.instance.record.leads, edges, settings.rhythm)
 
 
-def _change(engine: Masked[Wanted], players: Players) -> Array:
+def change_of_players(engine: Masked[Wanted], players: Players) -> Array:
     """Return how far each sample is from what it becomes when its player alone is off."""
     fill = fill_of_players(engine.instance, engine.baseline, players.cell_player, players.edges)
     return np.asarray(np.abs(engine.instance.window.astype(np.float64) - fill))
 
 
-def _from_players(
+def from_players(
     engine: Masked[Wanted],
     scales: Sequence[tuple[Players, Solution]],
     target: Wanted,
@@ -230,7 +214,8 @@ def _from_players(
 ) -> Explained:
     """Join the scales; `spent` evaluations went into choosing players and into their cells' `evidence`."""
     spread = [
-        spread_by_change(players, solution.values, _change(engine, players), evidence) for players, solution in scales
+        spread_by_change(players, solution.values, change_of_players(engine, players), evidence)
+        for players, solution in scales
     ]
     n = len(scales)
     names, joined = join(scales)
