@@ -7,6 +7,7 @@ import json
 from beatlens.beats.preprocess import PreprocessSettings
 from beatlens.beats.preprocess_shard import CorpusSource, preprocess_shard
 from beatlens.corpora.downloads.download import Remote
+from beatlens.corpora.formats.rules import ReadingRules
 from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.record_sheet import read_sheet, shard_rows
 from beatlens.corpora.registry import read_patients
@@ -15,11 +16,7 @@ from beatlens.run import programs
 
 
 def main() -> None:
-    parser = programs.parser(
-        __doc__,
-        sheet="record sheet",
-        output="shard directory to write",
-    )
+    parser = programs.parser(__doc__, sheet="record sheet", output="shard directory to write")
     parser.add_argument(
         "--data-root", type=programs.named_path, action="extend", nargs="+", required=True, help="CORPUS=FOLDER"
     )
@@ -33,6 +30,7 @@ def main() -> None:
     parser.add_argument("--shards", type=int, required=True, help="number of shards")
     parser.add_argument("--strips", type=json.loads, default={}, help="what corpora of strips don't say, as JSON")
     parser.add_argument("--remotes", type=json.loads, default={}, help="where corpora are downloaded from, as JSON")
+    parser.add_argument("--rules", type=json.loads, default={}, help="what names in the files mean, as JSON")
     arguments = programs.start(parser)
 
     rows = shard_rows(read_sheet(arguments.sheet), arguments.shard, arguments.shards)
@@ -40,11 +38,18 @@ def main() -> None:
     patients = {corpus: read_patients(path) for corpus, path in arguments.patients}
     strips = {corpus: StripSettings(**entry) for corpus, entry in arguments.strips.items()}
     remotes = {corpus: Remote(**entry) for corpus, entry in arguments.remotes.items()}
+    folders = dict(arguments.data_root)
+    rules = {corpus: ReadingRules.from_corpus(entry, folders, remotes) for corpus, entry in arguments.rules.items()}
     sources = {
         corpus: CorpusSource(
-            folder, labels.get(corpus), patients.get(corpus, {}), strips.get(corpus), remotes.get(corpus)
+            folder,
+            labels.get(corpus),
+            patients.get(corpus, {}),
+            strips.get(corpus),
+            remotes.get(corpus),
+            rules.get(corpus, ReadingRules()),
         )
-        for corpus, folder in arguments.data_root
+        for corpus, folder in folders.items()
     }
     settings = PreprocessSettings.from_config(arguments.settings)
     preprocess_shard(programs.progress(rows, len(rows), "records"), sources, settings, arguments.output)

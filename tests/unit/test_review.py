@@ -221,7 +221,7 @@ def test_a_class_that_no_limit_helps_costs_nothing(rare, caplog):
     confidence, wrong, target = rare
     confidence[:20] = np.linspace(0.99, 1.0, 20)  # surer than half of all beats
     assert confidence_limit(confidence, wrong, target, 0.02, 0.2) == 0.0
-    assert "of class 1 0.500 are called another class so surely" in caplog.text
+    assert "of class 1 0.500 are missed so surely" in caplog.text
 
 
 def test_the_least_error_is_kept_where_the_wanted_one_is_out_of_reach():

@@ -2,6 +2,9 @@
 import hashlib
 import json
 
+from beatlens.corpora.formats.ptb_xl import TABLE
+from beatlens.corpora.formats.rules import told_rules
+
 
 def settings(*names):
     """Return a params function: sections of the configuration as JSON, so that no other section reruns the rule."""
@@ -40,6 +43,18 @@ def strip_settings():
     names = ("fs", "duration_s", "lead", "units_per_mv")
     strips = {name: corpus for name, corpus in CORPORA.items() if corpus["format"] == "strips"}
     return json.dumps({n: {k: c[k] for k in names if c.get(k) is not None} for n, c in strips.items()}, sort_keys=True)
+
+
+def reading_rules():
+    """Return what names in the files of corpora mean, by corpus, as JSON."""
+    return json.dumps(told_rules(CORPORA.values()), sort_keys=True)
+
+
+def originals():
+    """Return the digest of PTB-XL's table where the Challenge's copies of its records take their patients from it."""
+    names = {entry["ptb_xl"] for entry in told_rules(CORPORA.values()).values() if "ptb_xl" in entry}
+    tables = [folder_of(name) / TABLE for name in sorted(names)]
+    return [file_digest(table) for table in tables if table.is_file()]
 
 
 def bundle_settings(wildcards):

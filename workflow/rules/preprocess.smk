@@ -55,6 +55,8 @@ rule preprocess_shard:
         interrupted=interrupted,
         strips=strip_settings(),
         remotes=remote_settings(),
+        rules=reading_rules(),
+        originals=originals(),
         labels=tables("labels"),
         patients=tables("patients"),
         sheet=lambda wildcards, input: f"{RESULTS}/record_sheet.tsv",
@@ -65,7 +67,7 @@ rule preprocess_shard:
         output=lambda wildcards, output: Path(output.signals).parent,
     shell:
         "{params.program} --sheet {params.sheet:q} {params.roots} {params.place} {params.label_tables} {params.patient_tables}"
-        " --strips {params.strips:q} --remotes {params.remotes:q}"
+        " --strips {params.strips:q} --remotes {params.remotes:q} --rules {params.rules:q}"
         " --settings {params.settings:q} --output {params.output:q} --log {log:q}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.core.leads import canonical_lead
+from beatlens.core.leads import names_for
 from beatlens.core.record import Finding, Record, RecordFault
 from beatlens.signals.quality import qrs_amplitude
 
@@ -40,7 +40,7 @@ def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> 
     record
         The record.
     wanted
-        Standard lead names of the configuration.
+        Lead names of the configuration.
     every
         Keep all leads whatever their names (noise records).
 
@@ -49,7 +49,7 @@ def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> 
     signal
         (n_leads, n_samples) mV at the file's rate.
     leads
-        Their standard names; of two leads of one name the first is kept.
+        Their names by `beatlens.core.leads.names_for`; of two leads of one name the first is kept.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> 
     where = f"{record.corpus}/{record.name}"
     if record.signal.shape[1] == 0:
         raise RecordFault("zero_length", f"{where} has no samples")
-    names = [canonical_lead(lead) for lead in record.leads]
+    names = names_for(record.leads, wanted)
     kept = [k for k, name in enumerate(names) if names.index(name) == k and (every or name in wanted)]
     if not kept:
         raise RecordFault("unknown_leads", f"{where} has leads {list(record.leads)}; expected some of {list(wanted)}")

@@ -16,7 +16,7 @@ from beatlens.beats.beat_table import beat_table, match_beats, r_index
 from beatlens.beats.lead_choice import choose_leads, plausible_leads
 from beatlens.beats.record_edges import cut_by_edge, unseen_before, with_reasons
 from beatlens.beats.settings import BeatSettings
-from beatlens.core.leads import canonical_lead
+from beatlens.core.leads import UNKNOWN_LEADS, canonical_lead, names_for
 from beatlens.core.record import Finding, Record
 from beatlens.corpora.beat_labels import NOISE, BeatLabels
 from beatlens.shards.shard import BeatGeometry
@@ -109,7 +109,7 @@ def preprocess_record(
     conditioned = condition(signal, record.fs, settings.signal)
     fs, geometry = float(settings.signal.fs), settings.geometry
     n_samples = conditioned.signal.shape[1]
-    findings = list(record.remarks)
+    findings = [*record.remarks, *_unknown_leads(record, settings.leads), *_unknown_symbols(labels)]
     detected = np.zeros(0, dtype=np.int64)
     if role != "noise":
         detected = _detect(record, labels, conditioned, settings)
@@ -137,7 +137,7 @@ def preprocess_record(
             findings.append(finding)
             labels = None
         findings += _too_few(len(detected), signal.shape[1] / record.fs, settings.beats.context, found)
-    labelled = labels is not None and len(labels.sample) > 0
+    labelled = labels is not None and any(labels.label)
     truth_beats = BeatLabels.empty() if labels is None else labels
     of_detected, of_annotated = match_beats(
         detected.astype(np.float64), truth_beats.sample.astype(np.float64), settings.rpeaks.match_s * record.fs
@@ -194,6 +194,10 @@ def preprocess_record(
         "dx": ";".join(record.dx),
         "labelled": labelled or weak is not None,
         "weak_label": "" if labelled or weak is None else weak,
+        "database": record.database or record.corpus,
+        "age": record.age,
+        "sex": record.sex,
+        "strat_fold": record.strat_fold,
     }
     key = {"corpus": record.corpus, "record": record.name}
     return Preprocessed(
@@ -217,6 +221,21 @@ def _detect(
     peaks = detect(conditioned.signal, fs, settings.rpeaks, conditioned.missing, known)
     at_file = np.clip(np.rint(peaks * (record.fs / fs)), 0, record.signal.shape[1] - 1)
     return np.unique(at_file.astype(np.int64))
+
+
+def _unknown_leads(record: Record, wanted: Sequence[str]) -> list[Finding]:
+    """Return the remark on which leads of a record are used as unknown ones, if some are."""
+    names = zip(names_for(record.leads, wanted), record.leads, strict=True)
+    used = [f"{name} is {lead!r}" for name, lead in names if name in UNKNOWN_LEADS and name in wanted]
+    return [Finding("unknown_leads", ", ".join(used))] if used else []
+
+
+def _unknown_symbols(labels: BeatLabels | None) -> list[Finding]:
+    """Return the remark on beats whose symbols the label table doesn't have, if there are some."""
+    if labels is None or not labels.unknown:
+        return []
+    counts = ", ".join(f"{symbol!r} {count}" for symbol, count in sorted(labels.unknown.items()))
+    return [Finding("unknown_symbols", f"beats by symbol that the label table doesn't have: {counts}")]
 
 
 def _too_few(n_beats: int, duration_s: float, context: int, found: Sequence[Stretch]) -> list[Finding]:

@@ -13,6 +13,7 @@ from beatlens.corpora.beat_labels import label_beats, record_class
 from beatlens.corpora.downloads.download import Remote
 from beatlens.corpora.downloads.https import Interrupted
 from beatlens.corpora.downloads.interrupted import note_interrupted
+from beatlens.corpora.formats.rules import ReadingRules
 from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.registry import read_record
@@ -38,6 +39,8 @@ class CorpusSource:
         What a corpus of strips doesn't say of itself.
     remote
         Where it is downloaded from; None where its files are here.
+    rules
+        What the names in its files mean.
     """
 
     folder: Path
@@ -45,6 +48,7 @@ class CorpusSource:
     patients: Mapping[str, str] = field(default_factory=dict)
     strips: StripSettings | None = None
     remote: Remote | None = None
+    rules: ReadingRules = field(default_factory=ReadingRules)
 
 
 def preprocess_shard(
@@ -70,7 +74,9 @@ def preprocess_shard(
                 raise ValueError(f"no folder for corpus {row.corpus!r}; expected one of {sorted(sources)}")
             source = sources[row.corpus]
             try:
-                record = read_record(row, source.folder, source.patients, source.strips, remote=source.remote)
+                record = read_record(
+                    row, source.folder, source.patients, source.strips, remote=source.remote, rules=source.rules
+                )
                 labels, weak = label_beats(record, source.labels), record_class(record, source.labels)
                 result = preprocess_record(record, row.role, labels, settings, weak)
                 del record  # its raw signal is large

@@ -126,11 +126,23 @@ def patient_bootstrap_many(
         size = min(block, draws - first)
         weights = rng.multinomial(n_patients, np.full(n_patients, 1 / n_patients), size=size)
         parts.append(statistic((weights @ flat).reshape(size, *sums.shape[1:])))
-    return _percentiles(value, np.concatenate(parts), level, counts >= 2)
+    return percentile_intervals(value, np.concatenate(parts), level, counts >= 2)
 
 
-def _percentiles(value: Array, samples: Array, level: float, enough: npt.NDArray[np.bool_]) -> Intervals:
-    """Take the ends over finite resamples, column by column."""
+def percentile_intervals(value: Array, samples: Array, level: float, enough: npt.NDArray[np.bool_]) -> Intervals:
+    """Return the percentile intervals of m values from their resamples.
+
+    Parameters
+    ----------
+    value
+        (m,).
+    samples
+        (draws, m) values in resamples; those that are NaN are left out.
+    level
+        Coverage of the interval.
+    enough
+        (m,) whether a value has an interval.
+    """
     lo, hi = np.full(value.shape, np.nan), np.full(value.shape, np.nan)
     tail = (1 - level) / 2
     for k in np.flatnonzero(enough & np.isfinite(value)):

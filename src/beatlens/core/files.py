@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 TEXT_COLUMNS = frozenset(
     "beat_id corpus record patient split label pred class symbol aux case target outcome reason detail dx leads lead "
     "scope method metric truth null_name role digest sha256 alert pattern seen_in failed pred_mix label_mix reason_mix "
-    "examples level label_source weak_label remark remarks kind".split()
+    "examples level label_source weak_label remark remarks kind "
+    "database sex strat_fold".split()
 )
 """Columns that hold text, whatever they look like."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -105,6 +106,12 @@ class Record:
         Planted truth, empty for real records.
     label
         What the corpus says of the record as a whole (of a strip), as it stands there; "" where it says nothing.
+    database
+        Part of the corpus that the record is from, where it has several; "" for the corpus itself.
+    age, sex
+        Age in years, NaN where unknown; F, M or "".
+    strat_fold
+        Fold that the corpus itself puts the record in; "" where it gives none.
     remarks
         What was found while reading it.
     """
@@ -119,6 +126,10 @@ class Record:
     dx: tuple[str, ...] = ()
     truth: tuple[TruthSpan, ...] = field(default=())
     label: str = ""
+    database: str = ""
+    age: float = math.nan
+    sex: str = ""
+    strat_fold: str = ""
     remarks: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:

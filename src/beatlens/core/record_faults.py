@@ -33,6 +33,7 @@ REASONS = {
     "unknown_leads": "none of the configured leads is present",
     "checksum_mismatch": "a file differs from its SHA256SUMS entry",
     "download_failed": "a file could not be fetched",
+    "not_in_table": "the table that describes the corpus has no row of the record, or one that can't be read",
     "bad_annotations": "the annotation file can't be read or belongs to another recording",
     "not_a_file": "a file of the record is a folder, a pipe or a device",
     "not_a_record": "the file is no part of a record that can be read here",

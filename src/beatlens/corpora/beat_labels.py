@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.record import Record
 from beatlens.core.record_faults import RecordFault
-from beatlens.corpora.label_table import LabelTable, noise_intervals
+from beatlens.corpora.label_table import UNKNOWN, LabelTable, noise_intervals
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -25,15 +26,18 @@ class BeatLabels:
     sample
         (n,) int64 R positions at the file's rate, strictly ascending.
     symbol, label
-        (n,) annotation symbol and class id.
+        (n,) annotation symbol and class id, "" where the label table doesn't have the symbol.
     noise
         Annotated noise stretches as (start, end), end exclusive.
+    unknown
+        Beats by symbol that the label table doesn't have.
     """
 
     sample: IntArray
     symbol: Sequence[str]
     label: Sequence[str]
     noise: Sequence[tuple[int, int]] = ()
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def empty(cls) -> BeatLabels:
@@ -90,25 +94,18 @@ def label_beats(record: Record, table: LabelTable | None) -> BeatLabels | None:
     Returns
     -------
     None for a record without annotations, or without a table.
-
-    Raises
-    ------
-    RecordFault
-        ``bad_annotations`` for a beat symbol that the table doesn't have.
     """
     annotations = record.annotations
     if annotations is None or table is None:
         return None
-    try:
-        classes = table.classify(annotations.symbol, annotations.aux)
-    except ValueError as error:
-        raise RecordFault("bad_annotations", f"{record.corpus}/{record.name}: {error}") from error
+    classes = table.classify(annotations.symbol, annotations.aux)
     is_beat = np.array([label != "" for label in classes], dtype=bool)
     sample, first = np.unique(annotations.sample[is_beat], return_index=True)
     chosen = np.flatnonzero(is_beat)[first]
     return BeatLabels(
         sample.astype(np.int64),
         [annotations.symbol[k] for k in chosen],
-        [classes[k] for k in chosen],
+        ["" if classes[k] == UNKNOWN else classes[k] for k in chosen],
         noise_intervals(annotations, record.signal.shape[1], every_of=len(record.leads)),
+        Counter(annotations.symbol[k] for k in chosen if classes[k] == UNKNOWN),
     )

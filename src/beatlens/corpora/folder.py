@@ -9,7 +9,7 @@ import logging
 import os
 import posixpath
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,15 +33,17 @@ class Folder:
     entries: Entries
     sums: Mapping[str, str]
     alike: Mapping[str, list[str]] = field(default_factory=dict)
+    starts: Sequence[str] = ("",)
 
     @classmethod
-    def open(cls, root: Path) -> Folder:
-        """List a folder."""
-        entries = walk(root)
+    def open(cls, root: Path, below: Sequence[str] = ()) -> Folder:
+        """List a folder, or only some folders below it."""
+        starts = [f"{one}/" for one in below] or [""]
+        entries = walk(root, starts)
         alike: dict[str, list[str]] = {}
         for name in entries:
             alike.setdefault(folded(name), []).append(name)
-        return cls(root, entries, read_sums(root, entries), alike)
+        return cls(root, entries, read_sums(root), alike, starts)
 
     def name_of(self, name: str) -> str | None:
         """Return a file's name as it is stored; None where there is none, or several that differ in case."""
@@ -78,8 +80,12 @@ class Folder:
         """Return a header's bytes, at most one more than a header may have."""
         return self.read(f"{path}.hea", MAX_HEADER_BYTES + 1)
 
-    def listed(self, index: str = "RECORDS", depth: int = 0) -> Iterator[str]:
-        """Yield the records that a RECORDS file lists; a line that ends in / names a folder with another one."""
+    def listed(self) -> Iterator[str]:
+        """Yield the records that RECORDS lists; a line of it that ends in / names a folder with another one."""
+        for start in self.starts:
+            yield from self._listed(f"{start}RECORDS", 0)
+
+    def _listed(self, index: str, depth: int) -> Iterator[str]:
         if index not in self.entries or depth > 4:
             return
         place = posixpath.dirname(index)
@@ -90,15 +96,15 @@ class Folder:
             return
         for line in text.splitlines():
             if line.strip().endswith("/"):
-                yield from self.listed(posixpath.join(place, line.strip(), "RECORDS"), depth + 1)
+                yield from self._listed(posixpath.join(place, line.strip(), "RECORDS"), depth + 1)
             elif line.strip():
                 yield posixpath.normpath(posixpath.join(place, line.strip()))
 
 
-def walk(root: Path) -> Entries:
+def walk(root: Path, starts: Sequence[str] = ("",)) -> Entries:
     """Return the files below a folder by path relative to it, without hidden ones, and folders named like headers."""
     found: Entries = {}
-    pending = [""]
+    pending = list(starts)
     while pending:
         prefix = pending.pop()
         with os.scandir(root / prefix) as entries:
@@ -113,12 +119,10 @@ def walk(root: Path) -> Entries:
     return found
 
 
-def read_sums(root: Path, entries: Entries) -> Mapping[str, str]:
+def read_sums(root: Path) -> Mapping[str, str]:
     """Return the sha256 of the files that a folder's SHA256SUMS lists; none where there is no such file."""
     from beatlens.corpora.downloads.download import parse_sums
 
-    if "SHA256SUMS" not in entries:
-        return {}
     file = resolve_inside(root, "SHA256SUMS", "file")
     if not file.is_file():
         return {}

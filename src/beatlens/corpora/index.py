@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from beatlens.core import claims
 from beatlens.core.record_faults import check_name
 from beatlens.corpora.downloads.download import Remote, parse_sums
 from beatlens.corpora.downloads.remote import remote_of, remote_rows
+from beatlens.corpora.formats import challenge, ptb_xl
 from beatlens.corpora.record_sheet import SheetRow, format_sheet, read_sheet
 from beatlens.corpora.scan import CorpusEntry, check_any_record, content_digest, scan_folder
 from beatlens.corpora.settings import FORMATS, CorpusSettings
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 LOCK_TIMEOUT_S = 120.0
 _MADE = "made-"
+Scan = Callable[[Path, CorpusEntry, Mapping[str, SheetRow]], list[SheetRow]]
+Choice = Callable[[Sequence[SheetRow], CorpusEntry], Iterable[SheetRow]]
 
 
 def data_root(data_dir: str | Path) -> Path:
@@ -156,20 +159,21 @@ def _collect(
     for corpus in corpora:
         if corpus["format"] not in FORMATS:
             raise ValueError(f"corpora {corpus['name']}: format {corpus['format']!r}; expected one of {FORMATS}")
+        annotator = corpus.get("annotator") or CorpusSettings.annotator
+        databases = tuple(corpus.get("databases") or ())
         entry = CorpusEntry(
-            corpus["name"], corpus["role"], corpus["format"], corpus.get("annotator") or CorpusSettings.annotator
+            corpus["name"], corpus["role"], corpus["format"], annotator, corpus.get("fs"), databases=databases
         )
         folder = corpus_folder(corpus, data_dir, results_dir)
         is_users = folder == _users_folder(corpus, data_dir)
         previous = {row.path: row for row in old if row.corpus == entry.name}
         if entry.format == "synthetic" and not is_users:
             found = _made_rows(folder, entry, previous, synthetic)
-        elif entry.format == "strips" and is_users:
-            found = scan_strips(folder, entry, previous)
         elif is_users:
-            found = check_any_record(scan_folder(folder, entry, previous), folder, entry.name)
+            found = SCANS[entry.format](folder, entry, previous)
         elif corpus.get("remote"):
-            found = remote_rows(folder, entry, corpus, keep=keep)
+            listed = remote_rows(folder, entry, corpus, keep=keep)
+            found = list(CHOICES[entry.format](listed, entry)) if entry.format in CHOICES else listed
         else:
             raise ValueError(
                 f"corpora {entry.name}: no folder {data_root(data_dir) / entry.name} (data_dir is {str(data_dir)!r}, "
@@ -178,6 +182,22 @@ def _collect(
             )
         rows += _chosen(found, corpus.get("records"), entry.name)
     return rows
+
+
+def _scan_wfdb(folder: Path, entry: CorpusEntry, previous: Mapping[str, SheetRow]) -> list[SheetRow]:
+    return check_any_record(scan_folder(folder, entry, previous), folder, entry.name)
+
+
+SCANS: Mapping[str, Scan] = {
+    "wfdb": _scan_wfdb,
+    "synthetic": _scan_wfdb,
+    "strips": scan_strips,
+    "challenge": challenge.scan,
+    "ptb-xl": ptb_xl.scan,
+}
+"""What lists the records of a folder of the user, by format."""
+CHOICES: Mapping[str, Choice] = {"challenge": challenge.of_databases, "ptb-xl": ptb_xl.of_rate}
+"""What chooses among the records that a server lists, by format; all are taken of other formats."""
 
 
 def _chosen(rows: list[SheetRow], wanted: Sequence[str] | None, corpus: str) -> list[SheetRow]:

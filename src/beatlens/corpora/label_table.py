@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 COLUMNS = ("symbol", "aux", "class", "description")
 NOT_BEATS = frozenset("[ ! ] x ( ) p t u ` ' ^ | ~ + s T * D = \" @".split())
 """WFDB annotation symbols that don't mark a beat."""
+UNKNOWN = "?"
+"""Stands for the class of a beat whose symbol the table doesn't have; no class has this name."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class LabelTable:
             key, label = (row["symbol"], row["aux"]), row["class"]
             if not key[0] or key in rules:
                 raise ValueError(f"{where}: symbol {key[0]!r}, aux {key[1]!r}; expected each pair once, no empty one")
-            if label == "none" or any(c.isspace() or c in ";,/" for c in label):
+            if label in {"none", UNKNOWN} or any(c.isspace() or c in ";,/" for c in label):
                 raise ValueError(f"{where}: class {label!r}; expected a name without blanks and ; , / (or nothing)")
             rules[key] = label
         if not any(rules.values()):
@@ -80,22 +82,12 @@ class LabelTable:
         """Return the class of each annotation, "" where it isn't a beat.
 
         The row for a symbol with exactly this note wins over the row for the symbol with any. A WFDB symbol that
-        doesn't mark a beat needs no row.
-
-        Raises
-        ------
-        ValueError
-            For a symbol of a beat that the table doesn't have.
+        doesn't mark a beat needs no row. Any other symbol that the table doesn't have is `UNKNOWN`.
         """
         result = []
         for symbol, note in zip(symbols, aux, strict=True):
             label = self.rules.get((symbol, note), self.rules.get((symbol, "")))
-            if label is None and symbol not in NOT_BEATS:
-                raise ValueError(
-                    f"{self.path}: no row for the symbol {symbol!r} (aux {note!r}); "
-                    "expected one, with an empty class if it isn't a beat"
-                )
-            result.append(label or "")
+            result.append(label if label is not None else "" if symbol in NOT_BEATS else UNKNOWN)
         return result
 
 

@@ -9,6 +9,8 @@ from beatlens.core.record import Record
 from beatlens.core.record_faults import REASONS, RecordFault
 from beatlens.core.text_tables import read_rows
 from beatlens.corpora.downloads.download import Remote, fetch_record
+from beatlens.corpora.formats import challenge, ptb_xl
+from beatlens.corpora.formats.rules import ReadingRules
 from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.scan import wrong_sums
 from beatlens.corpora.strays import TRUTH, would_read
@@ -17,11 +19,14 @@ from beatlens.corpora.strips import read_record as read_strip
 from beatlens.corpora.wfdb.header import parse_header
 from beatlens.corpora.wfdb.names import beside, folded
 from beatlens.corpora.wfdb.places import read_header_bytes
+from beatlens.corpora.wfdb.record import NO_RULES
 from beatlens.corpora.wfdb.record import read_record as read_wfdb
 
 DEFAULT_ANNOTATOR = "atr"
 NEVER_OPENED = frozenset({"unsafe_path", "unsafe_name", "too_large", "duplicate_id"})
 """Reasons of the record sheet for which a record's files are left alone."""
+DESCRIBED = {"challenge": challenge.read, "ptb-xl": ptb_xl.read}
+"""Reader of each format with knowledge of its own and no beat annotations: a module of `beatlens.corpora.formats`."""
 
 
 def annotator_of(row: SheetRow, folder: Path) -> str | None:
@@ -46,6 +51,7 @@ def read_record(
     strips: StripSettings | None = None,
     *,
     remote: Remote | None = None,
+    rules: ReadingRules = NO_RULES,
 ) -> Record:
     """Read the record of a row of the sheet.
 
@@ -61,6 +67,8 @@ def read_record(
         Rate, lead and unit of a corpus of strips, which its tables don't give.
     remote
         Where the record's files are downloaded from, by the configuration; None where they are here.
+    rules
+        What the names in its files mean, by the configuration.
 
     Raises
     ------
@@ -81,14 +89,26 @@ def read_record(
         return read_strip(row, folder, strips, patients or {})
     if remote is not None:
         fetch_record(remote, row.path, folder)
+    if row.format == "ptb-xl" and remote is not None:
+        ptb_xl.fetch_table(remote, folder)
+    if row.format in DESCRIBED:
+        record = DESCRIBED[row.format](row, folder, rules, patients or {})
+    else:
+        record = _read_annotated(row, folder, rules, patients, remote)
+    if row.reason:
+        raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {REASONS[row.reason]} (when the sheet was made)")
+    return record
+
+
+def _read_annotated(
+    row: SheetRow, folder: Path, rules: ReadingRules, patients: Mapping[str, str] | None, remote: Remote | None
+) -> Record:
+    """Read a WFDB record with the annotations that the sheet lists."""
     try:
         annotator = annotator_of(row, folder) if remote is None else remote.annotator
     except OSError as error:
         raise RecordFault("missing_header", f"{row.corpus}: {row.path}: {error}") from error
-    record = read_wfdb(folder, row.path, row.corpus, patients, annotator)
-    if row.reason:
-        raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {REASONS[row.reason]} (when the sheet was made)")
-    return record
+    return read_wfdb(folder, row.path, row.corpus, patients, annotator, rules=rules)
 
 
 def read_patients(path: str | Path) -> dict[str, str]:

@@ -31,12 +31,17 @@ MAX_RECORD_BYTES = 1 << 33
 
 @dataclass(frozen=True)
 class CorpusEntry:
-    """What the sheet needs of one corpus of the configuration: its name, role, reader and annotation ending."""
+    """What the sheet needs of one corpus of the configuration.
+
+    Its name, role, format and annotation ending; of PTB-XL the rate in Hz, of the Challenge the databases to take.
+    """
 
     name: str
     role: str
     format: str
     annotator: str
+    fs: float | None = None
+    databases: tuple[str, ...] = ()
 
 
 def content_digest(digests: Mapping[str, str], path: str) -> str:
@@ -46,7 +51,9 @@ def content_digest(digests: Mapping[str, str], path: str) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def scan_folder(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow]) -> list[SheetRow]:
+def scan_folder(
+    root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow], *, below: Sequence[str] = ()
+) -> list[SheetRow]:
     """Return one row for every record of a folder, in the order of their paths, then one for every stray file.
 
     Every header but those of segments is a record, whether RECORDS lists it or not. So is every entry of RECORDS that
@@ -60,8 +67,10 @@ def scan_folder(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
         Its name, role, format and annotation ending.
     previous
         Rows of the previous sheet by path.
+    below
+        Folders in it to look into, relative to `root`; all of it where there are none.
     """
-    folder = Folder.open(root)
+    folder = Folder.open(root, below)
     paths = {name[:-4] for name in sorted(folder.entries) if name.lower().endswith(".hea")}
     known = {
         path: row for path in paths if (row := previous.get(path)) is not None and _unchanged(folder, corpus, path, row)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -115,18 +115,35 @@ def fit_conformal(
     patients = np.asarray(groups, dtype=np.str_)
     if not len(values) == len(target) == len(patients):
         raise ValueError(f"{len(values)} probabilities, {len(target)} targets, {len(patients)} groups; expected equal")
-    limits, units, beats, people = [], [], [], []
-    for k in range(values.shape[1]):
-        scores, whose = values[target == k, k], patients[target == k]
-        n_patients = len(np.unique(whose))
-        by_patient = n_patients + 1 > 1 / alpha  # else no class could ever be excluded
-        beats.append(len(scores))
-        people.append(n_patients)
-        units.append("patient" if by_patient else "beat")
-        limits.append(
-            0.0 if not len(scores) else _by_patient(scores, whose, alpha) if by_patient else _by_beat(scores, alpha)
-        )
-    return ConformalSets(alpha, tuple(limits), tuple(units), tuple(beats), tuple(people))
+    limits = [class_limit(values[target == k, k], patients[target == k], alpha) for k in range(values.shape[1])]
+    return ConformalSets(alpha, *(tuple(column) for column in zip(*limits, strict=True)))
+
+
+class ClassLimit(NamedTuple):
+    """Limit of a class: the entries of `ConformalSets` for it."""
+
+    minimum: float
+    unit: str
+    n: int
+    n_patients: int
+
+
+def class_limit(scores: Float64Array, patients: npt.NDArray[np.str_], alpha: float) -> ClassLimit:
+    """Return the least probability with which the class stays in a set.
+
+    Parameters
+    ----------
+    scores, patients
+        (n,) probability of the class and patient, of calibration beats (or records) that are of the class.
+    alpha
+        Share of these that may miss the class.
+    """
+    n_patients = len(np.unique(patients))
+    by_patient = n_patients + 1 > 1 / alpha  # else no class could ever be excluded
+    minimum = (
+        0.0 if not len(scores) else _by_patient(scores, patients, alpha) if by_patient else _by_beat(scores, alpha)
+    )
+    return ClassLimit(minimum, "patient" if by_patient else "beat", len(scores), n_patients)
 
 
 def _by_patient(scores: Float64Array, patients: npt.NDArray[np.str_], alpha: float) -> float:

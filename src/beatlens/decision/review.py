@@ -158,8 +158,13 @@ def fit_thresholds(
     if not unflagged.any() or not clean.any():
         raise ValueError("review thresholds: no clean labelled beat of a calibration patient; expected some")
     return Thresholds(
-        confidence=_confidence_threshold(
-            confidence[unflagged], wrong[unflagged], target[unflagged], patients[unflagged], settings
+        confidence=confidence_threshold(
+            confidence[unflagged],
+            wrong[unflagged],
+            members=target[unflagged, None] == np.arange(probabilities.shape[1]),
+            missed=(target[unflagged, None] == np.arange(probabilities.shape[1])) & wrong[unflagged, None],
+            patients=patients[unflagged],
+            settings=settings,
         ),
         noise=max(_group_limit(noise[clean], target[clean], settings.max_clean_loss), 0.5),
         distance=tuple(
@@ -169,30 +174,43 @@ def fit_thresholds(
     )
 
 
-def _confidence_threshold(
+def confidence_threshold(
     confidence: Float64Array,
     wrong: BoolArray,
-    target: npt.NDArray[np.int64],
+    *,
+    members: BoolArray,
+    missed: BoolArray,
     patients: npt.NDArray[np.str_],
     settings: ReviewSettings,
 ) -> float:
+    """Return the confidence below which a beat (or record) goes to review; see `fit_thresholds`.
+
+    Parameters
+    ----------
+    confidence, wrong, patients
+        (n,) of calibration beats: confidence, whether the prediction is wrong, and patient.
+    members, missed
+        (n, K) whether the beat is of the class, and whether it is and was not found.
+    settings
+        Section ``review``.
+    """
     order = np.argsort(-confidence, kind="stable")
-    ranked, errors, classes = confidence[order], wrong[order], target[order]
+    ranked, errors = confidence[order], wrong[order]
     accepted = np.arange(1, len(order) + 1)
     last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
     candidates = np.flatnonzero(last_of_tie & (accepted >= MIN_COVERAGE * len(order)))
-    for k in np.unique(classes):
-        of_class = classes == k
-        if of_class.sum() * settings.max_missed < 1 or len(np.unique(patients[target == k])) < LIMIT_PATIENTS:
+    for k in range(members.shape[1]):
+        size = members[:, k].sum()
+        if size * settings.max_missed < 1 or len(np.unique(patients[members[:, k]])) < LIMIT_PATIENTS:
             continue
-        missed = (np.cumsum(errors & of_class) / of_class.sum())[candidates]  # rises with every beat that is accepted
-        if missed[0] <= settings.max_missed:
-            candidates = candidates[missed <= settings.max_missed]
+        share = (np.cumsum(missed[order, k]) / size)[candidates]  # rises with every beat that is accepted
+        if share[0] <= settings.max_missed:
+            candidates = candidates[share <= settings.max_missed]
         else:
             logger.warning(
-                "review.max_missed: of class %d %.3f are called another class so surely that no limit of the "
+                "review.max_missed: of class %d %.3f are missed so surely that no limit of the "
                 "probability lets %.3f pass; it sets none",
-                k, missed[0], settings.max_missed,
+                k, share[0], settings.max_missed,
             )  # fmt: skip
     error = (np.cumsum(errors) / accepted)[candidates]
     reached = np.flatnonzero(error <= settings.max_error)

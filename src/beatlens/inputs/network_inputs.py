@@ -15,6 +15,7 @@ from beatlens.core.leads import lead_id
 from beatlens.inputs.prepared_record import PreparedRecord, used_rows
 from beatlens.inputs.prototype_bank import PrototypeBank, class_features, combine, lead_products, nearest_distance
 from beatlens.inputs.settings import LookAlikeSettings
+from beatlens.shards.patients import patient_key
 from beatlens.shards.shard import BeatGeometry, Shard, cut_beats
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def view_record(shard: Shard, beats: pd.DataFrame, spec: InputSpec) -> PreparedR
     return PreparedRecord(
         corpus=corpus,
         record=record,
-        patient=f"{corpus}/{first_beat['patient']}",
+        patient=patient_key(corpus, str(first_beat["patient"])),
         fs_file=float(shard.row(corpus, record).fs_file),
         leads=leads,
         lead_scale=scale,

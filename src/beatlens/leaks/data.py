@@ -13,6 +13,7 @@ from beatlens.evaluate.predictions.outcomes import check_splits
 from beatlens.leaks.run import TOLERANCE, LeakError, NotCheckedError, Run, counted, out_of_order, record_names, some
 from beatlens.leaks.twins import NEIGHBOUR, find_twins, portraits
 from beatlens.shards.learning_shards import LEARNING_SPLITS
+from beatlens.shards.patients import patient_key
 from beatlens.shards.shard import cut_beats
 from beatlens.shards.splits import DEALT_SPLITS, assert_disjoint
 
@@ -99,7 +100,7 @@ def _beat_digests(run: Run) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int6
             waves = cut_beats(shard.signal(corpus, record), of_record["r_index"].to_numpy(), run.bundle.geometry)
             digests += [int.from_bytes(hashlib.blake2b(wave.tobytes(), digest_size=8).digest()) for wave in waves]
             owner += [len(names)] * len(of_record)
-            names.append((f"{corpus}/{record}", f"{corpus}/{of_record['patient'].iloc[0]}", split))
+            names.append((f"{corpus}/{record}", patient_key(corpus, of_record["patient"].iloc[0]), split))
     return np.array(digests, dtype=np.uint64), np.array(owner, dtype=np.int64), names
 
 

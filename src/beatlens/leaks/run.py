@@ -11,6 +11,7 @@ import numpy as np
 
 from beatlens.beats.record_edges import is_cut
 from beatlens.prediction.bundle import Bundle
+from beatlens.shards.patients import patient_key
 from beatlens.shards.record_table import records_digest
 from beatlens.shards.shard import Shard
 
@@ -79,7 +80,7 @@ class Run:
         """Return the ``corpus/patient`` of splits, without declared overlaps."""
         listed = self.records[self.records["split"].isin(splits)]
         found = set(zip(listed["corpus"], listed["patient"], strict=True)) - set(self.declared)
-        return {f"{corpus}/{patient}" for corpus, patient in found}
+        return {patient_key(*key) for key in found}
 
     def training_tables(self) -> Iterator[pd.DataFrame]:
         """Yield the detected beats that the network learnt classes from, shard by shard.

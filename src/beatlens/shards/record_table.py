@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from beatlens.shards.patients import patient_key
 from beatlens.shards.shard import STATUS_COLUMNS, Shard
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ RECORD_TABLE_COLUMNS = (
     "dx",
     "labelled",
     "weak_label",
+    "database",
+    "age",
+    "sex",
+    "strat_fold",
 )
 """Columns of records.tsv, followed by ``n_<class>``; ``fs`` is the record file's rate in Hz.
 
@@ -99,7 +104,7 @@ def split_listing(records: pd.DataFrame) -> dict[str, list[str]]:
     """Return the ``corpus/patient`` of each split, sorted."""
     return {
         str(split): sorted(
-            {f"{corpus}/{patient}" for corpus, patient in zip(of_split["corpus"], of_split["patient"], strict=True)}
+            {patient_key(*patient) for patient in zip(of_split["corpus"], of_split["patient"], strict=True)}
         )
         for split, of_split in records[records["role"] != "noise"].groupby("split")
     }

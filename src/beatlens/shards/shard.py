@@ -51,6 +51,10 @@ RECORD_COLUMNS = {
     "dx": "record-level codes, joined by ';'",
     "labelled": "whether the record has beat annotations or a label of its own",
     "weak_label": "class id or 'noise', the label of a record without annotations as a whole, '' where none",
+    "database": "part of the corpus that the record is from, or the corpus where it has none",
+    "age": "age in years, empty where unknown",
+    "sex": "F or M, '' where unknown",
+    "strat_fold": "fold that the corpus itself gives, '' where it gives none",
 }
 BEAT_COLUMNS = {
     "beat_id": "corpus/record/r_sample",

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from beatlens.core.seeds import derive_seed
 from beatlens.core.text_tables import read_rows
+from beatlens.shards.patients import patient_key, person
 from beatlens.shards.settings import SplitFractions, SplitSettings
 
 if TYPE_CHECKING:
@@ -138,16 +139,15 @@ def assert_disjoint(
     ValueError
         Naming the patients, their records and splits.
     """
-    places: dict[tuple[str, str], dict[str, list[str]]] = {}
+    places: dict[str, dict[str, list[str]]] = {}
     for one, who, name, where in zip(corpus, patient, record, split, strict=True):
         if where in DEALT_SPLITS:
-            places.setdefault((one, who), {}).setdefault(where, []).append(name)
+            places.setdefault(patient_key(one, who), {}).setdefault(where, []).append(name)
     shared = {key: found for key, found in places.items() if len(found) > 1}
-    for key in sorted(set(shared) & set(declared)):
-        logger.warning(
-            "patient %s of %s is in several splits, as the split table declares: %s", key[1], key[0], shared[key]
-        )
-    leaks = {f"{key[0]}/{key[1]}": found for key, found in sorted(shared.items()) if key not in declared}
+    known = {patient_key(*key) for key in declared}
+    for key in sorted(set(shared) & known):
+        logger.warning("patient %s is in several splits, as the split table declares: %s", key, shared[key])
+    leaks = {key: found for key, found in sorted(shared.items()) if key not in known}
     if leaks:
         raise ValueError(
             f"{len(leaks)} patients are in more than one split: {dict(list(leaks.items())[:5])}; "
@@ -168,7 +168,7 @@ def _warn_missing(records: pd.DataFrame, split: Sequence[str], classes: Sequence
 
 def _deal_records(records: pd.DataFrame, fractions: SplitFractions, classes: Sequence[str], seed: int) -> list[str]:
     """Return the split of each record by dealing its patients."""
-    keys = list(zip(records["corpus"], records["patient"], strict=True))
+    keys = [person(*key) for key in zip(records["corpus"], records["patient"], strict=True)]
     patients = sorted(set(keys))
     row_of = {key: k for k, key in enumerate(patients)}
     has = np.zeros((len(patients), len(classes)), dtype=bool)

@@ -37,6 +37,7 @@ ADVICE = {
     "unknown_leads": "Give the leads their standard names in the header, or name them in the configuration (leads).",
     "checksum_mismatch": "Copy or download the file again.",
     "download_failed": "Run again once the server can be reached.",
+    "not_in_table": "Correct the row that is named, or take the record out of the corpus.",
     "bad_annotations": "Put this recording's annotation file there, or add the label to the label table.",
     "not_a_file": "Put a regular file there.",
     "not_a_record": "Convert it to a WFDB record (.hea with .dat or .mat), if it is a recording.",

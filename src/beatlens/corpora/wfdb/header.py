@@ -112,6 +112,8 @@ class Header:
         The signal lines; empty for a record of several segments.
     notes
         ``# Key: value`` comments, by key in lower case (``dx``, ``patient``).
+    comments
+        All comment lines without their ``#``, on one line each, in order.
     """
 
     record: str
@@ -120,6 +122,7 @@ class Header:
     n_samples: int | None
     signals: tuple[SignalLine, ...]
     notes: dict[str, str]
+    comments: tuple[str, ...] = ()
 
     @property
     def signal_files(self) -> tuple[str, ...]:
@@ -184,6 +187,7 @@ def parse_header(content: bytes, where: str) -> Header:
         n_samples=_count(rest[1], where) if len(rest) > 1 else None,
         signals=signals,
         notes={note["key"].lower(): plain_text(note["value"]) for note in found},
+        comments=tuple(plain_text(line.lstrip("#")) for line in comments),
     )
 
 

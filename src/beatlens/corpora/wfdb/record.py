@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from beatlens.core.leads import canonical_lead
 from beatlens.core.record import Annotations, Finding, FloatArray, Record, TruthSpan
 from beatlens.core.record_faults import RecordFault, resolve_inside
 from beatlens.core.time_limit import time_limit
+from beatlens.corpora.formats.rules import ReadingRules
 from beatlens.corpora.wfdb.annotation_file import MAX_BYTES, parse_annotations
 from beatlens.corpora.wfdb.header import Header, SignalLine
 from beatlens.corpora.wfdb.layout import read_header, read_layout, read_leads
+from beatlens.corpora.wfdb.person import person_of
 from beatlens.corpora.wfdb.places import find_file, record_name
 from beatlens.corpora.wfdb.samples import MAX_SAMPLES, MILLIVOLTS
 
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 MAX_OUTSIDE = 0.01
 """Share of annotations outside the signal. Above it they belong to another recording; up to it, those are dropped."""
 
+NO_RULES = ReadingRules()
 SLOWEST_S, SLOWEST_FRAMES = 60.0, 1e6
 """A record is given up where reading it takes more than so many seconds and another one for each so many frames."""
 
@@ -37,6 +39,8 @@ def read_record(
     corpus: str,
     patients: Mapping[str, str] | None = None,
     annotator: str | None = "atr",
+    *,
+    rules: ReadingRules = NO_RULES,
 ) -> Record:
     """Read one record.
 
@@ -49,9 +53,12 @@ def read_record(
     corpus
         Name of the corpus.
     patients
-        Patient ids by record. A record that isn't there has the id of its ``#Patient:`` comment, or else its own name.
+        Patient ids by record. A record that isn't there has the id of its ``#Patient:`` comment, or else the one that
+        `rules` find in its name, or else its own name.
     annotator
         Ending of the annotation file; None to read none. A record without that file has no annotations.
+    rules
+        What the names in its files mean.
 
     Returns
     -------
@@ -69,7 +76,9 @@ def read_record(
         header = read_header(folder, path)
         limit = SLOWEST_S + min(header.n_samples or MAX_SAMPLES, MAX_SAMPLES) / SLOWEST_FRAMES
         with time_limit(limit):
-            return _read_record(folder, path, header, corpus=corpus, patients=patients or {}, annotator=annotator)
+            return _read_record(
+                folder, path, header, corpus=corpus, patients=patients or {}, annotator=annotator, rules=rules
+            )
     except RecordFault:
         raise
     except TimeoutError as error:
@@ -79,7 +88,14 @@ def read_record(
 
 
 def _read_record(
-    folder: Path, path: str, header: Header, *, corpus: str, patients: Mapping[str, str], annotator: str | None
+    folder: Path,
+    path: str,
+    header: Header,
+    *,
+    corpus: str,
+    patients: Mapping[str, str],
+    annotator: str | None,
+    rules: ReadingRules,
 ) -> Record:
     if header.fs is None:
         raise RecordFault("unknown_fs", f"{path}.hea: no sampling rate above 0 in the record line")
@@ -95,11 +111,12 @@ def _read_record(
     signal, rates = read_leads(folder, layout, used)
     highest = max(rates)
     fs = header.fs * highest
-    leads = _lead_names([layout.signals[k] for k in used])
+    leads = _lead_names([layout.signals[k] for k in used], rules)
     slower = [f"{lead} from {header.fs * rate:g}" for lead, rate in zip(leads, rates, strict=True) if rate < highest]
     found = [Finding("other_signals", f"left out: {', '.join(others)}")] if others else []
     found += [Finding("resampled_leads", f"{', '.join(slower)} to {fs:g} Hz")] if slower else []
     notes = layout.segments[0].header.notes | header.notes
+    person = person_of(dict.fromkeys((*header.comments, *layout.segments[0].header.comments)))
     name = record_name(path)
     signal = _checked(signal, f"{folder / path}")
     annotations = None
@@ -108,14 +125,16 @@ def _read_record(
     return Record(
         corpus=corpus,
         name=name,
-        patient=patients.get(name) or notes.get("patient") or name,
+        patient=patients.get(name) or notes.get("patient") or person.patient or rules.patient(name) or name,
         signal=signal,
         fs=fs,
         leads=leads,
         annotations=annotations,
         dx=header.dx,
         truth=_read_truth(folder, path, fs),
-        remarks=tuple(found),
+        age=person.age,
+        sex=person.sex,
+        remarks=(*found, *person.findings),
     )
 
 
@@ -132,11 +151,11 @@ def _checked(signal: FloatArray, where: str) -> FloatArray:
     return signal
 
 
-def _lead_names(signals: Sequence[SignalLine]) -> tuple[str, ...]:
-    """Return canonical lead names; a name that comes again gets a number, since leads are addressed by name."""
+def _lead_names(signals: Sequence[SignalLine], rules: ReadingRules) -> tuple[str, ...]:
+    """Return the names of leads; one that comes again gets a number, since leads are addressed by name."""
     names: list[str] = []
     for k, signal in enumerate(signals, start=1):
-        name = canonical_lead(signal.name.replace(";", "_")) or f"signal {k}"
+        name = rules.lead(signal.name.replace(";", "_")) or f"signal {k}"
         copies = sum(1 for other in names if other == name or other.startswith(f"{name} ("))
         names.append(f"{name} ({copies + 1})" if copies else name)
     return tuple(names)

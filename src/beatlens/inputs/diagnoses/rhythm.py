@@ -8,11 +8,15 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
+RATES = (40, 50, 60, 70, 80, 90, 100, 115, 135)
+"""Beats a minute above which the rate has a number of its own: what a rate means isn't linear in it."""
+
 RHYTHM_STATISTICS = (
     "known",
     "log_rate",
     "log_fastest",
     "log_slowest",
+    *(f"above_{rate}" for rate in RATES),
     "variation",
     "successive_variation",
     "median_step",
@@ -65,6 +69,7 @@ def rhythm_statistics(rr_s: Float64Array) -> FloatArray:
         -np.log(usual),
         -np.log(low),
         -np.log(high),
+        *np.maximum(-np.log(usual) - np.log(np.array(RATES) / 60), 0.0),
         np.log1p(10 * relative.std()),
         np.log1p(10 * np.sqrt(np.mean(step**2))),
         np.log1p(20 * np.median(size)),

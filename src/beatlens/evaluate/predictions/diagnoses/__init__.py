@@ -1,0 +1,1 @@
+"""Scores of diagnoses of records, each beside its null, with intervals over patients."""

@@ -1,0 +1,1 @@
+"""Learning diagnoses of records: folds by patient, training, what is fitted on patients not seen."""

@@ -1,0 +1,1 @@
+"""The bundle of diagnoses, and what it says of records."""
