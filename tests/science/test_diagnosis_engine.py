@@ -63,7 +63,16 @@ def make_example(rng, leads=LEADS, n_beats=5, *, at_edges=False):
 def network(request):
     torch.manual_seed(request.param)
     config = DiagnosisConfig(
-        4, GEOMETRY.length, len(INTERVAL_CONTENT), len(RHYTHM_STATISTICS), 8, request.param, 6, 0.1
+        n_classes=4,
+        n_intervals=len(INTERVAL_CONTENT),
+        n_rhythm=len(RHYTHM_STATISTICS),
+        before=GEOMETRY.before,
+        after=GEOMETRY.after,
+        fs=GEOMETRY.fs,
+        members=request.param,
+        width=6,
+        heads=2,
+        dropout=0.1,
     )
     made = DiagnosisNetwork(config)
     with torch.no_grad():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,43 +16,19 @@ from beatlens.explain.diagnoses.engine import RecordEngine
 from beatlens.explain.diagnoses.instance import RecordInstance
 from beatlens.explain.diagnoses.methods import TABLE
 from beatlens.explain.diagnoses.settings import DiagnosisExplanationSettings
-from beatlens.explain.diagnoses.target import CalibratedDiagnoses, DiagnosisTarget
+from beatlens.explain.diagnoses.target import DiagnosisTarget
 from beatlens.explain.methods.explained import attribution_of
 from beatlens.explain.players.waves import instance_edges
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.diagnoses.record_example import record_example
-from beatlens.shards.shard import BeatGeometry, Shard
+from beatlens.prediction.diagnoses.bundle import DiagnosisBundle
+from beatlens.shards.shard import Shard
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from beatlens.models.diagnosis import DiagnosisNetwork
-
 logger = logging.getLogger(__name__)
-
-
-class DiagnosisModel(Protocol):
-    """A trained model of diagnoses."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Ids of its diagnoses, in the order of the logits."""
-
-    @property
-    def leads(self) -> tuple[str, ...]:
-        """Leads that it uses."""
-
-    @property
-    def geometry(self) -> BeatGeometry:
-        """Extent of a beat."""
-
-    @property
-    def calibration(self) -> CalibratedDiagnoses:
-        """From logits to probabilities."""
-
-    def network(self, device: str = "cpu") -> DiagnosisNetwork:
-        """Return the network in evaluation mode."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +73,8 @@ class DiagnosisExplainer:
 
     Attributes
     ----------
-    models
-        By fold: that of a case's fold never saw its patient. -1 is the bundle's.
+    bundles
+        By fold: that of a case's fold never saw its patient; -1 for records in no fold.
     shards
         Where the records lie.
     settings, general
@@ -109,7 +85,7 @@ class DiagnosisExplainer:
         ``cpu`` or ``cuda``.
     """
 
-    models: Mapping[int, DiagnosisModel]
+    bundles: Mapping[int, DiagnosisBundle]
     shards: Sequence[Shard]
     settings: DiagnosisExplanationSettings
     general: ExplainSettings
@@ -129,29 +105,30 @@ class DiagnosisExplainer:
         Raises
         ------
         ValueError
-            For a fold without a model, a diagnosis that the model hasn't got, or a record without beats or leads.
+            For a fold without a bundle, a diagnosis that it hasn't got, or a record without beats or leads.
         """
-        if case.fold not in self.models:
-            raise ValueError(f"case {case.case}: fold {case.fold}; expected one of {sorted(self.models)}")
-        model = self.models[case.fold]
-        if case.diagnosis not in model.classes:
-            raise ValueError(f"case {case.case}: diagnosis {case.diagnosis!r}; expected one of {model.classes}")
+        if case.fold not in self.bundles:
+            raise ValueError(f"case {case.case}: fold {case.fold}; expected one of {sorted(self.bundles)}")
+        bundle = self.bundles[case.fold]
+        classes = list(bundle.classes)
+        if case.diagnosis not in classes:
+            raise ValueError(f"case {case.case}: diagnosis {case.diagnosis!r}; expected one of {classes}")
         shard = self.shard_of(case)
         beats = shard.beats_of(case.corpus, case.record)
-        record = record_example(shard, (case.corpus, case.record), beats, model.leads, model.geometry)
+        record = record_example(shard, (case.corpus, case.record), beats, bundle.leads, bundle.geometry)
         settings = self.settings.explain_settings(self.general, case.diagnosis)
         instance = RecordInstance(record)
         return PreparedDiagnosis(
             case=case,
             engine=RecordEngine(
                 instance,
-                model.network(self.device),
-                calibration=model.calibration,
+                bundle.load_network(self.device),
+                calibration=bundle.decision,
                 baseline=settings.baseline,
                 device=self.device,
                 lead_off=settings.lead_off,
             ),
-            target=DiagnosisTarget(model.classes.index(case.diagnosis), settings.target),
+            target=DiagnosisTarget(classes.index(case.diagnosis), settings.target),
             edges=instance_edges(instance, settings.segment_s),
             settings=settings,
             seed=derive_seed(self.seed, case.corpus, case.record, case.diagnosis, TARGET),
