@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from beatlens.explain.case.baselines import ABSENT, CONTRAST
+from beatlens.explain.case.baselines import ABSENT
 from beatlens.explain.diagnoses.instance import RecordInstance
 from beatlens.explain.diagnoses.network import RecordNetwork
 from beatlens.explain.diagnoses.states import RecordStates
@@ -47,7 +47,7 @@ class RecordEngine:
     calibration
         Of the bundle.
     baseline
-        One of `BASELINES` but ``contrast_beat``, which needs a beat of another class.
+        One of `BASELINES`; ``contrast_beat`` needs an instance with a contrast.
     device
         ``cpu`` or ``cuda``.
     lead_off
@@ -64,10 +64,9 @@ class RecordEngine:
         device: str = "cpu",
         lead_off: str = "baseline",
     ) -> None:
-        allowed = tuple(name for name in BASELINES if name != CONTRAST)
-        if baseline not in allowed or lead_off not in LEAD_OFF:
+        if baseline not in BASELINES or lead_off not in LEAD_OFF:
             raise ValueError(
-                f"explain: baseline {baseline!r}, lead_off {lead_off!r}; expected one of {allowed} and of {LEAD_OFF}"
+                f"explain: baseline {baseline!r}, lead_off {lead_off!r}; expected one of {BASELINES} and of {LEAD_OFF}"
             )
         self.instance, self.calibration, self.baseline, self.lead_off = instance, calibration, baseline, lead_off
         self.n_evaluations = 0

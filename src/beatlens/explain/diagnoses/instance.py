@@ -21,9 +21,12 @@ class RecordInstance:
     ----------
     record
         What the network is given of it, and what that is made from.
+    contrast
+        (L, T) mV, a beat as records without the diagnosis have it (`beatlens.explain.diagnoses.contrast`), or None.
     """
 
     record: RecordExample
+    contrast: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if not len(self.record) or not self.record.leads:
@@ -51,10 +54,6 @@ class RecordInstance:
     def window(self) -> FloatArray:
         """(L, stop) mV: the signal."""
         return self.record.signal
-
-    @property
-    def contrast(self) -> None:
-        """No beat of another class."""
 
     def beat_samples(self, row: int) -> IntArray:
         """Return the samples that decide a beat's waveform and what is said of the stretch to the next beat."""
