@@ -151,7 +151,7 @@ def test_the_rate_is_asked_for(tmp_path):
         load_config(overlay, ROOT, tmp_path)
     load_config({**overlay, "corpora": [{**overlay["corpora"][0], "duration_s": 10}]}, ROOT, tmp_path)
     other = [{"name": "other", "format": "wfdb", "role": "train", "labels": str(TABLE), "fs": FS}]
-    with pytest.raises(ConfigError, match="format strips alone"):
+    with pytest.raises(ConfigError, match="formats strips and ptb-xl alone"):
         load_config({**overlay, "corpora": other}, ROOT, tmp_path)
     assert StripSettings(duration_s=4.0).fs is None
     with pytest.raises(ValueError, match="can't be told from the samples"):

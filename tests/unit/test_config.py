@@ -199,7 +199,7 @@ def test_a_wrong_value_is_refused_with_key_value_and_what_is_allowed(overlay, ke
         ({"labels": None}, "a label table, since the role is train"),
         ({"labels": "LICENSE"}, "a CSV with the columns symbol, aux and class"),
         ({"role": "predict"}, "at least one with role train"),
-        ({"format": "edf9"}, "one of synthetic, wfdb, strips"),
+        ({"format": "edf9"}, "one of synthetic, wfdb, challenge, ptb-xl, strips"),
         ({"colour": "red"}, "one of the keys name, format"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from beatlens.core.record import Annotations
-from beatlens.corpora.label_table import LabelTable, flutter_intervals, noise_intervals
+from beatlens.corpora.label_table import UNKNOWN, LabelTable, flutter_intervals, noise_intervals
 from beatlens.corpora.registry import read_patients
 from beatlens.corpora.wfdb.record import read_record
 
@@ -28,8 +28,7 @@ def test_specific_note_wins_and_non_beats_need_no_row(tmp_path: Path) -> None:
     assert table.classify(["N", "N", "N", "+", "~"], ["", "STE", "other", "(N", ""]) == ["N", "STE", "N", "", ""]
     assert table.classes == ("N", "STE")
     assert table.beat_symbols == {"N"}
-    with pytest.raises(ValueError, match=r"table\.csv: no row for the symbol 'V'"):
-        table.classify(["V"], [""])
+    assert table.classify(["V"], [""]) == [UNKNOWN]
 
 
 @pytest.mark.parametrize(
@@ -40,6 +39,7 @@ def test_specific_note_wins_and_non_beats_need_no_row(tmp_path: Path) -> None:
         (HEAD + ",,N,x\n", "line 2: symbol ''"),
         (HEAD + "N,,N;V,x\n", "line 2: class 'N;V'"),
         (HEAD + "N,,none,x\n", "line 2: class 'none'"),
+        (HEAD + "N,,?,x\n", "line 2: class '[?]'"),
         (HEAD + "N,,N\n", "line 2: .*expected 4 values"),
         (HEAD + "+,,,rhythm\n", "no row has a class"),
     ],

@@ -232,7 +232,7 @@ def test_bad_records_become_rows_and_the_others_are_the_same_in_any_shard(
         "fault": RecordFault("truncated_signal", "10 bytes; expected 20"),
         "nan": make_record("nan", signal=np.full((2, 7500), np.nan, dtype=np.float32)),
         "bug": KeyError("unforeseen"),
-        "unlabelled": make_record("unlabelled", annotations=Annotations(np.array([5]), ("X",), ("",))),
+        "unlabelled": make_record("unlabelled", annotations=Annotations(R_SAMPLES[:9], ("X",) * 9, ("",) * 9)),
         "last": make_record("last"),
     }
     rows = rows_and_reader(monkeypatch, records)
@@ -240,8 +240,8 @@ def test_bad_records_become_rows_and_the_others_are_the_same_in_any_shard(
         shard = write_shard(tmp_path / "all", rows)
     status = shard.status.set_index("record")
     expected = {"good": "", "fault": "truncated_signal", "nan": "all_nan", "bug": "unreadable", "last": ""}
-    assert status["reason"].to_dict() == expected | {"unlabelled": "bad_annotations"}
-    assert status["used"].tolist() == [True, False, False, False, False, True]
+    assert status["reason"].to_dict() == expected | {"unlabelled": ""}
+    assert status["used"].tolist() == [True, False, False, False, True, True]
     assert "KeyError" in status["detail"]["bug"]
     assert any(record.exc_info for record in caplog.records)
     assert shard.truth.to_dict("records") == [

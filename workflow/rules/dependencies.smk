@@ -64,6 +64,14 @@ def bundle_settings(wildcards):
     return sections({**CONFIG, "corpora": corpora}, "review", "rpeaks", "quality", "corpora")
 
 
+def diagnosis_bundle_settings(wildcards):
+    """Return what a bundle of diagnoses is made by, as JSON: of corpora what it says of its origin."""
+    names = ("name", "format", "licence", "attribution")
+    corpora = [{name: corpus[name] for name in names if name in corpus} for corpus in CORPORA.values()]
+    made_by = "diagnoses review signal rpeaks beats quality leads seed compute_threads corpora".split()
+    return sections({**CONFIG, "corpora": corpora}, *made_by)
+
+
 def explain_settings(method):
     """Return the settings of one explainer: what all share, and its own section."""
     own = {"methods"} | {name for name, value in CONFIG["explain"].items() if isinstance(value, dict)}

@@ -1,6 +1,66 @@
 # The manifest of everything a run made, and the check that nothing was damaged since.
 TRAINED = not CONFIG["bundle"]
 
+# By the rule that makes them: what beats ask for, and what diagnoses ask for.
+BEAT_ARTEFACTS = {
+    "mine_prototypes": PROTOTYPES if TRAINED else [],
+    "train_network": (
+        [
+            "<results>/model/training/weights.npz",
+            "<results>/model/training/model.json",
+            *([] if FOLDS else ["<results>/model/training/held_out.npz"]),
+            "<results>/model/history.csv",
+            *WATCH_FILES,
+        ]
+        if TRAINED
+        else []
+    ),
+    "train_fold": [f"<results>/model/training/held_out_{fold}.npz" for fold in range(FOLDS) if TRAINED],
+    "gather_held_out": ["<results>/model/training/held_out.npz"] if TRAINED and FOLDS else [],
+    "make_bundle": BUNDLE_FILES if TRAINED else [],
+    "predict_shard": every_shard(
+        "beats.parquet",
+        "beats_annotated.parquet",
+        "look_alikes.parquet",
+        "remarks.tsv",
+        folder="predictions/shards",
+    ),
+    "gather_predictions": [*PREDICTIONS, *NOTES],
+    "aggregate_strips": expand("<results>/predictions/{table}.parquet", table=["strips", "records", "episodes"]),
+    "select_cases": "<results>/explanations/cases.csv",
+    "explain_shard": lambda wildcards: [file for method in METHODS for file in every_archive(method)(wildcards)],
+    "gather_explanations": expand("<results>/explanations/{method}.tsv", method=METHODS),
+    "fuse": "<results>/explanations/fused.tsv",
+    "evaluate_classification": METRICS[1:],
+    "evaluate_explanations": [METRICS[0], "<results>/metrics/cohort.csv"],
+    "draw_cases": "<results>/figures/cases.tsv",
+    "draw_findings": [f"<results>/figures/{name}.svg" for name in ("scores", "cohort", "alerts")],
+    "find_alerts": ALERTS,
+    "evaluate_attention": ATTENTION_FILES,
+    "draw_attention": ATTENTION_FIGURES,
+    "draw_model": [*GALLERIES, *(f"<results>/figures/{name}.svg" for name in MODEL_FIGURES if TRAINED)],
+    "draw_watch": WATCH_FIGURES,
+    "select_classes": ["<results>/explanations/classes/cases.csv"] if OTHER_CLASSES else [],
+    "gather_classes": [f"<results>/explanations/classes/{method}.tsv" for method in METHODS if OTHER_CLASSES],
+    "fuse_classes": ["<results>/explanations/classes/fused.tsv"] if OTHER_CLASSES else [],
+    "draw_classes": CLASS_FIGURES,
+    "draw_classification": [
+        f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED
+    ],
+    "build_report": "<results>/report.html",
+    "summarise": "<results>/summary.json",
+}
+DIAGNOSIS_ARTEFACTS = {
+    "label_diagnoses": DIAGNOSIS_LABELS,
+    "measure_diagnoses": every_shard("features.npz", folder="diagnoses/shards"),
+    "train_diagnosis_fold": DIAGNOSIS_OUTPUTS,
+    "bundle_diagnoses": [] if CONFIG["diagnoses"]["bundle"] else DIAGNOSIS_BUNDLE_FILES,
+    "predict_diagnoses": DIAGNOSIS_PREDICTIONS,
+}
+GIVEN_BUNDLES = [] if TRAINED or "beats" not in CONFIG["targets"] else BUNDLE_FILES
+if "diagnoses" in CONFIG["targets"] and CONFIG["diagnoses"]["bundle"]:
+    GIVEN_BUNDLES = [*GIVEN_BUNDLES, *DIAGNOSIS_BUNDLE_FILES]
+
 
 rule manifest:
     """List every artefact with its rule, size and sha256, with versions, commit and the reads of the test split."""
@@ -9,53 +69,9 @@ rule manifest:
         preprocess_shard=every_shard(*SHARD_FILES),
         list_records=["<results>/status.tsv", "<results>/status.html"],
         split="<results>/records.tsv",
-        mine_prototypes=PROTOTYPES if TRAINED else [],
-        train_network=(
-            [
-                "<results>/model/training/weights.npz",
-                "<results>/model/training/model.json",
-                *([] if FOLDS else ["<results>/model/training/held_out.npz"]),
-                "<results>/model/history.csv",
-                *WATCH_FILES,
-            ]
-            if TRAINED
-            else []
-        ),
-        train_fold=[f"<results>/model/training/held_out_{fold}.npz" for fold in range(FOLDS) if TRAINED],
-        gather_held_out=["<results>/model/training/held_out.npz"] if TRAINED and FOLDS else [],
-        make_bundle=BUNDLE_FILES if TRAINED else [],
-        given_bundle=[] if TRAINED else BUNDLE_FILES,
-        predict_shard=every_shard(
-            "beats.parquet",
-            "beats_annotated.parquet",
-            "look_alikes.parquet",
-            "remarks.tsv",
-            folder="predictions/shards",
-        ),
-        gather_predictions=[*PREDICTIONS, *NOTES],
-        aggregate_strips=expand("<results>/predictions/{table}.parquet", table=["strips", "records", "episodes"]),
-        select_cases="<results>/explanations/cases.csv",
-        explain_shard=lambda wildcards: [file for method in METHODS for file in every_archive(method)(wildcards)],
-        gather_explanations=expand("<results>/explanations/{method}.tsv", method=METHODS),
-        fuse="<results>/explanations/fused.tsv",
-        evaluate_classification=METRICS[1:],
-        evaluate_explanations=[METRICS[0], "<results>/metrics/cohort.csv"],
-        draw_cases="<results>/figures/cases.tsv",
-        draw_findings=[f"<results>/figures/{name}.svg" for name in ("scores", "cohort", "alerts")],
-        find_alerts=ALERTS,
-        evaluate_attention=ATTENTION_FILES,
-        draw_attention=ATTENTION_FIGURES,
-        draw_model=[*GALLERIES, *(f"<results>/figures/{name}.svg" for name in MODEL_FIGURES if TRAINED)],
-        draw_watch=WATCH_FIGURES,
-        select_classes=["<results>/explanations/classes/cases.csv"] if OTHER_CLASSES else [],
-        gather_classes=[f"<results>/explanations/classes/{method}.tsv" for method in METHODS if OTHER_CLASSES],
-        fuse_classes=["<results>/explanations/classes/fused.tsv"] if OTHER_CLASSES else [],
-        draw_classes=CLASS_FIGURES,
-        draw_classification=[
-            f"<results>/figures/{name}.svg" for name in ("confusion", "reliability", "patients") if LABELLED
-        ],
-        build_report="<results>/report.html",
-        summarise="<results>/summary.json",
+        given_bundle=GIVEN_BUNDLES,
+        **(BEAT_ARTEFACTS if "beats" in CONFIG["targets"] else {}),
+        **(DIAGNOSIS_ARTEFACTS if "diagnoses" in CONFIG["targets"] else {}),
     output:
         manifest=ensure("<results>/manifest.json", non_empty=True),
     log:

@@ -109,7 +109,7 @@ def preprocess_record(
     conditioned = condition(signal, record.fs, settings.signal)
     fs, geometry = float(settings.signal.fs), settings.geometry
     n_samples = conditioned.signal.shape[1]
-    findings = [*record.remarks, *_unknown_leads(record, settings.leads), *_unknown_symbols(labels)]
+    findings = [*record.remarks, *_unknown_leads(record, settings.leads)]
     detected = np.zeros(0, dtype=np.int64)
     if role != "noise":
         detected = _detect(record, labels, conditioned, settings)
@@ -228,14 +228,6 @@ def _unknown_leads(record: Record, wanted: Sequence[str]) -> list[Finding]:
     names = zip(names_for(record.leads, wanted), record.leads, strict=True)
     used = [f"{name} is {lead!r}" for name, lead in names if name in UNKNOWN_LEADS and name in wanted]
     return [Finding("unknown_leads", ", ".join(used))] if used else []
-
-
-def _unknown_symbols(labels: BeatLabels | None) -> list[Finding]:
-    """Return the remark on beats whose symbols the label table doesn't have, if there are some."""
-    if labels is None or not labels.unknown:
-        return []
-    counts = ", ".join(f"{symbol!r} {count}" for symbol, count in sorted(labels.unknown.items()))
-    return [Finding("unknown_symbols", f"beats by symbol that the label table doesn't have: {counts}")]
 
 
 def _too_few(n_beats: int, duration_s: float, context: int, found: Sequence[Stretch]) -> list[Finding]:

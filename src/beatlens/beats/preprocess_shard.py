@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
 from beatlens.core.record import RecordFault
-from beatlens.corpora.beat_labels import label_beats, record_class
+from beatlens.corpora.beat_labels import label_beats, record_class, unknown_labels
 from beatlens.corpora.downloads.download import Remote
 from beatlens.corpora.downloads.https import Interrupted
 from beatlens.corpora.downloads.interrupted import note_interrupted
@@ -78,6 +78,8 @@ def preprocess_shard(
                     row, source.folder, source.patients, source.strips, remote=source.remote, rules=source.rules
                 )
                 labels, weak = label_beats(record, source.labels), record_class(record, source.labels)
+                unknown = unknown_labels(record, source.labels, labels)
+                record = replace(record, remarks=(*record.remarks, *unknown))
                 result = preprocess_record(record, row.role, labels, settings, weak)
                 del record  # its raw signal is large
             except RecordFault as fault:

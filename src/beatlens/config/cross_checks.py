@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from beatlens.config.diagnosis_checks import diagnosis_problems
 from beatlens.config.sections import Configuration
 from beatlens.core.options import OptionError, Problem, Settings
 from beatlens.core.text_tables import read_rows
@@ -43,8 +44,11 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
         yield from _network_problems(config)
     yield from _path_problems(config, folders)
     yield from _table_problems(config, folders)
-    yield from _split_problems(config, folders)
+    if "beats" in config["targets"]:
+        yield from _split_problems(config, folders)
     yield from _corpus_problems(config, folders)
+    if "diagnoses" in config["targets"]:
+        yield from diagnosis_problems(config, folders)
 
 
 def _section_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
@@ -135,10 +139,11 @@ def _table_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Itera
 
 def _path_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Problem]:
     wanted = [(f"{name}.table", config[name]["table"]) for name in ("split", "select", "seed_mining")] + [
-        ("bundle", config["bundle"])
+        ("bundle", config["bundle"]),
+        ("diagnoses.bundle", config["diagnoses"]["bundle"]),
     ]
     for number, corpus in enumerate(config["corpora"]):
-        wanted += [(f"corpora[{number}].{key}", corpus.get(key)) for key in ("labels", "patients")]
+        wanted += [(f"corpora[{number}].{key}", corpus.get(key)) for key in ("labels", "patients", "diagnoses")]
     for key, value in [*wanted, ("data_dir", config["data_dir"])]:
         if value is None:
             continue
@@ -159,7 +164,8 @@ def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
         if corpus.get("folder") is not None and not (folders[0] / corpus["folder"]).is_dir():
             yield f"corpora[{number}].folder", corpus["folder"], "a folder that exists"
     roles = [corpus["role"] for corpus in corpora]
-    if config["bundle"] is None and "train" not in roles:
+    trains = {"beats": config["bundle"], "diagnoses": config["diagnoses"]["bundle"]}
+    if any(trains[target] is None for target in config["targets"]) and "train" not in roles:
         yield "corpora", roles, "at least one with role train, or a trained bundle (the key bundle)"
     if set(roles) == {"noise"}:
         yield "corpora", roles, "at least one with a role other than noise"
@@ -173,7 +179,7 @@ def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
                 yield f"corpora[{number}].patients", corpus["patients"], f"a CSV of record and patient ({error})"
         table = corpus.get("labels")
         if table is None:
-            if corpus["role"] == "train":
+            if corpus["role"] == "train" and not corpus.get("diagnoses"):
                 yield f"corpora[{number}].labels", None, "a label table, since the role is train"
             continue
         file = find_file(table, folders)
@@ -183,7 +189,7 @@ def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
             except (OSError, ValueError) as error:
                 yield f"corpora[{number}].labels", table, f"a CSV with the columns symbol, aux and class ({error})"
                 return
-    unknowns = [name for name in config["classes"] if name not in known]
+    unknowns = [name for name in config["classes"] if name not in known] if "beats" in config["targets"] else []
     # The classes of a given bundle are what they are; labels may know only some of them.
     if known and (config["bundle"] is None or len(unknowns) == len(config["classes"])):
         for unknown in unknowns:

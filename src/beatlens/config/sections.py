@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from beatlens.alerts.settings import AlertSettings
 from beatlens.beats.settings import BeatSettings
 from beatlens.core.allowed import Allowed, NonNegativeInt, PositiveInt, Share, Text
-from beatlens.core.leads import Lead
+from beatlens.core.leads import UsedLead
 from beatlens.core.options import Settings
 from beatlens.corpora.settings import CorpusSettings
 from beatlens.corpora.synthetic.settings import SyntheticSettings
@@ -22,6 +22,7 @@ from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.watch.settings import WatchSettings
 from beatlens.figures.settings import FigureSettings
 from beatlens.inputs.settings import LookAlikeSettings
+from beatlens.learning.diagnoses.settings import DiagnosisSettings
 from beatlens.learning.settings import TrainingSettings
 from beatlens.models.settings import ModelSettings
 from beatlens.prediction.settings import StripSettings
@@ -77,6 +78,10 @@ class Configuration(Settings, section=""):
     """Share of unusable records above which the run ends. Only records of the roles train, test and noise count;
     records to predict never end it."""
 
+    targets: Annotated[tuple[Literal["beats", "diagnoses"], ...], Allowed(minItems=1, uniqueItems=True)] = ("beats",)
+    """What is learnt and predicted: classes of `beats`, from annotated beats, or `diagnoses` of records, from labels of
+    records, or both. With `diagnoses` alone, nothing of the beats' branch is made."""
+
     corpora: Annotated[tuple[CorpusSettings, ...], Allowed(minItems=1)] = (_SYNTHETIC,)
     """The corpora of the run, a list of entries. README.md beside this file describes their keys."""
 
@@ -89,12 +94,14 @@ class Configuration(Settings, section=""):
     """Beat classes that the classifier learns, by the ids of the label tables. Beats of other classes are not trained
     on."""
 
-    leads: Annotated[tuple[Lead, ...], Allowed(minItems=1, uniqueItems=True)] = (
+    leads: Annotated[tuple[UsedLead, ...], Allowed(minItems=1, uniqueItems=True)] = (
         *("I", "II", "III"),
         *("aVR", "aVL", "aVF"),
         *("V1", "V2", "V3", "V4", "V5", "V6"),
     )
-    """Leads that are used where a record has them, by name."""
+    """Leads that are used where a record has them, by name. With `unknown` (and `unknown (2)`, `unknown (3)`) also
+    those that are none of the twelve, by their place in the file; the network tells them apart from the twelve, not
+    from one another."""
 
     signal: SignalSettings = SignalSettings()
     rpeaks: RPeakSettings = RPeakSettings()
@@ -106,6 +113,7 @@ class Configuration(Settings, section=""):
     model: ModelSettings = ModelSettings()
     look_alikes: LookAlikeSettings = LookAlikeSettings()
     training: TrainingSettings = TrainingSettings()
+    diagnoses: DiagnosisSettings = DiagnosisSettings()
     watch: WatchSettings = WatchSettings()
     select: SelectSettings = SelectSettings()
     review: ReviewSettings = ReviewSettings()

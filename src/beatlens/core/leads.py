@@ -13,6 +13,7 @@ UNKNOWN_LEAD_ID = len(STANDARD_LEADS)
 UnknownLead = Literal["unknown", "unknown (2)", "unknown (3)"]
 UNKNOWN_LEADS: tuple[str, ...] = get_args(UnknownLead)
 """What the leads of a record that are none of the twelve are called, in file order, where a run uses them."""
+UsedLead = Literal[Lead, UnknownLead]
 
 LEAD_SUBSETS: dict[str, tuple[str, ...]] = {
     "12": STANDARD_LEADS,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 REMARK_COLUMNS = ("corpus", "record", "remark", "detail")
 """Columns of the table of remarks: `remark` is one of `REMARKS`, `detail` says in words what was found."""
 REMARKS = {
-    "unknown_symbols": "annotated beats whose symbol the label table doesn't have are of unknown class",
+    "unknown_symbols": "labels that the label table doesn't have: these beats are of unknown class",
     "unknown_leads": "leads that are none of the twelve, used by their place in the file",
     "age": "the age isn't one that a person has, and counts as unknown",
     "other_signals": "signals that aren't in volts are left out",

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.core.record import Record
-from beatlens.core.record_faults import RecordFault
+from beatlens.core.record import Finding, Record
 from beatlens.corpora.label_table import UNKNOWN, LabelTable, noise_intervals
 
 IntArray = npt.NDArray[np.int64]
@@ -59,23 +58,33 @@ NOISE = "noise"
 def record_class(record: Record, table: LabelTable | None) -> str | None:
     """Return the class of a record's weak label, which is one for all of its beats.
 
-    None where the record has no such label, or has beat annotations, or where there is no table; `NOISE` for a record
-    that is noise.
-
-    Raises
-    ------
-    RecordFault
-        ``bad_annotations`` for a label that the table doesn't have.
+    None where the record has no such label, or has beat annotations, or where there is no table or the table doesn't
+    have the label (`unknown_labels`); `NOISE` for a record that is noise.
     """
     if not record.label or table is None or record.annotations is not None:
         return None
-    label = table.of_record(record.label)
-    if label is None:
+    return table.of_record(record.label) or None
+
+
+def unknown_labels(record: Record, table: LabelTable | None, labels: BeatLabels | None) -> list[Finding]:
+    """Return the remark on what a label table doesn't have, if there is something.
+
+    Parameters
+    ----------
+    record, table
+        As for `label_beats`.
+    labels
+        What that gave.
+    """
+    if table is None:
+        return []
+    if labels is not None and labels.unknown:
+        counts = ", ".join(f"{symbol!r} {count}" for symbol, count in sorted(labels.unknown.items()))
+        return [Finding("unknown_symbols", f"beats by symbol that {table.path.name} doesn't have: {counts}")]
+    if record.label and record.annotations is None and table.of_record(record.label) is None:
         known = ", ".join(symbol for symbol, _ in table.rules)
-        raise RecordFault(
-            "bad_annotations", f"{record.corpus}/{record.name}: label {record.label!r}; expected one of {known}"
-        )
-    return label or None
+        return [Finding("unknown_symbols", f"label {record.label!r}; {table.path.name} has {known}")]
+    return []
 
 
 def label_beats(record: Record, table: LabelTable | None) -> BeatLabels | None:

@@ -36,6 +36,9 @@ class CorpusSettings(Settings, section="corpora[]"):
     labels: Text | None = None
     """Label table, a CSV of symbol, aux and class. It is left out where the corpus has no beat annotations."""
 
+    diagnoses: Text | None = None
+    """Diagnosis table, a CSV of code, diagnosis and name: what the corpus's labels of records mean."""
+
     patients: Text | None = None
     """CSV of record and patient, where one person has several records and the headers don't say so. A patient
     `@<corpus>/<id>` is the one of that id in another corpus of the run. A record that no table, header and pattern

@@ -1,4 +1,4 @@
-"""Measurements of one lead of one beat: the wave itself, its P, QRS and T parts, and how it compares with the usual beat.
+"""Measurements of one lead of one beat: its wave, its P, QRS and T parts, how it compares with the typical beat.
 
 Nothing is learnt here. All is differentiable but where a largest or smallest sample changes place.
 """

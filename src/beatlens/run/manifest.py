@@ -142,9 +142,10 @@ def digest(manifest: Mapping[str, Any]) -> str:
 
 
 def training_device(artefacts: Mapping[str, Sequence[Path]]) -> str | None:
-    """Return where the network was trained, as its bundle says; None where no bundle is among the artefacts."""
+    """Return where the network was trained, as its bundle says; None without a bundle of beats."""
     bundles = [path for rule in ("make_bundle", GIVEN) for path in artefacts.get(rule, ()) if path.suffix == ".json"]
-    return str(read_json(bundles[0])["provenance"]["training_device"]) if bundles else None
+    found = [value["provenance"]["training_device"] for value in map(read_json, bundles) if "provenance" in value]
+    return str(found[0]) if found else None
 
 
 def read_benchmarks(folder: Path) -> dict[str, dict[str, float]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from beatlens.core.allowed import Allowed, NonNegativeFloat, PositiveFloat, PositiveInt, ShareBelowOne
+from beatlens.core.allowed import Allowed, NonNegativeFloat, PositiveFloat, PositiveInt, ShareBelowOne, Text
 from beatlens.core.options import Settings
 
 DiagnosisId = Annotated[str, Allowed(pattern="^[A-Za-z][A-Za-z0-9_]{0,31}$")]
@@ -13,6 +13,10 @@ DiagnosisId = Annotated[str, Allowed(pattern="^[A-Za-z][A-Za-z0-9_]{0,31}$")]
 @dataclass(frozen=True)
 class DiagnosisSettings(Settings, section="diagnoses"):
     """Diagnoses of records, learnt from labels of records (`targets`)."""
+
+    bundle: Text | None = None
+    """Folder of a trained bundle of diagnoses, or null to train one. With it nothing of this section is learnt, and all
+    records are predicted by it. Records must be conditioned and cut as those that it learnt from."""
 
     classes: Annotated[tuple[DiagnosisId, ...], Allowed(uniqueItems=True)] = ()
     """Diagnoses to learn, by the ids of the diagnosis tables. Empty for all scored ones of the tables that have at

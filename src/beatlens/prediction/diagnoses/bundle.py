@@ -23,7 +23,8 @@ KIND = "diagnoses"
 SECTIONS = ("signal", "rpeaks", "beats", "quality")
 """Sections of the configuration that decide what the network is given."""
 KEYS = frozenset(
-    "kind classes leads geometry network decision sections origin versions seed arrays_sha256 schema_version digest".split()
+    ("kind", "classes", "leads", "geometry", "network", "decision", "sections", "origin", "versions", "seed")
+    + ("arrays_sha256", "schema_version", "digest")
 )
 
 
