@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from beatlens.core.seeds import derive_seed
+from beatlens.corpora.diagnosis_table import DiagnosisTable
 from beatlens.explain.diagnoses.settings import DiagnosisExplanationSettings, Outcome
 
 if TYPE_CHECKING:
@@ -93,38 +94,43 @@ def case_rows(cases: pd.DataFrame) -> list[DiagnosisCase]:
     return [DiagnosisCase(*row) for row in cases[list(CASE_COLUMNS)].itertuples(index=False, name=None)]
 
 
+def codes_of(tables: Sequence[DiagnosisTable], diagnoses: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Return of each diagnosis its id and the codes that stand for it in diagnosis tables."""
+    codes = {key: {key} for key in diagnoses}
+    for table in tables:
+        for code, key in table.codes.items():
+            if key in codes:
+                codes[key].add(code)
+    return {key: frozenset(found) for key, found in codes.items()}
+
+
 def asked_diagnoses(
-    asked: Sequence[str], classes: Sequence[str], names: Mapping[str, str], codes: Mapping[str, str]
+    asked: Sequence[str], names: Mapping[str, str], codes: Mapping[str, frozenset[str]]
 ) -> tuple[str, ...]:
-    """Return the ids of diagnoses that are asked for by id, name or code, in the order of the classes.
+    """Return the ids of diagnoses that are asked for by id, name or code, in the model's order.
 
     Parameters
     ----------
     asked
         None for all.
-    classes
-        Ids that the model has.
     names
-        Name by id.
+        Name by id of the diagnoses that the model has.
     codes
-        Id by code.
+        Of each: its id and its codes.
 
     Raises
     ------
     ValueError
-        For one that isn't among the classes.
+        For one that the model hasn't got.
     """
-    if not asked:
-        return tuple(classes)
-    words = {code: key for code, key in codes.items() if key in classes}
-    words |= {word.casefold(): key for key in classes for word in (key, names[key])}
-    found = [words.get(word.casefold()) for word in asked]
-    if None in found:
+    words = {word.casefold(): key for key, name in names.items() for word in (name, *codes[key])}
+    unknown = [word for word in asked if word.casefold() not in words]
+    if unknown:
         raise ValueError(
-            f"diagnosis_explanations.diagnoses: {asked[found.index(None)]!r}; expected ids, names or codes of "
-            f"{', '.join(classes)}"
+            f"diagnosis_explanations.diagnoses: {unknown[0]!r}; expected ids, names or codes of {', '.join(names)}"
         )
-    return tuple(key for key in classes if key in found)
+    wanted = {words[word.casefold()] for word in asked} if asked else set(names)
+    return tuple(key for key in names if key in wanted)
 
 
 def select_cases(

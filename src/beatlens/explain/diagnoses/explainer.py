@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.seeds import derive_seed
+from beatlens.explain.case.baselines import CONTRAST, INTERPOLATION
 from beatlens.explain.diagnoses.cases import TARGET, DiagnosisCase, case_rows
+from beatlens.explain.diagnoses.contrast import UsualBeats
 from beatlens.explain.diagnoses.engine import RecordEngine
 from beatlens.explain.diagnoses.instance import RecordInstance
 from beatlens.explain.diagnoses.methods import TABLE
@@ -23,6 +26,7 @@ from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.diagnoses.record_example import record_example
 from beatlens.prediction.diagnoses.bundle import DiagnosisBundle
+from beatlens.shards.patients import patient_key
 from beatlens.shards.shard import Shard
 
 if TYPE_CHECKING:
@@ -75,6 +79,8 @@ class DiagnosisExplainer:
     ----------
     bundles
         By fold: that of a case's fold never saw its patient; -1 for records in no fold.
+    usual
+        Usual beats of the run's records, which the baseline ``contrast_beat`` fills with.
     shards
         Where the records lie.
     settings, general
@@ -86,6 +92,7 @@ class DiagnosisExplainer:
     """
 
     bundles: Mapping[int, DiagnosisBundle]
+    usual: UsualBeats
     shards: Sequence[Shard]
     settings: DiagnosisExplanationSettings
     general: ExplainSettings
@@ -101,6 +108,9 @@ class DiagnosisExplainer:
 
     def prepare(self, case: DiagnosisCase) -> PreparedDiagnosis:
         """Build a case: its record, target and engine.
+
+        The baseline ``contrast_beat`` needs records without the diagnosis (`beatlens.explain.diagnoses.contrast`);
+        where there are too few, the engine has the baseline ``interpolation``.
 
         Raises
         ------
@@ -118,13 +128,21 @@ class DiagnosisExplainer:
         record = record_example(shard, (case.corpus, case.record), beats, bundle.leads, bundle.geometry)
         settings = self.settings.explain_settings(self.general, case.diagnosis)
         instance = RecordInstance(record)
+        baseline: str = settings.baseline
+        if baseline == CONTRAST:
+            usual = self.usual.without(case.diagnosis, patient_key(case.corpus, case.patient))
+            if usual is None:
+                baseline = INTERPOLATION
+            else:
+                places = [bundle.leads.index(lead) for lead in record.leads]
+                instance = replace(instance, contrast=usual[places])
         return PreparedDiagnosis(
             case=case,
             engine=RecordEngine(
                 instance,
                 bundle.load_network(self.device),
                 calibration=bundle.decision,
-                baseline=settings.baseline,
+                baseline=baseline,
                 device=self.device,
                 lead_off=settings.lead_off,
             ),
@@ -133,6 +151,35 @@ class DiagnosisExplainer:
             settings=settings,
             seed=derive_seed(self.seed, case.corpus, case.record, case.diagnosis, TARGET),
         )
+
+
+def read_explainer(
+    shards: Sequence[str | Path], bundle: Path, folds: Path, labels: pd.DataFrame, settings: Mapping[str, Any]
+) -> DiagnosisExplainer:
+    """Read what a run's diagnoses are explained with.
+
+    Parameters
+    ----------
+    shards
+        Folders of all shards.
+    bundle, folds
+        Folders of the bundle, and of a bundle a fold, named by its number.
+    labels
+        A row a record with its labels.
+    settings
+        The sections ``diagnosis_explanations`` and ``explain``, ``seed`` and ``device``.
+    """
+    read = DiagnosisBundle.read(bundle)
+    bundles = {-1: read, **{int(path.name): DiagnosisBundle.read(path) for path in sorted(folds.iterdir())}}
+    opened = [Shard(path) for path in shards]
+    return DiagnosisExplainer(
+        bundles,
+        UsualBeats(opened, labels, read.leads, read.geometry),
+        opened,
+        DiagnosisExplanationSettings.read(settings["diagnosis_explanations"]),
+        ExplainSettings.read(settings["explain"]),
+        settings["seed"],
+    )
 
 
 def explain_diagnosis(prepared: PreparedDiagnosis, method: str) -> Attribution:
@@ -148,7 +195,7 @@ def explain_diagnosis(prepared: PreparedDiagnosis, method: str) -> Attribution:
         method=method,
         segment_s=settings.segment_s,
         seed=prepared.seed,
-        contrast="",
+        contrast=f"records without {case.diagnosis}" if prepared.instance.contrast is not None else "",
     )
 
 

@@ -45,8 +45,9 @@ class DiagnosisExplanationSettings(Settings, section="diagnosis_explanations"):
     max_duration_s: PositiveFloat = 30
     """Longest record in seconds that is explained: the whole of it is perturbed."""
 
-    baseline: Literal["interpolation", "lead_mean", "zero", "median_beat"] = "interpolation"
-    """What fills a part that is switched off."""
+    baseline: Literal["interpolation", "lead_mean", "zero", "median_beat", "contrast_beat"] = "contrast_beat"
+    """What fills a part that is switched off. `contrast_beat` is the median over records of other patients that don't
+    have the diagnosis, of each one's usual beat. Where there are fewer than ten, `interpolation` is used."""
 
     samples: Annotated[int, Allowed(minimum=16)] = 1000
     """Evaluations of each set of more than 12 players."""

@@ -48,7 +48,7 @@ def diagnosis_cohort_figure(
     regions
         Diagnostic regions.
     codes
-        SNOMED CT codes by id, by which a diagnosis's region is found.
+        Of each diagnosis: its id and its codes, by which its region is found.
     """
     shown = [key for key in names if (table["diagnosis"] == key).any()]
     if not shown:
@@ -73,7 +73,7 @@ def diagnosis_cohort_figure(
             _measured(measured, of_key, leads)
             measured.set_title(f"{names[key]}\nmodel, {cases} case{'s' * (cases != 1)}", fontsize=7.5)
             guideline = figure.add_axes(boxes[1])
-            region = next((one for one in regions if codes.get(key, frozenset()) & set(one.snomed)), None)
+            region = next((one for one in regions if codes[key] & {one.name, *one.snomed}), None)
             _guideline(guideline, region, leads)
             guideline.set_title("textbook", fontsize=7.5, color=TRUTH)
         figure.text(

@@ -63,14 +63,14 @@ def score_diagnoses(
     regions
         Diagnostic regions (`beatlens.evaluate.explanations.regions.read_regions`).
     codes
-        SNOMED CT codes by diagnosis.
+        Of each diagnosis: its id and its codes (`beatlens.explain.diagnoses.cases.codes_of`).
     """
     for case in case_rows(cases):
         prepared = explainer.prepare(case)
         attributions = {name: load_case(folder, case.case) for name, folder in methods.items()}
         truth = explainer.shard_of(case).truth
         spans = truth[(truth["corpus"] == case.corpus) & (truth["record"] == case.record)]
-        labels = RecordLabels(codes.get(case.diagnosis, frozenset()), spans, regions)
+        labels = RecordLabels(codes[case.diagnosis], spans, regions)
         yield score_diagnosis(prepared, attributions, labels, settings=settings, seed=explainer.seed)
 
 

@@ -27,7 +27,7 @@ class RecordLabels:
     Attributes
     ----------
     codes
-        SNOMED CT codes of the diagnosis.
+        Id of the diagnosis, and the SNOMED CT codes that stand for it.
     spans
         The record's planted truth; empty where there is none.
     regions
@@ -44,9 +44,14 @@ class RecordLabels:
         return frozenset(kind for kind, code in DX_CODES.items() if str(code) in self.codes)
 
     @property
+    def planted(self) -> pd.DataFrame:
+        """Spans that make the diagnosis."""
+        return self.spans[self.spans["label"].isin(self.planted_kinds)]
+
+    @property
     def region(self) -> Region | None:
         """Where textbooks say that it shows, or None."""
-        return next((region for region in self.regions if self.codes & set(region.snomed)), None)
+        return next((region for region in self.regions if self.codes & {region.name, *region.snomed}), None)
 
 
 def diagnosis_truths(labels: RecordLabels, grid: Grid, r_index: IntArray) -> dict[str, Truth]:
@@ -76,8 +81,8 @@ def diagnosis_truths(labels: RecordLabels, grid: Grid, r_index: IntArray) -> dic
 
 def _planted(labels: RecordLabels, grid: Grid) -> Truth | None:
     inside = np.zeros(grid.shape, dtype=bool)
-    spans = labels.spans
-    for span in spans[spans["label"].isin(labels.planted_kinds) & spans["lead"].isin(grid.leads)].itertuples():
+    spans = labels.planted
+    for span in spans[spans["lead"].isin(grid.leads)].itertuples():
         first, last = (max(0, grid.sample(time)) for time in (span.start_s, span.end_s))
         inside[grid.leads.index(span.lead), first:last] = True
     return Truth(inside, np.ones_like(inside)) if inside.any() else None
