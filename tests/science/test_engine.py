@@ -21,6 +21,7 @@ from beatlens.inputs.settings import LookAlikeSettings
 from beatlens.models.build import network_from_arrays, network_to_arrays
 from beatlens.shards.shard import cut_beats
 from makers import CLASSES, GEOMETRY, make_bank, make_instance, make_network, make_record
+from naive import naive_signal
 
 CALIBRATION = Calibration(1.3, (0.1, -0.2, 0.1), 1.0, 0.0)
 
@@ -38,43 +39,6 @@ def random_instance(rng, leads, *, at_edges, targets=(2,), n_beats=5):
     record = make_record(rng, leads, r_index, int(r_index[-1] + (8 if at_edges else 60)))
     contrast = rng.normal(size=(len(leads), GEOMETRY.length)).astype(np.float32)
     return make_instance(record, targets, rng, contrast=contrast)
-
-
-def naive_signal(instance, baseline, cells, edges):
-    """Perturb the whole record, hole by hole."""
-    signal = instance.record.signal.astype(np.float64).copy()
-    for lead in range(len(instance.record.leads)):
-        x, mean = instance.record.signal[lead].astype(np.float64), instance.record.signal[lead].mean(dtype=np.float64)
-        off = np.zeros(len(x), dtype=bool)
-        for k in np.flatnonzero(~cells[lead]):
-            off[edges[k] : edges[k + 1]] = True
-        if baseline == "zero":
-            signal[lead, off] = 0
-        elif baseline == "lead_mean" or (baseline == "interpolation" and not cells[lead].any()):
-            signal[lead, off] = mean
-        elif baseline == "contrast_beat":  # how it is fitted is tested below
-            window = np.zeros(len(x), dtype=bool)
-            window[instance.start : instance.stop] = True
-            signal[lead, off] = fill_signal(instance, baseline)[lead, off[window]]
-        elif baseline == "median_beat":
-            median = np.median(cut_beats(instance.record.signal, instance.record.r_index, GEOMETRY)[:, lead], axis=0)
-            for t in np.flatnonzero(off):
-                r = min(instance.record.r_index, key=lambda r, t=t: (abs(t - r), r))
-                place = t - r + GEOMETRY.before
-                signal[lead, t] = median[place] if 0 <= place < GEOMETRY.length else mean
-        else:
-            t = 0
-            while t < len(x):
-                if not off[t]:
-                    t += 1
-                    continue
-                end = t
-                while end < len(x) and off[end]:
-                    end += 1
-                known = [p for p in (t - 1, end) if 0 <= p < len(x)]
-                signal[lead, t:end] = np.interp(np.arange(t, end), known, x[known])
-                t = end
-    return signal.astype(np.float32)
 
 
 def naive_outputs(instance, net, bank, baseline, players, masks):

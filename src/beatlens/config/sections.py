@@ -17,6 +17,7 @@ from beatlens.decision.settings import ReviewSettings
 from beatlens.evaluate.probes.settings import ProbeSettings
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.case.settings import CaseSettings
+from beatlens.explain.diagnoses.settings import DiagnosisExplanationSettings
 from beatlens.explain.result.settings import FusionSettings
 from beatlens.explain.settings import ExplainSettings
 from beatlens.explain.watch.settings import WatchSettings
@@ -114,6 +115,7 @@ class Configuration(Settings, section=""):
     look_alikes: LookAlikeSettings = LookAlikeSettings()
     training: TrainingSettings = TrainingSettings()
     diagnoses: DiagnosisSettings = DiagnosisSettings()
+    diagnosis_explanations: DiagnosisExplanationSettings = DiagnosisExplanationSettings()
     watch: WatchSettings = WatchSettings()
     select: SelectSettings = SelectSettings()
     review: ReviewSettings = ReviewSettings()

@@ -18,10 +18,10 @@ from beatlens.explain.case.instance import Instance, make_instance
 from beatlens.explain.case.target import Target
 from beatlens.explain.case.windows import target_rows
 from beatlens.explain.engine.perturbation import PerturbationEngine
+from beatlens.explain.methods.explained import attribution_of
 from beatlens.explain.methods.registry import explain
 from beatlens.explain.players.waves import instance_edges
-from beatlens.explain.result.attribution import Attribution, rhythm_share
-from beatlens.explain.result.metadata import AttributionMeta
+from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.record_view import RecordView, RecordViews
 from beatlens.prediction.bundle import Bundle
@@ -151,34 +151,15 @@ def explain_case(prepared: PreparedCase, method: str) -> Attribution:
     """Explain one case with one method, one of `beatlens.explain.methods.registry.TABLE`."""
     case, engine, instance, settings = prepared.case, prepared.engine, prepared.instance, prepared.settings
     found = explain(engine, prepared.target, method, settings, prepared.seed)
-    values = found.values.astype(np.float32)
-    meta = AttributionMeta(
-        case=case.case,
-        corpus=case.corpus,
-        record=case.record,
-        beat_id=case.beat_id,
-        target=case.target,
-        case_class=case.case_class,
+    return attribution_of(
+        found,
+        engine,
+        case,
         method=method,
-        units=found.units,
-        spread=found.spread,
-        players=replace(found.players, segment_s=settings.segment_s),
-        baseline=engine.baseline,
-        contrast=instance.contrast_name,
-        lead_off=engine.lead_off,
+        segment_s=settings.segment_s,
         seed=prepared.seed,
-        n_evaluations=found.n_evaluations,
-        standard_error=found.standard_error,
-        completeness_error=found.completeness_error,
-        full=found.full,
-        empty=found.empty,
-        rhythm=found.rhythm,
-        rhythm_share=rhythm_share(values, found.rhythm, found.unassigned or 0.0),
-        unassigned=found.unassigned,
-        earlier=found.earlier,
-        absent=found.absent,
+        contrast=instance.contrast_name,
     )
-    return Attribution(values, instance.record.leads, instance.record.geometry.fs, instance.start_s, meta)
 
 
 def explain_shard(cases: pd.DataFrame, shard: Shard, explainer: Explainer, method: str) -> Iterator[Attribution]:

@@ -86,25 +86,33 @@ def model_scores(
     cells = {method: cell_sums(attribution.values, lengths) for method, attribution in attributions.items()}
     blind = {name: cell_sums(maps[0], lengths) for name, maps in nulls.maps.items() if name not in {"empty", "random"}}
     value = _probability(engine, target, edges)
-    yield from _areas(cells, value, settings, seed, "model")
+    yield from area_scores(cells, value, settings, seed, "model")
     if greedy:
         yield from _between(cells, blind, _values(engine, target, edges), settings, seed)
     for fill in OTHER_FILLS if greedy else ():
         if fill != engine.baseline:
             other = _probability(engine.of(baseline=fill), target, edges)
-            yield from _areas(cells, other, settings, seed, f"model, {fill.replace('_', ' ')}")
+            yield from area_scores(cells, other, settings, seed, f"model, {fill.replace('_', ' ')}")
+    yield from span_scores(cells, lengths, value, settings, seed)
+    yield from subset_scores(cells, blind, _values(engine, target, edges), seed)
+
+
+def span_scores(
+    cells: Mapping[str, Array], lengths: npt.NDArray[np.int64], value: CellValue, settings: EvaluateSettings, seed: int
+) -> Iterator[Score]:
+    """Give ``span_deletion`` of (n_leads, n_segments) sums of each method, over segments of lengths (n_segments,)."""
     rng = np.random.default_rng(derive_seed(seed, "random spans"))
     losses = span_losses(
         value, [shown_cells(sums, lengths) for sums in cells.values()], lengths, settings.random_draws, rng
     )
     for method, (loss, chance) in zip(cells, losses, strict=True):
         yield Score(method, "span_deletion", "model", loss, "random", chance)
-    yield from _subset_scores(cells, blind, _values(engine, target, edges), seed)
 
 
-def _areas(
+def area_scores(
     cells: Mapping[str, Array], value: CellValue, settings: EvaluateSettings, seed: int, truth: str
 ) -> Iterator[Score]:
+    """Give ``deletion_auc`` and ``insertion_auc`` of (n_leads, n_segments) sums of each method."""
     if not cells:
         return
     chance = _chance(next(iter(cells.values())), value, settings, seed)
@@ -146,9 +154,10 @@ def _chance(sums: Array, value: CellValue, settings: EvaluateSettings, seed: int
     return random_area(value, (sums.shape[0], sums.shape[1]), settings.deletion_steps, settings.random_draws, rng)
 
 
-def _subset_scores(
+def subset_scores(
     cells: Mapping[str, Array], blind: Mapping[str, Array], value: CellValue, seed: int
 ) -> Iterator[Score]:
+    """Give ``sensitivity_n`` and ``infidelity`` of (n_leads, n_segments) sums of each method, beside blind maps."""
     if not cells:
         return
     shape = next(iter(cells.values())).shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.explain.case.instance import Instance
+from beatlens.explain.case.perturbed import Perturbed
 from beatlens.explain.settings import BASELINES
 from beatlens.shards.shard import cut_beats
 
@@ -19,7 +19,7 @@ FIT_S = 0.02
 """Seconds by which a contrast beat may be moved. The place of R in a beat depends on the class by about as much."""
 
 
-def fill_signal(instance: Instance, baseline: str) -> FloatArray:
+def fill_signal(instance: Perturbed, baseline: str) -> FloatArray:
     """Return what replaces the case window, (L, stop - start) mV, for a baseline that needs no anchors.
 
     =================  ============================================================================================
@@ -62,7 +62,7 @@ def fill_signal(instance: Instance, baseline: str) -> FloatArray:
 def _fit_contrast(
     fill: FloatArray,
     wave: FloatArray,
-    instance: Instance,
+    instance: Perturbed,
     *,
     nearest: IntArray,
     offset: IntArray,
@@ -100,7 +100,7 @@ def _fit_contrast(
         fill[:, of_beat] = moved[int(np.argmin(distance))]
 
 
-def fill_of_players(instance: Instance, baseline: str, cell_player: IntArray, edges: IntArray) -> FloatArray:
+def fill_of_players(instance: Perturbed, baseline: str, cell_player: IntArray, edges: IntArray) -> FloatArray:
     """Return what each sample of the case window becomes where its player alone is off, (L, stop - start) mV.
 
     For ``interpolation`` the line between the anchors of the player's holes, else `fill_signal`.
@@ -138,7 +138,7 @@ def anchors(on: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
     return left, right
 
 
-def median_beat(instance: Instance, chosen: npt.NDArray[np.bool_]) -> FloatArray:
+def median_beat(instance: Perturbed, chosen: npt.NDArray[np.bool_]) -> FloatArray:
     """Return the (L, T) median, in mV, of those of the record's beats that are chosen, (n,) of `all_r_index`."""
     waves = cut_beats(instance.record.signal, instance.record.r_index[chosen], instance.record.geometry)
     return np.asarray(np.median(waves, axis=0), dtype=np.float32)

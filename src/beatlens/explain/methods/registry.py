@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +15,7 @@ from beatlens.explain.engine.differentiable import SignalModel
 from beatlens.explain.engine.perturbation import PerturbationEngine
 from beatlens.explain.methods.activation_maps import ActivationMap, gradcam, gradcam_plus_plus, hirescam
 from beatlens.explain.methods.attention import SPREAD_OF_TOKENS, attention_map
+from beatlens.explain.methods.explained import Explained, Masked, Wanted
 from beatlens.explain.methods.gradients import Gradients, class_activation, path_gradients
 from beatlens.explain.methods.occlusion import occlusion_masks, solve_occlusion
 from beatlens.explain.methods.refine import screen, solve, strongest_players
@@ -30,53 +31,10 @@ from beatlens.explain.players.multiscale import (
     unassigned,
 )
 from beatlens.explain.players.waves import event_players
-from beatlens.explain.result.metadata import SPREAD, EarlierStages, PlayerValues
+from beatlens.explain.result.metadata import EarlierStages, PlayerValues
 from beatlens.explain.settings import EVENT_SETS, ExplainSettings
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explained:
-    """What a method finds.
-
-    Attributes
-    ----------
-    values
-        (L, window) float64.
-    units
-        The target's, or ``relative``.
-    rhythm
-        Value of the rhythm, None where it was no player.
-    full, empty, completeness_error, n_evaluations
-        As in `beatlens.explain.methods.solution.Solution`; no completeness error where values don't mean to add up.
-    players
-        Players and their values; no names where each sample is its own.
-    standard_error
-        Of each player, or None where the method has none or there were too few evaluations.
-    unassigned
-        Value of players that have no place, None where each has one.
-    earlier
-        What earlier stages found.
-    spread
-        In words, how players' values went to samples.
-    absent
-        Why the method doesn't apply: its values are 0 then, and mean nothing.
-    """
-
-    values: Array
-    units: str
-    rhythm: float | None
-    full: float
-    empty: float
-    completeness_error: float | None
-    n_evaluations: int
-    players: PlayerValues
-    standard_error: list[float] | None = None
-    unassigned: float | None = None
-    earlier: EarlierStages = EarlierStages()
-    spread: str = SPREAD
-    absent: str | None = None
 
 
 Method = Callable[[PerturbationEngine, Target, ExplainSettings, int], Explained]
@@ -94,14 +52,14 @@ def _sampled(
         cells = split_leads(events, range(len(events) - (events.rhythm is not None)))
         alone = screen(value, cells)
         spent = screening.n_evaluations + alone.n_evaluations
-        evidence = cell_evidence(cells, alone.values, _change(engine, cells))
+        evidence = cell_evidence(cells, alone.values, change_of_players(engine, cells))
         beats = event_players(engine.instance, "beats", settings.segment_s, settings.rhythm)
         in_leads = split_leads(beats, range(len(beats) - (beats.rhythm is not None)))
         sets = [beats, in_leads, strongest_players(events, screening.values, settings.top_segments)]
     else:
         sets = [_direct_players(engine, settings)]
     scales = [(players, solve(value, players, method, settings, seed)) for players in sets]
-    return _from_players(engine, scales, target, spent, earlier, evidence)
+    return from_players(engine, scales, target, spent, earlier, evidence)
 
 
 def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
@@ -121,10 +79,10 @@ def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSetti
         found.kept,
     )
     spent = found.n_evaluations - found.cells[1].n_evaluations
-    return _from_players(engine, [found.cells], target, spent, earlier)
+    return from_players(engine, [found.cells], target, spent, earlier)
 
 
-def _occlusion(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
+def occlusion(engine: Masked[Wanted], target: Wanted, settings: ExplainSettings, seed: int) -> Explained:
     """Each player of each lead alone; nothing is drawn, so the seed has no part in it."""
     if settings.players in EVENT_SETS:
         events = event_players(engine.instance, settings.players, settings.segment_s, settings.rhythm)
@@ -132,7 +90,7 @@ def _occlusion(engine: PerturbationEngine, target: Target, settings: ExplainSett
     else:
         players = _direct_players(engine, settings)
     solution = solve_occlusion(_value(engine, target, occlusion_masks(len(players)), players), len(players))
-    return _from_players(engine, [(players, solution)], target, 0, EarlierStages())
+    return from_players(engine, [(players, solution)], target, 0, EarlierStages())
 
 
 def _path(
@@ -185,7 +143,7 @@ TABLE: Mapping[str, Method] = {
     "lime": partial(_sampled, method="lime"),
     "kernelshap": partial(_sampled, method="kernelshap"),
     "timeshap": _timeshap,
-    "occlusion": _occlusion,
+    "occlusion": occlusion,
     "integrated_gradients": partial(_path, at_end=False),
     "gradient_input": partial(_path, at_end=True),
     "gradcam": _activation,
@@ -222,7 +180,7 @@ def described(players: Players, values: Array) -> PlayerValues:
     return PlayerValues(players.kind, tuple(players.names), tuple(values.tolist()))
 
 
-def _value(engine: PerturbationEngine, target: Target, masks: npt.NDArray[np.bool_], players: Players) -> Array:
+def _value(engine: Masked[Wanted], target: Wanted, masks: npt.NDArray[np.bool_], players: Players) -> Array:
     return engine.values(masks, players, target)
 
 
@@ -238,29 +196,30 @@ def signal_model(engine: PerturbationEngine, target: Target) -> SignalModel:
     )
 
 
-def _direct_players(engine: PerturbationEngine, settings: ExplainSettings) -> Players:
+def _direct_players(engine: Masked[Wanted], settings: ExplainSettings) -> Players:
     edges = event_players(engine.instance, "segments", settings.segment_s, settings.rhythm).edges
     make = lead_players if settings.players == "leads" else cell_players
     return make(engine.instance.record.leads, edges, settings.rhythm)
 
 
-def _change(engine: PerturbationEngine, players: Players) -> Array:
+def change_of_players(engine: Masked[Wanted], players: Players) -> Array:
     """Return how far each sample is from what it becomes when its player alone is off."""
     fill = fill_of_players(engine.instance, engine.baseline, players.cell_player, players.edges)
     return np.asarray(np.abs(engine.instance.window.astype(np.float64) - fill))
 
 
-def _from_players(
-    engine: PerturbationEngine,
+def from_players(
+    engine: Masked[Wanted],
     scales: Sequence[tuple[Players, Solution]],
-    target: Target,
+    target: Wanted,
     spent: int,
     earlier: EarlierStages,
     evidence: Array | None = None,
 ) -> Explained:
     """Join the scales; `spent` evaluations went into choosing players and into their cells' `evidence`."""
     spread = [
-        spread_by_change(players, solution.values, _change(engine, players), evidence) for players, solution in scales
+        spread_by_change(players, solution.values, change_of_players(engine, players), evidence)
+        for players, solution in scales
     ]
     n = len(scales)
     names, joined = join(scales)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from beatlens.explain.case.instance import Instance
+from beatlens.explain.case.perturbed import Perturbed
 from beatlens.explain.players.coalition import RHYTHM, IntArray, Players, beat_bounds, segment_edges, segment_players
 from beatlens.explain.settings import EVENT_SETS
 
 BETWEEN = "TQ"
 
 
-def event_players(instance: Instance, kind: str, segment_s: float, rhythm: bool) -> Players:
+def event_players(instance: Perturbed, kind: str, segment_s: float, rhythm: bool) -> Players:
     """Return the players of a set of `EVENT_SETS` over a case window."""
     if kind == "segments":
         return segment_players(instance.record.leads, instance_edges(instance, segment_s), rhythm)
@@ -26,20 +26,20 @@ def event_players(instance: Instance, kind: str, segment_s: float, rhythm: bool)
     raise ValueError(f"explain.players: {kind!r}; expected one of {EVENT_SETS}")
 
 
-def instance_edges(instance: Instance, segment_s: float) -> IntArray:
+def instance_edges(instance: Perturbed, segment_s: float) -> IntArray:
     """Return the segment edges of a case window, which follow its R peaks (`segment_edges`)."""
     return segment_edges(
         instance.start, instance.stop, max(1, round(segment_s * instance.record.geometry.fs)), instance.r_index
     )
 
 
-def beat_players(instance: Instance, rhythm: bool) -> Players:
+def beat_players(instance: Perturbed, rhythm: bool) -> Players:
     """Each beat in play is a player, from half way to the beat before to half way to the beat after."""
     firsts = beat_bounds(instance.start, instance.stop, instance.r_index)[:-1].tolist()
     return _players(instance, "beats", [(first, f"beat {k + 1}") for k, first in enumerate(firsts)], rhythm)
 
 
-def wave_players(instance: Instance, rhythm: bool) -> Players:
+def wave_players(instance: Perturbed, rhythm: bool) -> Players:
     """Each P wave, QRS complex, ST stretch and T wave is a player; what lies between beats is one player together.
 
     With R in seconds and RR the interval before: QRS is R - .05 to R + .08; the T wave ends at R - .04 + QT with QT =
@@ -75,7 +75,7 @@ def wave_players(instance: Instance, rhythm: bool) -> Players:
     return _players(instance, "waves", spans, rhythm)
 
 
-def _players(instance: Instance, kind: str, spans: list[tuple[int, str]], rhythm: bool) -> Players:
+def _players(instance: Perturbed, kind: str, spans: list[tuple[int, str]], rhythm: bool) -> Players:
     """Build players from where spans begin and what they are; spans of one name are one player."""
     edges = np.array([first for first, _ in spans] + [instance.stop], dtype=np.int64)
     names = list(dict.fromkeys(name for _, name in spans))

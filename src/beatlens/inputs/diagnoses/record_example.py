@@ -78,6 +78,12 @@ class RecordExample:
         return f"{self.corpus}/{self.record}"
 
     @cached_property
+    def lead_mean(self) -> Float64Array:
+        """(L,) mean of each lead over the record in mV."""
+        mean: Float64Array = self.signal.mean(axis=1, dtype=np.float64)
+        return mean
+
+    @cached_property
     def waves(self) -> FloatArray:
         """(n, L, T) beats in units of `lead_scale`."""
         return self.waves_of(self.signal)

@@ -1,0 +1,1 @@
+"""Scores of explained diagnoses, and what the model uses for each diagnosis."""

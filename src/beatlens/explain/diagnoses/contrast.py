@@ -1,0 +1,80 @@
+"""What a diagnosis is contrasted with: a beat as records without it have it.
+
+Where a stretch is filled by a straight line, the network sees what no record has, such as a beat without a QRS complex,
+and the explanation is of that. A usual beat of other records is something that the network has seen. What is filled
+with it counts as far as the record differs from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from beatlens.inputs.network_inputs import typical_beats, typical_rows
+from beatlens.shards.patients import patient_key
+from beatlens.shards.shard import BeatGeometry, Shard, cut_beats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = npt.NDArray[np.float32]
+
+MIN_RECORDS = 10
+"""Fewer records make no usual beat."""
+
+
+class UsualBeats:
+    """Typical beats of the run's records, for contrasts.
+
+    Parameters
+    ----------
+    shards
+        All shards of the run.
+    labels
+        A row a record with corpus, record, patient and ``label_<diagnosis>``: 1, 0, -1 unknown.
+    leads, geometry
+        Of the bundle.
+    """
+
+    def __init__(
+        self, shards: Sequence[Shard], labels: pd.DataFrame, leads: tuple[str, ...], geometry: BeatGeometry
+    ) -> None:
+        self._shards, self._labels, self._leads, self._geometry = shards, labels, leads, geometry
+        pairs = zip(labels["corpus"], labels["patient"], strict=True)
+        self._patients = np.array([patient_key(corpus, patient) for corpus, patient in pairs], dtype=object)
+
+    def without(self, diagnosis: str, patient: str) -> FloatArray | None:
+        """Return the median (L, T) mV of the typical beats of other patients' records without a diagnosis.
+
+        None where a lead has fewer than `MIN_RECORDS` of them.
+        """
+        lacks = (self._labels[f"label_{diagnosis}"] == 0).to_numpy() & (self._patients != patient)
+        chosen = self._typical[lacks]
+        if (np.isfinite(chosen[:, :, 0]).sum(axis=0) < MIN_RECORDS).any():
+            return None
+        return np.asarray(np.nanmedian(chosen, axis=0), dtype=np.float32)
+
+    @cached_property
+    def _typical(self) -> FloatArray:
+        """(n, L, T) mV, NaN in leads that a record lacks and in records without beats."""
+        keys = zip(self._labels["corpus"], self._labels["record"], strict=True)
+        return np.stack([self._of_record(corpus, record) for corpus, record in keys])
+
+    def _of_record(self, corpus: str, record: str) -> FloatArray:
+        result = np.full((len(self._leads), self._geometry.length), np.nan, dtype=np.float32)
+        shard = next((shard for shard in self._shards if (corpus, record) in shard), None)
+        if shard is None:
+            return result
+        r_index = shard.beats_of(corpus, record)["r_index"].to_numpy(dtype=np.int64)
+        listed = shard.leads(corpus, record)
+        if len(r_index):
+            beats = cut_beats(shard.signal(corpus, record), r_index[typical_rows(len(r_index))], self._geometry)
+            typical = typical_beats(beats)
+            for row, lead in enumerate(self._leads):
+                if lead in listed:
+                    result[row] = typical[listed.index(lead)]
+        return result
