@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +38,14 @@ from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.result.attribution import Attribution
 
 Array = npt.NDArray[np.float64]
+
+
+class Asked(Protocol):
+    """A target's values under cells (M, n_leads, n_segments) that are on; the rhythm stays on."""
+
+    def __call__(self, cells_on: npt.NDArray[np.bool_], *, target: Target) -> Array:
+        """Return the (M,) values."""
+
 
 OTHER_FILLS = (INTERPOLATION, "zero")
 """Fills that deletion and insertion are repeated with, beside the explanation's own baseline."""
@@ -85,16 +95,17 @@ def model_scores(
     lengths = np.diff(edges)
     cells = {method: cell_sums(attribution.values, lengths) for method, attribution in attributions.items()}
     blind = {name: cell_sums(maps[0], lengths) for name, maps in nulls.maps.items() if name not in {"empty", "random"}}
-    value = _probability(engine, target, edges)
+    asked = _asked_once(engine, edges)
+    value, in_units = _probability(asked, target), partial(asked, target=target)
     yield from area_scores(cells, value, settings, seed, "model")
     if greedy:
-        yield from _between(cells, blind, _values(engine, target, edges), settings, seed)
+        yield from _between(cells, blind, in_units, settings, seed)
     for fill in OTHER_FILLS if greedy else ():
         if fill != engine.baseline:
-            other = _probability(engine.of(baseline=fill), target, edges)
+            other = _probability(_asked_once(engine.of(baseline=fill), edges), target)
             yield from area_scores(cells, other, settings, seed, f"model, {fill.replace('_', ' ')}")
     yield from span_scores(cells, lengths, value, settings, seed)
-    yield from subset_scores(cells, blind, _values(engine, target, edges), seed)
+    yield from subset_scores(cells, blind, in_units, seed)
 
 
 def span_scores(
@@ -170,12 +181,18 @@ def subset_scores(
                 yield Score(method, metric, "model", score(sums, subsets), name, null)
 
 
-def _probability(engine: PerturbationEngine, target: Target, edges: npt.NDArray[np.int64]) -> CellValue:
-    return _values(engine, replace(target, units="probability"), edges)
+def _probability(asked: Asked, target: Target) -> CellValue:
+    return partial(asked, target=replace(target, units="probability"))
 
 
-def _values(engine: PerturbationEngine, target: Target, edges: npt.NDArray[np.int64]) -> CellValue:
-    def value(cells_on: npt.NDArray[np.bool_]) -> Array:
-        return engine.cell_values(cells_on, np.ones(len(cells_on), dtype=bool), edges, target)
+def _asked_once(engine: PerturbationEngine, edges: npt.NDArray[np.int64]) -> Asked:
+    """Return the target's values under cells; the network is asked once of the same cells, whatever the units."""
+    known: dict[bytes, tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] = {}
 
-    return value
+    def values(cells_on: npt.NDArray[np.bool_], *, target: Target) -> Array:
+        key = cells_on.tobytes()
+        if key not in known:
+            known[key] = engine.outputs(cells_on, np.ones(len(cells_on), dtype=bool), edges)
+        return target.values(*known[key], engine.calibration)
+
+    return values

@@ -243,7 +243,8 @@ def _by_cell(attention: nn.MultiheadAttention, asking: Stream, asked: Stream, sh
         .flatten(2)
     )
     shows = table.new_zeros(len(shown.keys), shown.n_cells)
-    shows.scatter_add_(1, shown.keys, shown.valid.to(shows.dtype))
+    window, slot = shown.valid.nonzero(as_tuple=True)
+    shows[window, shown.keys[window, slot]] = 1.0
     found = table.new_empty(*shown.asking.shape, table.shape[2])
     for cell, part in enumerate(table):
         window, lead = (place == cell).nonzero(as_tuple=True)
