@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import logging
 import urllib.error
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from beatlens.core.record_faults import RecordFault
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 NAME = "interrupted_downloads"
 MAX_ASKED = 20
 """Files that a server is asked for, to tell whether there is something to try again."""
+_unreachable: set[str] = set()
 
 
 def tries(shard: Path, remotes: Mapping[str, Remote]) -> int:
@@ -38,7 +39,7 @@ def tries(shard: Path, remotes: Mapping[str, Remote]) -> int:
     n = int(lines[0]) if lines and lines[0].isdecimal() else 0
     missing = [line.split("\t") for line in lines[1:]]
     wanted = [(remotes[line[0]], line[1]) for line in missing if len(line) == 2 and line[0] in remotes]
-    if any(_is_there(remote, member) for remote, member in wanted[:MAX_ASKED]):
+    if _any_is_there(wanted[:MAX_ASKED]):
         return n + 1
     if wanted:
         logger.warning(
@@ -74,15 +75,21 @@ def _lines(shard: Path) -> list[str]:
         return []
 
 
-def _is_there(remote: Remote, member: str) -> bool:
-    """Tell whether a server has a file now."""
-    try:
-        if member not in LISTINGS:
-            check_member(member, NAME)
-        https.request(remote.url(member)).close()
-    except urllib.error.HTTPError as error:
-        error.close()
-        return False
-    except (OSError, http.client.HTTPException, RecordFault):
-        return False
-    return True
+def _any_is_there(wanted: Iterable[tuple[Remote, str]]) -> bool:
+    """Tell whether a server has one of some files now; one that can't be reached is asked once in a process."""
+    for remote, member in wanted:
+        if remote.base_url in _unreachable:
+            continue
+        try:
+            if member not in LISTINGS:
+                check_member(member, NAME)
+            https.request(remote.url(member)).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+        except RecordFault as fault:
+            logger.warning("%s", fault)
+        except (OSError, http.client.HTTPException):
+            _unreachable.add(remote.base_url)
+        else:
+            return True
+    return False
