@@ -1,7 +1,7 @@
 """Samples of a WFDB record without segments: decoded, in millivolts, held against the header.
 
-Format 16, which is plain 16-bit numbers, is decoded here: for a record of ten seconds the library takes longer to open it
-than to decode it. For the others, the library (Xie et al. 2023, doi:10.13026/9njx-6322) is given a temporary folder
+Format 16, which is plain 16-bit numbers, is decoded here: of ten seconds, the library takes longer to open than to
+decode. For the others, the library (Xie et al. 2023, doi:10.13026/9njx-6322) is given a temporary folder
 with a plain header and links to the checked signal files. So it never meets a header, a name or a file that it can't
 read or reads against header(5). Skew, calibration and missing samples are handled here.
 """
