@@ -52,7 +52,12 @@ class CorpusSource:
 
 
 def preprocess_shard(
-    rows: Iterable[SheetRow], sources: Mapping[str, CorpusSource], settings: PreprocessSettings, output: Path
+    rows: Iterable[SheetRow],
+    sources: Mapping[str, CorpusSource],
+    settings: PreprocessSettings,
+    output: Path,
+    *,
+    tries: int = 0,
 ) -> None:
     """Write a shard from its records, one in memory at a time; a bad record becomes a row of the status table.
 
@@ -66,8 +71,10 @@ def preprocess_shard(
         Sections of the configuration.
     output
         Shard directory.
+    tries
+        How often its downloads were tried again (`beatlens.corpora.downloads.interrupted`).
     """
-    interrupted = 0
+    missing: list[tuple[str, str]] = []
     with ShardWriter(output) as writer:
         for row in rows:
             if row.corpus not in sources:
@@ -85,7 +92,8 @@ def preprocess_shard(
             except RecordFault as fault:
                 logger.warning("%s/%s left out: %s", row.corpus, row.record, fault)
                 writer.set_status(row.corpus, row.record, row.role, fault.reason, fault.detail)
-                interrupted += isinstance(fault, Interrupted)
+                if isinstance(fault, Interrupted):
+                    missing.append((row.corpus, fault.member or "SHA256SUMS"))
                 continue
             except Exception as error:
                 logger.exception("%s/%s left out", row.corpus, row.record)
@@ -95,5 +103,4 @@ def preprocess_shard(
             writer.add(result.row, result.signal, result.beats, result.annotated, result.truth)
             writer.note(result.stretches, result.remarks)
             writer.set_status(row.corpus, row.record, row.role, detail="; ".join(result.notes))
-    if interrupted:
-        note_interrupted(output, interrupted)
+    note_interrupted(output, tries, missing)
