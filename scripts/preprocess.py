@@ -17,11 +17,9 @@ from beatlens.run import programs
 
 def main() -> None:
     parser = programs.parser(__doc__, sheet="record sheet", output="shard directory to write")
-    parser.add_argument(
-        "--data-root", type=programs.named_path, action="extend", nargs="+", required=True, help="CORPUS=FOLDER"
-    )
-    for table in ("--labels", "--patients"):
-        parser.add_argument(table, type=programs.named_path, action="extend", nargs="*", default=[], help="CORPUS=FILE")
+    for flag, value in (("--data-root", "FOLDER"), ("--labels", "TABLE"), ("--patients", "TABLE")):
+        what = f"CORPUS={value}"
+        parser.add_argument(flag, type=programs.named_path, action="extend", nargs="*", default=[], help=what)
     parser.add_argument("--shard", type=int, required=True, help="number of this shard, from 0")
     parser.add_argument("--shards", type=int, required=True, help="number of shards")
     parser.add_argument("--strips", type=json.loads, default={}, help="what corpora of strips don't say, as JSON")

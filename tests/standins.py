@@ -32,7 +32,7 @@ def ecg(fs: float, seconds: float, n_leads: int, gain: float = 200.0) -> np.ndar
     n = round(fs * seconds)
     late = (np.arange(n) / fs - FIRST_S + RR_S / 2) % RR_S - RR_S / 2  # time since the R peak that is next
     late[: max(0, round((FIRST_S - RR_S / 2) * fs))] = RR_S
-    waves = sum(
+    waves: np.ndarray = np.zeros(n) + sum(
         size * np.exp(-0.5 * ((late - at) / width) ** 2)
         for size, at, width in ((0.12, -0.16, 0.02), (1.0, 0.0, 0.012), (-0.2, 0.03, 0.012), (0.3, 0.25, 0.04))
     )

@@ -14,11 +14,13 @@ from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
 from beatlens.core.options import OptionError
 from beatlens.core.record import Record
 from beatlens.core.record_faults import RecordFault
-from beatlens.corpora.formats.challenge import database_of
+from beatlens.corpora.formats import ptb_xl
+from beatlens.corpora.formats.challenge import database_of, of_databases
 from beatlens.corpora.formats.rules import ReadingRules, pattern_problem
 from beatlens.corpora.index import update_sheet
 from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.registry import read_record
+from beatlens.corpora.scan import CorpusEntry
 from beatlens.corpora.settings import CorpusSettings
 from beatlens.corpora.wfdb.person import age_of, person_of
 
@@ -169,6 +171,18 @@ def test_ptb_xl_at_either_rate(tmp_path) -> None:
     assert low.dx == high.dx == ("IMI", "NORM", "SR")
     likely = read_record(rows[500]["00003"], folder, rules=ReadingRules(min_likelihood=80))
     assert likely.dx == ("NORM", "SR")  # SR has no likelihood, which counts
+
+
+def test_what_is_taken_of_the_records_that_a_server_lists() -> None:
+    def rows(*paths: str) -> list[SheetRow]:
+        return [SheetRow("c", path.rpartition("/")[2], "test", "x", path, "", 0, "", "0", "") for path in paths]
+
+    listed = rows("records100/00000/00001_lr", "records500/00000/00001_hr", "records500/00000/00002_hr")
+    found = ptb_xl.of_rate(listed, CorpusEntry("c", "test", "ptb-xl", "atr", 500))
+    assert [(row.record, row.path) for row in found] == [("00001", listed[1].path), ("00002", listed[2].path)]
+    listed = rows("training/georgia/g1/E00001", "training/ptb/g1/S0001")
+    found = of_databases(listed, CorpusEntry("c", "test", "challenge", "atr", databases=("ptb",)))
+    assert [row.record for row in found] == ["S0001"]
 
 
 def test_a_change_of_a_row_of_ptb_xl_changes_that_record_alone(tmp_path) -> None:

@@ -167,6 +167,18 @@ def test_the_same_patient_id_in_two_corpora_is_two_people() -> None:
     assert_disjoint(["a", "a"], ["1", "1"], ["x", "y"], ["train", "paced"])
 
 
+def test_one_person_in_two_corpora_is_dealt_once() -> None:
+    here = corpus(60, records_each=1)
+    copies = here.assign(corpus="copy", patient="@c/" + here["patient"])  # named as those of the other corpus
+    records = pd.concat([here, copies], ignore_index=True)
+    split = assign_splits(records, SETTINGS, CLASSES)
+    assert split[: len(here)] == split[len(here) :]
+    assert split[: len(here)] == assign_splits(here, SETTINGS, CLASSES)
+    with pytest.raises(ValueError, match="c/p0"):
+        assert_disjoint(["c", "copy"], ["p0", "@c/p0"], ["a", "b"], ["train", "test"])
+    assert_disjoint(["c", "copy"], ["p0", "p0"], ["a", "b"], ["train", "test"])
+
+
 def test_dealing_without_repair_follows_the_draws() -> None:
     draws = np.array([derive_seed(1, str(k)) / 2**63 for k in range(4000)])
     dealt = deal_patients(np.zeros((4000, 0), dtype=bool), draws, [0.5, 0.1, 0.15, 0.25])
