@@ -59,6 +59,9 @@ DIAGNOSIS_ARTEFACTS = {
     ],
     "bundle_diagnoses": [] if CONFIG["diagnoses"]["bundle"] else DIAGNOSIS_BUNDLE_FILES,
     "predict_diagnoses": DIAGNOSIS_PREDICTIONS,
+    "evaluate_diagnoses": DIAGNOSIS_METRICS,
+    "draw_diagnosis_scores": DIAGNOSIS_FIGURES,
+    "build_diagnosis_report": DIAGNOSIS_PAGES,
 }
 GIVEN_BUNDLES = [] if TRAINED or "beats" not in CONFIG["targets"] else BUNDLE_FILES
 if "diagnoses" in CONFIG["targets"] and CONFIG["diagnoses"]["bundle"]:
