@@ -53,7 +53,10 @@ BEAT_ARTEFACTS = {
 DIAGNOSIS_ARTEFACTS = {
     "label_diagnoses": DIAGNOSIS_LABELS,
     "measure_diagnoses": every_shard("features.npz", folder="diagnoses/shards"),
-    "train_diagnosis_fold": DIAGNOSIS_OUTPUTS,
+    "train_diagnosis_fold": [
+        *DIAGNOSIS_OUTPUTS,
+        *(f"{folder}/{name}" for folder in DIAGNOSIS_FOLD_BUNDLES for name in ("bundle.json", "arrays.npz")),
+    ],
     "bundle_diagnoses": [] if CONFIG["diagnoses"]["bundle"] else DIAGNOSIS_BUNDLE_FILES,
     "predict_diagnoses": DIAGNOSIS_PREDICTIONS,
     "evaluate_diagnoses": DIAGNOSIS_METRICS,
