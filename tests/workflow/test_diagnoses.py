@@ -6,8 +6,6 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from workflow.conftest import Project
-
 CONFIG = """\
 run: made
 targets: [diagnoses]
@@ -22,13 +20,13 @@ GIVEN = GIVEN.replace("diagnoses: {", "diagnoses: {bundle: results/made/diagnose
 
 
 @pytest.fixture
-def project(fresh: Project) -> Project:
+def project(fresh):
     for name, text in (("made", CONFIG), ("given", GIVEN), ("shards", CONFIG.replace("run: made", "run: again"))):
         (fresh.folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     return fresh
 
 
-def test_diagnoses_are_learnt_and_predicted(project: Project) -> None:
+def test_diagnoses_are_learnt_and_predicted(project) -> None:
     planned = project.planned(config="made.yaml")
     assert planned["train_diagnosis_fold"] == 3
     assert not {"train_network", "mine_prototypes", "predict_shard", "find_alerts"} & set(planned)
