@@ -174,17 +174,23 @@ def test_watched_beats_are_told_with_what_is_absent_and_other_drawings_stand_bes
         {"method": "hirescam", "epoch": epoch, "magnitude": 0.1 * epoch, "entropy": 0.9, "correlation_last": r}
         for epoch, r in ((1, 0.2), (2, 0.95), (3, 1.0))
     ]
-    beats = WatchedBeats({"V_1": image}, "select", 3, 1, (f"S: there is no {NASTY}",))
+    beats = WatchedBeats({"V_1": image, "V_1_attention_relevance": image}, "select", 3, 1, (f"S: there is no {NASTY}",))
     page = render_report(inputs(drift=pd.DataFrame(rows), watched=beats))
     assert "3 beats of 1 patient, from whom the network doesn&#39;t learn, were explained" in page
     assert "their magnitude rose from 0.1 to 0.3 and their entropy stayed at 0.9" in page
     assert "From epoch 2 on they correlate with those of the last epoch by 0.90 or more" in page
     assert "Absent: S: there is no &lt;script&gt;" in page
     assert "<summary>V_1</summary>" in page
+    assert "<summary>V_1, attention relevance</summary>" in page
     assert "while it learnt" not in render_report(inputs())
     cases = dict.fromkeys(("V-wrong-01", "V-wrong-01_lime", "V-wrong-01_as_N"), image)
     page = render_report(inputs(facts=facts(), cases=cases))
     assert [text.split("<")[0] for text in page.split("<summary>")[1:3]] == ["LIME", "explained as N, all methods"]
+    assert "Without integrated gradients: see Methods." in page
+    assert "Integrated gradients don&#39;t apply to 1 of 1 cases, where their values lack too much" in page
+    page = render_report(inputs(facts=facts().assign(absent=float("nan")), cases=cases))  # as an empty column is read
+    assert "Without" not in page
+    assert "apply to" not in page
 
 
 def test_a_leak_is_said_above_the_scores_and_checks_that_passed_are_counted():
