@@ -186,11 +186,6 @@ def test_watched_beats_are_told_with_what_is_absent_and_other_drawings_stand_bes
     cases = dict.fromkeys(("V-wrong-01", "V-wrong-01_lime", "V-wrong-01_as_N"), image)
     page = render_report(inputs(facts=facts(), cases=cases))
     assert [text.split("<")[0] for text in page.split("<summary>")[1:3]] == ["LIME", "explained as N, all methods"]
-    assert "Without integrated gradients: see Methods." in page
-    assert "Integrated gradients don&#39;t apply to 1 of 1 cases, where their values lack too much" in page
-    page = render_report(inputs(facts=facts().assign(absent=float("nan")), cases=cases))  # as an empty column is read
-    assert "Without" not in page
-    assert "apply to" not in page
 
 
 def test_a_leak_is_said_above_the_scores_and_checks_that_passed_are_counted():
@@ -264,6 +259,17 @@ def test_page_is_self_contained_and_escapes(tmp_path: Path) -> None:
     assert "Research software, not a medical device" in text
     assert "truncated_signal" in text
     assert "width:100.00mm" in text
+
+
+def test_a_method_that_does_not_apply_to_a_case_is_named() -> None:
+    scores = explanation_scores(0.1)
+    page = render_report(inputs(facts=facts(), explanation_metrics=scores))
+    assert "Without integrated gradients: see Methods." in page
+    assert "Integrated gradients don&#39;t apply to 1 of 1 cases, where their values lack too much" in page
+    none = facts().assign(absent=float("nan"))  # as a column without text is read
+    page = render_report(inputs(facts=none, explanation_metrics=scores))
+    assert "Without" not in page
+    assert "apply to" not in page
 
 
 def test_case_is_told_in_words() -> None:
