@@ -174,13 +174,14 @@ def test_watched_beats_are_told_with_what_is_absent_and_other_drawings_stand_bes
         {"method": "hirescam", "epoch": epoch, "magnitude": 0.1 * epoch, "entropy": 0.9, "correlation_last": r}
         for epoch, r in ((1, 0.2), (2, 0.95), (3, 1.0))
     ]
-    beats = WatchedBeats({"V_1": image}, "select", 3, 1, (f"S: there is no {NASTY}",))
+    beats = WatchedBeats({"V_1": image, "V_1_attention_relevance": image}, "select", 3, 1, (f"S: there is no {NASTY}",))
     page = render_report(inputs(drift=pd.DataFrame(rows), watched=beats))
     assert "3 beats of 1 patient, from whom the network doesn&#39;t learn, were explained" in page
     assert "their magnitude rose from 0.1 to 0.3 and their entropy stayed at 0.9" in page
     assert "From epoch 2 on they correlate with those of the last epoch by 0.90 or more" in page
     assert "Absent: S: there is no &lt;script&gt;" in page
     assert "<summary>V_1</summary>" in page
+    assert "<summary>V_1, attention relevance</summary>" in page
     assert "while it learnt" not in render_report(inputs())
     cases = dict.fromkeys(("V-wrong-01", "V-wrong-01_lime", "V-wrong-01_as_N"), image)
     page = render_report(inputs(facts=facts(), cases=cases))
@@ -258,6 +259,17 @@ def test_page_is_self_contained_and_escapes(tmp_path: Path) -> None:
     assert "Research software, not a medical device" in text
     assert "truncated_signal" in text
     assert "width:100.00mm" in text
+
+
+def test_a_method_that_does_not_apply_to_a_case_is_named() -> None:
+    scores = explanation_scores(0.1)
+    page = render_report(inputs(facts=facts(), explanation_metrics=scores))
+    assert "Without integrated gradients: see Methods." in page
+    assert "Integrated gradients don&#39;t apply to 1 of 1 cases, where their values lack too much" in page
+    none = facts().assign(absent=float("nan"))  # as a column without text is read
+    page = render_report(inputs(facts=none, explanation_metrics=scores))
+    assert "Without" not in page
+    assert "apply to" not in page
 
 
 def test_case_is_told_in_words() -> None:

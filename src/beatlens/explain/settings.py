@@ -16,8 +16,6 @@ Method = Literal[
     "gradcam",
     "gradcam_plus_plus",
     "hirescam",
-    "gradcam_plus_plus",
-    "hirescam",
     "guided_gradcam",
     "attention",
     "attention_rollout",

@@ -154,7 +154,8 @@ def explain(
     Returns
     -------
     Explanation
-        With ``values`` (n_leads, n_samples) and ``plot()``.
+        With ``values`` (n_leads, n_samples) and ``plot()``. Where a method doesn't apply to the case, its values are 0
+        and ``attribution.meta.absent`` says why.
 
     Raises
     ------

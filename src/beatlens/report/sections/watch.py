@@ -37,8 +37,14 @@ def watch_section(inputs: ReportInputs) -> dict[str, Any] | None:
             "says that it does. These maps are for looking: explanations that are scored stand below."
         ),
         "missing": "; ".join(watched.missing),
-        "beats": [{"name": name, "image": image} for name, image in watched.images.items()],
+        "beats": [{"name": _title(name), "image": image} for name, image in watched.images.items()],
     }
+
+
+def _title(name: str) -> str:
+    """Return what a figure is called: its case, and its kind of map where that isn't the first."""
+    kinds = {kind: words for kind, words in WORDS.items() if name.endswith(f"_{kind}")}
+    return next((f"{name.removesuffix(f'_{kind}')}, {words}" for kind, words in kinds.items()), name)
 
 
 def drift_sentence(drift: pd.DataFrame, name: str) -> str:
