@@ -153,7 +153,7 @@ def test_a_fold_is_predicted_by_networks_without_its_patients(records: RecordFea
 
 
 def test_training_is_repeatable_and_its_seed_counts(records: RecordFeatures) -> None:
-    config, few = network_config(SETTINGS, 2, GEOMETRY), replace(SETTINGS, steps=3)
+    config, few = network_config(SETTINGS, 2, GEOMETRY), replace(SETTINGS, steps=10)
     one, same, other = (train_diagnoses(records, LABELS, config, few, seed).loss for seed in (1, 1, 2))
     assert one == same != other
 

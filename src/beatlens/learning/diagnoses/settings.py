@@ -43,7 +43,7 @@ class DiagnosisSettings(Settings, section="diagnoses"):
     heads: PositiveInt = 2
     """Ways of a member to attend to the beats of a record."""
 
-    steps: PositiveInt = 100
+    steps: Annotated[int, Allowed(minimum=10)] = 100
     """Steps of the training. A step takes all training records."""
 
     beats: PositiveInt = 2
