@@ -111,20 +111,26 @@ def lead_statistics(signals: Sequence[Signal]) -> Signal:
     return np.array(result, dtype=np.float32)
 
 
+def in_record_axes(train: Signal, others: Signal) -> tuple[Signal, Signal]:
+    """Return features of training and other records, standardised, in as many axes as there are training records.
+
+    Lengths and angles stay, so a ridge penalty means the same.
+    """
+    middle, width = train.mean(axis=0), train.std(axis=0) + 1e-6
+    u, s, axes = np.linalg.svd((train - middle) / width, full_matrices=False)
+    return u * s, ((others - middle) / width) @ axes.T
+
+
 def logits_of(train: Signal, labels: npt.NDArray[np.int64], others: Signal, penalty: float) -> Array:
     """Return the logits (n, K) of other records from a ridge logistic regression a diagnosis."""
     from sklearn.linear_model import LogisticRegression
 
-    middle, width = train.mean(axis=0), train.std(axis=0) + 1e-6
-    # Fewer records than features: the penalty is the same in the records' own axes.
-    u, s, axes = np.linalg.svd((train - middle) / width, full_matrices=False)
-    seen, unseen = u * s, ((others - middle) / width) @ axes.T
     result = np.full((len(others), labels.shape[1]), -5.0)
     for k in range(labels.shape[1]):
         known = labels[:, k] >= 0
         if len(np.unique(labels[known, k])) == 2:
-            model = LogisticRegression(C=penalty, max_iter=500).fit(seen[known], labels[known, k])
-            result[:, k] = model.decision_function(unseen)
+            model = LogisticRegression(C=penalty, max_iter=500).fit(train[known], labels[known, k])
+            result[:, k] = model.decision_function(others)
     return result
 
 
@@ -133,19 +139,24 @@ def answers(
 ) -> tuple[Array, DiagnosisDecision]:
     """Return the logits of a fold's test records, and the decision that its training records give."""
     inner = np.unique(patients, return_inverse=True)[1] % 5
-    best, chosen, kept = np.inf, PENALTIES[0], np.zeros(labels.shape)
-    for penalty in PENALTIES:
-        left_out = np.zeros(labels.shape)
-        for fold in range(5):
-            out = inner == fold
-            left_out[out] = logits_of(train[~out], labels[~out], train[out], penalty)
-        loss = (np.logaddexp(0, left_out) - (labels == 1) * left_out)[labels >= 0].mean()
-        if loss < best:
-            best, chosen, kept = loss, penalty, left_out
+    left_out = np.zeros((len(PENALTIES), *labels.shape))
+    for fold in range(5):
+        out = inner == fold
+        seen, unseen = in_record_axes(train[~out], train[out])
+        for i, penalty in enumerate(PENALTIES):
+            left_out[i, out] = logits_of(seen, labels[~out], unseen, penalty)
+    losses = (np.logaddexp(0, left_out) - (labels == 1) * left_out)[:, labels >= 0].mean(axis=1)
+    best = int(np.argmin(losses))
     decision = fit_diagnosis_decision(
-        kept, labels, patients, classes=classes, weights=ChallengeWeights.read(WEIGHTS), settings=ReviewSettings()
+        left_out[best],
+        labels,
+        patients,
+        classes=classes,
+        weights=ChallengeWeights.read(WEIGHTS),
+        settings=ReviewSettings(),
     )
-    return logits_of(train, labels, test, chosen), decision
+    seen, unseen = in_record_axes(train, test)
+    return logits_of(seen, labels, unseen, PENALTIES[best]), decision
 
 
 def scores(

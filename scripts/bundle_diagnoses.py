@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beatlens.core.files import read_arrays, read_table
 from beatlens.corpora.diagnosis_table import diagnosis_names
 from beatlens.decision.challenge_score import ChallengeWeights
 from beatlens.learning.diagnoses.cross_fit import FoldOutputs, classes_of, read_job
-from beatlens.learning.diagnoses.make_bundle import make_diagnosis_bundle
+from beatlens.learning.diagnoses.make_bundle import BundleMaker
 from beatlens.models.build import make_deterministic
 from beatlens.run import programs
 
@@ -27,10 +25,10 @@ def main() -> None:
     make_deterministic(arguments.settings["compute_threads"], "cpu")
     labels = read_table(arguments.labels)
     job = read_job(labels, arguments.features, arguments.settings)
+    names = diagnosis_names(arguments.tables, classes_of(labels))
+    maker = BundleMaker(job, labels, names, ChallengeWeights.read(arguments.weights), arguments.settings)
     parts = [FoldOutputs.from_arrays(read_arrays(path)) for path in arguments.folds]
-    names = diagnosis_names(list(map(Path, arguments.tables)), classes_of(labels))
-    weights = ChallengeWeights.read(arguments.weights)
-    make_diagnosis_bundle(job, parts, labels, names, weights, arguments.settings).write(arguments.output)
+    maker.last(parts).write(arguments.output)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 
 from beatlens.decision.challenge_score import ChallengeWeights, challenge_score, merge_equal
 from beatlens.decision.diagnoses import DiagnosisDecision, fit_calibration, fit_diagnosis_decision, joined
-from beatlens.decision.diagnosis_thresholds import fit_thresholds
+from beatlens.decision.diagnosis_thresholds import FACTORS, POWERS, fit_thresholds
 from beatlens.decision.settings import ReviewSettings
 
 WEIGHTS = ChallengeWeights.read(Path(__file__).parents[2] / "config" / "labels" / "challenge_weights.csv")
@@ -112,10 +112,13 @@ def test_thresholds_are_those_of_the_best_score():
     def score(limits):
         return published_score(among.weights, labels, values >= limits, 0)
 
-    steps = [np.append(np.unique(values[:, k]), 2) for k in range(2)]
-    best = max(score((a, b)) for a in steps[0][::2] for b in steps[1][::2])
-    assert score(found) >= best - 1e-12
+    prevalence = labels.mean(axis=0)
+    family = [c * prevalence**power for c in FACTORS for power in POWERS]
+    assert any(np.allclose(found, limits) for limits in family)
+    assert score(found) == pytest.approx(max(map(score, family)), abs=1e-12)
+    assert score(found) > score([0.5, 0.5])
     alone = fit_thresholds(values, labels, classes, None)
+    steps = [np.unique(values[:, k]) for k in range(2)]
     for k in range(2):
         f1 = [
             2 * ((values[:, k] >= t) & labels[:, k]).sum() / ((values[:, k] >= t).sum() + labels[:, k].sum())

@@ -10,6 +10,8 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 from beatlens.decision.challenge_score import ChallengeWeights, challenge_score
 from beatlens.evaluate.predictions.diagnoses.scores import COLUMNS, DiagnosisScoring, evaluate_diagnoses
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.report.diagnoses import PageFacts, render_diagnoses
+from beatlens.report.sections.diagnoses import DiagnosisTables
 
 WEIGHTS = ChallengeWeights.read(Path(__file__).parents[2] / "config" / "labels" / "challenge_weights.csv")
 CLASSES = ("SR", "AF", "MI")
@@ -151,3 +153,29 @@ def test_diagnoses_without_both_kinds_are_passed_over_and_one_patient_has_no_int
 def test_tables_that_do_not_fit_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         evaluate_diagnoses(change(made_table()), SCORING)
+
+
+def page_of(table):
+    names = {"SR": "sinus rhythm", "AF": "atrial fibrillation", "MI": "infarction <b>"}
+    status = pd.DataFrame({"used": [True, False], "reason": ["", "truncated_signal"]})
+    tables = DiagnosisTables(table, evaluate_diagnoses(table, SCORING), names, status)
+    facts = PageFacts("made", "made", 1, 0.95, "seed: 1", {"beatlens": "0"}, {})
+    return render_diagnoses(tables, facts)
+
+
+def test_the_page_says_names_and_answers_first():
+    table = made_table().assign(reason="low_confidence", review=True)
+    table.loc[0, ["pred", "label_SR", "label_AF", "label_MI"]] = ["SR;AF", 1, 0, 0]
+    page = page_of(table)
+    assert page.index("mean AUROC of 3 diagnoses") < page.index("<h2>Record by record")
+    assert '<td class="text">sinus rhythm and atrial fibrillation</td><td class="text">sinus rhythm</td>' in page
+    assert "infarction &lt;b&gt;" in page
+    assert "infarction <b>" not in page
+    assert not [name for name in ("SR;AF", ">AF<", ">MI<", "low_confidence") if name in page]  # names, never ids
+
+
+def test_the_page_of_records_without_labels_has_no_scores():
+    table = made_table(12).assign(fold=-1, split="none", **{f"label_{name}": -1 for name in CLASSES})
+    page = page_of(table)
+    assert "How well diagnoses are told" not in page
+    assert "not known" in page

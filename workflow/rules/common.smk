@@ -42,6 +42,7 @@ SHARD_FILES = (
     "beats_annotated.parquet",
     "truth.parquet",
     "stretches.parquet",
+    "rhythms.parquet",
     "remarks.tsv",
     "status.tsv",
 )

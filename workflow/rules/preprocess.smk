@@ -35,6 +35,7 @@ rule preprocess_shard:
         annotated=ensure("<results>/preprocess/{shard}/beats_annotated.parquet", non_empty=True),
         truth=ensure("<results>/preprocess/{shard}/truth.parquet", non_empty=True),
         stretches=ensure("<results>/preprocess/{shard}/stretches.parquet", non_empty=True),
+        rhythms=ensure("<results>/preprocess/{shard}/rhythms.parquet", non_empty=True),
         remarks=ensure("<results>/preprocess/{shard}/remarks.tsv", non_empty=True),
         status=ensure("<results>/preprocess/{shard}/status.tsv", non_empty=True),
     log:

@@ -53,9 +53,15 @@ BEAT_ARTEFACTS = {
 DIAGNOSIS_ARTEFACTS = {
     "label_diagnoses": DIAGNOSIS_LABELS,
     "measure_diagnoses": every_shard("features.npz", folder="diagnoses/shards"),
-    "train_diagnosis_fold": DIAGNOSIS_OUTPUTS,
+    "train_diagnosis_fold": [
+        *DIAGNOSIS_OUTPUTS,
+        *(f"{folder}/{name}" for folder in DIAGNOSIS_FOLD_BUNDLES for name in ("bundle.json", "arrays.npz")),
+    ],
     "bundle_diagnoses": [] if CONFIG["diagnoses"]["bundle"] else DIAGNOSIS_BUNDLE_FILES,
     "predict_diagnoses": DIAGNOSIS_PREDICTIONS,
+    "evaluate_diagnoses": DIAGNOSIS_METRICS,
+    "draw_diagnosis_scores": DIAGNOSIS_FIGURES,
+    "build_diagnosis_report": DIAGNOSIS_PAGES,
 }
 GIVEN_BUNDLES = [] if TRAINED or "beats" not in CONFIG["targets"] else BUNDLE_FILES
 if "diagnoses" in CONFIG["targets"] and CONFIG["diagnoses"]["bundle"]:
@@ -65,13 +71,13 @@ if "diagnoses" in CONFIG["targets"] and CONFIG["diagnoses"]["bundle"]:
 rule manifest:
     """List every artefact with its rule, size and sha256, with versions, commit and the reads of the test split."""
     input:
+        **(BEAT_ARTEFACTS if "beats" in CONFIG["targets"] else {}),
+        **(DIAGNOSIS_ARTEFACTS if "diagnoses" in CONFIG["targets"] else {}),
         write_config="<results>/run_config.yaml",
         preprocess_shard=every_shard(*SHARD_FILES),
         list_records=["<results>/status.tsv", "<results>/status.html"],
         split="<results>/records.tsv",
         given_bundle=GIVEN_BUNDLES,
-        **(BEAT_ARTEFACTS if "beats" in CONFIG["targets"] else {}),
-        **(DIAGNOSIS_ARTEFACTS if "diagnoses" in CONFIG["targets"] else {}),
     output:
         manifest=ensure("<results>/manifest.json", non_empty=True),
     log:

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from beatlens.beats.preprocess import PreprocessSettings, preprocess_record
-from beatlens.core.record import RecordFault
+from beatlens.core.record import Record, RecordFault
 from beatlens.corpora.beat_labels import label_beats, record_class, unknown_labels
 from beatlens.corpora.downloads.download import Remote
 from beatlens.corpora.downloads.https import Interrupted
@@ -17,6 +18,7 @@ from beatlens.corpora.formats.rules import ReadingRules
 from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.registry import read_record
+from beatlens.corpora.rhythm_labels import rhythm_spans
 from beatlens.corpora.strips import StripSettings
 from beatlens.shards.writer import ShardWriter
 
@@ -81,6 +83,7 @@ def preprocess_shard(
                 unknown = unknown_labels(record, source.labels, labels)
                 record = replace(record, remarks=(*record.remarks, *unknown))
                 result = preprocess_record(record, row.role, labels, settings, weak)
+                rhythms = _rhythms(record)
                 del record  # its raw signal is large
             except RecordFault as fault:
                 logger.warning("%s/%s left out: %s", row.corpus, row.record, fault)
@@ -94,6 +97,18 @@ def preprocess_shard(
                 continue
             writer.add(result.row, result.signal, result.beats, result.annotated, result.truth)
             writer.note(result.stretches, result.remarks)
+            writer.mark_rhythms(rhythms)
             writer.set_status(row.corpus, row.record, row.role, detail="; ".join(result.notes))
     if interrupted:
         note_interrupted(output, interrupted)
+
+
+def _rhythms(record: Record) -> list[dict[str, Any]]:
+    """Return the rows of `beatlens.shards.shard.RHYTHM_COLUMNS` that a record's annotations give."""
+    if record.annotations is None:
+        return []
+    who = {"corpus": record.corpus, "record": record.name, "patient": record.patient}
+    return [
+        {**who, "rhythm": span.rhythm, "start_s": span.start / record.fs, "end_s": span.end / record.fs}
+        for span in rhythm_spans(record.annotations, record.signal.shape[1])
+    ]

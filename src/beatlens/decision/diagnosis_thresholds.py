@@ -12,10 +12,9 @@ from beatlens.decision.challenge_score import ChallengeWeights, challenge_score
 
 Array = npt.NDArray[np.float64]
 
-STEPS = 201
-"""Most thresholds of a diagnosis that are tried, at even ranks of the records."""
-SWEEPS = 10
-"""Most rounds over the diagnoses; the score rises in each, and two or three are usually enough."""
+POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+FACTORS = np.geomspace(0.02, 5.0, 81)
+"""Thresholds that are tried for the Challenge score are factor * prevalence ** power, at most 1."""
 
 
 def fit_thresholds(
@@ -26,9 +25,10 @@ def fit_thresholds(
 ) -> Array:
     """Choose the thresholds that score best on these records.
 
-    Diagnoses that the Challenge scores are chosen together by the Challenge score, one at a time in turn until none can
-    be bettered, from the best threshold that all share. Any other has the threshold of its best F1. Thresholds lie
-    halfway between neighbouring probabilities.
+    Diagnoses that the Challenge scores are chosen together by its score, from those that follow from how frequent each
+    is: a factor times the prevalence to a power, from one threshold for all (power 0) to a multiple of each one's
+    prevalence (power 1). These two numbers carry over to new patients; a free threshold of each diagnosis fits a small
+    training set better and new patients no better. Any other diagnosis has the threshold of its best F1.
 
     Parameters
     ----------
@@ -55,41 +55,29 @@ def fit_thresholds(
     return result
 
 
-def _steps(values: Array) -> Array:
-    """Return thresholds that tell the values apart, one below all and one above all among them; ascending."""
-    found = np.unique(values)
-    steps = np.concatenate([[0.0], (found[1:] + found[:-1]) / 2, [1.0 + 1e-9]])
-    chosen: Array = steps[np.unique(np.linspace(0, len(steps) - 1, STEPS).astype(int))]
-    return chosen
-
-
 def _best_f1(values: Array, labels: npt.NDArray[Any]) -> float:
     """Return the threshold of the best F1, the middle one of equals; .5 without a record that has the diagnosis."""
     kept, true = values[labels >= 0], labels[labels >= 0] == 1
     if not true.any():
         return 0.5
-    steps = _steps(kept)
+    found = np.unique(kept)
+    steps = np.concatenate([found[:1], (found[1:] + found[:-1]) / 2])
     given = kept >= steps[:, None]
     score = 2 * (given & true).sum(axis=1) / (given.sum(axis=1) + true.sum())
-    return float(_middle(steps, score))
+    return _middle(steps, score)
 
 
 def _best_challenge_score(values: Array, labels: npt.NDArray[Any], weights: ChallengeWeights) -> Array:
-    def score(limits: Array) -> float:
-        return float(challenge_score(weights.terms(labels, values >= limits).sum(axis=0)))
-
-    shared = _steps(values)
-    limits = np.full(values.shape[1], _middle(shared, np.array([score(np.full(values.shape[1], t)) for t in shared])))
-    reached = score(limits)
-    for _ in range(SWEEPS):
-        before = reached
-        for k in range(len(limits)):
-            steps = _steps(values[:, k])
-            tried = np.array([score(np.where(np.arange(len(limits)) == k, t, limits)) for t in steps])
-            if tried.max() > reached + 1e-12:
-                limits[k], reached = _middle(steps, tried), float(tried.max())
-        if reached <= before + 1e-12:
-            break
+    known = np.maximum((labels >= 0).sum(axis=0), 1)
+    prevalence = np.maximum((labels == 1).sum(axis=0), 1) / known
+    tried = [np.minimum(FACTORS[:, None] * prevalence**power, 1.0) for power in POWERS]
+    scores = [
+        np.array([challenge_score(weights.terms(labels, values >= limits).sum(axis=0)) for limits in each])
+        for each in tried
+    ]
+    best = int(np.argmax([each.max() for each in scores]))
+    factor = _middle(FACTORS, scores[best])
+    limits: Array = np.minimum(factor * prevalence ** POWERS[best], 1.0)
     return limits
 
 

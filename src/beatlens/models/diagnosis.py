@@ -10,7 +10,7 @@ and what is learnt is small: a linear map a lead, one hidden layer, what to atte
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -140,7 +140,7 @@ class DiagnosisNetwork(nn.Module):
                 "...lf,lfd->...ld" if lead_ids.ndim else "...f,fd->...d", scaled, self.project[lead_ids]
             )
         result = scaled.new_zeros(*scaled.shape[:-1], self.project.shape[2])
-        for lead in lead_ids.unique():
+        for lead in sorted(set(lead_ids.flatten().tolist())):
             result[lead_ids == lead] = scaled[lead_ids == lead] @ self.project[lead]
         return result
 
@@ -232,4 +232,4 @@ def diagnosis_network(config: DiagnosisConfig, weights: dict[str, Any], device: 
         network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in weights.items()})
     except RuntimeError as error:
         raise ValueError(f"weights: {' '.join(str(error).split())}; expected those of {config}") from None
-    return cast(DiagnosisNetwork, network.eval().to(device))
+    return network.eval().to(device)

@@ -8,6 +8,7 @@ A shard directory holds
 - ``beats.parquet`` and ``beats_annotated.parquet``: one row a beat at detected and at annotated R
   peaks (`BEAT_COLUMNS`);
 - ``stretches.parquet``: stretches in which beats can't be told (`beatlens.shards.stretches.STRETCH_COLUMNS`);
+- ``rhythms.parquet``: rhythms that annotations mark, as spans (`RHYTHM_COLUMNS`);
 - ``remarks.tsv``: what is to be known of a record that is used all the same (`beatlens.core.remarks.REMARK_COLUMNS`);
 - ``truth.parquet``: planted truth (`TRUTH_COLUMNS`), read to score explanations and to draw them, no more;
 - ``status.tsv``: every record of the shard, used or not, with the reason (`STATUS_COLUMNS`).
@@ -35,6 +36,8 @@ FloatArray = npt.NDArray[np.float32]
 
 STATUS_COLUMNS = ("corpus", "record", "role", "used", "reason", "detail")
 TRUTH_COLUMNS = ("corpus", "record", "lead", "start_s", "end_s", "label", "r_sample")
+RHYTHM_COLUMNS = ("corpus", "record", "patient", "rhythm", "start_s", "end_s")
+"""One row a span; rhythm is the note's text without its bracket, such as N, AFIB, AFL, VT."""
 RECORD_COLUMNS = {
     "corpus": "corpus name",
     "record": "record name",
@@ -165,6 +168,11 @@ class Shard:
     def stretches(self) -> pd.DataFrame:
         """Stretches in which beats can't be told, in record and time order."""
         return read_table(self.path / "stretches.parquet")
+
+    @cached_property
+    def rhythms(self) -> pd.DataFrame:
+        """Annotated rhythms (`RHYTHM_COLUMNS`), in record and time order."""
+        return read_table(self.path / "rhythms.parquet")
 
     @cached_property
     def remarks(self) -> pd.DataFrame:

@@ -12,7 +12,14 @@ import numpy.typing as npt
 
 from beatlens.core.files import TableWriter, atomic_path, write_table
 from beatlens.core.remarks import REMARK_COLUMNS
-from beatlens.shards.shard import BEAT_COLUMNS, BEAT_TABLES, RECORD_COLUMNS, STATUS_COLUMNS, TRUTH_COLUMNS
+from beatlens.shards.shard import (
+    BEAT_COLUMNS,
+    BEAT_TABLES,
+    RECORD_COLUMNS,
+    RHYTHM_COLUMNS,
+    STATUS_COLUMNS,
+    TRUTH_COLUMNS,
+)
 from beatlens.shards.stretches import STRETCH_COLUMNS
 
 if TYPE_CHECKING:
@@ -33,6 +40,7 @@ class ShardWriter:
         self._truth: list[dict[str, Any]] = []
         self._stretches: list[dict[str, Any]] = []
         self._remarks: list[dict[str, Any]] = []
+        self._rhythms: list[dict[str, Any]] = []
         self._status: list[dict[str, Any]] = []
         self._offset = 0
 
@@ -90,6 +98,10 @@ class ShardWriter:
         self._stretches.extend(dict(entry) for entry in stretches)
         self._remarks.extend(dict(entry) for entry in remarks)
 
+    def mark_rhythms(self, rhythms: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows of `RHYTHM_COLUMNS` for the record that was added last."""
+        self._rhythms.extend(dict(entry) for entry in rhythms)
+
     def set_status(self, corpus: str, record: str, role: str, reason: str = "", detail: str = "") -> None:
         """Note that a record was used (no reason) or why it wasn't."""
         self._status.append(
@@ -125,5 +137,7 @@ class ShardWriter:
         stretches = pd.DataFrame(self._stretches, columns=list(STRETCH_COLUMNS))
         number = dict.fromkeys(("start_s", "end_s", "constant_s"), float) | {"n_beats": "int64"}
         write_table(self.path / "stretches.parquet", stretches.astype(number))
+        rhythms = pd.DataFrame(self._rhythms, columns=list(RHYTHM_COLUMNS))
+        write_table(self.path / "rhythms.parquet", rhythms.astype({"start_s": float, "end_s": float}))
         write_table(self.path / "remarks.tsv", pd.DataFrame(self._remarks, columns=list(REMARK_COLUMNS)))
         write_table(self.path / "status.tsv", pd.DataFrame(self._status, columns=list(STATUS_COLUMNS)))

@@ -11,14 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.leads import LEAD_SUBSETS
-from beatlens.decision.challenge_score import ChallengeWeights
-from beatlens.decision.diagnoses import DiagnosisDecision, fit_diagnosis_decision
-from beatlens.decision.settings import ReviewSettings
+from beatlens.decision.diagnoses import DiagnosisDecision
 from beatlens.inputs.diagnoses.record_features import RecordFeatures, record_logits
 from beatlens.learning.diagnoses.cross_fit import FoldOutputs
 from beatlens.prediction.diagnoses.bundle import DiagnosisBundle
 from beatlens.prediction.diagnoses.table import answer_rows
-from beatlens.shards.patients import patient_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,23 +36,19 @@ class Answers:
     features
         The same records, measured.
     folds
-        Outputs of each fold; none with a given bundle.
+        Outputs of each fold, and the bundle that never saw its patients; none where nothing was learnt.
     bundle
         For records in no fold.
-    weights, review
-        By which the thresholds of a fold are chosen, and the section ``review``.
     """
 
     labels: pd.DataFrame
     features: RecordFeatures
-    folds: Sequence[FoldOutputs]
+    folds: Sequence[tuple[FoldOutputs, DiagnosisBundle]]
     bundle: DiagnosisBundle
-    weights: ChallengeWeights
-    review: ReviewSettings
 
     def table(self) -> pd.DataFrame:
         """Return ``predictions/diagnoses.parquet``."""
-        return self._put_together([part.logits for part in self.folds], tuple(self.features.leads))
+        return self._put_together([part.logits for part, _ in self.folds], tuple(self.features.leads))
 
     def with_fewer_leads(self) -> pd.DataFrame:
         """Return the answers from fewer leads, of records that have all twelve: the column ``leads`` says how many."""
@@ -63,7 +56,7 @@ class Answers:
 
         parts = []
         for k, (name, kept) in enumerate(LEAD_SUBSETS.items()):
-            rows = self._put_together([part.lead_logits[k] for part in self.folds], kept)
+            rows = self._put_together([part.lead_logits[k] for part, _ in self.folds], kept)
             parts.append(rows.assign(leads=name))
         return pd.concat(parts, ignore_index=True)
 
@@ -71,8 +64,8 @@ class Answers:
         import pandas as pd
 
         of_fold = [
-            self._rows(part.rows, values, decision)
-            for part, values, decision in zip(self.folds, logits, self._decisions, strict=True)
+            self._rows(part.rows, values, bundle.decision)
+            for (part, bundle), values in zip(self.folds, logits, strict=True)
         ]
         others = np.flatnonzero(self.labels["fold"].to_numpy() < 0)
         if len(others):
@@ -87,31 +80,3 @@ class Answers:
     @cached_property
     def _network(self) -> DiagnosisNetwork:
         return self.bundle.load_network()
-
-    @cached_property
-    def _decisions(self) -> list[DiagnosisDecision]:
-        return [self._decision(part.calibration_rows, part.calibration_logits) for part in self.folds]
-
-    def _decision(self, rows: npt.NDArray[np.int64], logits: FloatArray) -> DiagnosisDecision:
-        return fit_decision_on(self.labels, rows, logits, self.weights, self.review)
-
-
-def fit_decision_on(
-    labels: pd.DataFrame,
-    rows: npt.NDArray[np.int64],
-    logits: FloatArray,
-    weights: ChallengeWeights,
-    review: ReviewSettings,
-) -> DiagnosisDecision:
-    """Fit a decision on logits (n, K) for rows (n,) of the table of labels, by networks without these patients."""
-    chosen = labels.iloc[rows]
-    columns = [name for name in labels.columns if name.startswith("label_")]
-    patients = [patient_key(c, p) for c, p in zip(chosen["corpus"], chosen["patient"], strict=True)]
-    return fit_diagnosis_decision(
-        logits,
-        chosen[columns].to_numpy(dtype=np.int64),
-        np.array(patients, dtype=np.str_),
-        classes=[name.removeprefix("label_") for name in columns],
-        weights=weights,
-        settings=review,
-    )

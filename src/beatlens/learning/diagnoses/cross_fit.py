@@ -145,11 +145,15 @@ class FoldOutputs:
         return cls(**arrays)
 
 
-def predict_fold(job: DiagnosisJob, fold: int) -> FoldOutputs:
-    """Train without a fold and predict it; train without it and each other fold, and predict that."""
+def predict_fold(job: DiagnosisJob, fold: int) -> tuple[Trained, FoldOutputs]:
+    """Train without a fold and predict it; train without it and each other fold, and predict that.
+
+    Returns the network without the fold, and what is said of patients not seen.
+    """
     rows = np.flatnonzero(job.fold == fold)
     left_out = job.features.rows(rows)
-    network = job.train([fold]).network
+    trained = job.train([fold])
+    network = trained.network
     inner_rows, inner_logits = [], []
     for other in job.folds:
         if other != fold:
@@ -158,7 +162,7 @@ def predict_fold(job: DiagnosisJob, fold: int) -> FoldOutputs:
                 inner = job.train(sorted([fold, other])).network
                 inner_rows.append(of_other)
                 inner_logits.append(record_logits(inner, job.features.rows(of_other)))
-    return FoldOutputs(
+    return trained, FoldOutputs(
         rows=rows,
         logits=record_logits(network, left_out),
         lead_logits=np.stack([record_logits(network, left_out.in_leads(kept)) for kept in LEAD_SUBSETS.values()]),

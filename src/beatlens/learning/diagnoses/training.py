@@ -127,7 +127,7 @@ def _steps(
         )
         loss = error.mean((0, 1)).sum()
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
         losses.append(float(loss.detach()))
