@@ -2,16 +2,12 @@
 DIAGNOSIS_METHODS = CONFIG["diagnosis_explanations"]["methods"]
 DIAGNOSIS_CASES = "<results>/explanations/diagnoses/cases.csv"
 DIAGNOSIS_TABLE_FILES = [str(file) for _, file in DIAGNOSIS_TABLES]
-EXPLAINED_DIAGNOSES = (
-    [
-        "<results>/metrics/diagnosis_explanations.csv",
-        "<results>/metrics/diagnosis_cohort.csv",
-        "<results>/figures/diagnosis_cases.tsv",
-        "<results>/figures/diagnosis_cohort.svg",
-    ]
-    if "diagnoses" in CONFIG["targets"]
-    else []
-)
+DIAGNOSIS_FIGURE_FOLDER = "<results>/figures/diagnoses/cases"
+EXPLAINED_DIAGNOSES = [
+    "<results>/metrics/diagnosis_explanations.csv",
+    "<results>/figures/diagnoses/cohort.svg",
+    f"{DIAGNOSIS_FIGURE_FOLDER}.tsv",
+]
 EXPLAINS_DIAGNOSES = ("diagnosis_explanations", "explain", "seed", "compute_threads")
 
 

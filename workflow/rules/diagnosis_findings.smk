@@ -11,7 +11,7 @@ rule evaluate_diagnosis_explanations:
         folds=[f"{folder}/bundle.json" for folder in DIAGNOSIS_FOLD_BUNDLES],
         methods=expand("<results>/explanations/diagnoses/{method}", method=[*DIAGNOSIS_METHODS, "fused"]),
     output:
-        metrics=ensure("<results>/metrics/diagnosis_explanations.csv", non_empty=True),
+        metrics=ensure(EXPLAINED_DIAGNOSES[0], non_empty=True),
         cohort=ensure("<results>/metrics/diagnosis_cohort.csv", non_empty=True),
     log:
         "<logs>/evaluate_diagnosis_explanations.log",
@@ -49,9 +49,9 @@ rule draw_diagnosis_explanations:
         fused="<results>/explanations/diagnoses/fused",
         cohort="<results>/metrics/diagnosis_cohort.csv",
     output:
-        folder=directory("<results>/figures/diagnosis_cases"),
-        index=ensure("<results>/figures/diagnosis_cases.tsv", non_empty=True),
-        cohort=ensure("<results>/figures/diagnosis_cohort.svg", non_empty=True),
+        folder=directory(DIAGNOSIS_FIGURE_FOLDER),
+        index=ensure(f"{DIAGNOSIS_FIGURE_FOLDER}.tsv", non_empty=True),
+        cohort=ensure("<results>/figures/diagnoses/cohort.svg", non_empty=True),
     log:
         "<logs>/draw_diagnosis_explanations.log",
     benchmark:
