@@ -145,7 +145,7 @@ def main() -> None:
             rhythms = np.where(on[:, None], record.rhythm, record.constant_rhythm)
             again: list[np.ndarray] = []
 
-            def rerun(again: list[np.ndarray] = again, shown: list = shown, rhythms: np.ndarray = rhythms) -> None:
+            def rerun(again: list[np.ndarray] = again, shown: list[np.ndarray] = shown, rhythms: np.ndarray = rhythms) -> None:
                 again[:] = [naive_logits(record, network, *pair) for pair in zip(shown, rhythms, strict=True)]
 
             naive = best(rerun, 1) * MASKS / arguments.naive_masks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from beatlens.core.files import atomic_directory, read_table, write_table
@@ -40,16 +39,16 @@ def main() -> None:
     cases = read_table(arguments.cases)
     names = dict(zip(cases["diagnosis"], cases["name"], strict=True))
     codes = codes_of([DiagnosisTable.read(path) for path in arguments.tables], list(names))
-    shards = [Shard(path) for path in arguments.shards]
+    shards = list(map(Shard, arguments.shards))
     found = {case: load_case(arguments.fused, case) for case in cases["case"]}
     limit, facts = shared_limit(found.values()), []
-    draw = partial(diagnosis_figure, limit=limit, scale=scale, colour_map=settings["figures"]["colour_map"])
+    look = {"limit": limit, "scale": scale, "colour_map": settings["figures"]["colour_map"]}
     with atomic_directory(arguments.output) as folder:
         for case in programs.progress(cases.to_dict("records"), len(cases), "diagnoses drawn"):
             key, explained = (case["corpus"], case["record"]), found[case["case"]]
             shard = next(shard for shard in shards if key in shard)
-            planted = RecordLabels(codes[case["diagnosis"]], truth_of(shard, *key), regions).planted
-            figure, outside = draw(case, shard, explained, truth=planted)
+            labels = RecordLabels(codes[case["diagnosis"]], truth_of(shard, *key), regions)
+            figure, outside = diagnosis_figure(case, shard, explained, truth=labels.planted, **look)
             for ending in ("svg", "png"):
                 save_figure(figure.figure, folder / f"{case['case']}.{ending}")
             facts.append(diagnosis_facts(case, explained, outside))
