@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from beatlens.beats.annotation_check import agreement, check_annotations
+from beatlens.beats.annotation_check import MIN_BEATS, agreement, check_annotations
 from beatlens.corpora.beat_labels import BeatLabels
 from beatlens.shards.shard import Shard
 from beatlens.shards.stretches import Stretch
@@ -73,7 +73,7 @@ def main() -> None:
     aside = [name for name, entry in known.items() if said(entry[0], entry)]
     print(f"{len(known)} records, set aside: {aside}; lowest {[(name, round(whole[name], 3)) for name in worst]}")
     rng = np.random.default_rng(0)
-    for length in (10.0, 30.0, 60.0, 300.0):
+    for length in (10.0, 30.0, 60.0, 300.0, 5.0):
         own, other, counts = [], [], {"own": 0, "other": 0}
         changes = {f"{lag * 1000:.0f} ms late": lag for lag in (0.2, 0.4, -5.0)} | {
             f"{rate} Hz": rate for rate in (250, 500)
@@ -83,7 +83,7 @@ def main() -> None:
             entry = strip(known[name], rng.uniform(0, 1800 - length), length)
             stranger = rng.choice([n for n in sorted(known) if n != name])
             elsewhere = strip(known[stranger], rng.uniform(0, 1800 - length), length)[0]
-            if min(len(entry[0]), len(entry[1]), len(elsewhere)) < 10:
+            if min(len(entry[0]), len(entry[1]), len(elsewhere)) < (10 if length >= 10 else MIN_BEATS):
                 continue
             own.append(agreement(*entry[:2]))
             other.append(agreement(elsewhere, entry[1]))

@@ -129,7 +129,7 @@ def logits_of(train: Signal, labels: npt.NDArray[np.int64], others: Signal, pena
     for k in range(labels.shape[1]):
         known = labels[:, k] >= 0
         if len(np.unique(labels[known, k])) == 2:
-            model = LogisticRegression(C=penalty, max_iter=500).fit(train[known], labels[known, k])
+            model = LogisticRegression(C=penalty, solver="newton-cholesky").fit(train[known], labels[known, k])
             result[:, k] = model.decision_function(others)
     return result
 

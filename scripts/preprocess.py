@@ -17,25 +17,22 @@ from beatlens.run import programs
 
 def main() -> None:
     parser = programs.parser(__doc__, sheet="record sheet", output="shard directory to write")
-    parser.add_argument(
-        "--data-root", type=programs.named_path, action="extend", nargs="+", required=True, help="CORPUS=FOLDER"
-    )
-    parser.add_argument(
-        "--labels", type=programs.named_path, action="extend", nargs="*", default=[], help="CORPUS=TABLE"
-    )
-    parser.add_argument(
-        "--patients", type=programs.named_path, action="extend", nargs="*", default=[], help="CORPUS=TABLE"
-    )
+    for flag, value in (("--data-root", "FOLDER"), ("--labels", "TABLE"), ("--patients", "TABLE")):
+        what = f"CORPUS={value}"
+        parser.add_argument(flag, type=programs.named_path, action="extend", nargs="*", default=[], help=what)
     parser.add_argument("--shard", type=int, required=True, help="number of this shard, from 0")
     parser.add_argument("--shards", type=int, required=True, help="number of shards")
     parser.add_argument("--strips", type=json.loads, default={}, help="what corpora of strips don't say, as JSON")
     parser.add_argument("--remotes", type=json.loads, default={}, help="where corpora are downloaded from, as JSON")
+    parser.add_argument("--tries", type=int, default=0, help="how often downloads of this shard were tried again")
     parser.add_argument("--rules", type=json.loads, default={}, help="what names in the files mean, as JSON")
     arguments = programs.start(parser)
 
-    rows = shard_rows(read_sheet(arguments.sheet), arguments.shard, arguments.shards)
+    sheet = read_sheet(arguments.sheet)
+    rows = shard_rows(sheet, arguments.shard, arguments.shards)
     labels = {corpus: LabelTable.read(path) for corpus, path in arguments.labels}
-    patients = {corpus: read_patients(path) for corpus, path in arguments.patients}
+    names = {corpus: {row.record for row in sheet if row.corpus == corpus} for corpus, _ in arguments.patients}
+    patients = {corpus: read_patients(path, names[corpus]) for corpus, path in arguments.patients}
     strips = {corpus: StripSettings(**entry) for corpus, entry in arguments.strips.items()}
     remotes = {corpus: Remote(**entry) for corpus, entry in arguments.remotes.items()}
     folders = dict(arguments.data_root)
@@ -52,7 +49,8 @@ def main() -> None:
         for corpus, folder in folders.items()
     }
     settings = PreprocessSettings.from_config(arguments.settings)
-    preprocess_shard(programs.progress(rows, len(rows), "records"), sources, settings, arguments.output)
+    progress = programs.progress(rows, len(rows), "records")
+    preprocess_shard(progress, sources, settings, arguments.output, tries=arguments.tries)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ SIZES = {
     "LOCK_TIMEOUT_S": "beatlens.corpora.index",
     "MAX_LISTING_BYTES": "beatlens.corpora.downloads.download",
     "MAX_ANNOTATION_BYTES": "beatlens.corpora.downloads.download",
-    "BLOCK_SAMPLES": "beatlens.corpora.wfdb.samples",
+    "BLOCK_SAMPLES": "beatlens.corpora.wfdb.stored_values",
     "MAX_SAMPLES": "beatlens.corpora.wfdb.samples",
     "SLOWEST_S": "beatlens.corpora.wfdb.record",
     "BLOCK_BEATS": "beatlens.prototypes.space",

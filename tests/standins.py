@@ -30,10 +30,12 @@ def beats(fs: float, seconds: float) -> np.ndarray:
 def ecg(fs: float, seconds: float, n_leads: int, gain: float = 200.0) -> np.ndarray:
     """Return stored values (n_samples, n_leads): narrow QRS complexes with P and T waves, smaller in later leads."""
     n = round(fs * seconds)
-    time, waves = np.arange(n) / fs, np.zeros(n)
-    for r in beats(fs, seconds) / fs:
-        for size, late, width in ((0.12, -0.16, 0.02), (1.0, 0.0, 0.012), (-0.2, 0.03, 0.012), (0.3, 0.25, 0.04)):
-            waves += size * np.exp(-0.5 * ((time - r - late) / width) ** 2)
+    late = (np.arange(n) / fs - FIRST_S + RR_S / 2) % RR_S - RR_S / 2  # time since the R peak that is next
+    late[: max(0, round((FIRST_S - RR_S / 2) * fs))] = RR_S
+    waves: np.ndarray = np.zeros(n) + sum(
+        size * np.exp(-0.5 * ((late - at) / width) ** 2)
+        for size, at, width in ((0.12, -0.16, 0.02), (1.0, 0.0, 0.012), (-0.2, 0.03, 0.012), (0.3, 0.25, 0.04))
+    )
     noise = np.random.default_rng(n).normal(0, 0.005, (n, n_leads))
     return np.rint(gain * (waves[:, None] * np.linspace(1.0, 0.5, n_leads) + noise)).astype(np.int64)
 

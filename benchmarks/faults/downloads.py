@@ -80,9 +80,6 @@ FAULTS: dict[str, Fault] = {
     ),
 }
 
-FINAL = frozenset({"a file that isn't there", "a list of sums cut in half", "a signal file without end"})
-"""What a server says for good, as far as can be told: its version never changes, so it isn't asked again."""
-
 
 def trials(ground: Ground) -> Iterator[Trial]:
     """Yield every trial."""
@@ -102,9 +99,7 @@ def _trial(ground: Ground, name: str) -> Trial:
         (project / "far.yaml").write_text(CONFIG.format(url=server.url), encoding="utf-8")
         answer = ground.run(project, "preprocess", config="far.yaml", limit_s=LIMIT_S)
         outcome = _judge(ground, project, answer)
-        if (
-            outcome[0] == TOLD and name not in FINAL
-        ):  # the server is well again: the same command must take what it can have now
+        if outcome[0] == TOLD:  # the server is well again: the same command must take what it can have now
             server.files, server.statuses, server.cuts, server.endless = whole, {}, {}, set()
             again = ground.run(project, "preprocess", config="far.yaml", limit_s=LIMIT_S)
             found = read_records(project, "far") if again.code == 0 else {}

@@ -1,4 +1,7 @@
-"""Damaged and absurd tables of strips: refused with the file's name, or each strip is listed, in time and in memory."""
+"""Damaged and absurd tables of strips: listed with a reason, as a table or strip by strip, in time and in memory.
+
+A good table lies beside each, whose strips must be used whatever is wrong with the other.
+"""
 
 from __future__ import annotations
 
@@ -107,10 +110,13 @@ def _trial(ground: Ground, number: int, item: tuple[str, str, bytes]) -> Trial:
     folder = project / "data" / "strips"
     folder.mkdir(parents=True)
     (folder / name).write_bytes(content)
+    (folder / "good.csv").write_text(re.sub("^s", "good", plain_table(), flags=re.M), encoding="utf-8")
     (project / "strips.yaml").write_text(CONFIG, encoding="utf-8")
     answer = ground.run(project, "preprocess", config="strips.yaml")
     if answer.code == 0:
         status = read_table(project / "results/strips/status.tsv")
+        good = status["record"].str.startswith("good")
+        n_good, status = int((status["reason"][good] == "").sum()), status[~good]
         refused = int((status["reason"] != "").sum())
         outcome = (TOLD, f"{refused} listed") if refused else (SURVIVED, f"{len(status)} strips used")
         shard = next((project / "results/strips/preprocess").iterdir())
@@ -119,10 +125,10 @@ def _trial(ground: Ground, number: int, item: tuple[str, str, bytes]) -> Trial:
             outcome = TOLD, f"{remarked} remarks"
         elif not refused and (len(status) < 3 or fault in REFUSED):
             outcome = SILENT, f"{len(status)} of 3 strips used"
+        if n_good != 3:
+            outcome = LOST, f"{n_good} of the 3 strips of the good table used"
         if re.search(r"(^|\t)[=+@]", (project / "results/strips/status.tsv").read_text(encoding="utf-8"), re.M):
             outcome = SILENT, "a formula in a table"
-    elif not answer.crashed and (name in answer.said or "can't be used" in answer.said):
-        outcome = TOLD, answer.end
     else:
         outcome = LOST, answer.end
     shutil.rmtree(project)

@@ -137,12 +137,11 @@ def test_faults_of_strips_are_faults_of_records(tmp_path, sheet):
         except RecordFault as fault:
             found[k] = fault.reason
     assert found == {1: "duplicate_id", 2: "missing_patient", 3: "zero_length", 4: "malformed_wave"}
-    write_csv(tmp_path / "mine" / "a.csv", [], header=("id", "wave", "label", "who"))
-    with pytest.raises(ValueError, match="patient, patientid, subject"):
-        sheet()
-    write_csv(tmp_path / "mine" / "a.csv", [], header=("id", "wave", "ecg", "patient"))
-    with pytest.raises(ValueError, match="could each be the wave"):
-        sheet()
+    for header, words in (("label", "who"), "patient, patientid, subject"), (("ecg", "patient"), "each be the wave"):
+        write_csv(tmp_path / "mine" / "a.csv", [], header=("id", "wave", *header))
+        (row,) = sheet()
+        with pytest.raises(RecordFault, match=f"malformed_table: .*{words}"):
+            read_record(row, tmp_path / "mine", None, StripSettings(fs=FS))
 
 
 def test_the_rate_is_asked_for(tmp_path):

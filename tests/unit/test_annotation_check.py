@@ -113,10 +113,21 @@ def test_few_or_partial_annotations_are_kept():
     beats = rhythm("sinus", 600)
     assert check(beats[:30], beats) is None  # half a minute of ten
     assert check(beats[::25], beats) is None  # one kind of beat alone
-    assert check(beats[:9] + 0.3, beats) is None  # too few to say
+    assert check(beats[:2] + 0.3, beats) is None  # too few to say
     noisy = ((round(50 * FS), round(600 * FS)),)
     elsewhere = np.where(beats < 50, beats, beats + 0.3)
     assert check(elsewhere, beats, noise=noisy) is None  # annotated noise says nothing
+
+
+@pytest.mark.parametrize("n", [3, 5, 9])
+def test_few_annotations_that_match_no_beat_are_set_aside_and_nothing_is_claimed(n):
+    beats = rhythm("sinus", 600)
+    assert check(jittered(beats[:n]), beats) is None
+    found = check(beats[:n] + 0.2, beats)
+    assert found is not None
+    assert found.detail.startswith(
+        f"0 of {n} annotated beats lie within 150 ms of a beat that was found; no steady lag"
+    )
 
 
 def test_a_file_without_beats_is_told():

@@ -103,3 +103,23 @@ def test_comparison_of_runs_sees_one_bit(load: Callable[[str], ModuleType], tmp_
     ]
     (tmp_path / "after/waves.npz").unlink()
     assert ("gone", "waves.npz") in find()
+
+
+def test_minirocket_filters_as_a_plain_sum_does(load: Callable[[str], ModuleType]) -> None:
+    module, rng = load("minirocket"), np.random.default_rng(0)
+    signals = [rng.normal(size=(12, n)).astype(np.float32) for n in (300, 400)]
+    rocket = module.MiniRocket(seed=1)
+    assert sum(map(len, rocket.levels)) == 10_000 // 84
+    k, kernel = 3, 5
+    dilation, taps = rocket.dilations[k], np.full(9, -1.0)
+    taps[module.KERNELS[kernel]] = 2
+    padded = np.pad(rocket.leads[k, kernel] @ signals[0], 4 * dilation)
+    plain = sum(taps[j] * padded[j * dilation : j * dilation + 300] for j in range(9))
+    plain = plain[4 * dilation : -4 * dilation] if (kernel + k) % 2 else plain
+    np.testing.assert_allclose(rocket.filtered(signals[0], k, np.array([kernel]))[0], plain, atol=1e-4)
+    rocket.dilations, rocket.levels, rocket.leads = rocket.dilations[:1], rocket.levels[:1], rocket.leads[:1]
+    biases = rocket.biases(signals)
+    features = rocket.features(signals, [biases])
+    row = rocket.filtered(signals[1], 0, np.array([2]))[0]
+    n = len(rocket.levels[0])
+    np.testing.assert_allclose(features[0, 1, 2 * n : 3 * n], [(row > bias).mean() for bias in biases[0][2]], atol=1e-6)

@@ -17,7 +17,8 @@ from beatlens.learning.diagnoses.settings import DiagnosisSettings
 from beatlens.prediction.diagnoses.bundle import DiagnosisBundle
 from beatlens.shards.shard import BeatGeometry
 
-TABLE = DiagnosisTable(Path("t.csv"), {"1": "A", "2": "B", "22": "B", "3": "C", "9": ""}, dict.fromkeys("ABC", "name"), ("A", "B"))  # fmt: skip
+CODES = {"1": "A", "2": "B", "22": "B", "3": "C", "9": ""}
+TABLE = DiagnosisTable(Path("t.csv"), CODES, dict.fromkeys("ABC", "name"), ("A", "B"))
 SETTINGS = DiagnosisSettings(min_positives=3, folds=3)
 
 
@@ -91,16 +92,18 @@ def test_a_database_of_one_patient_and_a_patient_of_two_roles() -> None:
     dx = ["1", "2"] * 9
     with pytest.raises(ValueError, match="there are 1 training patients"):
         label_records(records(dx, patient="one"), {"c": TABLE}, SETTINGS, 1)
+    twice = records(dx, role=["train"] * 9 + ["test"] * 9, patient=[f"p{k % 9}" for k in range(18)])
     with pytest.raises(ValueError, match="both train and test: c/p"):
-        roles = ["train"] * 9 + ["test"] * 9
-        label_records(records(dx, role=roles, patient=[f"p{k % 9}" for k in range(18)]), {"c": TABLE}, SETTINGS, 1)
+        label_records(twice, {"c": TABLE}, SETTINGS, 1)
+    few = records(["2"] * 4 + ["1"] * 30, patient=["x", "x", "y", "y", *map(str, range(30))])
     with pytest.raises(ValueError, match="with B lie in 2 folds"):
-        label_records(records(["2"] * 4 + ["1"] * 30, patient=["x", "x", "y", "y", *map(str, range(30))]), {"c": TABLE}, SETTINGS, 1)  # fmt: skip
+        label_records(few, {"c": TABLE}, SETTINGS, 1)
 
 
 def test_with_a_given_bundle_no_record_is_in_a_fold() -> None:
     table = label_to_predict(records(["1", "", "3"], role=["test", "predict", "test"]), {"c": TABLE}, ("B", "A"))
-    assert table["fold"].tolist() == [-1] * 3 and table["split"].tolist() == ["test", "none", "test"]
+    assert table["fold"].tolist() == [-1] * 3
+    assert table["split"].tolist() == ["test", "none", "test"]
     assert table[["label_B", "label_A"]].to_numpy().tolist() == [[0, 1], [-1, -1], [0, 0]]
 
 

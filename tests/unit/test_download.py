@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,11 +21,11 @@ import pytest
 from beatlens.beats.preprocess import PreprocessSettings
 from beatlens.beats.preprocess_shard import CorpusSource, preprocess_shard
 from beatlens.core.record_faults import RecordFault
-from beatlens.corpora.downloads import https
+from beatlens.corpora.downloads import download, https
 from beatlens.corpora.downloads.download import Remote, fetch_file, fetch_record
 from beatlens.corpora.downloads.download_folder import DownloadFolder
 from beatlens.corpora.downloads.https import Interrupted, NotOnServer
-from beatlens.corpora.downloads.interrupted import interruptions
+from beatlens.corpora.downloads.interrupted import tries
 from beatlens.corpora.index import update_sheet
 from beatlens.corpora.record_sheet import read_sheet, shard_digest
 from beatlens.corpora.registry import read_record
@@ -37,7 +38,7 @@ class Server(ThreadingHTTPServer):
     """Serves `files`; `cut` says after how many bytes the next answer for a file breaks off.
 
     `status` are errors that come once, with `headers`; `moved` are redirects; a file in `endless` has no end, and
-    one in `down` isn't to be had.
+    one in `down` isn't to be had; in place of one in `pages` a web page is sent.
     """
 
     daemon_threads = True
@@ -50,6 +51,7 @@ class Server(ThreadingHTTPServer):
         self.moved: dict[str, str] = {}
         self.endless: set[str] = set()
         self.down: set[str] = set()
+        self.pages: set[str] = set()
         self.requests: Counter[str] = Counter()
         self.ranges: list[str] = []
         self.honour_ranges = True
@@ -70,13 +72,17 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        name = self.path.removeprefix(PREFIX)
+        name = urllib.parse.unquote(self.path).removeprefix(PREFIX)
         self.server.requests[name] += 1
         if name in self.server.status:
             self.send_response(self.server.status.pop(name))
             self._end(self.server.headers)
         elif name in self.server.down:
             self.send_error(503)
+        elif name in self.server.pages:
+            self.send_response(200)
+            self._end({"Content-Type": "text/html; charset=utf-8", "Content-Length": "5"})
+            self.wfile.write(b"<htm>")
         elif name in self.server.moved:
             self.send_response(302)
             self._end({"Location": self.server.moved[name]})
@@ -272,8 +278,8 @@ def test_what_has_no_end_is_given_up(
 def test_gives_up_after_some_tries(server: Server, tmp_path: Path) -> None:
     server.shutdown()
     server.server_close()
-    for tries in (r"\(4 tries\)", r"\(1 try\)"):  # of many records, each would wait as long
-        with pytest.raises(Interrupted, match=f"download_failed: .*{tries}"):
+    for tried in (r"\(4 tries\)", r"\(1 try\)"):  # of many records, each would wait as long
+        with pytest.raises(Interrupted, match=f"download_failed: .*{tried}"):
             fetch_record(remote(server), "r1", tmp_path / "here")
 
 
@@ -407,15 +413,41 @@ def test_only_a_folder_that_was_made_for_the_corpus_is_filled(server: Server, tm
 
 def test_an_unsafe_name_refuses_its_record_alone(server: Server, tmp_path: Path) -> None:
     corpus = {"name": "own", "role": "test", "format": "wfdb", "remote": "own/1.0.0", "base_url": server.url}
-    server.files["RECORDS"] += "../../up\n/etc/passwd\n../g2/\na\tb\nRECORDS\nü\n.hidden\nx\0y\n".encode()
+    server.files["RECORDS"] += b"../../up\n/etc/passwd\n../g2/\na\tb\nRECORDS\n.hidden\nx\0y\nx;y\n"
     rows = update_sheet([corpus], tmp_path / "sheet.tsv", tmp_path / "data", tmp_path / "results")
     assert {row.path for row in rows if not row.reason} == {"r1", "g1/r2"}
     refused = [row for row in rows if row.reason]
-    assert [row.reason for row in refused] == ["unsafe_path"] * 8
+    assert {row.path: row.reason for row in refused} == {
+        "../../up": "unsafe_path",
+        "../g2/": "unsafe_path",
+        "/etc/passwd": "unsafe_path",
+        "a%09b": "unsafe_name",
+        "x%00y": "unsafe_name",
+        "x%3By": "unsafe_name",
+        "RECORDS": "unsafe_path",
+        ".hidden": "unsafe_path",
+    }
     assert read_sheet(tmp_path / "sheet.tsv") == rows
     for row in refused:
-        with pytest.raises(RecordFault, match="unsafe_path"):
+        with pytest.raises(RecordFault, match=row.reason):
             read_record(row, tmp_path / "results" / "corpora" / "own", remote=remote(server))
+
+
+def test_records_of_a_server_may_have_any_printable_name(server: Server, tmp_path: Path) -> None:
+    corpus = {"name": "own", "role": "test", "format": "wfdb", "remote": "own/1.0.0", "base_url": server.url}
+    name, served = "Übung (1) $(touch x)", dict(server.files)
+    server.files = {
+        "RECORDS": f"{name}\n".encode(),
+        "SHA256SUMS": b"",
+        **{
+            f"{name}.{ending}": served[f"r1.{ending}"].replace(b"r1", name.encode()) for ending in ("hea", "dat", "atr")
+        },
+    }
+    (row,) = update_sheet([corpus], tmp_path / "sheet.tsv", tmp_path / "data", tmp_path / "results")
+    record = read_record(row, tmp_path / "results" / "corpora" / "own", remote=remote(server))
+    assert record.name == row.record
+    assert record.name.startswith("bung_1_touch_x_-")
+    assert record.annotations is not None
 
 
 def test_a_shard_whose_download_was_interrupted_runs_again(
@@ -427,23 +459,57 @@ def test_a_shard_whose_download_was_interrupted_runs_again(
     settings = PreprocessSettings.from_config(config)
 
     def run() -> tuple[dict[str, str], int]:
-        """Run the shard; return the reason of each record, and what the next run finds in the rule's params."""
-        preprocess_shard(rows, {"own": CorpusSource(folder, remote=remote(server))}, settings, shard)
+        """Run the shard as the rule does; return the reason of each record, and what the rule's params have next."""
+        source, due = CorpusSource(folder, remote=remote(server)), tries(shard, {"own": remote(server)})
+        preprocess_shard(rows, {"own": source}, settings, shard, tries=due)
         status = Shard(shard).status
-        return dict(zip(status["record"], status["reason"], strict=True)), interruptions(shard)
+        return dict(zip(status["record"], status["reason"], strict=True)), tries(shard, {"own": remote(server)})
 
-    assert interruptions(shard) == 0
+    whole, sums = dict(server.files), server.files["SHA256SUMS"]
+    bad, good = {"r2": "", "r1": "download_failed"}, {"r2": "", "r1": ""}
     server.down = {"r1.dat"}
-    assert run() == ({"r2": "", "r1": "download_failed"}, 1)
-    assert run() == ({"r2": "", "r1": "download_failed"}, 2)
+    assert run() == (bad, 0), "nothing is tried again while the server hasn't got it"
+    assert run() == (bad, 0), "nor after a run for another reason"
     server.down = set()
-    assert run() == ({"r2": "", "r1": ""}, 2), "a count that went back to 0 would run the shard once more"
-    assert run() == ({"r2": "", "r1": ""}, 2)
+    assert run() == (good, 1)
+    assert run() == (good, 1), "a number that went back to 0 would run the shard once more"
+
     (folder / "r1.dat").unlink()
     del server.files["r1.dat"]
-    assert run() == ({"r2": "", "r1": "download_failed"}, 2), (
-        "a file that the server hasn't got is no reason to try again"
-    )
+    assert run() == (bad, 1), "a file that isn't there is an outage like another"
+    server.files = dict(whole)
+    assert tries(shard, {}) == 1, "no other server is asked than that of the configuration"
+    assert run() == (good, 2)
+
+    (folder / "r1.dat").unlink()
+    server.endless = {"r1.dat"}
+    assert run() == (bad, 3), "the server has something, whatever it is"
+    server.endless = set()
+    assert run() == (good, 3)
+
+    cut = b"".join(line for line in sums.splitlines(keepends=True) if b"r1.dat" not in line)
+    server.files["SHA256SUMS"] = cut
+    (folder / "SHA256SUMS").write_bytes(cut)
+    assert run() == ({"r2": "", "r1": "checksum_mismatch"}, 4)
+    server.files["SHA256SUMS"] = sums
+    download._asked_again.clear()  # as a process of its own
+    assert run() == (good, 4)
+
+
+def test_annotations_that_are_listed_are_no_absent_ones(server: Server, tmp_path: Path) -> None:
+    del server.files["r1.atr"]
+    with pytest.raises(NotOnServer, match=r"r1\.atr: not on the server"):
+        fetch_record(remote(server), "r1", tmp_path / "here")
+
+
+def test_a_web_page_is_no_file(server: Server, tmp_path: Path) -> None:
+    """What a network answers in place of the server, until one has logged in."""
+    server.pages = {"SHA256SUMS", "r1.hea"}
+    for page in ("SHA256SUMS", "r1.hea"):
+        with pytest.raises(Interrupted, match=f"{page}: a web page; expected the file"):
+            fetch_record(remote(server), "r1", tmp_path / "here")
+        server.pages.remove(page)
+    fetch_record(remote(server), "r1", tmp_path / "here")
 
 
 def test_sheet_of_a_remote_corpus(server: Server, tmp_path: Path) -> None:

@@ -295,6 +295,12 @@ def test_too_many_bad_records_fail_naming_the_worst_reasons() -> None:
     record_table.check_usable(other, 0.0, "here")
     others = status.assign(reason=[*reasons[:4], *["not_a_record"] * 3])
     record_table.check_usable(others, 0.0, "here")  # files beside the records
+    table = status.assign(reason=[*reasons[:6], "malformed_table"])
+    with pytest.raises(
+        record_table.UnusableRecords, match=r"malformed_table \(1: c/g\).* holds isn't known: correct it"
+    ):
+        record_table.check_usable(table, 0.9, "here")
+    record_table.check_usable(table.assign(role="predict"), 0.0, "here")
 
 
 def test_a_run_without_anything_to_work_with_ends_with_words() -> None:
@@ -335,6 +341,8 @@ def test_labels_of_annotations_that_lie_elsewhere_are_set_aside() -> None:
 def test_what_was_found_in_reading_becomes_a_remark() -> None:
     result = run(make_record(remarks=(Finding("too_few_beats", "words"),), annotations=None))
     assert result.remarks == [{"corpus": "c", "record": "r1", "remark": "too_few_beats", "detail": "words"}]
+    record = make_record(remarks=(Finding("assumed_gain", "words"),), annotations=None)
+    assert [len(run(record, role=role).remarks) for role in ("predict", "noise")] == [1, 0]
 
 
 def test_a_baseline_beyond_what_a_converter_gives_is_refused() -> None:
@@ -372,6 +380,17 @@ def test_a_lead_of_impossible_amplitude_is_left_out_and_artefacts_are_none() -> 
     spoilt[:, 1000:1020] += 500.0  # and spikes
     assert run(make_record(signal=spoilt, annotations=None)).row["leads"] == "II;V1"
     assert run(make_record(signal=5 * signal, annotations=None)).remarks == []  # a gain that is off by 5 is told later
+
+
+def test_amplitudes_of_a_record_of_one_or_two_beats_are_judged_too() -> None:
+    signal = make_record(annotations=None).signal[:, : round(2 * FS)]
+    whole = run(make_record(signal=signal, annotations=None))
+    assert 0 < len(whole.beats) < 3
+    with pytest.raises(RecordFault, match=r"implausible_amplitude.*the gain or the unit"):
+        run(make_record(signal=200 * signal, annotations=None))
+    spoilt = signal.copy()
+    spoilt[:, 300:320] += 500.0
+    assert run(make_record(signal=spoilt, annotations=None)).row["leads"] == "II;V1"
 
 
 def test_labels_come_from_the_table_and_noise_counts_where_all_signals_have_it() -> None:

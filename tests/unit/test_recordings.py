@@ -54,6 +54,14 @@ def test_strips_of_a_table(tmp_path):
         api.find_records(table)
     with pytest.raises(api.RecordFault, match="duplicate_id"):
         api.find_records(tmp_path, strips=settings)[2].load()
+    (tmp_path / "broken.csv").write_text("wave\n", encoding="utf-8")
+    found = api.find_records(tmp_path, strips=settings)
+    assert [one.name for one in found] == ["broken.csv", "s1", "s2", "s1"]
+    assert found[2].load().signal.shape == (1, 3)
+    with pytest.raises(api.RecordFault, match=r"malformed_table: .*broken\.csv: columns"):
+        found[0].load()
+    with pytest.raises(ValueError, match="without a rate; expected fs"):
+        api.find_records(tmp_path)
 
 
 def test_the_shipped_bundle_is_found_and_said_where_it_should_be(tmp_path, monkeypatch):

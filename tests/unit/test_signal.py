@@ -145,6 +145,8 @@ def test_filtering_in_blocks_is_scipys_to_the_last_bit(
     sections = butter(3, (0.5, 45), "bandpass", fs=200, output="sos")
     expected = sosfiltfilt(sections, lead.astype(np.float64) - level, padtype="even", padlen=padding)
     np.testing.assert_array_equal(filter_both_ways(lead, sections, padding, level), expected)
+    leads = np.stack([lead, -3 * lead])
+    np.testing.assert_array_equal(filter_both_ways(leads, sections, padding, np.array([[level], [0.0]]))[0], expected)
 
 
 def test_leads_are_conditioned_each_by_itself() -> None:

@@ -16,6 +16,7 @@ from beatlens.corpora.beat_labels import record_class, unknown_labels
 from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.record_sheet import format_sheet, read_sheet
 from beatlens.corpora.scan import CorpusEntry
+from beatlens.corpora.strays import would_read
 from beatlens.corpora.strip_tables import Strip, decimal_commas, numbers, read_strips
 from beatlens.corpora.strips import StripSettings, read_record, scan_strips
 
@@ -94,6 +95,9 @@ def test_one_sample_a_row_is_refused_by_what_it_is(tmp_path):
     file.write_text("id,patient,ecg\na,p,0.1,0.2,0.3\n")  # no quotes
     with pytest.raises(ValueError, match=r"long\.csv line 2: a value in column 5; expected at most 3"):
         read_strips(file)
+    file.write_text("patient," + ",".join(f"s{k}" for k in range(99)) + "\np" + ",0.1" * 99 + "\n")  # a sample a column
+    with pytest.raises(ValueError, match="for the wave. All samples of a strip belong into one cell"):
+        read_strips(file)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +131,8 @@ def test_labels_in_letters_and_words_have_classes():
         "normal": "N",
         "Normal": "N",
         "PVC": "V",
+        "VEB": "V",
+        "SVEB": "S",
         "pac": "S",
         "AF": "AF",
         "2": "V",
@@ -148,13 +154,53 @@ def test_a_table_may_have_any_name_that_the_sheet_can_hold(tmp_path):
     assert read_sheet_row(tmp_path, row) == row
     assert read_record(row, tmp_path, StripSettings(fs=250), {}).signal.tolist() == [[1, 2, 3]]
     write(tmp_path / "a;b.csv", "1 2 3", "patient,ecg", 'p,"{}"')
-    with pytest.raises(ValueError, match="table 'a;b.csv'; expected a printable name without semicolons"):
-        scan_strips(tmp_path, entry, {})
+    rows = scan_strips(tmp_path, entry, {})
+    assert [(one.path, one.reason) for one in rows] == [(row.path, ""), ("a%3bb.csv", "malformed_table")]
+    with pytest.raises(RecordFault, match="malformed_table: table 'a%3bb.csv'; expected a printable name without semi"):
+        read_record(rows[1], tmp_path, StripSettings(fs=250), {})
+
+
+def test_a_table_that_is_refused_keeps_no_other_table_out(tmp_path):
+    entry = CorpusEntry("c", "predict", "strips", "atr")
+    write(tmp_path / "good.csv", "1 2 3", "patient,ecg", 'p,"{}"')
+    (tmp_path / "header.csv").write_text("patient,ecg\n")
+    (tmp_path / "long.csv").write_text("ecg,patient\n" + "0.5,p\n" * 9)
+    (tmp_path / "up.csv").symlink_to("/etc/hostname")
+    rows = {row.path: row for row in scan_strips(tmp_path, entry, {})}
+    faults = {}
+    for path, row in rows.items():
+        try:
+            read_record(row, tmp_path, StripSettings(fs=250), {})
+        except RecordFault as fault:
+            faults[path] = f"{fault.reason}: {Path(fault.detail).name}"
+    assert list(faults) == ["header.csv", "long.csv", "up.csv"]
+    assert faults["header.csv"] == "malformed_table: header.csv: no row below the header; expected a strip a row"
+    assert faults["long.csv"].startswith("malformed_table: long.csv: one sample a row in 9 rows")
+    assert rows["up.csv"].reason == "malformed_table"
+    (tmp_path / "long.csv").write_text("ecg,patient\n" + "0.5 1 2,p\n" * 9)
+    again = scan_strips(tmp_path, entry, rows)
+    assert sum(row.path.startswith("long.csv#") and not row.reason for row in again) == 9
+    assert next(row for row in again if row.path == "header.csv") == rows["header.csv"]
+
+
+def test_files_beside_the_tables_are_listed(tmp_path):
+    write(tmp_path / "good.csv", "1 2 3", "patient,ecg", 'p,"{}"')
+    (tmp_path / "more").mkdir()
+    others = ["book.ods", "more/deep.csv", "night.edf", "r.hea"]
+    for name in [*others, "r.dat", "notes.txt"]:
+        (tmp_path / name).touch()
+    rows = scan_strips(tmp_path, CorpusEntry("c", "predict", "strips", "atr"), {})
+    assert [(row.path, row.reason) for row in rows] == [
+        ("good.csv#1", ""),
+        *((name, "not_a_record") for name in others),
+    ]
+    assert would_read("more/deep.csv", "strips") == "tables are read in the folder of the corpus itself; move it there"
+    assert would_read("r.hea", "strips") == "WFDB records are read by a corpus with `format: wfdb`"
 
 
 def read_sheet_row(folder, row):
-    (folder / "sheet.tsv").write_text(format_sheet([row]), encoding="utf-8")
-    return read_sheet(folder / "sheet.tsv")[0]
+    (folder / "sheet").write_text(format_sheet([row]), encoding="utf-8")
+    return read_sheet(folder / "sheet")[0]
 
 
 def test_absurd_samples_are_no_signal(tmp_path):

@@ -309,6 +309,22 @@ def test_patient_table(tmp_path) -> None:
         read_patients(path)
 
 
+def test_a_patient_table_names_records_of_the_corpus(tmp_path, caplog, write_wfdb_record) -> None:
+    """Else each record would be a patient of its own, and one person could be in two splits."""
+    path = tmp_path / "patients.csv"
+    path.write_text("record,patient\nmy record,a\nr1,a\nr9,b\n")
+    for name in ("plain", "r1"):
+        write_wfdb_record(tmp_path / "own", name)
+    for ending in ("hea", "dat"):
+        (tmp_path / f"own/plain.{ending}").rename(tmp_path / f"own/my record.{ending}")
+    header = tmp_path / "own/my record.hea"
+    header.write_text(header.read_text().replace("plain", "my record"))
+    rows = scan_folder(tmp_path / "own", CorpusEntry("own", "test", "wfdb", "atr"), {})
+    patients = read_patients(path, {row.record for row in rows})
+    assert [read_record(row, tmp_path / "own", patients).patient for row in rows] == ["a", "a"]
+    assert "1 of 3 rows name no record of this run: ['r9']; expected names such as ['my_record-" in caplog.text
+
+
 @pytest.mark.real_data
 def test_challenge_records_are_readable(real_corpus) -> None:
     folder = real_corpus("challenge-2021")

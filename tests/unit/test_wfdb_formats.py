@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from beatlens.core.record_faults import RecordFault
+from beatlens.core.remarks import REMARKS
 from beatlens.corpora.registry import read_record
 from beatlens.corpora.scan import CorpusEntry, scan_folder
 from beatlens.corpora.wfdb import samples as samples_module
@@ -282,6 +283,48 @@ def test_a_matrix_is_what_the_header_says(tmp_path, values, words) -> None:
         assert (fault(tmp_path).reason, words in fault(tmp_path).detail) == ("wrong_samples", True)
     else:
         np.testing.assert_array_equal(read_wfdb(tmp_path, "r1", "own").signal, (stored / 1000).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "offset", "begin"), [("val", "", 24), ("val", "+20", 24), ("lead_I_II", "+24", 30), ("x", "+24", 22)]
+)
+def test_a_matrix_begins_where_the_header_says(tmp_path, name, offset, begin) -> None:
+    """Its own first bytes would be taken for samples, or all samples would be one byte or one lead off."""
+    from scipy.io import savemat
+
+    savemat(tmp_path / "r1.mat", {name: np.stack([wave(600), wave(600, 1)]).astype("i2")}, format="4")
+    header = "r1 2 250 500\n" + "".join(f"r1.mat 16{offset} 1000/mV 16 0 0 0 0 {k}\n" for k in ("I", "II"))
+    (tmp_path / "r1.hea").write_text(header)
+    found = fault(tmp_path)
+    assert found.reason == "wrong_samples"
+    assert found.detail.endswith(f"samples begin at byte {begin}; the header says {offset.strip('+') or 0}")
+    (tmp_path / "r1.hea").write_text(header.replace(f"r1.mat 16{offset} ", f"r1.mat 16+{begin} "))
+    assert read_wfdb(tmp_path, "r1", "own").signal[0].tolist() == (wave(600)[:500] / 1000).astype(np.float32).tolist()
+
+
+def test_what_a_header_leaves_open_is_remarked(tmp_path) -> None:
+    lines = ["16 1000/mV 16 0 0 0 0 II", "16 0 16 0 0 0 0 MLII"]
+    write_plain(tmp_path, "r1", [wave(900), wave(900, 1)], lines, "r1 2 250 500")
+    record = read_wfdb(tmp_path, "r1", "own")
+    assert record.leads == ("II", "II (2)")
+    assert [tuple(remark) for remark in record.remarks] == [
+        ("assumed_gain", "MLII: no gain in the header; 200 units a mV are taken"),
+        ("same_lead", "II (2): the first signal of each name is used"),
+        ("longer_file", "r1.dat holds 900 samples a signal; the header says 500"),
+    ]
+    assert {remark.remark for remark in record.remarks} <= set(REMARKS)
+    plain = [lines[0], lines[0].replace("II", "V1")]
+    write_plain(tmp_path, "r1", [wave(540), wave(540, 1)], plain, "r1 2 250 500")
+    assert read_wfdb(tmp_path, "r1", "own").remarks == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_header_saved_by_an_editor_is_read(tmp_path, encoding) -> None:
+    write_plain(tmp_path, "r1", [wave(500)], ["16 1/uV 16 0 0 0 0 II"], "r1 1 250 500")
+    text = (tmp_path / "r1.hea").read_text().replace("uV", "µV").replace("\n", "\r\n")
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "r1.hea").write_bytes((mark + text).encode(encoding))
+    assert np.abs(read_wfdb(tmp_path, "r1", "own").signal).max() == pytest.approx(abs(wave(500)).max() / 1000)
 
 
 @pytest.mark.parametrize("stem", ["my record", "Übung", "rec(1)", "a+b=c", "1 2 3"])

@@ -64,6 +64,7 @@ def test_a_record_is_tried_again_until_it_is_here(fresh, server: str, monkeypatc
     monkeypatch.setattr(Handler, "down", frozenset({"r2.dat"}))
     fresh.snakemake(target, "--cores", "1", config="own.yaml")
     assert reasons() == {"r1": "", "r2": "download_failed"}
+    assert fresh.planned(target, config="own.yaml") == {}, "it still isn't there, and nothing else has changed"
     monkeypatch.setattr(Handler, "down", frozenset())
     fresh.snakemake(target, "--cores", "1", config="own.yaml")
     assert reasons() == {"r1": "", "r2": ""}

@@ -68,7 +68,7 @@ rule preprocess_shard:
         output=lambda wildcards, output: Path(output.signals).parent,
     shell:
         "{params.program} --sheet {params.sheet:q} {params.roots} {params.place} {params.label_tables} {params.patient_tables}"
-        " --strips {params.strips:q} --remotes {params.remotes:q} --rules {params.rules:q}"
+        " --strips {params.strips:q} --remotes {params.remotes:q} --rules {params.rules:q} --tries {params.interrupted}"
         " --settings {params.settings:q} --output {params.output:q} --log {log:q}"
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from functools import cache
 
 from beatlens.corpora.index import corpus_folder, downloaded, update_sheet
-from beatlens.corpora.downloads.interrupted import interruptions
+from beatlens.corpora.downloads.interrupted import tries
 from beatlens.corpora.record_sheet import read_sheet, shard_digest, used_shards
 
 
@@ -95,21 +95,26 @@ def digest(wildcards):
 
 
 def interrupted(wildcards):
-    """Return how often downloads of the job's shard were interrupted before: once more reruns it."""
-    return interruptions_before(wildcards.shard)
+    """Return how often downloads of the job's shard are tried again: once more reruns it."""
+    return tries_of(wildcards.shard)
 
 
 @cache
-def interruptions_before(shard):
-    """Return the count as it was before any job of this process."""
-    return interruptions(Path(RESULTS, "preprocess", shard))
+def tries_of(shard):
+    """Return the number as it was before any job of this process."""
+    return tries(Path(RESULTS, "preprocess", shard), remotes())
+
+
+@cache
+def remotes():
+    """Return where corpora are downloaded from, by name."""
+    try:
+        return downloaded(CONFIG["corpora"], CONFIG["data_dir"])
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def remote_settings():
     """Return a params function: where corpora are downloaded from, by corpus, as JSON."""
-    try:
-        found = downloaded(CONFIG["corpora"], CONFIG["data_dir"])
-    except ValueError as error:
-        raise WorkflowError(str(error)) from None
-    text = json.dumps({name: asdict(remote) for name, remote in found.items()})
+    text = json.dumps({name: asdict(remote) for name, remote in remotes().items()})
     return lambda wildcards, input: text

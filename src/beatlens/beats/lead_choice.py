@@ -17,7 +17,10 @@ BoolArray = npt.NDArray[np.bool_]
 
 IMPLAUSIBLE = "implausible_amplitude"
 MIN_BEATS = 3
-"""Fewest beats whose amplitudes are judged: one artefact could be the median of fewer."""
+"""Fewest beats that are judged by their amplitudes alone: one artefact could be the median of fewer."""
+QUIET_MV = 1.0
+"""Median distance of an ECG from its median. With fewer beats, a lead is implausible where it is beyond this as well,
+to which a single artefact doesn't bring it."""
 HIGHEST_MV = 30.0
 """Largest plausible amplitude of a lead's QRS complexes. It is up to 5.1 mV in 150 records of 12 leads (CPSC, Georgia,
 Ningbo, PTB-XL), and up to 12 mV in a copy of PTB-XL whose gain is off by a factor of 5, of which the remark
@@ -79,7 +82,7 @@ def choose_leads(record: Record, wanted: Sequence[str], every: bool = False) -> 
 
 
 def plausible_leads(
-    record: Record, leads: tuple[str, ...], signal: FloatArray, r_index: IntArray, fs: float
+    record: Record, leads: tuple[str, ...], signal: FloatArray, r_index: IntArray, *, fs: float, raw: FloatArray
 ) -> tuple[BoolArray, Finding | None]:
     """Tell which leads have amplitudes that a body gives, and what is to be said of the others.
 
@@ -95,6 +98,8 @@ def plausible_leads(
         (n_beats,) R peaks in samples of `signal`.
     fs
         Rate of `signal` in Hz.
+    raw
+        (n_leads, n_raw_samples) mV as the record has them, NaN where there is no value.
 
     Raises
     ------
@@ -102,12 +107,16 @@ def plausible_leads(
         ``implausible_amplitude`` where no lead has.
     """
     everywhere = np.ones(len(leads), dtype=bool)
-    if len(r_index) < MIN_BEATS:
+    if not len(r_index):
         return everywhere, None
     amplitude = qrs_amplitude(signal, r_index, fs)
+    few = len(r_index) < MIN_BEATS
     plausible: BoolArray = np.asarray(amplitude <= HIGHEST_MV)
+    if few:
+        known = np.nan_to_num(raw)
+        plausible |= np.median(np.abs(known - np.median(known, axis=1, keepdims=True)), axis=1) <= QUIET_MV
     largest = int(amplitude.argmax())
-    if amplitude[largest] < LOWEST_MV:
+    if amplitude[largest] < LOWEST_MV and not few:
         plausible[:] = amplitude[largest] < CLEAR * np.median(np.abs(signal[largest]))
     if plausible.all():
         return everywhere, None

@@ -109,12 +109,14 @@ def preprocess_record(
     conditioned = condition(signal, record.fs, settings.signal)
     fs, geometry = float(settings.signal.fs), settings.geometry
     n_samples = conditioned.signal.shape[1]
-    findings = [*record.remarks, *_unknown_leads(record, settings.leads)]
+    gain_matters = role != "noise"  # noise is brought to a signal-to-noise ratio
+    remarks = [finding for finding in record.remarks if gain_matters or finding.remark != "assumed_gain"]
+    findings = [*remarks, *_unknown_leads(record, settings.leads)]
     detected = np.zeros(0, dtype=np.int64)
     if role != "noise":
         detected = _detect(record, labels, conditioned, settings)
         index = r_index(detected, record.fs, fs, n_samples)
-        plausible, finding = plausible_leads(record, leads, conditioned.signal, index, fs)
+        plausible, finding = plausible_leads(record, leads, conditioned.signal, index, fs=fs, raw=signal)
         if finding is not None:
             findings.append(finding)
             signal, leads = signal[plausible], tuple(compress(leads, plausible))

@@ -54,7 +54,12 @@ class CorpusSource:
 
 
 def preprocess_shard(
-    rows: Iterable[SheetRow], sources: Mapping[str, CorpusSource], settings: PreprocessSettings, output: Path
+    rows: Iterable[SheetRow],
+    sources: Mapping[str, CorpusSource],
+    settings: PreprocessSettings,
+    output: Path,
+    *,
+    tries: int = 0,
 ) -> None:
     """Write a shard from its records, one in memory at a time; a bad record becomes a row of the status table.
 
@@ -68,8 +73,10 @@ def preprocess_shard(
         Sections of the configuration.
     output
         Shard directory.
+    tries
+        How often its downloads were tried again (`beatlens.corpora.downloads.interrupted`).
     """
-    interrupted = 0
+    missing: list[tuple[str, str]] = []
     with ShardWriter(output) as writer:
         for row in rows:
             if row.corpus not in sources:
@@ -88,7 +95,8 @@ def preprocess_shard(
             except RecordFault as fault:
                 logger.warning("%s/%s left out: %s", row.corpus, row.record, fault)
                 writer.set_status(row.corpus, row.record, row.role, fault.reason, fault.detail)
-                interrupted += isinstance(fault, Interrupted)
+                if isinstance(fault, Interrupted):
+                    missing.append((row.corpus, fault.member or "SHA256SUMS"))
                 continue
             except Exception as error:
                 logger.exception("%s/%s left out", row.corpus, row.record)
@@ -99,8 +107,7 @@ def preprocess_shard(
             writer.note(result.stretches, result.remarks)
             writer.mark_rhythms(rhythms)
             writer.set_status(row.corpus, row.record, row.role, detail="; ".join(result.notes))
-    if interrupted:
-        note_interrupted(output, interrupted)
+    note_interrupted(output, tries, missing)
 
 
 def _rhythms(record: Record) -> list[dict[str, Any]]:

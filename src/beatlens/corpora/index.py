@@ -12,13 +12,14 @@ import json
 import logging
 import os
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from beatlens.core import claims
-from beatlens.core.record_faults import check_name
+from beatlens.core.record_faults import check_name, safe_name
 from beatlens.corpora.downloads.download import Remote, parse_sums
 from beatlens.corpora.downloads.remote import remote_of, remote_rows
 from beatlens.corpora.formats import challenge, ptb_xl
@@ -204,10 +205,11 @@ def _chosen(rows: list[SheetRow], wanted: Sequence[str] | None, corpus: str) -> 
     """Return the rows of the records that the configuration names, all where it names none."""
     if wanted is None:
         return rows
-    unknown = sorted(set(wanted) - {row.record for row in rows})
+    ids = {safe_name(unicodedata.normalize("NFC", name)): name for name in wanted}  # as the files are named, or by id
+    unknown = sorted(ids[record] for record in set(ids) - {row.record for row in rows})
     if unknown:
         raise ValueError(f"corpora {corpus}: records {unknown} aren't in the corpus, which has {len(rows)} records")
-    return [row for row in rows if row.record in set(wanted)]
+    return [row for row in rows if row.record in ids]
 
 
 def _made_rows(

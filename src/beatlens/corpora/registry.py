@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import unicodedata
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from beatlens.core.record import Record
-from beatlens.core.record_faults import REASONS, RecordFault
-from beatlens.core.text_tables import read_rows
+from beatlens.core.record_faults import REASONS, RecordFault, safe_name
+from beatlens.core.text_tables import few, read_rows
 from beatlens.corpora.downloads.download import Remote, fetch_record
 from beatlens.corpora.formats import challenge, ptb_xl
 from beatlens.corpora.formats.rules import ReadingRules
@@ -21,6 +23,8 @@ from beatlens.corpora.wfdb.names import beside, folded
 from beatlens.corpora.wfdb.places import read_header_bytes
 from beatlens.corpora.wfdb.record import NO_RULES
 from beatlens.corpora.wfdb.record import read_record as read_wfdb
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_ANNOTATOR = "atr"
 NEVER_OPENED = frozenset({"unsafe_path", "unsafe_name", "too_large", "duplicate_id"})
@@ -80,7 +84,7 @@ def read_record(
     if row.reason in NEVER_OPENED:
         raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {REASONS[row.reason]}")
     if row.reason == "not_a_record":
-        raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {would_read(row.path)}")
+        raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {would_read(row.path, row.format)}")
     if row.reason == "checksum_mismatch":
         raise RecordFault(row.reason, f"{row.corpus}: {row.path}: {wrong_sums(folder, row)}")
     if row.format == "strips":
@@ -111,13 +115,16 @@ def _read_annotated(
     return read_wfdb(folder, row.path, row.corpus, patients, annotator, rules=rules)
 
 
-def read_patients(path: str | Path) -> dict[str, str]:
+def read_patients(path: str | Path, records: Collection[str] = ()) -> dict[str, str]:
     """Read a table of patient ids by record; records that share an id are kept in one split.
 
     Parameters
     ----------
     path
-        CSV with the columns record and patient; records that aren't in it are their own patient.
+        CSV with the columns record and patient; records that aren't in it are their own patient. A record is named as
+        its file is, or by its id in the sheet.
+    records
+        Ids of the corpus's records; rows that name none of them are logged.
 
     Raises
     ------
@@ -132,4 +139,11 @@ def read_patients(path: str | Path) -> dict[str, str]:
                 f"{path} line {line}: record {record!r}, patient {patient!r}; expected each record once, with a patient"
             )
         patients[record] = patient
+    patients = {safe_name(unicodedata.normalize("NFC", record)): patient for record, patient in patients.items()}
+    unknown = sorted(set(patients) - set(records))
+    if records and unknown:
+        logger.warning(
+            "%s: %d of %d rows name no record of this run: %s; expected names such as %s",
+            path, len(unknown), len(patients), few(unknown), few(sorted(records)[:3]),
+        )  # fmt: skip
     return patients

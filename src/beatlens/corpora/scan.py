@@ -93,7 +93,7 @@ def scan_folder(
             rows[k] = row._replace(reason="duplicate_id")
         seen.add(row.record)
     used = {name for row in rows for name in row.file_names} | {folder.name_of(f"{path}.hea") or "" for path in paths}
-    return [*rows, *(_stray(folder, corpus, name) for name in find_strays(folder.entries, used))]
+    return [*rows, *(file_row(folder, corpus, name, "not_a_record") for name in find_strays(folder.entries, used))]
 
 
 def check_any_record(rows: list[SheetRow], root: Path, corpus: str) -> list[SheetRow]:
@@ -213,11 +213,11 @@ def _row(corpus: CorpusEntry, path: str, files: list[str], sha256: str, reason: 
     return SheetRow(corpus.name, record, corpus.role, corpus.format, path, ";".join(files), 0, "", sha256, reason)
 
 
-def _stray(folder: Folder, corpus: CorpusEntry, name: str) -> SheetRow:
-    """Return the row of a file that is no part of a record; it isn't opened."""
+def file_row(folder: Folder, corpus: CorpusEntry, name: str, reason: str) -> SheetRow:
+    """Return the row of a file that gives no record; it isn't opened."""
     digest = hashlib.sha256(f"{name} {folder.entries[name].stat(follow_symlinks=False).st_size}".encode()).hexdigest()
-    row = _row(corpus, name, [name], digest, "not_a_record")
-    return row._replace(record=safe_name(row.path), reason="not_a_record")
+    row = _row(corpus, name, [name], digest, reason)
+    return row._replace(record=safe_name(row.path), reason=reason)
 
 
 def _unchanged(folder: Folder, corpus: CorpusEntry, path: str, old: SheetRow) -> bool:

@@ -27,6 +27,9 @@ MAX_UNPACKED = 200
 """How many times larger than its file the content of an .xlsx may be, beyond `SMALL`. Ten times is usual."""
 SMALL = 50_000_000
 
+MANY_COLUMNS = 50
+"""A table with more columns likely has one sample in each."""
+
 ALIASES = {
     "wave": ("wave", "waveform", "ecg", "signal", "samples", "voltage"),
     "label": ("label", "class", "diagnosis", "target", "y"),
@@ -75,8 +78,9 @@ def read_strips(file: Path) -> list[Strip]:
     columns = {what: _column(header, what, file) for what in ALIASES}
     for what in ("wave", "patient"):
         if columns[what] is None:
+            hint = ". All samples of a strip belong into one cell" if len(header) > MANY_COLUMNS else ""
             raise ValueError(
-                f"{file}: columns {few(header)}; expected one of {', '.join(ALIASES[what])} for the {what}"
+                f"{file}: columns {few(header)}; expected one of {', '.join(ALIASES[what])} for the {what}{hint}"
             )
     values: dict[str, list[str]] = {what: [] for what in ALIASES}
     for line, row in rows:
@@ -89,6 +93,8 @@ def read_strips(file: Path) -> list[Strip]:
         for what, k in columns.items():
             values[what].append(row[k] if k is not None and k < len(row) else "")
     waves = [wave.strip(_BRACKETS + " \t\r\n") for wave in values["wave"]]
+    if not waves:
+        raise ValueError(f"{file}: no row below the header; expected a strip a row")
     try:
         if decimal_commas(waves):
             values["wave"] = waves = [wave.replace(",", ".") for wave in waves]

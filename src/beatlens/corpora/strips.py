@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beatlens.core.record_faults import RecordFault, resolve_inside, safe_name
+from beatlens.corpora.folder import Folder
 from beatlens.corpora.record_sheet import SheetRow
-from beatlens.corpora.scan import CorpusEntry
+from beatlens.corpora.scan import CorpusEntry, file_row
 from beatlens.corpora.settings import CorpusSettings
+from beatlens.corpora.strays import find_strays
 from beatlens.corpora.strip_tables import Strip, numbers, read_strips
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ logger = logging.getLogger(__name__)
 ENDINGS = (".csv", ".xlsx")
 MAX_MV = 1e6
 """Largest sample in millivolts; no recorder gives more."""
+MALFORMED = "malformed_table"
+"""Reason of a table that can't be read, whatever records it holds."""
+_NAME = "expected a printable name without semicolons"
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,9 @@ class StripSettings:
 
 
 def scan_strips(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow]) -> list[SheetRow]:
-    """Return one row of the record sheet for every strip of every table of a folder.
+    """Return one row of the record sheet for every strip of every table of a folder, then one for every other file.
+
+    A table that can't be read is one row with the reason ``malformed_table``: other tables are read all the same.
 
     Parameters
     ----------
@@ -86,39 +93,79 @@ def scan_strips(root: Path, corpus: CorpusEntry, previous: Mapping[str, SheetRow
     Raises
     ------
     ValueError
-        Where the folder has no table, a table's name can't stand in the sheet, or `read_strips` refuses a table.
+        Where the folder has no table.
     """
-    tables = sorted(file for file in root.iterdir() if file.suffix.lower() in ENDINGS and not file.name.startswith("."))
+    folder = Folder.open(root)
+    tables = sorted(name for name in folder.entries if Path(name).suffix.lower() in ENDINGS and "/" not in name)
     if not tables:
         raise ValueError(f"corpora {corpus.name}: {root} has no table; expected files ending in {' or '.join(ENDINGS)}")
     known: dict[str, list[SheetRow]] = {}
     for row in previous.values():
         known.setdefault(row.files, []).append(row)
     rows: list[SheetRow] = []
-    for file in tables:
-        if ";" in file.name or not file.name.isprintable():  # the sheet joins names by semicolons
-            raise ValueError(
-                f"corpora {corpus.name}: table {file.name!r}; expected a printable name without semicolons"
-            )
-        stat = resolve_inside(root, file.name, "table").stat()
-        old = known.get(file.name, [])
-        if old and all(row.bytes == stat.st_size and row.mtime_ns == str(stat.st_mtime_ns) for row in old):
-            fresh = sorted(old, key=lambda row: int(row.path.rpartition("#")[2]))
-            rows += [row._replace(role=corpus.role, format=corpus.format) for row in fresh]
-            continue
-        for number, strip in enumerate(read_strips(file), start=1):
-            digest = hashlib.sha256(repr((strip.wave, strip.label, strip.patient)).encode()).hexdigest()
-            name = safe_name(strip.identifier or f"{file.stem}-{number}", "strip")
-            place = f"{file.name}#{number}"
-            size, time = stat.st_size, str(stat.st_mtime_ns)
-            rows.append(
-                SheetRow(corpus.name, name, corpus.role, corpus.format, place, file.name, size, time, digest, "")
-            )
+    for name in tables:
+        try:
+            rows += list(_rows_of(root, name, corpus, known.get(name, ())))
+        except (ValueError, OSError) as error:
+            logger.warning("corpora %s: %s: %s", corpus.name, name, error)
+            said = hashlib.sha256(str(error).replace(str(root), "").encode("utf-8", "surrogateescape"))
+            rows.append(file_row(folder, corpus, name, MALFORMED)._replace(sha256=said.hexdigest()))
     seen: set[str] = set()
     for k, row in enumerate(rows):
-        rows[k] = row._replace(reason="duplicate_id" if row.record in seen else "")
+        if not row.reason or row.reason == "duplicate_id":
+            rows[k] = row._replace(reason="duplicate_id" if row.record in seen else "")
         seen.add(row.record)
-    return rows
+    headers = {name for name in folder.entries if name.lower().endswith(".hea")}
+    others = sorted(headers.union(find_strays(folder.entries, headers.union(tables), corpus.format)))
+    return [*rows, *(file_row(folder, corpus, name, "not_a_record") for name in others)]
+
+
+def _rows_of(root: Path, name: str, corpus: CorpusEntry, previous: Sequence[SheetRow]) -> Iterator[SheetRow]:
+    """Yield the rows of a table: the previous ones where its size and time are the same, else those it has now.
+
+    Raises
+    ------
+    ValueError
+        As `read_strips`, and for a name that the sheet can't hold or a link that leads elsewhere.
+    """
+    if ";" in name or not name.isprintable():  # the sheet joins names by semicolons
+        raise ValueError(f"table {name!r}; {_NAME}")
+    file = resolve_inside(root, name, "table")
+    stat = file.stat()
+    if previous and all(
+        row.reason in {"", "duplicate_id"} and (row.bytes, row.mtime_ns) == (stat.st_size, str(stat.st_mtime_ns))
+        for row in previous
+    ):
+        for row in sorted(previous, key=lambda row: int(row.path.rpartition("#")[2])):
+            yield row._replace(role=corpus.role, format=corpus.format)
+        return
+    for number, strip in enumerate(read_strips(file), start=1):
+        digest = hashlib.sha256(repr((strip.wave, strip.label, strip.patient)).encode()).hexdigest()
+        yield SheetRow(
+            corpus.name,
+            safe_name(strip.identifier or f"{file.stem}-{number}", "strip"),
+            corpus.role,
+            corpus.format,
+            f"{name}#{number}",
+            name,
+            stat.st_size,
+            str(stat.st_mtime_ns),
+            digest,
+            "",
+        )
+
+
+def _what_is_wrong(folder: Path, name: str) -> str:
+    """Return why a table can't be read, in words."""
+    try:
+        read_strips(resolve_inside(folder, name, "table"))
+    except FileNotFoundError:  # the sheet has the name with % and numbers
+        return f"table {name!r}; {_NAME}"
+    except RecordFault as fault:
+        return fault.detail
+    except (ValueError, OSError) as error:
+        return str(error)
+    return f"{name}: it couldn't be read when the record sheet was made, but can now; run again"
 
 
 @lru_cache(maxsize=2)
@@ -132,14 +179,16 @@ def read_record(row: SheetRow, folder: Path, settings: StripSettings, patients: 
     Raises
     ------
     RecordFault
-        ``duplicate_id``, ``malformed_wave``, ``zero_length``, ``missing_patient`` or ``missing_header`` where the table
-        no longer has the row.
+        ``duplicate_id``, ``malformed_wave``, ``zero_length``, ``missing_patient``, ``malformed_table`` with what is
+        wrong with the table, or ``missing_header`` where it no longer has the row.
     """
     import numpy as np
 
     from beatlens.core.record import Record
 
     where = f"{row.corpus}/{row.record}"
+    if row.reason == MALFORMED:
+        raise RecordFault(MALFORMED, _what_is_wrong(folder, row.path))
     if row.reason:
         raise RecordFault(row.reason, f"{where}: {row.path}")
     name, _, number = row.path.rpartition("#")

@@ -44,6 +44,8 @@ COUNTED_ROLES = ("train", "test", "noise")
 """Roles whose unusable records count in ``max_bad_fraction``. Records to predict don't depend on each other."""
 NOT_A_RECORD = "not_a_record"
 """Reason of files that lie in a corpus folder beside its records; they count as no record."""
+MALFORMED_TABLE = "malformed_table"
+"""Reason of a table of strips that can't be read. It is one row, whatever records it holds."""
 
 
 class UnusableRecords(ValueError):
@@ -136,7 +138,7 @@ def check_complete(status: pd.DataFrame, sheet: Iterable[tuple[str, str]]) -> No
 
 
 def check_usable(status: pd.DataFrame, max_bad_fraction: float, listed_in: str) -> None:
-    """Raise where too many records of the roles `COUNTED_ROLES` can't be used, or none is left at all.
+    """Raise where too many records of the roles `COUNTED_ROLES` can't be used, a table of them, or none is left at all.
 
     Parameters
     ----------
@@ -165,6 +167,12 @@ def check_usable(status: pd.DataFrame, max_bad_fraction: float, listed_in: str) 
         )
     counted = status["role"].isin(COUNTED_ROLES)
     bad, n = status[counted & ~used], int(counted.sum())
+    tables = bad[bad["reason"] == MALFORMED_TABLE]
+    if len(tables):
+        raise UnusableRecords(
+            f"{_worst(tables)}. How many records such a table holds isn't known: correct it, or take it out. "
+            f"All records are listed in {listed_in}"
+        )
     if len(bad) > max_bad_fraction * n:
         raise UnusableRecords(
             f"{len(bad)} of {n} records can't be used: {_worst(bad)}. At most {max_bad_fraction:.0%} are allowed "

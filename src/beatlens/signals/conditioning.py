@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ _NOTCH_QUALITY = 30.0
 _MAX_DENOMINATOR = 100_000  # of the resampling ratio, so that rates of up to five digits are exact
 MANY, SAMPLE = 20_000, 2_000
 """A row of at least `MANY` values has its median found through a sample of `SAMPLE` of them."""
+FILTER_TOGETHER = 1 << 18
+"""Samples of leads that are filtered at once."""
+
 FILTER_BLOCK = 1 << 18
 """Samples that are filtered at once."""
 logger = logging.getLogger(__name__)
@@ -98,8 +102,8 @@ def condition(signal: FloatArray, fs: float, settings: SignalSettings | BandPass
     mask = _resample_mask(missing, fs, settings.fs)
     del missing
     conditioned = np.empty(mask.shape, dtype=np.float32)
-    for lead, row in zip(conditioned, filled, strict=True):  # one by one: a day of a lead in float64 is large
-        lead[:] = _zero_phase(resample(row[None], fs, settings.fs)[0], sections, settings)
+    for rows in at_once(filled):
+        conditioned[rows] = _zero_phase(resample(filled[rows], fs, settings.fs), sections, settings)
     return Conditioned(conditioned, mask, tuple(notes))
 
 
@@ -170,6 +174,15 @@ def _resample_mask(missing: BoolArray, fs: float, target_fs: float) -> BoolArray
     return missing[:, np.minimum(nearest, n_samples - 1)]
 
 
+@lru_cache(maxsize=64)
+def butterworth(order: int, cut_hz: float | tuple[float, float], fs: float) -> Float64Array:
+    """Return the second-order sections of a Butterworth filter: a low-pass for one cut, a band-pass for two."""
+    from scipy.signal import butter
+
+    kind = "bandpass" if isinstance(cut_hz, tuple) else "lowpass"
+    return np.asarray(butter(order, cut_hz, kind, fs=fs, output="sos"), dtype=np.float64)
+
+
 def _sections(fs: float, settings: SignalSettings | BandPass, notes: list[str]) -> list[npt.NDArray[Any]]:
     """Design the filters at the model's rate; say in `notes` what the rates don't allow."""
     from scipy import signal as scipy_signal
@@ -181,7 +194,7 @@ def _sections(fs: float, settings: SignalSettings | BandPass, notes: list[str]) 
             f"high cut lowered from {high:g} to {limit:g} Hz, since the rates are {fs:g} and {settings.fs:g} Hz"
         )
         high = limit
-    sections = [scipy_signal.butter(settings.order, (low, high), "bandpass", fs=settings.fs, output="sos")]
+    sections = [butterworth(settings.order, (low, high), settings.fs)]
     if settings.notch_hz is not None:
         if settings.notch_hz > limit:
             notes.append(
@@ -195,46 +208,66 @@ def _sections(fs: float, settings: SignalSettings | BandPass, notes: list[str]) 
 
 
 def _zero_phase(
-    lead: FloatArray, sections: list[npt.NDArray[Any]], settings: SignalSettings | BandPass
+    leads: FloatArray, sections: list[npt.NDArray[Any]], settings: SignalSettings | BandPass
 ) -> Float64Array:
     # Long enough for the high-pass to settle. A short record has fewer samples to reflect.
-    padding = min(len(lead) - 1, round(2 * settings.fs / settings.band_hz[0]))
-    return filter_both_ways(lead, np.concatenate(sections), padding, level=float(lead.mean(dtype=np.float64)))
+    padding = min(leads.shape[1] - 1, round(2 * settings.fs / settings.band_hz[0]))
+    level = np.array([[lead.mean(dtype=np.float64)] for lead in leads])
+    return filter_both_ways(leads, np.concatenate(sections), padding, level)
+
+
+def at_once(leads: npt.NDArray[Any]) -> list[slice]:
+    """Return the rows of leads (n, n_samples) that are filtered together: all of a short record, each of a long one.
+
+    A day of a lead in float64 is large, and a call for each lead of ten seconds takes longer than its samples.
+    """
+    step = max(1, FILTER_TOGETHER // max(leads.shape[1], 1))
+    return [slice(first, first + step) for first in range(0, len(leads), step)]
+
+
+@lru_cache(maxsize=64)
+def _settled(sections: bytes, n_sections: int) -> Float64Array:
+    """Return the state (n_sections, 2) of filters that have settled to a constant input of 1."""
+    from scipy.signal import sosfilt_zi
+
+    return np.asarray(sosfilt_zi(np.frombuffer(sections).reshape(n_sections, 6)), dtype=np.float64)
 
 
 def filter_both_ways(
-    lead: npt.NDArray[Any], sections: npt.NDArray[Any], padding: int, level: float = 0.0
+    leads: npt.NDArray[Any], sections: npt.NDArray[Any], padding: int, level: float | npt.NDArray[np.float64] = 0.0
 ) -> Float64Array:
     """Filter forwards and backwards: bit for bit ``scipy.signal.sosfiltfilt`` with ``padtype="even"``, in place.
 
     Parameters
     ----------
-    lead
-        (n,) samples.
+    leads
+        (..., n) samples.
     sections
         (n_sections, 6) second-order sections.
     padding
         Samples by which each end is continued by reflection, below n.
     level
-        What is taken off first.
+        What is taken off first, one for all or (..., 1).
 
     Returns
     -------
-    (n,) float64
+    (..., n) float64
     """
-    from scipy.signal import sosfilt, sosfilt_zi
+    from scipy.signal import sosfilt
 
-    n = len(lead)
-    padded = np.empty(n + 2 * padding)
-    whole = padded[padding : padding + n]
-    np.subtract(lead, level, out=whole, dtype=np.float64)
+    n = leads.shape[-1]
+    padded = np.empty((*leads.shape[:-1], n + 2 * padding))
+    whole = padded[..., padding : padding + n]
+    np.subtract(leads, level, out=whole, dtype=np.float64)
     if padding:
-        padded[:padding] = whole[padding:0:-1]
-        padded[padding + n :] = whole[n - 1 - padding : n - 1][::-1]
-    settled = sosfilt_zi(sections)
-    for way in (padded, padded[::-1]):
-        state = settled * way[0]
-        for start in range(0, len(way), FILTER_BLOCK):
+        padded[..., :padding] = whole[..., padding:0:-1]
+        padded[..., padding + n :] = whole[..., n - 1 - padding : n - 1][..., ::-1]
+    sections = np.ascontiguousarray(sections, dtype=np.float64)
+    settled = _settled(sections.tobytes(), len(sections))
+    settled = settled.reshape(len(sections), *[1] * (leads.ndim - 1), 2)
+    for way in (padded, padded[..., ::-1]):
+        state = settled * way[None, ..., :1]
+        for start in range(0, way.shape[-1], FILTER_BLOCK):
             block = slice(start, start + FILTER_BLOCK)
-            way[block], state = sosfilt(sections, way[block], zi=state)
+            way[..., block], state = sosfilt(sections, way[..., block], zi=state)
     return whole

@@ -8,6 +8,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.signals.conditioning import butterworth
+
 FloatArray = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -54,7 +56,7 @@ class RecordSignals:
     @cached_property
     def baseline(self) -> Float64Array:
         """What is under about 0.7 Hz, (n_leads, n_blocks) mV."""
-        from scipy.signal import butter, sosfiltfilt
+        from scipy.signal import sosfiltfilt
 
         n_leads, n = self.raw.shape
         whole = n // self.block
@@ -64,7 +66,7 @@ class RecordSignals:
             parts.append(np.pad(rest, ((0, 0), (0, self.block - rest.shape[1])), mode="edge")[:, None])
         coarse = np.concatenate([part.mean(axis=2, dtype=np.float64) for part in parts], axis=1)
         level = coarse.mean(axis=1, keepdims=True)
-        sections = butter(2, 0.7, fs=self.fs_file / self.block, output="sos")
+        sections = butterworth(2, 0.7, self.fs_file / self.block)
         padding = min(coarse.shape[1] - 1, 50)
         return np.asarray(
             sosfiltfilt(sections, coarse - level, axis=1, padtype="even", padlen=padding), dtype=np.float64

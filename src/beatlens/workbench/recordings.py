@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from beatlens.core.record import Record
@@ -159,12 +159,12 @@ def find_records(
     rows = scan_folder(file, entry, {})
     if any(row.reason != "not_a_record" for row in rows):
         return [FoundRecord(file, row) for row in rows]
-    found = []
-    for table in sorted(one for one in file.iterdir() if one.suffix.lower() in ENDINGS):
-        found += _strips(table, corpus, strips)
-    if not found:
+    if not any(one.suffix.lower() in ENDINGS for one in file.iterdir()):
         raise ValueError(f"{file}: no recording; expected WFDB records (.hea) or tables of strips (.csv, .xlsx)")
-    return found
+    _check_rate(file, strips)
+    from beatlens.corpora.strips import scan_strips
+
+    return [FoundRecord(file, row, strips) for row in scan_strips(file, replace(entry, format="strips"), {})]
 
 
 def _wfdb(file: Path, corpus: str | None) -> FoundRecord:
@@ -176,15 +176,19 @@ def _wfdb(file: Path, corpus: str | None) -> FoundRecord:
     return FoundRecord(folder, SheetRow(corpus_name, name, "predict", "wfdb", name, "", 0, "", "", ""))
 
 
+def _check_rate(file: Path, strips: StripSettings | None) -> None:
+    if strips is None:
+        raise ValueError(
+            f"{file}: a table of strips without a rate; expected fs in Hz, or duration_s, the length of a strip"
+        )
+
+
 def _strips(file: Path, corpus: str | None, strips: StripSettings | None) -> list[FoundRecord]:
     from beatlens.config.own_recordings import run_name
     from beatlens.core.record_faults import safe_name
     from beatlens.corpora.strip_tables import read_strips
 
-    if strips is None:
-        raise ValueError(
-            f"{file}: a table of strips without a rate; expected fs in Hz, or duration_s, the length of a strip"
-        )
+    _check_rate(file, strips)
     corpus_name = corpus or run_name(file.parent.resolve())
     names = [
         safe_name(strip.identifier or f"{file.stem}-{k}", "strip") for k, strip in enumerate(read_strips(file), start=1)

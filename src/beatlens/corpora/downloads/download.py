@@ -72,7 +72,11 @@ class Remote:
         return {"remote": self.remote, "base_url": self.base_url}
 
 
-def read_listing(remote: Remote, folder: DownloadFolder | None, name: str, *, keep: bool) -> str:
+_asked_again: set[str] = set()
+"""Addresses of listings that this process asked for although it had a copy: once is enough."""
+
+
+def read_listing(remote: Remote, folder: DownloadFolder | None, name: str, *, keep: bool, anew: bool = False) -> str:
     """Return RECORDS or SHA256SUMS of a remote corpus: from its folder, or else from the server.
 
     Parameters
@@ -85,6 +89,8 @@ def read_listing(remote: Remote, folder: DownloadFolder | None, name: str, *, ke
         The file's name.
     keep
         Whether to keep a copy.
+    anew
+        Whether to ask the server even where there is a copy.
 
     Returns
     -------
@@ -98,7 +104,7 @@ def read_listing(remote: Remote, folder: DownloadFolder | None, name: str, *, ke
     """
     kind = posixpath.basename(name)
     limit = MAX_LISTING_BYTES[kind]
-    copy = folder.read(name, limit) if folder is not None else None
+    copy = folder.read(name, limit) if folder is not None and not anew else None
     if copy is not None and copy[-1:] in {b"", b"\n"} and (kind != "SHA256SUMS" or _are_sums(copy)):
         return copy.decode("utf-8", "replace")
 
@@ -153,14 +159,17 @@ def fetch_record(remote: Remote, path: str, folder: Path) -> list[Path]:
     RecordFault
         ``download_failed``, ``checksum_mismatch``, ``unsafe_path`` or ``malformed_header``.
     """
+    annotations = f"{path}.{remote.annotator}"
     with DownloadFolder.opened(folder, remote.source, make=True) as home:
         assert home is not None
         corpus = _Corpus(remote, home)
         for segment in corpus.fetch_signals(path).segment_names:
             corpus.fetch_signals(beside(path, segment))
         try:
-            corpus.fetch(f"{path}.{remote.annotator}", limit=MAX_ANNOTATION_BYTES, always=False)
+            corpus.fetch(annotations, limit=MAX_ANNOTATION_BYTES, always=False)
         except https.NotOnServer as fault:
+            if annotations in corpus.sums:  # there are some, though not to be had now
+                raise
             logger.info("%s: no annotations: %s", path, fault.detail)
     return [folder / name for name in corpus.names]
 
@@ -175,11 +184,26 @@ class _Corpus:
 
     def fetch(self, name: str, *, limit: int, always: bool = True) -> None:
         """Fetch a file. One that SHA256SUMS doesn't list is a fault where it is `always` there, else it is absent."""
+        if always and self.sums and name not in self.sums:
+            self._read_sums_again()
         if self.sums and name not in self.sums:
             detail = f"{name}: not in the server's SHA256SUMS; expected all files of a record"
-            raise RecordFault("checksum_mismatch", detail) if always else https.NotOnServer("download_failed", detail)
-        fetch_file(self.remote, name, self.home, self.sums.get(name), limit=limit)
+            if always:
+                raise https.Interrupted("checksum_mismatch", detail)
+            raise https.NotOnServer("download_failed", detail)
+        try:
+            fetch_file(self.remote, name, self.home, self.sums.get(name), limit=limit)
+        except https.Interrupted as fault:
+            fault.member = name
+            raise
         self.names.append(name)
+
+    def _read_sums_again(self) -> None:
+        """Ask the server for SHA256SUMS, since the copy may be of one that was cut short there."""
+        url = self.remote.url("SHA256SUMS")
+        if url not in _asked_again:
+            _asked_again.add(url)
+            self.sums = parse_sums(read_listing(self.remote, self.home, "SHA256SUMS", keep=True, anew=True))
 
     def fetch_signals(self, path: str) -> Header:
         """Fetch a header and the signal files that it names; return the header."""

@@ -38,12 +38,21 @@ _given_up: set[str] = set()
 """Servers that this process gave up on. Until one answers, each further file is asked for only once."""
 
 
-class NotOnServer(RecordFault):
+class Interrupted(RecordFault):
+    """No file this time, though there may be one the next: a server can't be reached, breaks off, or sends another.
+
+    `member` is the file, relative to the corpus; "" where it isn't known.
+    """
+
+    member = ""
+
+
+class NotOnServer(Interrupted):
     """The server answers, but hasn't got the file."""
 
 
-class Interrupted(RecordFault):
-    """No file this time, though there may be one the next: a server can't be reached, breaks off, or sends another."""
+class TooLong(Interrupted):
+    """The server sends more than the file can have."""
 
 
 def check_url(url: str, what: str) -> None:
@@ -125,6 +134,9 @@ def request(url: str, headers: Mapping[str, str] | None = None) -> http.client.H
     if answer.status != 200 and not (answer.status == 206 and asked.has_header("Range")):
         answer.close()
         raise OSError(f"status {answer.status}; expected the file")
+    if answer.headers.get_content_type() == "text/html":  # a page to log in, or one that says what went wrong
+        answer.close()
+        raise OSError("a web page; expected the file")
     return answer
 
 
@@ -146,7 +158,7 @@ def receive(answer: http.client.HTTPResponse, write: Callable[[bytes], Any], lim
     ------
     OSError, http.client.HTTPException
         Where the connection ends early or is too slow.
-    RecordFault
+    TooLong
         ``download_failed`` for more than `limit` bytes.
     """
     length = answer.length
@@ -154,7 +166,7 @@ def receive(answer: http.client.HTTPResponse, write: Callable[[bytes], Any], lim
         raise OSError(f"content encoding {answer.headers['Content-Encoding']!r}; expected none")
     if whole and length is None and not answer.chunked:
         raise OSError("the answer has no Content-Length, so nothing tells whether it is whole")
-    too_long = RecordFault("download_failed", f"{answer.url}: expected at most {limit} bytes; the server sends more")
+    too_long = TooLong("download_failed", f"{answer.url}: expected at most {limit} bytes; the server sends more")
     if length is not None and length > limit:
         raise too_long
     received, started = 0, time.monotonic()
@@ -176,8 +188,8 @@ def persistently(url: str, action: Callable[[], Result]) -> Result:
     Raises
     ------
     RecordFault
-        ``download_failed``: `NotOnServer`, or `Interrupted` after the last try. Where no further try would help, it is
-        raised at once.
+        ``download_failed``: `NotOnServer`, `TooLong`, or `Interrupted` after the last try. Where no further try would
+        help now, it is raised at once.
     """
     server = urllib.parse.urlsplit(url).netloc
     tries = 1 if server in _given_up else ATTEMPTS

@@ -7,7 +7,6 @@ import re
 import urllib.error
 from io import BufferedRandom
 
-from beatlens.core.record_faults import RecordFault
 from beatlens.corpora.downloads import https
 from beatlens.corpora.downloads.download_folder import digest_of
 
@@ -69,9 +68,7 @@ def fill(part: PartialFile) -> None:
     for _ in range(2):  # the second time from the start, since what was here may be of another version
         try:
             https.persistently(part.url, part.append)
-        except https.Interrupted:
-            raise
-        except RecordFault:
+        except (https.NotOnServer, https.TooLong):
             part.restart()  # what is here is of no use
             raise
         if part.sha256 is None or digest_of(part.file) == part.sha256:

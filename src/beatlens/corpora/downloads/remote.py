@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from beatlens.core.record_faults import RecordFault, check_name
+from beatlens.core.record_faults import RecordFault
 from beatlens.corpora.downloads.download import BASE_URL, Remote, parse_sums, read_listing
 from beatlens.corpora.downloads.download_folder import DownloadFolder, check_member
 from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.scan import CorpusEntry, content_digest
 from beatlens.corpora.settings import CorpusSettings
+from beatlens.corpora.wfdb.places import record_name
 
 _SIGNAL_ENDINGS = (".dat", ".mat")
 MAX_LISTINGS = 10_000
@@ -71,7 +72,7 @@ def remote_rows(folder: Path, corpus: CorpusEntry, config: Mapping[str, Any], *,
     rows = []
     seen: set[str] = set()
     for path in sorted(listed.paths):
-        record = posixpath.basename(path)
+        record = record_name(path)
         known = {path + ending: sums[path + ending] for ending in endings if path + ending in sums}
         digest = content_digest(known or {path: remote.remote}, path)
         reason = "duplicate_id" if record in seen else ""
@@ -81,7 +82,8 @@ def remote_rows(folder: Path, corpus: CorpusEntry, config: Mapping[str, Any], *,
     for line in sorted(listed.refused):
         path = urllib.parse.quote(line, safe="/")  # what could break the sheet is percent-encoded
         record = posixpath.basename(path.rstrip("/")).lstrip(".") or "%"
-        rows.append(SheetRow(corpus.name, record, corpus.role, corpus.format, path, "", 0, "", "", "unsafe_path"))
+        reason = "unsafe_path" if line.isprintable() and ";" not in line else "unsafe_name"
+        rows.append(SheetRow(corpus.name, record, corpus.role, corpus.format, path, "", 0, "", "", reason))
     return sorted(rows, key=lambda row: row.path)
 
 
@@ -105,8 +107,6 @@ class _Listed:
             path = posixpath.normpath(posixpath.join(posixpath.dirname(index), line))
             try:
                 check_member(path, "RECORDS: line")
-                if not line.endswith("/"):
-                    check_name(posixpath.basename(path), "RECORDS: record")
             except RecordFault:
                 self.refused.add(line[:_MAX_LINE])
                 continue

@@ -7,6 +7,7 @@ forms than one. Here none of that happens.
 
 from __future__ import annotations
 
+import codecs
 import posixpath
 import re
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 _NOTE = re.compile(r"#\s*(?P<key>[A-Za-z]+)\s*:\s*(?P<value>.*)", re.DOTALL)
 LEAST_GAIN = 1e-9
 """Least gain in steps a unit, and least units a step; no converter is below, whatever its unit."""
-_UNCALIBRATED = 200.0
+UNCALIBRATED = 200.0
 """Units a millivolt where the header gives none, as WFDB defines."""
 
 
@@ -70,6 +71,8 @@ class SignalLine:
         Sum of the samples modulo 2**16, or None where it isn't given.
     name
         Description, such as the lead name; "" where there is none.
+    has_gain
+        Whether the header gives the gain; if not, `gain` is what WFDB defines for this case.
     """
 
     file: str
@@ -83,6 +86,7 @@ class SignalLine:
     first: int | None
     checksum: int | None
     name: str
+    has_gain: bool
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ def parse_header(content: bytes, where: str) -> Header:
     Parameters
     ----------
     content
-        The file; UTF-8, or else Latin-1.
+        The file; UTF-16 with its mark, UTF-8, or else Latin-1.
     where
         Its name, for messages, and since a record may be named like the file with blanks in it.
 
@@ -205,8 +209,9 @@ def segments_of(content: bytes, where: str) -> tuple[str, ...]:
 
 def _lines(content: bytes) -> tuple[list[str], list[str]]:
     """Return the lines of a header and its comments."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     lines = [line.strip() for line in re.split(r"\r\n|\r|\n", text)]
@@ -279,10 +284,11 @@ def _parse_signal(line: str, where: str) -> SignalLine:
         samples_per_frame=int(match["frame"] or 1),
         skew=int(match["skew"] or 0),
         offset=int(match["offset"] or 0),
-        gain=per_unit or _UNCALIBRATED,
+        gain=per_unit or UNCALIBRATED,
         baseline=int(baseline) if baseline is not None else zero or 0,
         units=plain_text((gain["units"] if gain is not None else None) or "mV"),
         first=first,
         checksum=checksum,
         name=plain_text(" ".join(fields[1 + len(numbers) :])),
+        has_gain=per_unit != 0,
     )

@@ -17,11 +17,11 @@ from beatlens.core.record_faults import RecordFault, resolve_inside
 from beatlens.core.time_limit import time_limit
 from beatlens.corpora.formats.rules import ReadingRules
 from beatlens.corpora.wfdb.annotation_file import MAX_BYTES, parse_annotations
-from beatlens.corpora.wfdb.header import Header, SignalLine
-from beatlens.corpora.wfdb.layout import read_header, read_layout, read_leads
+from beatlens.corpora.wfdb.header import UNCALIBRATED, Header, SignalLine
+from beatlens.corpora.wfdb.layout import Layout, read_header, read_layout, read_leads
 from beatlens.corpora.wfdb.person import person_of
 from beatlens.corpora.wfdb.places import find_file, record_name
-from beatlens.corpora.wfdb.samples import MAX_SAMPLES, MILLIVOLTS
+from beatlens.corpora.wfdb.samples import MAX_SAMPLES, MILLIVOLTS, longer_files
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +115,7 @@ def _read_record(
     slower = [f"{lead} from {header.fs * rate:g}" for lead, rate in zip(leads, rates, strict=True) if rate < highest]
     found = [Finding("other_signals", f"left out: {', '.join(others)}")] if others else []
     found += [Finding("resampled_leads", f"{', '.join(slower)} to {fs:g} Hz")] if slower else []
+    found += _doubts(folder, layout, leads)
     notes = layout.segments[0].header.notes | header.notes
     person = person_of(dict.fromkeys((*header.comments, *layout.segments[0].header.comments)))
     name = record_name(path)
@@ -136,6 +137,29 @@ def _read_record(
         sex=person.sex,
         remarks=(*found, *person.findings),
     )
+
+
+def _doubts(folder: Path, layout: Layout, leads: Sequence[str]) -> list[Finding]:
+    """Return remarks on what a header leaves open."""
+    found = []
+    stored = [signal for segment in layout.segments for signal in segment.header.signals]
+    bare = [
+        signal.name or "a signal" for signal in stored if signal.units.lower() in MILLIVOLTS and not signal.has_gain
+    ]
+    if bare:
+        names = ", ".join(dict.fromkeys(bare))
+        found.append(Finding("assumed_gain", f"{names}: no gain in the header; {UNCALIBRATED:g} units a mV are taken"))
+    copies = [lead for lead in leads if lead.endswith(")") and lead.rpartition(" (")[0] in leads]
+    if copies:
+        found.append(Finding("same_lead", f"{', '.join(copies)}: the first signal of each name is used"))
+    longer = [
+        words
+        for segment in layout.segments
+        for words in longer_files(folder, segment.path, segment.header, segment.stop - segment.start)
+    ]
+    if longer:
+        found.append(Finding("longer_file", "; ".join(longer[:3])))
+    return found
 
 
 def _checked(signal: FloatArray, where: str) -> FloatArray:

@@ -1,57 +1,41 @@
-"""Samples of a WFDB record without segments: decoded by the WFDB library, in millivolts, held against the header.
-
-The library (Xie et al. 2023, doi:10.13026/9njx-6322) is given a temporary folder with a plain header and links to the
-checked signal files. So it never meets a header, a name or a file that it can't read or reads against header(5). It
-returns values as they are stored; skew, calibration and missing samples are handled here.
-"""
+"""Samples of a WFDB record without segments, in millivolts, held against the header."""
 
 from __future__ import annotations
 
 import struct
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.record import FloatArray
-from beatlens.core.record_faults import RecordFault, resolve_inside
+from beatlens.core.record_faults import RecordFault
 from beatlens.corpora.wfdb.header import Header, SignalLine
-from beatlens.corpora.wfdb.names import beside
-from beatlens.corpora.wfdb.places import find_file
+from beatlens.corpora.wfdb.stored_values import (
+    BYTES_PER_SAMPLE,
+    FLAC,
+    NO_VALUE,
+    by_file,
+    signal_file,
+    stored_blocks,
+)
 
 MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 """Millivolts in a unit, by its name in lower case; both characters for micro."""
 
-BYTES_PER_SAMPLE = {
-    form: Fraction(size) for form, size in ((8, 1), (16, 2), (24, 3), (32, 4), (61, 2), (80, 1), (160, 2))
-}
-BYTES_PER_SAMPLE |= {212: Fraction(3, 2), 310: Fraction(4, 3), 311: Fraction(4, 3)}
-"""Bytes that a sample takes, by WFDB format; compressed formats are left out."""
-
-FLAC = frozenset({508, 516, 524})
 _DIFFERENCES = 8
-
-NO_VALUE = {80: -(2**7), 508: -(2**7), 310: -(2**9), 311: -(2**9), 212: -(2**11), 24: -(2**23), 524: -(2**23)}
-NO_VALUE |= {16: -(2**15), 61: -(2**15), 160: -(2**15), 516: -(2**15), 32: -(2**31)}
-"""The stored value that means "no value", by format; format 8 has none."""
 
 MAX_SAMPLES = 1 << 29
 """Most samples of a record, all signals together: twelve leads at 500 Hz for 24 h. More don't fit a job's memory."""
 
-BLOCK_SAMPLES = 1 << 19
-"""Samples of a lead of a long record that are decoded at once."""
-
-APART = frozenset({16, 24, 32, 61, 80, 160, 212}) | FLAC
-"""WFDB formats of which any stretch can be decoded by itself."""
-
 _MATLAB_TYPES = {0: "double", 1: "single", 2: "int32", 3: "int16", 4: "uint16", 5: "uint8"}
 _MATLAB_FORMATS = {16: 3, 32: 2, 160: 4, 80: 5}
-_MATLAB_HEAD = 20
+_MATLAB_HEAD, _MATLAB_NAME = 20, 64
+"""Bytes before the name of a matrix, and of the longest name."""
+
+LONGER = 1.1
+"""Samples a signal of a file over those that its header says from which on it is told."""
 
 
 def count_frames(folder: Path, path: str, header: Header) -> int:
@@ -66,8 +50,8 @@ def count_frames(folder: Path, path: str, header: Header) -> int:
     frames = header.n_samples
     if frames == 0:
         raise RecordFault("zero_length", f"{path}.hea: 0 samples")
-    for name, group in _groups(path, header):
-        file = _signal_file(folder, path, name)
+    for name, group in by_file(path, header):
+        file = signal_file(folder, path, name)
         samples = sum(signal.samples_per_frame for signal in group)
         stored = _stored_samples(file, group[0]) // samples
         if stored == 0:
@@ -89,6 +73,17 @@ def count_frames(folder: Path, path: str, header: Header) -> int:
     if total > MAX_SAMPLES:
         raise RecordFault("too_large", f"{path}.hea: {total} samples in all; at most {MAX_SAMPLES} are read")
     return frames
+
+
+def longer_files(folder: Path, path: str, header: Header, frames: int) -> list[str]:
+    """Return which of the files that `count_frames` checked hold many more samples than are read, in words."""
+    found = []
+    for name, group in by_file(path, header):
+        samples = sum(signal.samples_per_frame for signal in group)
+        stored = _stored_samples(signal_file(folder, path, name), group[0]) // samples
+        if stored > LONGER * frames:
+            found.append(f"{name} holds {stored} samples a signal; the header says {frames}")
+    return found
 
 
 def read_samples(
@@ -113,16 +108,14 @@ def read_samples(
         ``wrong_samples`` where the first value or the checksum is another than the header's; ``unreadable``.
     """
     sums, firsts = [0] * len(wanted), [0] * len(wanted)
-    with _library_record(folder, path, header, frames) as record:
-        for start, stop in _blocks(header, frames):
-            stored = _read_block(record, path, start, stop)
-            for k, place in enumerate(wanted):
-                signal, values = header.signals[place], stored[place]
-                whole = np.nan_to_num(values, nan=NO_VALUE.get(signal.format, 0)).astype(np.int64)
-                sums[k] += int(whole.sum())
-                firsts[k] = int(whole[0]) if start == 0 else firsts[k]
-                part = slice(start * signal.samples_per_frame, stop * signal.samples_per_frame)
-                out[k][part] = _millivolts(values, signal)
+    for start, stop, stored in stored_blocks(folder, path, header, frames):
+        for k, place in enumerate(wanted):
+            signal, values = header.signals[place], stored[place]
+            whole = np.nan_to_num(values, nan=NO_VALUE.get(signal.format, 0)).astype(np.int64)
+            sums[k] += int(whole.sum())
+            firsts[k] = int(whole[0]) if start == 0 else firsts[k]
+            part = slice(start * signal.samples_per_frame, stop * signal.samples_per_frame)
+            out[k][part] = _millivolts(values, signal)
     for k, place in enumerate(wanted):
         signal = header.signals[place]
         if header.n_samples == frames:
@@ -131,35 +124,6 @@ def read_samples(
         if late:
             out[k][:-late] = out[k][late:].copy()
             out[k][-late:] = np.nan
-
-
-def _groups(path: str, header: Header) -> list[tuple[str, list[SignalLine]]]:
-    """Return the signals by file, checked to be what a file can hold."""
-    groups: list[tuple[str, list[SignalLine]]] = []
-    for signal in header.signals:
-        if groups and groups[-1][0] == signal.file:
-            groups[-1][1].append(signal)
-        else:
-            groups.append((signal.file, [signal]))
-    for name, group in groups:
-        layouts = {(signal.format, signal.offset) for signal in group}
-        if len(layouts) > 1 or [other for other, _ in groups].count(name) > 1:
-            raise RecordFault("malformed_header", f"{path}.hea: signals of {name!r} differ in format or stand apart")
-        if group[0].format not in BYTES_PER_SAMPLE and group[0].format not in FLAC:
-            raise RecordFault(
-                "malformed_header",
-                f"{path}.hea: format {group[0].format}; expected one of {sorted({*BYTES_PER_SAMPLE, *FLAC})}",
-            )
-        if not all(signal.samples_per_frame > 0 for signal in group):
-            raise RecordFault("malformed_header", f"{path}.hea: {name!r} has 0 samples a frame; expected 1 or more")
-    return groups
-
-
-def _signal_file(folder: Path, path: str, name: str) -> Path:
-    found = find_file(folder, beside(path, name), f"{path}.hea: signal file")
-    if found is None:
-        raise RecordFault("missing_signal_file", f"{folder / beside(path, name)}: no such file")
-    return resolve_inside(folder, found, f"{path}.hea: signal file")
 
 
 def _stored_samples(file: Path, signal: SignalLine) -> int:
@@ -180,62 +144,25 @@ def _flac_channels(head: bytes) -> int:
 
 
 def _check_matlab(head: bytes, file: Path, group: Sequence[SignalLine], frames: int) -> None:
-    """Check the matrix of a level-4 MATLAB file, which the header skips, against what the header says."""
-    if not file.name.lower().endswith(".mat") or group[0].offset < _MATLAB_HEAD or len(head) < _MATLAB_HEAD:
+    """Check the matrix of a level-4 MATLAB file against what the header says of it and of where its samples begin."""
+    if not file.name.lower().endswith(".mat") or len(head) < _MATLAB_HEAD:
         return
-    kind, rows, columns, imaginary, _ = struct.unpack("<5i", head)
-    precision, samples = kind // 10 % 10, sum(signal.samples_per_frame for signal in group)
+    kind, rows, columns, imaginary, name_length = struct.unpack("<5i", head)
+    precision, samples, offset = kind // 10 % 10, sum(signal.samples_per_frame for signal in group), group[0].offset
+    is_matrix = kind == precision * 10 and min(rows, columns, name_length) > 0 and name_length <= _MATLAB_NAME
+    if offset < _MATLAB_HEAD and not is_matrix:
+        return  # plain samples under such a name
     expected = _MATLAB_FORMATS.get(group[0].format)
     if kind == precision * 10 and precision == expected and rows == samples and columns >= frames and not imaginary:
+        begin = _MATLAB_HEAD + name_length
+        if offset != begin:
+            raise RecordFault("wrong_samples", f"{file}: samples begin at byte {begin}; the header says {offset}")
         return
     found = f"type {kind}, {rows} by {columns}"
     if kind == precision * 10 and precision in _MATLAB_TYPES:
         found = f"{rows} by {columns} matrix of {_MATLAB_TYPES[precision]}"
     wanted = "another type" if expected is None else _MATLAB_TYPES[expected]
     raise RecordFault("wrong_samples", f"{file}: {found}; the header says {samples} by {frames} of {wanted}")
-
-
-@contextmanager
-def _library_record(folder: Path, path: str, header: Header, frames: int) -> Iterator[str]:
-    """Make a record for the library: a plain header and links to the signal files; gives its path without ending."""
-    links = {name: f"s{k}.dat" for k, name in enumerate(header.signal_files)}
-    lines = [f"r {len(header.signals)} 1 {frames}"]
-    for signal in header.signals:
-        place = f"{links[signal.file]} {signal.format}x{signal.samples_per_frame}+{signal.offset}"
-        lines.append(f"{place} 1(0)/mV 0 0 {signal.first or 0} 0 0 s")
-    with tempfile.TemporaryDirectory(prefix="beatlens-") as name:
-        folder_of_links = Path(name)
-        for file, link in links.items():
-            (folder_of_links / link).symlink_to(_signal_file(folder, path, file).resolve())
-        (folder_of_links / "r.hea").write_text("\n".join(lines) + "\n", encoding="ascii")
-        yield str(folder_of_links / "r")
-
-
-def _blocks(header: Header, frames: int) -> list[tuple[int, int]]:
-    """Return the frames that are read at once: blocks of a long record in formats of `APART`, else all frames.
-
-    The library decodes in 64-bit numbers, several times the size of the record.
-    """
-    size = BLOCK_SAMPLES // max(signal.samples_per_frame for signal in header.signals)
-    if frames <= size or size < 2 or any(signal.format not in APART for signal in header.signals):
-        return [(0, frames)]
-    return [(first, min(first + size, frames)) for first in range(0, frames, size)]
-
-
-def _read_block(record: str, path: str, start: int, stop: int) -> list[npt.NDArray[np.float64]]:
-    """Return the stored values of every signal, NaN where there is no value.
-
-    They are read as physical values at a gain of 1, since the library refuses format 61 where it reads stored values.
-    """
-    import wfdb
-
-    try:
-        read: Any = wfdb.rdrecord(record, sampfrom=start, sampto=stop, physical=True, smooth_frames=False)
-    except TimeoutError:
-        raise
-    except Exception as error:
-        raise RecordFault("unreadable", f"{path}: signal files: {type(error).__name__}: {error}") from error
-    return [np.asarray(values) for values in read.e_p_signal]
 
 
 def _millivolts(stored: npt.NDArray[np.float64], signal: SignalLine) -> npt.NDArray[np.float64]:

@@ -52,7 +52,7 @@ class DiagnosisSettings(Settings, section="diagnoses"):
     learning_rate: PositiveFloat = 0.01
     """Highest learning rate of the one-cycle schedule (Smith and Topin 2019)."""
 
-    weight_decay: NonNegativeFloat = 1.0
+    weight_decay: NonNegativeFloat = 3.0
     """Decoupled weight decay (AdamW) of what leads bring to a beat. That of the head is a tenth of it."""
 
     dropout: ShareBelowOne = 0.6

@@ -38,7 +38,7 @@ def answer_rows(
     """
     import pandas as pd
 
-    answered: npt.NDArray[np.bool_] = np.isfinite(logits).all(axis=1)
+    answered: npt.NDArray[np.bool_] = np.asarray(np.isfinite(logits).all(axis=1))
     p = decision.probabilities(np.nan_to_num(logits))
     reason = decision.reasons(p)
     reason[~answered] = np.where(n_beats[~answered] == 0, NO_BEATS, NO_LEADS)

@@ -10,12 +10,10 @@ The constants were chosen on lead 0, lead 1 and lead 0 with added noise of MIT-B
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.signals.conditioning import filter_both_ways
+from beatlens.signals.conditioning import at_once, butterworth, filter_both_ways
 from beatlens.signals.detection.qrs_sequence import LEAST_SCORE, best_sequence
 
 FloatArray = npt.NDArray[np.float32]
@@ -135,19 +133,13 @@ def lead_energy(signal: FloatArray, fs: float) -> Float64Array:
     return np.asarray(np.sqrt(np.maximum(smooth, 0)), dtype=np.float64)
 
 
-@cache
-def _sections(low: float, high: float, fs: float) -> Float64Array:
-    from scipy.signal import butter
-
-    return np.asarray(butter(2, (low, high), "bandpass", fs=fs, output="sos"), dtype=np.float64)
-
-
 def band_pass(signal: npt.NDArray[np.floating], band_hz: tuple[float, float], fs: float) -> npt.NDArray[np.floating]:
     """Return a signal (..., n_samples) at `fs` Hz filtered with zero phase; the upper cut stays below Nyquist's."""
-    sections = _sections(band_hz[0], min(band_hz[1], 0.45 * fs), fs)
-    filtered = np.empty_like(signal)
-    for place in np.ndindex(signal.shape[:-1]):  # one by one: a day of a lead in float64 is large
-        filtered[place] = filter_both_ways(signal[place], sections, min(signal.shape[-1] - 1, round(fs)))
+    sections = butterworth(2, (band_hz[0], min(band_hz[1], 0.45 * fs)), fs)
+    filtered = np.empty(signal.shape, dtype=signal.dtype)
+    leads, out = (rows.reshape(-1, signal.shape[-1]) for rows in (signal, filtered))
+    for rows in at_once(leads):
+        out[rows] = filter_both_ways(leads[rows], sections, min(signal.shape[-1] - 1, round(fs)))
     return filtered
 
 
