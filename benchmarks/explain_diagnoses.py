@@ -145,10 +145,11 @@ def main() -> None:
             rhythms = np.where(on[:, None], record.rhythm, record.constant_rhythm)
             again: list[np.ndarray] = []
 
-            def rerun(again: list[np.ndarray] = again, shown: list[np.ndarray] = shown, rhythms: np.ndarray = rhythms) -> None:
-                again[:] = [naive_logits(record, network, *pair) for pair in zip(shown, rhythms, strict=True)]
+            def rerun(pairs: list[tuple[np.ndarray, np.ndarray]], into: list[np.ndarray]) -> None:
+                into[:] = [naive_logits(record, network, *pair) for pair in pairs]
 
-            naive = best(rerun, 1) * MASKS / arguments.naive_masks
+            pairs = list(zip(shown, rhythms, strict=True))
+            naive = best(partial(rerun, pairs, again), 1) * MASKS / arguments.naive_masks
             difference = float(np.abs(np.array(again) - engine(baseline).logits(cells, on, players.edges)).max())
         print(
             f"{baseline:15} {ours:16.2f} {all_s:9.2f} {made.n_encoded:11d} {naive:9.1f} {naive / ours:7.0f}", flush=True
