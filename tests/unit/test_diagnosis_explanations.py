@@ -177,7 +177,10 @@ def test_shares_of_waves_add_up_to_the_mass_and_the_cohort_averages_right_cases(
     assert row["share"] == pytest.approx(1.5 / mass)
     assert (row["n"], row["lo"] <= row["share"] <= row["hi"]) == (2, True)
     figure = diagnosis_cohort_figure(table, NAMES, REGIONS, {"AF": frozenset({"AF"}), "PVC": frozenset({"PVC"})})
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["atrial fibrillation\nmodel, 2 cases", "textbook"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "atrial fibrillation\nmodel, 2 cases",
+        "textbook and RR intervals",
+    ]
     assert diagnosis_cohort_figure(table.iloc[:0], NAMES, REGIONS, {}).texts
 
 
