@@ -1,6 +1,6 @@
 """Speed of an explained diagnosis: the engine's reuse against the naive re-run of the whole chain, as a ratio.
 
-    PYTHONPATH=src python benchmarks/explain_diagnoses.py [--repeats 5] [--naive-masks 20]
+    PYTHONPATH=src python benchmarks/diagnosis_speed.py [--repeats 5] [--naive-masks 20]
 
 A made 12-lead record of 10 s with 12 beats, a network of the configuration's sizes with random weights, 1,000 masks:
 
