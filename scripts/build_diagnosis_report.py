@@ -23,6 +23,7 @@ def main() -> None:
         output="page to write",
     )
     parser.add_argument("--cases", type=Path, help="folder of explained cases; left out where there is none")
+    parser.add_argument("--explained", type=Path, help="scores of explanations; left out where there are none")
     arguments = programs.start(parser)
     settings = arguments.settings
     bundle = read_json(arguments.bundle_json)
@@ -34,6 +35,7 @@ def main() -> None:
         figures={path.stem: load_image(path) for path in arguments.figures if path.stem in FIGURE_NAMES},
         facts=read_table(arguments.cases / "facts.csv") if arguments.cases else None,
         cases=load_images([arguments.cases]) if arguments.cases else {},
+        explained=read_table(arguments.explained) if arguments.explained else None,
     )
     facts = PageFacts(
         title=settings["report"]["title"] or f"beatlens: {settings['run']}",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from beatlens.core.files import atomic_directory, read_table, write_table
 from beatlens.corpora.diagnosis_table import DiagnosisTable
-from beatlens.evaluate.explanations.diagnoses.truths import RecordLabels
+from beatlens.evaluate.explanations.diagnoses.truths import RecordLabels, truth_of
 from beatlens.evaluate.explanations.regions import read_regions
 from beatlens.explain.diagnoses.cases import codes_of
 from beatlens.explain.result.archive import load_case
@@ -35,23 +34,21 @@ def main() -> None:
     )
     parser.add_argument("--tables", type=Path, nargs="*", default=[], help="diagnosis tables, for codes")
     arguments = programs.start(parser)
-    paper, regions = arguments.settings["report"], read_regions(arguments.regions)
-    scale, colours = PaperScale(paper["speed_mm_s"], paper["gain_mm_mv"]), arguments.settings["figures"]["colour_map"]
+    settings, regions = arguments.settings, read_regions(arguments.regions)
+    scale = PaperScale(settings["report"]["speed_mm_s"], settings["report"]["gain_mm_mv"])
     cases = read_table(arguments.cases)
     names = dict(zip(cases["diagnosis"], cases["name"], strict=True))
     codes = codes_of([DiagnosisTable.read(path) for path in arguments.tables], list(names))
-    shards = [Shard(path) for path in arguments.shards]
+    shards = list(map(Shard, arguments.shards))
     found = {case: load_case(arguments.fused, case) for case in cases["case"]}
     limit, facts = shared_limit(found.values()), []
-    draw = partial(diagnosis_figure, limit=limit, scale=scale, colour_map=colours)
+    look = {"limit": limit, "scale": scale, "colour_map": settings["figures"]["colour_map"]}
     with atomic_directory(arguments.output) as folder:
         for case in programs.progress(cases.to_dict("records"), len(cases), "diagnoses drawn"):
             key, explained = (case["corpus"], case["record"]), found[case["case"]]
             shard = next(shard for shard in shards if key in shard)
-            truth, times = shard.truth, shard.beats_of(*key)["r_time_s"].tolist()
-            spans = truth[(truth["corpus"] == key[0]) & (truth["record"] == key[1])]
-            planted = RecordLabels(codes[case["diagnosis"]], spans, regions).planted
-            figure, outside = draw(case, shard, times, explained, truth=planted)
+            labels = RecordLabels(codes[case["diagnosis"]], truth_of(shard, *key), regions)
+            figure, outside = diagnosis_figure(case, shard, explained, truth=labels.planted, **look)
             for ending in ("svg", "png"):
                 save_figure(figure.figure, folder / f"{case['case']}.{ending}")
             facts.append(diagnosis_facts(case, explained, outside))

@@ -24,12 +24,12 @@ def main() -> None:
         cases="table of cases",
         shards=programs.Several("preprocessed shards"),
         bundle="bundle of diagnoses",
-        folds="folder of a bundle a fold",
         labels="table of labels",
         regions="table of diagnostic regions",
         output="table of scores to write",
         cohort="table of waves and leads by diagnosis to write",
     )
+    parser.add_argument("--folds", type=Path, nargs="*", default=[], help="bundles of folds, named by their numbers")
     parser.add_argument("--methods", type=programs.named_path, nargs="+", required=True, help="NAME=DIR of each method")
     parser.add_argument("--tables", type=Path, nargs="*", default=[], help="diagnosis tables, for codes")
     arguments = programs.start(parser)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 from beatlens.core.files import atomic_directory, read_table
@@ -18,10 +19,10 @@ def main() -> None:
         cases="table of cases",
         shards=programs.Several("preprocessed shards"),
         bundle="bundle of diagnoses",
-        folds="folder of a bundle a fold",
         labels="table of labels",
         output="directory to write",
     )
+    parser.add_argument("--folds", type=Path, nargs="*", default=[], help="bundles of folds, named by their numbers")
     parser.add_argument("--method", choices=get_args(Method), required=True, help="explainer")
     arguments = programs.start(parser)
     torch.set_num_threads(arguments.settings["compute_threads"])

@@ -2,18 +2,18 @@
 DIAGNOSIS_METHODS = CONFIG["diagnosis_explanations"]["methods"]
 DIAGNOSIS_CASES = "<results>/explanations/diagnoses/cases.csv"
 DIAGNOSIS_TABLE_FILES = [str(file) for _, file in DIAGNOSIS_TABLES]
-EXPLAINED_FOLDS = "<results>/diagnoses/explained"
-EXPLAINED_DIAGNOSES = (
-    [
-        "<results>/metrics/diagnosis_explanations.csv",
-        "<results>/metrics/diagnosis_cohort.csv",
-        "<results>/figures/diagnosis_cases.tsv",
-        "<results>/figures/diagnosis_cohort.svg",
-    ]
-    if "diagnoses" in CONFIG["targets"]
-    else []
-)
+DIAGNOSIS_FIGURE_FOLDER = "<results>/figures/diagnoses/cases"
+EXPLAINED_DIAGNOSES = [
+    "<results>/metrics/diagnosis_explanations.csv",
+    "<results>/figures/diagnoses/cohort.svg",
+    f"{DIAGNOSIS_FIGURE_FOLDER}.tsv",
+]
 EXPLAINS_DIAGNOSES = ("diagnosis_explanations", "explain", "seed", "compute_threads")
+
+
+def fold_bundles(input):
+    """Return the option with the bundles of folds; nothing with a given bundle, which has none."""
+    return shlex.join(["--folds", *(str(Path(file).parent) for file in as_list(input.folds))]) if input.folds else ""
 
 
 rule select_diagnosis_cases:
@@ -45,40 +45,6 @@ rule select_diagnosis_cases:
         " --settings {params.settings:q} --output {output.cases:q} --log {log:q}"
 
 
-rule bundle_diagnosis_folds:
-    """Train the network of each fold that has an explained record again, to the same bits."""
-    input:
-        cases=DIAGNOSIS_CASES,
-        labels=DIAGNOSIS_LABELS,
-        features=every_shard("features.npz", folder="diagnoses/shards"),
-        folds=DIAGNOSIS_OUTPUTS,
-        bundle=DIAGNOSIS_BUNDLE_FILES,
-    output:
-        folder=directory(EXPLAINED_FOLDS),
-    log:
-        "<logs>/bundle_diagnosis_folds.log",
-    benchmark:
-        "<benchmarks>/bundle_diagnosis_folds.tsv"
-    conda:
-        "../../envs/torch.yaml"
-    threads: CONFIG["compute_threads"]
-    resources:
-        mem_mb=memory(2000),
-        runtime=60,
-    params:
-        program=program("bundle_diagnosis_folds"),
-        code=code("bundle_diagnosis_folds"),
-        settings=settings(*DIAGNOSIS_TRAINING, "review"),
-        weight_content=file_digest(CHALLENGE_WEIGHTS),
-        weights=lambda wildcards, input: CHALLENGE_WEIGHTS,
-        bundle=folders("bundle"),
-        folds=lambda wildcards, input: shlex.join(["--folds", *as_list(input.folds)]),
-    shell:
-        "{params.program} --cases {input.cases:q} --labels {input.labels:q} --features {input.features:q} {params.folds}"
-        " --bundle {params.bundle:q} --weights {params.weights:q} --settings {params.settings:q}"
-        " --output {output.folder:q} --log {log:q}"
-
-
 rule explain_diagnoses:
     """Explain diagnoses of records by one method, each with a network that hasn't seen the patient."""
     input:
@@ -86,7 +52,7 @@ rule explain_diagnoses:
         labels=DIAGNOSIS_LABELS,
         shards=every_shard("signals.npy", "records.parquet", "beats.parquet"),
         bundle=DIAGNOSIS_BUNDLE_FILES,
-        folds=EXPLAINED_FOLDS,
+        folds=[f"{folder}/bundle.json" for folder in DIAGNOSIS_FOLD_BUNDLES],
     output:
         folder=directory("<results>/explanations/diagnoses/{method}"),
     log:
@@ -107,9 +73,10 @@ rule explain_diagnoses:
         settings=settings(*EXPLAINS_DIAGNOSES),
         shards=folders("shards"),
         bundle=folders("bundle"),
+        folds=lambda wildcards, input: fold_bundles(input),
     shell:
         "{params.program} --method {wildcards.method} --cases {input.cases:q} --labels {input.labels:q}"
-        " --shards {params.shards:q} --bundle {params.bundle:q} --folds {input.folds:q}"
+        " --shards {params.shards:q} --bundle {params.bundle:q} {params.folds}"
         " --settings {params.settings:q} --output {output.folder:q} --log {log:q}"
 
 

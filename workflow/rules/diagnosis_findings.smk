@@ -8,10 +8,10 @@ rule evaluate_diagnosis_explanations:
         labels=DIAGNOSIS_LABELS,
         shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "truth.parquet"),
         bundle=DIAGNOSIS_BUNDLE_FILES,
-        folds=EXPLAINED_FOLDS,
+        folds=[f"{folder}/bundle.json" for folder in DIAGNOSIS_FOLD_BUNDLES],
         methods=expand("<results>/explanations/diagnoses/{method}", method=[*DIAGNOSIS_METHODS, "fused"]),
     output:
-        metrics=ensure("<results>/metrics/diagnosis_explanations.csv", non_empty=True),
+        metrics=ensure(EXPLAINED_DIAGNOSES[0], non_empty=True),
         cohort=ensure("<results>/metrics/diagnosis_cohort.csv", non_empty=True),
     log:
         "<logs>/evaluate_diagnosis_explanations.log",
@@ -33,10 +33,11 @@ rule evaluate_diagnosis_explanations:
         tables=lambda wildcards, input: shlex.join(["--tables", *DIAGNOSIS_TABLE_FILES]),
         shards=folders("shards"),
         bundle=folders("bundle"),
+        folds=lambda wildcards, input: fold_bundles(input),
         methods=by_method("methods"),
     shell:
         "{params.program} --cases {input.cases:q} --labels {input.labels:q} --shards {params.shards:q}"
-        " --bundle {params.bundle:q} --folds {input.folds:q} {params.methods} {params.regions} {params.tables}"
+        " --bundle {params.bundle:q} {params.folds} {params.methods} {params.regions} {params.tables}"
         " --settings {params.settings:q} --output {output.metrics:q} --cohort {output.cohort:q} --log {log:q}"
 
 
@@ -48,9 +49,9 @@ rule draw_diagnosis_explanations:
         fused="<results>/explanations/diagnoses/fused",
         cohort="<results>/metrics/diagnosis_cohort.csv",
     output:
-        folder=directory("<results>/figures/diagnosis_cases"),
-        index=ensure("<results>/figures/diagnosis_cases.tsv", non_empty=True),
-        cohort=ensure("<results>/figures/diagnosis_cohort.svg", non_empty=True),
+        folder=directory(DIAGNOSIS_FIGURE_FOLDER),
+        index=ensure(f"{DIAGNOSIS_FIGURE_FOLDER}.tsv", non_empty=True),
+        cohort=ensure("<results>/figures/diagnoses/cohort.svg", non_empty=True),
     log:
         "<logs>/draw_diagnosis_explanations.log",
     benchmark:

@@ -89,7 +89,10 @@ rule build_diagnosis_report:
     input:
         predictions=DIAGNOSIS_PREDICTIONS[0],
         metrics=DIAGNOSIS_METRICS,
-        figures=DIAGNOSIS_FIGURES,
+        figures=[*DIAGNOSIS_FIGURES, EXPLAINED_DIAGNOSES[1]],
+        explained=EXPLAINED_DIAGNOSES[0],
+        case_index=EXPLAINED_DIAGNOSES[2],
+        cases=ancient(DIAGNOSIS_FIGURE_FOLDER),
         bundle=DIAGNOSIS_BUNDLE_FILES[0],
         status="<results>/status.tsv",
         config="<results>/run_config.yaml",
@@ -115,5 +118,6 @@ rule build_diagnosis_report:
         settings=settings("report", "run", "seed", "evaluate"),
     shell:
         "{params.program} --predictions {input.predictions:q} --metrics {input.metrics:q}"
-        " --figures {input.figures:q} --bundle-json {input.bundle:q} --status {input.status:q}"
+        " --figures {input.figures:q} --cases {input.cases:q} --explained {input.explained:q}"
+        " --bundle-json {input.bundle:q} --status {input.status:q}"
         " --config {input.config:q} --settings {params.settings:q} --output {output.report:q} --log {log:q}"

@@ -170,7 +170,7 @@ def select_cases(
     rng = np.random.default_rng(derive_seed(seed, "diagnosis cases"))
     groups: dict[tuple[str, Outcome], pd.DataFrame] = {}
     for diagnosis in diagnoses:
-        table = usable[[diagnosis in found for found in predicted]]
+        table = usable[np.array([diagnosis in found for found in predicted], dtype=bool)]
         table = table.assign(outcome=_outcomes(table, diagnosis), probability=table[f"p_{diagnosis}"])
         for outcome in settings.outcomes:
             group = table[table["outcome"] == outcome]
@@ -180,7 +180,8 @@ def select_cases(
     for rank in range(settings.per_diagnosis):
         for (diagnosis, _), group in groups.items():
             here = {(case.corpus, case.record) for case in chosen if case.diagnosis == diagnosis}
-            left = group[[key not in here for key in zip(group["corpus"], group["record"], strict=True)]]
+            keys = zip(group["corpus"], group["record"], strict=True)
+            left = group[np.array([key not in here for key in keys], dtype=bool)]
             if left.empty or len(chosen) >= settings.max_cases:
                 continue
             chosen.append(_pick(left, diagnosis, names[diagnosis], rank=rank, used=used, settings=settings))

@@ -154,7 +154,7 @@ class DiagnosisExplainer:
 
 
 def read_explainer(
-    shards: Sequence[str | Path], bundle: Path, folds: Path, labels: pd.DataFrame, settings: Mapping[str, Any]
+    shards: Sequence[str | Path], bundle: Path, folds: Sequence[Path], labels: pd.DataFrame, settings: Mapping[str, Any]
 ) -> DiagnosisExplainer:
     """Read what a run's diagnoses are explained with.
 
@@ -163,14 +163,14 @@ def read_explainer(
     shards
         Folders of all shards.
     bundle, folds
-        Folders of the bundle, and of a bundle a fold, named by its number.
+        Folders of the bundle, and of the bundle of each fold, named by its number.
     labels
         A row a record with its labels.
     settings
         The sections ``diagnosis_explanations`` and ``explain``, ``seed`` and ``device``.
     """
     read = DiagnosisBundle.read(bundle)
-    bundles = {-1: read, **{int(path.name): DiagnosisBundle.read(path) for path in sorted(folds.iterdir())}}
+    bundles = {-1: read, **{int(path.name): DiagnosisBundle.read(path) for path in folds}}
     opened = [Shard(path) for path in shards]
     return DiagnosisExplainer(
         bundles,

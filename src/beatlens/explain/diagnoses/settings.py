@@ -53,18 +53,18 @@ class DiagnosisExplanationSettings(Settings, section="diagnosis_explanations"):
     """Evaluations of each set of more than 12 players."""
 
     segment_s: PositiveFloat = 0.08
-    """Length of a segment in seconds, of diagnoses that `segments` doesn't name."""
+    """Length of a segment in seconds. Diagnoses about P waves have .04, those about QRS complexes .05: shorter than the
+    wave."""
 
-    segments: Mapping[str, PositiveFloat] = field(default_factory=lambda: dict(_SEGMENTS))
-    """Length of a segment in seconds by diagnosis id: shorter than the wave that the diagnosis is about. A P wave or
-    what stands in its place lasts about .1 s, a QRS complex too, a T wave .2 s."""
+    segments: Mapping[str, PositiveFloat] = field(default_factory=dict)
+    """Length of a segment in seconds by diagnosis id, where another is wanted."""
 
     def explain_settings(self, general: ExplainSettings, diagnosis: str) -> ExplainSettings:
         """Return how a diagnosis is explained: the section `explain` with what this one says."""
         return replace(
             general,
             players="segments",
-            segment_s=self.segments.get(diagnosis, self.segment_s),
+            segment_s=self.segments.get(diagnosis, _SEGMENTS.get(diagnosis, self.segment_s)),
             baseline=self.baseline,
             lime=replace(general.lime, samples=self.samples),
             kernelshap=replace(general.kernelshap, samples=self.samples),

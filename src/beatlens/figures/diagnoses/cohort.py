@@ -75,7 +75,8 @@ def diagnosis_cohort_figure(
             guideline = figure.add_axes(boxes[1])
             region = next((one for one in regions if codes[key] & {one.name, *one.snomed}), None)
             _guideline(guideline, region, leads)
-            guideline.set_title("textbook", fontsize=7.5, color=TRUTH)
+            needs_rhythm = " and RR intervals" if region is not None and region.rate else ""
+            guideline.set_title(f"textbook{needs_rhythm}", fontsize=7.5, color=TRUTH)
         figure.text(
             3 / total_w,
             3 / total_h,
@@ -127,11 +128,7 @@ def _guideline(axes: Axes, region: Region | None, leads: Sequence[str]) -> None:
     )
     if region is None:
         axes.text(1.5, len(leads) / 2, "not in the table", ha="center", va="center", fontsize=7, color=MUTED)
-    elif region.rate:
-        axes.text(1.5, len(leads) - 0.3, "and the RR intervals", ha="center", va="top", fontsize=6, color=TRUTH)
     _ticks(axes, leads)
-    if region is not None and region.rate:
-        axes.tick_params(axis="x", pad=7)
 
 
 def _ticks(axes: Axes, rows: Sequence[str]) -> None:

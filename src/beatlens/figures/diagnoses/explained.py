@@ -50,7 +50,6 @@ FACT_COLUMNS = {
 def diagnosis_figure(
     case: Mapping[str, Any],
     shard: Shard,
-    r_times_s: list[float],
     attribution: Attribution,
     *,
     truth: pd.DataFrame,
@@ -66,8 +65,6 @@ def diagnosis_figure(
         Row of the table of cases.
     shard
         Holds the record.
-    r_times_s
-        R peaks of the record in seconds.
     attribution
         What is laid over the signal.
     truth
@@ -99,7 +96,8 @@ def diagnosis_figure(
     with styled():
         layout = "4x3+1" if len(shown) == 12 else "auto"
         figure = EcgFigure(Strip(np.array(part), shown, attribution.fs, start_s), scale, layout)
-        figure.mark_beats(r_times_s, [""] * len(r_times_s))
+        times = shard.beats_of(case["corpus"], case["record"])["r_time_s"].tolist()
+        figure.mark_beats(times, [""] * len(times))
         share = meta.rhythm_share
         words = [VERDICTS[case["outcome"]]]
         words += [] if share is None else [f"rhythm holds {100 * share:.0f} % of the explanation"]

@@ -41,6 +41,8 @@ class DiagnosisTables:
         Name -> image: scores, reliability, confusion, and others that a run has.
     facts, cases
         Explained diagnoses (`beatlens.figures.diagnoses.explained.FACT_COLUMNS`), and their figures by case.
+    explained
+        Scores of their explanations (`beatlens.evaluate.explanations.table.COLUMNS`).
     """
 
     predictions: pd.DataFrame
@@ -50,6 +52,7 @@ class DiagnosisTables:
     figures: Mapping[str, Image] = field(default_factory=dict)
     facts: pd.DataFrame | None = None
     cases: Mapping[str, Image] = field(default_factory=dict)
+    explained: pd.DataFrame | None = None
 
 
 def score_section(tables: DiagnosisTables) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.case_scores import rhythm_scores
 from beatlens.evaluate.explanations.diagnoses.cohort import DiagnosisParts, wave_shares
-from beatlens.evaluate.explanations.diagnoses.truths import RecordLabels, diagnosis_truths
+from beatlens.evaluate.explanations.diagnoses.truths import RecordLabels, diagnosis_truths, truth_of
 from beatlens.evaluate.explanations.faithfulness import CellValue, cell_sums
 from beatlens.evaluate.explanations.localisation import Grid
 from beatlens.evaluate.explanations.model_scores import area_scores, span_scores, subset_scores
@@ -68,8 +68,7 @@ def score_diagnoses(
     for case in case_rows(cases):
         prepared = explainer.prepare(case)
         attributions = {name: load_case(folder, case.case) for name, folder in methods.items()}
-        truth = explainer.shard_of(case).truth
-        spans = truth[(truth["corpus"] == case.corpus) & (truth["record"] == case.record)]
+        spans = truth_of(explainer.shard_of(case), case.corpus, case.record)
         labels = RecordLabels(codes[case.diagnosis], spans, regions)
         yield score_diagnosis(prepared, attributions, labels, settings=settings, seed=explainer.seed)
 

@@ -17,6 +17,8 @@ from beatlens.evaluate.explanations.truths import LENIENT, PLANTED, STRICT
 if TYPE_CHECKING:
     import pandas as pd
 
+    from beatlens.shards.shard import Shard
+
 IntArray = npt.NDArray[np.int64]
 
 
@@ -52,6 +54,12 @@ class RecordLabels:
     def region(self) -> Region | None:
         """Where textbooks say that it shows, or None."""
         return next((region for region in self.regions if self.codes & {region.name, *region.snomed}), None)
+
+
+def truth_of(shard: Shard, corpus: str, record: str) -> pd.DataFrame:
+    """Return a record's rows of the planted truth."""
+    truth = shard.truth
+    return truth[(truth["corpus"] == corpus) & (truth["record"] == record)]
 
 
 def diagnosis_truths(labels: RecordLabels, grid: Grid, r_index: IntArray) -> dict[str, Truth]:
