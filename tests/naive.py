@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from beatlens.explain.case.baselines import fill_signal
 from beatlens.shards.shard import cut_beats
 
 
-def naive_signal(instance, baseline, cells, edges):
+def naive_signal(instance: Any, baseline: str, cells: npt.NDArray[np.bool_], edges: npt.NDArray[np.int64]) -> Any:
     """Perturb the whole record, hole by hole."""
     signal, geometry = instance.record.signal.astype(np.float64).copy(), instance.record.geometry
     for lead in range(len(instance.record.leads)):
@@ -26,8 +29,9 @@ def naive_signal(instance, baseline, cells, edges):
             signal[lead, off] = fill_signal(instance, baseline)[lead, off[window]]
         elif baseline == "median_beat":
             median = np.median(cut_beats(instance.record.signal, instance.record.r_index, geometry)[:, lead], axis=0)
-            for t in np.flatnonzero(off):
-                r = min(instance.record.r_index, key=lambda r, t=t: (abs(t - r), r))
+            for t in np.flatnonzero(off).tolist():
+                peaks = instance.record.r_index
+                r = peaks[np.lexsort((peaks, np.abs(t - peaks)))[0]]
                 place = t - r + geometry.before
                 signal[lead, t] = median[place] if 0 <= place < geometry.length else mean
         else:
