@@ -26,5 +26,5 @@ class FigureSettings(Settings, section="figures"):
     predicted one costs as much as all explanations of the run."""
 
     watch: Annotated[tuple[WatchMethod, ...], Allowed(minItems=1, uniqueItems=True)] | None = None
-    """Maps of the watched beats that are drawn, some of `watch.methods`, or null for the first class-activation map and
-    the first map of attention. Each is a figure a beat."""
+    """Maps of the watched beats that are drawn, some of `watch.methods`. Each is a figure a beat. Null draws the first
+    class-activation map and the first map of attention."""
