@@ -23,7 +23,9 @@ def spearman(a: Array, b: Array) -> float:
     _check(a, b)
     ranks = [mean_ranks(values) - (len(values) - 1) / 2 for values in (a, b)]
     norm = float(np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum()))
-    return float(ranks[0] @ ranks[1]) / norm if norm > 0 else float("nan")
+    if not norm > 0:
+        return float("nan")
+    return min(max(float(ranks[0] @ ranks[1]) / norm, -1.0), 1.0)  # rounding may lead past the ends
 
 
 def mean_ranks(values: Array) -> Array:

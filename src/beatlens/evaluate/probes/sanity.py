@@ -18,7 +18,7 @@ from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.agreement import spearman
 from beatlens.evaluate.explanations.faithfulness import cell_sums
 from beatlens.evaluate.probes.settings import ProbeSettings
-from beatlens.evaluate.probes.shared import Array, Probe, cell_values
+from beatlens.evaluate.probes.shared import Array, Probe, cell_values, told
 from beatlens.explain.explainer import PreparedCase
 
 if TYPE_CHECKING:
@@ -84,11 +84,12 @@ def randomisation(probe: PreparedCase, probes: ProbeSettings) -> Iterator[Probe]
             for draw in range(count):
                 other = randomised(network, parts, derive_seed(probe.seed, "randomised", *parts, draw))
                 random = cell_values(with_network(probe, other), method)
-                signed.append(spearman(trained, random))
-                magnitude.append(spearman(np.abs(trained), np.abs(random)))
+                if told(trained, random):
+                    signed.append(spearman(trained, random))
+                    magnitude.append(spearman(np.abs(trained), np.abs(random)))
             detail = "all" if last + 1 == len(cascade) else "+".join(parts)
             yield Probe("randomisation", detail, method, "spearman", probe.patient, _mean(signed))
-            against = spearman(np.abs(trained[: len(null_cells)]), null_cells)
+            against = spearman(np.abs(trained[: len(null_cells)]), null_cells) if told(trained) else float("nan")
             yield Probe(
                 "randomisation",
                 detail,
@@ -117,10 +118,11 @@ def class_sensitivity(probe: PreparedCase, n_classes: int) -> Iterator[Probe]:
             for k in range(n_classes)
             if k != explained
         ]
-        value = _mean([spearman(first, other) for other in others])
+        value = _mean([spearman(first, other) for other in others if told(first, other)])
+        own_class = spearman(first, again) if told(first, again) else float("nan")
         yield Probe(
             "class_sensitivity", "other classes", method, "spearman", probe.patient, value, "own class",
-            spearman(first, again),
+            own_class,
         )  # fmt: skip
 
 

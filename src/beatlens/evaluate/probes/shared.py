@@ -53,10 +53,20 @@ class Probe:
 
 
 def cell_values(prepared: PreparedCase, method: str) -> Array:
-    """Explain and return the value of every cell (lead x segment), flat, and of the rhythm where it is a player."""
+    """Explain and return the value of every cell (lead x segment), flat, and of the rhythm where it is a player.
+
+    NaN throughout where the method doesn't apply (`told`).
+    """
     found = explain(prepared.engine, prepared.target, method, prepared.settings, prepared.seed)
     cells = cell_sums(found.values.astype(np.float32), np.diff(prepared.edges)).ravel()
+    if found.absent:
+        return np.full(len(cells), np.nan)
     return cells if found.rhythm is None else np.append(cells, found.rhythm)
+
+
+def told(*values: Array) -> bool:
+    """Tell whether the method applied to each of several `cell_values`, so that they can be compared."""
+    return all(bool(np.isfinite(of_one).all()) for of_one in values)
 
 
 def probe_table(probes: Iterable[Probe], settings: EvaluateSettings, seed: int, bundle_sha256: str) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.explanations.agreement import agreement
 from beatlens.evaluate.explanations.faithfulness import cell_sums
 from beatlens.evaluate.probes.settings import ProbeSettings
-from beatlens.evaluate.probes.shared import Probe, cell_values
+from beatlens.evaluate.probes.shared import Probe, cell_values, told
 from beatlens.explain.case.instance import Instance
 from beatlens.explain.explainer import PreparedCase
 from beatlens.explain.methods.registry import explain
@@ -33,7 +33,8 @@ def seed_to_seed(probe: PreparedCase, probes: ProbeSettings) -> Iterator[Probe]:
         for draw in range(probes.explainer_seeds):
             seed = derive_seed(probe.seed, "another seed", draw)
             again = cell_values(replace(probe, seed=seed), method)
-            yield from _rows("seed", "", method, probe.patient, agreement(first, again, probes.top_share))
+            if told(first, again):
+                yield from _rows("seed", "", method, probe.patient, agreement(first, again, probes.top_share))
 
 
 def under_noise(probe: PreparedCase, probes: ProbeSettings, signal: Mapping[str, Any]) -> Iterator[Probe]:
@@ -56,7 +57,8 @@ def under_noise(probe: PreparedCase, probes: ProbeSettings, signal: Mapping[str,
         first = cell_values(probe, method)
         again = cell_values(replace(probe, engine=engine), method)
         detail = f"{probes.noise_snr_db:g} dB"
-        yield from _rows("noise", detail, method, probe.patient, agreement(first, again, probes.top_share))
+        if told(first, again):
+            yield from _rows("noise", detail, method, probe.patient, agreement(first, again, probes.top_share))
 
 
 def _band_noise(instance: Instance, signal: Mapping[str, Any], rng: np.random.Generator) -> Array:
@@ -91,6 +93,8 @@ def inserted_beat(probe: PreparedCase, probes: ProbeSettings, beats: BeatSetting
     for method in probe.settings.methods:
         first = explain(probe.engine, probe.target, method, probe.settings, probe.seed)
         again = explain(engine, probe.target, method, probe.settings, probe.seed)
+        if first.absent or again.absent:
+            continue
         mapped = np.where(seen, again.values[:, np.clip(place, 0, again.values.shape[1] - 1)], 0.0)
         pair = [
             np.append(cell_sums(values.astype(np.float32), lengths)[:, whole].ravel(), rhythm or 0.0)
