@@ -133,7 +133,7 @@ def scored(shard: Shard, seed: int, cases: int, methods: tuple[str, ...]) -> Ite
 def case_scores(prepared: PreparedDiagnosis, shown: Attribution, truth: Truth) -> Iterator[dict[str, object]]:
     """Yield the scores of one explanation, lead by lead and in time, each with its nulls."""
     lengths = np.diff(prepared.edges)
-    nulls = record_nulls(prepared, lengths, 10, 1)
+    nulls = record_nulls(prepared, lengths, 3, 1)
     scores = list(localisation_scores({"shown": shown}, PLANTED, truth, nulls, lengths))
     in_time = {name: [np.sum(one, axis=0, keepdims=True) for one in maps] for name, maps in nulls.maps.items()}
     summed = Attribution(
