@@ -105,7 +105,7 @@ def train(shard: Shard, seed: int) -> tuple[dict[int, DiagnosisBundle], pd.DataF
 
 def any_lead(truth: Truth) -> Truth:
     """Return the truth in time, in one lead."""
-    inside = truth.inside.any(axis=0, keepdims=True)
+    inside = np.asarray(truth.inside.any(axis=0, keepdims=True))
     return Truth(inside, np.ones_like(inside))
 
 
@@ -116,7 +116,7 @@ def scored(shard: Shard, seed: int, cases: int, methods: tuple[str, ...]) -> Ite
     usual = UsualBeats([shard], predictions, bundle.leads, bundle.geometry)
     explainer = DiagnosisExplainer(bundles, usual, [shard], settings, ExplainSettings(target="logit"), 1)
     codes = codes_of([DiagnosisTable.read(TABLE)], DIAGNOSES)
-    for case in case_rows(select_cases(predictions, DIAGNOSES, bundle.names, settings=settings, seed=1)):
+    for case in case_rows(select_cases(predictions, DIAGNOSES, bundle.classes, settings=settings, seed=1)):
         prepared = explainer.prepare(case)
         each = {method: explain_diagnosis(prepared, method) for method in methods}
         shown = fuse(each, FusionSettings()) if len(each) > 1 else next(iter(each.values()))
