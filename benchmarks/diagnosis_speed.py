@@ -82,9 +82,8 @@ def naive_logits(
     record: RecordExample, network: DiagnosisNetwork, signal: np.ndarray, rhythm: np.ndarray
 ) -> np.ndarray:
     waves, intervals = record.waves_of(signal), record.intervals_of(signal)
-    typical = np.broadcast_to(record.typical, waves.shape)
     with torch.inference_mode():
-        parts = [torch.from_numpy(np.array(part)).flatten(0, 1) for part in (waves, typical, intervals)]
+        parts = [torch.from_numpy(np.array(part)).flatten(0, 1) for part in (waves, intervals)]
         features = network.encode_leads(*parts).view(len(record), 12, -1)
         present = torch.ones(features.shape[:2], dtype=torch.bool)
         beats = network.mix_leads(features, present, torch.from_numpy(record.lead_ids))

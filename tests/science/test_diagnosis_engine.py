@@ -85,10 +85,9 @@ def network(request):
 
 def naive_logits(record, net, signal, rhythm):
     waves, intervals = record.waves_of(signal), record.intervals_of(signal)
-    typical = np.broadcast_to(record.typical, waves.shape)
     with torch.no_grad():
         features = net.encode_leads(
-            *(torch.from_numpy(np.array(part)).flatten(0, 1) for part in (waves, typical, intervals))
+            *(torch.from_numpy(np.array(part)).flatten(0, 1) for part in (waves, intervals))
         ).view(len(record), len(record.leads), -1)
         present = torch.ones(features.shape[:2], dtype=torch.bool)
         beats = net.mix_leads(features, present, torch.from_numpy(record.lead_ids))

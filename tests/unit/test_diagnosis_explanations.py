@@ -18,7 +18,7 @@ from beatlens.evaluate.explanations.localisation import Grid
 from beatlens.evaluate.explanations.regions import read_regions
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.diagnoses.cases import asked_diagnoses, case_rows, codes_of, select_cases
-from beatlens.explain.diagnoses.contrast import MIN_RECORDS, UsualBeats
+from beatlens.explain.diagnoses.contrast import MIN_RECORDS, NEAREST, UsualBeats
 from beatlens.explain.diagnoses.settings import DiagnosisExplanationSettings
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.result.metadata import AttributionMeta
@@ -114,16 +114,22 @@ class OneShard:
         return np.full((len(self.leads(corpus, record)), 100), float(record[1:]), dtype=np.float32)
 
 
-def test_a_contrast_is_the_usual_beat_of_other_patients_without_the_diagnosis():
+def test_a_contrast_is_of_the_records_most_like_it_of_other_patients_without_the_diagnosis():
     geometry = BeatGeometry(100.0, 10, 20)
     labels = predictions(30, label_AF=[1, 0, -1] * 10, label_PVC=[0, 0, 0] * 10)
     usual = UsualBeats([OneShard()], labels, ("II", "V1"), geometry)
     without = [k for k in range(30) if k % 3 == 1]
     assert len(without) == MIN_RECORDS
-    np.testing.assert_array_equal(usual.without("AF", "c/elsewhere"), np.full((2, 30), np.median(without)))
-    assert usual.without("AF", "c/p2") is None  # one of the ten is this patient's
-    others = [k for k in range(30) if k // 2 != 2]
-    np.testing.assert_array_equal(usual.without("PVC", "c/p2")[1], np.full(30, np.median(others)))
+    level, leads = np.full((2, 30), 12.0), ("V1", "II")
+    found = usual.without("AF", "c/elsewhere", leads, level)  # the nearest without it are 13, 10, 16, 7 and 19
+    np.testing.assert_array_equal(found, np.full((2, 30), 13.0))
+    found = usual.without("AF", "c/elsewhere", leads, np.full((2, 30), 100.0))
+    np.testing.assert_array_equal(found, np.full((2, 30), np.median(without[-NEAREST:])))
+    assert usual.without("AF", "c/p2", leads, level) is None  # one of the ten is this patient's
+    found = usual.without("PVC", "c/p0", leads, np.zeros((2, 30)))  # records 0 and 1 are this patient's
+    np.testing.assert_array_equal(found, np.full((2, 30), 4.0))
+    lacking = usual.without("PVC", "c/elsewhere", leads, np.zeros((2, 30)))  # record 0 has no II
+    np.testing.assert_array_equal(lacking, [np.full(30, 2.0), np.full(30, 3.0)])
 
 
 def spans(*rows):

@@ -110,17 +110,17 @@ class DiagnosisNetwork(nn.Module):
             buffers[0].copy_(mean)
             buffers[1].copy_(std.clamp(min=1e-3))
 
-    def encode_leads(self, waves: Tensor, typical: Tensor, intervals: Tensor) -> Tensor:
+    def encode_leads(self, waves: Tensor, intervals: Tensor) -> Tensor:
         """Encode leads of beats to features (m, F).
 
         Parameters
         ----------
-        waves, typical
-            (m, T) mV: one lead of one beat each, and the typical beat of its record in that lead.
+        waves
+            (m, T) mV: one lead of one beat each.
         intervals
             (m, B) content of the stretch to the next beat (`beatlens.inputs.diagnoses.intervals`).
         """
-        return torch.cat([self.measure(waves, typical), intervals], dim=1)
+        return torch.cat([self.measure(waves), intervals], dim=1)
 
     def scaled(self, features: Tensor, lead_ids: Tensor) -> Tensor:
         """Return features (..., F) of leads lead_ids (...) in units of their scaler, bounded.

@@ -1,4 +1,7 @@
-"""Measurements of one lead of one beat: its wave, its P, QRS and T parts, how it compares with the typical beat.
+"""Measurements of one lead of one beat: its wave, and its P, QRS and T parts.
+
+None compares the beat with others of its record: a record of which all beats are changed would be unlike a typical beat
+that stays as it is, and the network would take that for a finding.
 
 Nothing is learnt here. All is differentiable but where a largest or smallest sample changes place.
 """
@@ -13,13 +16,11 @@ from torch import Tensor, nn
 UNIT_MV = 0.1
 """Amplitudes are shown by their inverse hyperbolic sine in this unit: linear below it, logarithmic above."""
 FLOOR_MV = 0.02
-"""What comparisons add to amplitudes, so that they stay finite where a lead is flat."""
+"""Added to amplitudes, so that ratios and logarithms stay finite where a lead is flat."""
 PARTS_S = {"p": (-0.25, -0.06), "qrs": (-0.06, 0.1), "j": (0.08, 0.14), "st": (0.12, 0.2), "t": (0.2, 0.4)}
 """Seconds from R of the parts whose mean, largest and smallest sample are measured."""
 SPREAD_S = {"p": (-0.25, -0.06), "qrs": (-0.1, 0.18), "t": (0.14, 0.4)}
 """Seconds from R of the parts of whose slope the centre and the width in time are measured."""
-COMPARED = 3
-"""Stretches of a beat that are compared with the typical beat."""
 SLOPE_FLOOR = 1e-4
 """Added to squared slopes (mV in a sample)."""
 
@@ -49,13 +50,12 @@ class LeadMeasurements(nn.Module):
         self.spreads = [_samples(before, length, fs, *part) for part in SPREAD_S.values()]
         self.at = [torch.arange(low - before, high - before) / fs for low, high in self.spreads]
         self.qrs, self.t = self.parts[1], self.parts[4]
-        self.compared = _edges(length, COMPARED)
-        self.size = positions + 3 * len(self.parts) + 2 * len(self.spreads) + 4 + 3 * COMPARED
+        self.size = positions + 3 * len(self.parts) + 2 * len(self.spreads) + 4
 
-    def forward(self, waves: Tensor, typical: Tensor) -> Tensor:
-        """Measure waves (m, T) mV beside typical beats (m, T) mV of their records: (m, size)."""
+    def forward(self, waves: Tensor) -> Tensor:
+        """Measure waves (m, T) mV: (m, size)."""
         shown = [_amplitude(waves @ cast(Tensor, self.bins))]
-        shown += [self._amplitudes(waves), self._timing(waves), self._qrs(waves), self._likeness(waves, typical)]
+        shown += [self._amplitudes(waves), self._timing(waves), self._qrs(waves)]
         return torch.cat(shown, dim=1)
 
     def _amplitudes(self, waves: Tensor) -> Tensor:
@@ -81,20 +81,6 @@ class LeadMeasurements(nn.Module):
         height = qrs.amax(1) - qrs.amin(1) + FLOOR_MV
         steepest = (qrs[:, 1:] - qrs[:, :-1]).abs().amax(1) + 0.1 * FLOOR_MV
         return torch.stack([(up - down) / size, (t.mean(1) / size).clamp(-4, 4), height.log(), steepest.log()], dim=1)
-
-    def _likeness(self, waves: Tensor, typical: Tensor) -> Tensor:
-        columns = []
-        for low, high in self.compared:
-            wave, usual = waves[:, low:high], typical[:, low:high]
-            wave, usual = wave - wave.mean(1, keepdim=True), usual - usual.mean(1, keepdim=True)
-            power, usual_power = wave.square().mean(1) + FLOOR_MV**2, usual.square().mean(1) + FLOOR_MV**2
-            difference = (wave - usual).square().mean(1) + FLOOR_MV**2
-            columns += [
-                (wave * usual).mean(1) / torch.sqrt(power * usual_power),
-                0.5 * torch.log(difference / usual_power),
-                0.5 * torch.log(power / usual_power),
-            ]
-        return torch.stack(columns, dim=1)
 
 
 def _amplitude(mv: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """What a diagnosis is contrasted with: a beat as records without it have it.
 
 Where a stretch is filled by a straight line, the network sees what no record has, such as a beat without a QRS complex,
-and the explanation is of that. A usual beat of other records is something that the network has seen. What is filled
-with it counts as far as the record differs from them.
+and the explanation is of that. Usual beats of other records are something that the network has seen. What is filled
+with them counts as far as the record differs from those records without the diagnosis that are most like it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 
 MIN_RECORDS = 10
-"""Fewer records make no usual beat."""
+"""Fewer records to choose from make no contrast."""
+NEAREST = 5
+"""Records whose median a contrast is."""
 
 
 class UsualBeats:
@@ -47,16 +49,36 @@ class UsualBeats:
         pairs = zip(labels["corpus"], labels["patient"], strict=True)
         self._patients = np.array([patient_key(corpus, patient) for corpus, patient in pairs], dtype=object)
 
-    def without(self, diagnosis: str, patient: str) -> FloatArray | None:
-        """Return the median (L, T) mV of the typical beats of other patients' records without a diagnosis.
+    def without(self, diagnosis: str, patient: str, leads: Sequence[str], usual: FloatArray) -> FloatArray | None:
+        """Return the beat that a record is contrasted with, (l, T) mV.
 
-        None where a lead has fewer than `MIN_RECORDS` of them.
+        It is the median of the usual beats of the `NEAREST` records of other patients without the diagnosis that are
+        most like this record: what it would look like without the diagnosis, as far as others tell (unlike neighbours,
+        Delaney et al. 2021). A median over all of them differs from the record as patients differ.
+
+        Parameters
+        ----------
+        diagnosis
+            Id.
+        patient
+            The record's, ``corpus/patient``.
+        leads, usual
+            The record's leads, some of the bundle's, and its usual beat in them, (l, T) mV.
+
+        Returns
+        -------
+        None where fewer than `MIN_RECORDS` of them have a lead
         """
         lacks = (self._labels[f"label_{diagnosis}"] == 0).to_numpy() & (self._patients != patient)
-        chosen = self._typical[lacks]
-        if (np.isfinite(chosen[:, :, 0]).sum(axis=0) < MIN_RECORDS).any():
+        others = self._typical[lacks][:, [self._leads.index(lead) for lead in leads]]
+        has = np.isfinite(others[:, :, 0])
+        if (has.sum(axis=0) < MIN_RECORDS).any():
             return None
-        return np.asarray(np.nanmedian(chosen, axis=0), dtype=np.float32)
+        with np.errstate(invalid="ignore"):
+            distance = np.nansum(np.abs(others - usual), axis=(1, 2)) / has.sum(axis=1)
+        order = np.argsort(distance, kind="stable")  # those without any of the leads come last, as NaN
+        nearest = [others[order[has[order, lead]][:NEAREST], lead] for lead in range(len(leads))]
+        return np.stack([np.median(beats, axis=0) for beats in nearest]).astype(np.float32)
 
     @cached_property
     def _typical(self) -> FloatArray:

@@ -130,12 +130,12 @@ class DiagnosisExplainer:
         instance = RecordInstance(record)
         baseline: str = settings.baseline
         if baseline == CONTRAST:
-            usual = self.usual.without(case.diagnosis, patient_key(case.corpus, case.patient))
-            if usual is None:
+            patient, mv = patient_key(case.corpus, case.patient), record.typical * record.lead_scale[:, None]
+            contrast = self.usual.without(case.diagnosis, patient, record.leads, mv)
+            if contrast is None:
                 baseline = INTERPOLATION
             else:
-                places = [bundle.leads.index(lead) for lead in record.leads]
-                instance = replace(instance, contrast=usual[places])
+                instance = replace(instance, contrast=contrast)
         return PreparedDiagnosis(
             case=case,
             engine=RecordEngine(

@@ -2,8 +2,8 @@
 
 A diagnosis shows in many beats alike, so that no single segment counts for much. LIME and KernelSHAP have two scales
 here: whole beats, which say which beats count, and each wave of all beats in each lead, which say what counts. The mean
-of the two keeps the sum of the values. A player's value goes to its samples in proportion to their evidence: how much
-the target loses by each segment in each lead alone (`beatlens.explain.players.multiscale`).
+of the two keeps the sum of the values. A player's value goes to its samples in proportion to how far the baseline
+changes them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from beatlens.explain.diagnoses.engine import RecordEngine
 from beatlens.explain.diagnoses.players import waves_in_leads
 from beatlens.explain.diagnoses.target import DiagnosisTarget
 from beatlens.explain.methods.explained import Explained
-from beatlens.explain.methods.occlusion import occlusion_masks, solve_occlusion
 from beatlens.explain.methods.refine import solve
-from beatlens.explain.methods.registry import change_of_players, from_players, occlusion
-from beatlens.explain.players.coalition import Players, cell_players
-from beatlens.explain.players.multiscale import cell_evidence
-from beatlens.explain.players.waves import beat_players, instance_edges
+from beatlens.explain.methods.registry import from_players, occlusion
+from beatlens.explain.players.coalition import Players
+from beatlens.explain.players.waves import beat_players
 from beatlens.explain.result.metadata import EarlierStages
 from beatlens.explain.settings import ExplainSettings
 
@@ -38,12 +36,9 @@ def _sampled(
     def value(masks: npt.NDArray[np.bool_], players: Players) -> npt.NDArray[np.float64]:
         return engine.values(masks, players, target)
 
-    cells = cell_players(instance.record.leads, instance_edges(instance, settings.segment_s), rhythm=False)
-    alone = solve_occlusion(value(occlusion_masks(len(cells)), cells), len(cells))
-    evidence = cell_evidence(cells, alone.values, change_of_players(engine, cells))
     sets = [beat_players(instance, settings.rhythm), waves_in_leads(instance, settings.rhythm)]
     scales = [(players, solve(value, players, method, settings, seed)) for players in sets]
-    return from_players(engine, scales, target, alone.n_evaluations, EarlierStages(), evidence)
+    return from_players(engine, scales, target, 0, EarlierStages())
 
 
 TABLE: Mapping[str, Method] = {

@@ -51,10 +51,9 @@ class RecordNetwork:
         """
         result = torch.empty(len(waves), self.size, device=self.device)
         for place in np.unique(lead).tolist():  # by lead, so that a lead's weights are taken once
-            usual, name = self.tensor(record.typical[place]), self.tensor(record.lead_ids[place])
+            name = self.tensor(record.lead_ids[place])
             for rows in np.array_split(of_lead := np.flatnonzero(lead == place), -(-len(of_lead) // self.chunk)):
-                wave = self.tensor(waves[rows])
-                features = self.network.encode_leads(wave, usual.expand_as(wave), self.tensor(intervals[rows]))
+                features = self.network.encode_leads(self.tensor(waves[rows]), self.tensor(intervals[rows]))
                 result[self.tensor(rows)] = self.network.lead_terms(features, name)
         return result
 

@@ -46,8 +46,8 @@ class DiagnosisExplanationSettings(Settings, section="diagnosis_explanations"):
     """Longest record in seconds that is explained: the whole of it is perturbed."""
 
     baseline: Literal["interpolation", "lead_mean", "zero", "median_beat", "contrast_beat"] = "contrast_beat"
-    """What fills a part that is switched off. `contrast_beat` is the median over records of other patients that don't
-    have the diagnosis, of each one's usual beat. Where there are fewer than ten, `interpolation` is used."""
+    """What fills a part that is switched off. `contrast_beat` is the median usual beat of the five most similar records
+    of other patients that don't have the diagnosis. Where there are fewer than ten, `interpolation` is used."""
 
     samples: Annotated[int, Allowed(minimum=16)] = 1000
     """Evaluations of each set of more than 12 players."""

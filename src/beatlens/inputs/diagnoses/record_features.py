@@ -88,10 +88,8 @@ def measure_records(
             places = [list(leads).index(lead) for lead in example.leads]
             present[n, places] = True
             if len(example) and places:
-                waves = torch.from_numpy(example.waves)
-                typical = torch.from_numpy(example.typical).expand_as(waves)
-                parts = (waves, typical, torch.from_numpy(example.intervals))
-                measured = network.encode_leads(*(part.flatten(0, 1) for part in parts))
+                parts = (torch.from_numpy(part).flatten(0, 1) for part in (example.waves, example.intervals))
+                measured = network.encode_leads(*parts)
                 features[:, places] = measured.view(len(example), len(places), -1)
             beats.append(features)
     counts = torch.tensor([len(example) for example in examples], dtype=torch.long)
