@@ -38,6 +38,8 @@ class PageFacts:
         Versions of the packages that made the page.
     provenance
         Name -> value of what makes the run reproducible.
+    beats_page
+        Page of the run's beats, beside this one; empty where it has none.
     """
 
     title: str
@@ -47,6 +49,7 @@ class PageFacts:
     config: str
     versions: Mapping[str, str]
     provenance: Mapping[str, str]
+    beats_page: str = ""
 
 
 def render_diagnoses(tables: DiagnosisTables, facts: PageFacts) -> str:
