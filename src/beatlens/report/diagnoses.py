@@ -16,7 +16,7 @@ from beatlens.report.sections.diagnoses import (
     score_section,
     unused_section,
 )
-from beatlens.report.sections.diagnosis_explanations import explanation_rows
+from beatlens.report.sections.diagnosis_explanations import explanation_scores
 
 FOLDER = Path(__file__).parent
 FIGURE_NAMES = ("scores", "reliability", "confusion", "cohort")
@@ -77,7 +77,7 @@ def render_diagnoses(tables: DiagnosisTables, facts: PageFacts) -> str:
         scored=score_section(tables),
         records=record_section(tables),
         groups=case_section(tables),
-        explanation_rows=explanation_rows(tables),
+        explained=explanation_scores(tables),
         unused=unused_section(tables.status),
         provenance=[*facts.provenance.items(), *((f"version of {k}", v) for k, v in sorted(facts.versions.items()))],
     )

@@ -112,7 +112,8 @@ def _measured(axes: Axes, table: pd.DataFrame, leads: Sequence[str]) -> None:
 def _guideline(axes: Axes, region: Region | None, leads: Sequence[str]) -> None:
     grid = np.zeros((len(leads), len(WAVES)))
     for window in region.windows if region else ():
-        for wave in GUIDELINE_WAVES[window]:
+        place_of_p = ("P",) if region and region.without_p and window == "TQ" else ()
+        for wave in (*GUIDELINE_WAVES[window], *place_of_p):
             for lead in leads:
                 if region and lead in region.lenient:
                     grid[leads.index(lead), WAVES.index(wave)] = 1.0 if lead in region.strict else 0.4
