@@ -109,6 +109,15 @@ def region_of(regions: Sequence[Region], label: str) -> Region | None:
     return next((region for region in regions if label in region.labels or label in region.snomed), None)
 
 
+def region_of_diagnosis(regions: Sequence[Region], diagnosis: str, codes: frozenset[str]) -> Region | None:
+    """Return the region of a diagnosis by its id, or the one that has all its codes.
+
+    None for a group of diagnoses, such as conduction disturbances, that show at different places.
+    """
+    others = codes - {diagnosis}
+    return next((one for one in regions if diagnosis == one.name or (others and others <= set(one.snomed))), None)
+
+
 def beat_windows(region: Region, r_times_s: npt.ArrayLike, beat: int) -> list[tuple[float, float]]:
     """Return the stretches of one beat, in the time of the R peaks.
 
