@@ -47,5 +47,3 @@ def test_diagnoses_are_learnt_and_predicted(project) -> None:
     planned = project.planned("diagnose", config="given.yaml")
     assert planned["predict_diagnoses"] == planned["measure_diagnoses"] == 1
     assert not {"train_diagnosis_fold", "bundle_diagnoses"} & set(planned)
-    wrong = project.snakemake("--dry-run", "diagnose", "--config", "signal={fs: 250}", config="given.yaml", ok=False)
-    assert "signal.fs: 250; expected 200" in wrong
