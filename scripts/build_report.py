@@ -31,7 +31,6 @@ def main() -> None:
     parser.add_argument("--probes", type=Path, nargs="*", default=[], help="metrics of sanity and of stability")
     arguments = programs.start(parser)
     settings, given = arguments.settings, vars(arguments)
-    tables = {field: read_table(path) for name, (field, _) in TABLES.items() if (path := given[name.replace("-", "_")])}
     facts = read_table(arguments.cases[0] / "facts.csv") if arguments.cases else None
     inputs = ReportInputs(
         title=settings["report"]["title"] or f"beatlens: {settings['run']}",
@@ -45,13 +44,14 @@ def main() -> None:
         config=arguments.config.read_text(encoding="utf-8"),
         versions=package_versions(),
         facts=facts,
-        **tables,
+        **{field: read_table(path) for name, (field, _) in TABLES.items() if (path := given[name.replace("-", "_")])},
         watched=load_watched(arguments.watch, arguments.watch_cohort) if arguments.watch else None,
         probes=[read_table(path) for path in arguments.probes],
         figures={name: load_image(path) for name in FIGURE_NAMES if (path := given[f"{name}_figure"])},
         cases=load_images(arguments.cases),
         attention=read_json(arguments.attention) if arguments.attention else None,
         attention_cases=shown_attention(arguments.attention_cases, facts) if arguments.attention else {},
+        diagnoses_page="diagnoses.html" if "diagnoses" in settings["targets"] else "",
     )
     write_text(arguments.output, render_report(inputs))
 

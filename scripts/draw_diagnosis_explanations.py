@@ -47,7 +47,7 @@ def main() -> None:
         for case in programs.progress(cases.to_dict("records"), len(cases), "diagnoses drawn"):
             key, explained = (case["corpus"], case["record"]), found[case["case"]]
             shard = next(shard for shard in shards if key in shard)
-            labels = RecordLabels(codes[case["diagnosis"]], truth_of(shard, *key), regions)
+            labels = RecordLabels(case["diagnosis"], codes[case["diagnosis"]], truth_of(shard, *key), regions)
             figure, outside = diagnosis_figure(case, shard, explained, truth=labels.planted, **look)
             for ending in ("svg", "png"):
                 save_figure(figure.figure, folder / f"{case['case']}.{ending}")

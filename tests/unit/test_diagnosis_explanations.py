@@ -15,7 +15,7 @@ from beatlens.corpora.diagnosis_table import DiagnosisTable
 from beatlens.evaluate.explanations.diagnoses.cohort import DiagnosisParts, diagnosis_cohort, wave_shares
 from beatlens.evaluate.explanations.diagnoses.truths import RecordLabels, diagnosis_truths
 from beatlens.evaluate.explanations.localisation import Grid
-from beatlens.evaluate.explanations.regions import read_regions
+from beatlens.evaluate.explanations.regions import read_regions, region_of_diagnosis
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.explain.diagnoses.cases import asked_diagnoses, case_rows, codes_of, select_cases
 from beatlens.explain.diagnoses.contrast import MIN_RECORDS, NEAREST, UsualBeats
@@ -141,14 +141,14 @@ def test_truths_are_planted_spans_of_the_diagnosis_and_the_regions_of_all_beats(
     r_index = np.array([100, 200, 300, 400])
     planted = spans(("V1", 1.0, 1.2, "V", 100), ("II", 2.0, 2.1, "S", 200), ("V6", 0.5, 0.6, DECOY + "bump", 100))
     codes = codes_of([DiagnosisTable.read(ROOT / "config/labels/snomed.csv")], ["PVC", "AF"])
-    found = diagnosis_truths(RecordLabels(codes["PVC"], planted, REGIONS), grid, r_index)
+    found = diagnosis_truths(RecordLabels("PVC", codes["PVC"], planted, REGIONS), grid, r_index)
     assert sorted(found) == ["planted", "regions, lenient", "regions, strict"]
     assert np.flatnonzero(found["planted"].inside[1]).tolist() == list(range(100, 120))
     assert not found["planted"].inside[[0, 2]].any()
     strict, lenient = found["regions, strict"].inside, found["regions, lenient"].inside
     assert strict.any(axis=1).tolist() == [False, True, False]
     assert lenient.any(axis=1).tolist() == [True, True, False]
-    af = diagnosis_truths(RecordLabels(codes["AF"], spans(), REGIONS), grid, r_index)["regions, strict"].inside
+    af = diagnosis_truths(RecordLabels("AF", codes["AF"], spans(), REGIONS), grid, r_index)["regions, strict"].inside
     assert af.any(axis=1).tolist() == [True, True, False]
     assert af[1, 145:190].all()  # from the end of T to the next QRS complex
     assert not af[1, 100:130].any()
@@ -224,3 +224,14 @@ def test_settings_of_a_diagnosis_leave_the_others_as_they_are():
     changed = DiagnosisExplanationSettings(baseline="zero").explain_settings(general, "AF")
     assert (changed.baseline, changed.rhythm, changed.target) == ("zero", False, general.target)
     assert replace(changed, baseline=general.baseline) != general
+
+
+def test_the_region_of_a_diagnosis_is_never_that_of_one_among_several() -> None:
+    def name(diagnosis: str, *codes: str) -> str | None:
+        region = region_of_diagnosis(REGIONS, diagnosis, frozenset({diagnosis, *codes}))
+        return region and region.name
+
+    assert name("AF", "AFIB") == name("AF") == "AF"
+    assert name("RBBB", "713427006", "59118001") == name("block", "59118001") == "RBBB"
+    assert name("CD", "CLBBB", "IRBBB", "LAFB") is None  # conduction disturbances of PTB-XL
+    assert name("MI") is None

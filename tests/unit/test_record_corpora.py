@@ -160,6 +160,18 @@ def test_databases_by_folder(tmp_path) -> None:
         sheet(tmp_path, {**CHALLENGE, "databases": ["nowhere"]})
 
 
+def test_what_lies_beside_records_of_the_challenge(tmp_path) -> None:
+    folder = tmp_path / "challenge"
+    standins.challenge_record(folder, "E00001", comments=COMMENTS, seconds=5)
+    (folder / "labels").mkdir()
+    (folder / "labels" / "weights.csv").write_text("a,b\n")  # of labels, and no recording
+    (folder / "night.edf").write_bytes(b"0")
+    _, stray = sheet(tmp_path, CHALLENGE).values()
+    assert (stray.path, stray.reason) == ("night.edf", "not_a_record")
+    with pytest.raises(RecordFault, match=r"night\.edf: EDF is not read here; convert it to WFDB"):
+        read_record(stray, folder)
+
+
 def test_ptb_xl_at_either_rate(tmp_path) -> None:
     folder = tmp_path / "ptb-xl"
     standins.ptb_xl(folder)

@@ -1,28 +1,33 @@
-"""The branch of diagnoses on made records: nothing of the beats' branch, whatever the shards; a given bundle."""
+"""The branch of diagnoses on small records in the Challenge's form: nothing of the beats' branch; a given bundle."""
 
 from __future__ import annotations
 
 import pandas as pd
 import pytest
-from pandas.testing import assert_frame_equal
+
+from standins import challenge_record
 
 CONFIG = """\
 run: made
 targets: [diagnoses]
-corpora:
-  - {name: synthetic, format: synthetic, role: train, labels: config/labels/synthetic.csv,
-     diagnoses: config/labels/snomed.csv}
-synthetic: {ambulatory_patients: 4, ambulatory_s: 12, ambulatory_fs: [250], clinical_patients: 12, clinical_records: 1}
-diagnoses: {classes: [RBBB, LBBB], folds: 3, members: 1, width: 4, steps: 20}
+shards: 1
+corpora: [{name: small, format: challenge, role: train, diagnoses: config/labels/snomed.csv}]
+diagnoses: {classes: [AF, RBBB], folds: 3, members: 1, width: 4, steps: 10}
 """
 GIVEN = CONFIG.replace("run: made", "run: given").replace("role: train", "role: predict")
 GIVEN = GIVEN.replace("diagnoses: {", "diagnoses: {bundle: results/made/diagnoses/bundle, ")
+CODES = ("164889003", "59118001", "426783006", "164889003,59118001")
+N_RECORDS = 12
 
 
 @pytest.fixture
 def project(fresh):
-    for name, text in (("made", CONFIG), ("given", GIVEN), ("shards", CONFIG.replace("run: made", "run: again"))):
+    for name, text in (("made", CONFIG), ("given", GIVEN)):
         (fresh.folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    folder = fresh.folder / "data" / "small" / "training" / "georgia" / "g1"
+    for k in range(N_RECORDS):
+        notes = ["Age: 74", "Sex: Male", f"Dx: {CODES[k % 4]}", "Rx: Unknown", "Hx: Unknown", "Sx: Unknown"]
+        challenge_record(folder, f"E{k:05d}", comments=[f"# {note}" for note in notes], seconds=6 + k / 4)
     return fresh
 
 
@@ -32,20 +37,13 @@ def test_diagnoses_are_learnt_and_predicted(project) -> None:
     assert not {"train_network", "mine_prototypes", "predict_shard", "find_alerts"} & set(planned)
 
     project.snakemake("diagnose", "--cores", "2", config="made.yaml")
-    predictions = project.folder / "results" / "made" / "predictions" / "diagnoses.parquet"
-    found = pd.read_parquet(predictions)
-    assert len(found) == 16
+    found = pd.read_parquet(project.folder / "results" / "made" / "predictions" / "diagnoses.parquet")
+    assert list(found["record"]) == [f"E{k:05d}" for k in range(N_RECORDS)]
     assert set(found["fold"]) == {0, 1, 2}
-    assert found[["p_RBBB", "p_LBBB"]].to_numpy().min() > 0
-    assert set(found["label_RBBB"]) == {0, 1}
+    assert found[["p_AF", "p_RBBB"]].to_numpy().min() > 0
+    assert list(found["label_AF"]) == [1, 0, 0, 1] * 3
+    assert set(found["database"]) == {"georgia"}
 
-    project.snakemake("diagnose", "--cores", "1", "--config", "shards=5", config="shards.yaml")
-    again = pd.read_parquet(project.folder / "results" / "again" / "predictions" / "diagnoses.parquet")
-    assert_frame_equal(again, found)  # to the bit, whatever the shards and the cores
-
-    project.snakemake("diagnose", "--cores", "1", config="given.yaml")
-    given = pd.read_parquet(project.folder / "results" / "given" / "predictions" / "diagnoses.parquet")
-    assert set(given["fold"]) == {-1}
-    assert list(given.columns) == list(found.columns)
-    wrong = project.snakemake("diagnose", "--cores", "1", "--config", "signal={fs: 250}", config="given.yaml", ok=False)
-    assert "signal.fs: 250; expected 200" in wrong
+    planned = project.planned("diagnose", config="given.yaml")
+    assert planned["predict_diagnoses"] == planned["measure_diagnoses"] == 1
+    assert not {"train_diagnosis_fold", "bundle_diagnoses"} & set(planned)

@@ -71,7 +71,7 @@ rule build_report:
     params:
         program=program("build_report"),
         code=code("build_report"),
-        settings=settings("report", "run", "seed", "classes"),
+        settings=settings("report", "run", "seed", "classes", "targets"),
         # No inputs, or the default run would make them: what there is of the target sanity is shown.
         probes=lambda wildcards: f"--probes {' '.join(probe_tables())}" if probe_tables() else "",
         probes_digest=lambda wildcards: [file_digest(table) for table in probe_tables()],

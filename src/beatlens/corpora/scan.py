@@ -93,7 +93,8 @@ def scan_folder(
             rows[k] = row._replace(reason="duplicate_id")
         seen.add(row.record)
     used = {name for row in rows for name in row.file_names} | {folder.name_of(f"{path}.hea") or "" for path in paths}
-    return [*rows, *(file_row(folder, corpus, name, "not_a_record") for name in find_strays(folder.entries, used))]
+    strays = find_strays(folder.entries, used, corpus.format)
+    return [*rows, *(file_row(folder, corpus, name, "not_a_record") for name in strays)]
 
 
 def check_any_record(rows: list[SheetRow], root: Path, corpus: str) -> list[SheetRow]:

@@ -40,8 +40,16 @@ _BESIDE_TABLES = {
     **dict.fromkeys((".xls", ".ods", ".tsv"), "save it as .csv or .xlsx"),
 }
 """The same in a corpus of strips, where it differs."""
-KNOWN = {"wfdb": WOULD_READ, "synthetic": WOULD_READ, "strips": WOULD_READ | _BESIDE_TABLES}
-"""Both by the format of a corpus."""
+_WITH_LABELS = {ending: text for ending, text in WOULD_READ.items() if text != _TABLE}
+"""The same in a corpus whose tables hold labels, never samples."""
+KNOWN = {
+    "wfdb": WOULD_READ,
+    "synthetic": WOULD_READ,
+    "strips": WOULD_READ | _BESIDE_TABLES,
+    "challenge": _WITH_LABELS,
+    "ptb-xl": _WITH_LABELS,
+}
+"""All by the format of a corpus."""
 TRUTH = ".truth.csv"
 
 

@@ -16,7 +16,7 @@ from beatlens.report.sections.diagnoses import (
     score_section,
     unused_section,
 )
-from beatlens.report.sections.diagnosis_explanations import explanation_rows
+from beatlens.report.sections.diagnosis_explanations import explanation_scores
 
 FOLDER = Path(__file__).parent
 FIGURE_NAMES = ("scores", "reliability", "confusion", "cohort")
@@ -38,6 +38,8 @@ class PageFacts:
         Versions of the packages that made the page.
     provenance
         Name -> value of what makes the run reproducible.
+    beats_page
+        Page of the run's beats, beside this one; empty where it has none.
     """
 
     title: str
@@ -47,6 +49,7 @@ class PageFacts:
     config: str
     versions: Mapping[str, str]
     provenance: Mapping[str, str]
+    beats_page: str = ""
 
 
 def render_diagnoses(tables: DiagnosisTables, facts: PageFacts) -> str:
@@ -74,7 +77,7 @@ def render_diagnoses(tables: DiagnosisTables, facts: PageFacts) -> str:
         scored=score_section(tables),
         records=record_section(tables),
         groups=case_section(tables),
-        explanation_rows=explanation_rows(tables),
+        explained=explanation_scores(tables),
         unused=unused_section(tables.status),
         provenance=[*facts.provenance.items(), *((f"version of {k}", v) for k, v in sorted(facts.versions.items()))],
     )

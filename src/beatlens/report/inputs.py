@@ -133,6 +133,8 @@ class ReportInputs:
         attention.
     attention_cases
         Case id -> image of its attention.
+    diagnoses_page
+        Page of the run's diagnoses, beside this one; empty where it has none.
     """
 
     title: str
@@ -166,6 +168,7 @@ class ReportInputs:
     cases: Mapping[str, Image] = field(default_factory=dict)
     attention: Mapping[str, Any] | None = None
     attention_cases: Mapping[str, Image] = field(default_factory=dict)
+    diagnoses_page: str = ""
 
 
 def load_image(*paths: Path) -> Image:

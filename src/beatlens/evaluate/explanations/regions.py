@@ -65,6 +65,11 @@ class Region:
         """Return the strict or the lenient leads."""
         return self.strict if strict else self.lenient
 
+    @property
+    def without_p(self) -> bool:
+        """Whether no P wave ends the stretch after the T wave, which goes on to the QRS complex: in fibrillation."""
+        return self.name == "AF" and "TQ" in self.windows
+
 
 def read_regions(path: str | Path) -> list[Region]:
     """Read a table of `COLUMNS`; several values in a cell are joined by ``;``.
@@ -104,6 +109,15 @@ def region_of(regions: Sequence[Region], label: str) -> Region | None:
     return next((region for region in regions if label in region.labels or label in region.snomed), None)
 
 
+def region_of_diagnosis(regions: Sequence[Region], diagnosis: str, codes: frozenset[str]) -> Region | None:
+    """Return the region of a diagnosis by its id, or the one that has all its codes.
+
+    None for a group of diagnoses, such as conduction disturbances, that show at different places.
+    """
+    others = codes - {diagnosis}
+    return next((one for one in regions if diagnosis == one.name or (others and others <= set(one.snomed))), None)
+
+
 def beat_windows(region: Region, r_times_s: npt.ArrayLike, beat: int) -> list[tuple[float, float]]:
     """Return the stretches of one beat, in the time of the R peaks.
 
@@ -131,7 +145,7 @@ def beat_windows(region: Region, r_times_s: npt.ArrayLike, beat: int) -> list[tu
     last_t_end = r - before + _t_end(before_that)
     t_end = r + _t_end(before)
     p_onset = r + (LONG_P_ONSET_S if region.long_pr else P_ONSET_S)
-    next_p = r + after + (Q_ONSET_S if "TQ" in region.windows and region.name == "AF" else P_ONSET_S)
+    next_p = r + after + (Q_ONSET_S if region.without_p else P_ONSET_S)
     wide = region.wide_qrs
     spans = {
         "P": (max(last_t_end, p_onset), r + Q_ONSET_S),

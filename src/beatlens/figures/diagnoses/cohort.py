@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from beatlens.core.numerals import fixed
-from beatlens.evaluate.explanations.regions import Region
+from beatlens.evaluate.explanations.regions import Region, region_of_diagnosis
 from beatlens.explain.diagnoses.players import WAVES
 from beatlens.figures.classification import empty_figure
 from beatlens.figures.cohort import COLOURS
@@ -73,7 +73,7 @@ def diagnosis_cohort_figure(
             _measured(measured, of_key, leads)
             measured.set_title(f"{names[key]}\nmodel, {cases} case{'s' * (cases != 1)}", fontsize=7.5)
             guideline = figure.add_axes(boxes[1])
-            region = next((one for one in regions if codes[key] & {one.name, *one.snomed}), None)
+            region = region_of_diagnosis(regions, key, codes[key])
             _guideline(guideline, region, leads)
             needs_rhythm = " and RR intervals" if region is not None and region.rate else ""
             guideline.set_title(f"textbook{needs_rhythm}", fontsize=7.5, color=TRUTH)
@@ -112,7 +112,8 @@ def _measured(axes: Axes, table: pd.DataFrame, leads: Sequence[str]) -> None:
 def _guideline(axes: Axes, region: Region | None, leads: Sequence[str]) -> None:
     grid = np.zeros((len(leads), len(WAVES)))
     for window in region.windows if region else ():
-        for wave in GUIDELINE_WAVES[window]:
+        place_of_p = ("P",) if region and region.without_p and window == "TQ" else ()
+        for wave in (*GUIDELINE_WAVES[window], *place_of_p):
             for lead in leads:
                 if region and lead in region.lenient:
                     grid[leads.index(lead), WAVES.index(wave)] = 1.0 if lead in region.strict else 0.4

@@ -89,6 +89,8 @@ def reliability_figure(rows: DiagnosisOutcomes, names: Mapping[str, str], bins: 
         grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
         for axes in grid.flat[len(shown) :]:
             axes.set_visible(False)
+        for axes in grid.flat[max(0, len(shown) - columns) : len(shown)]:
+            axes.tick_params(labelbottom=True)  # the lowest of each column, also above a hidden one
         for axes, k in zip(grid.flat, shown, strict=False):
             kept = rows.answered & (rows.labels[:, k] >= 0)
             probability, true = rows.probability[kept, k], rows.labels[kept, k] == 1

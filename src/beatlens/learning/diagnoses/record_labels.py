@@ -163,7 +163,8 @@ def deal_folds(
     given = records["strat_fold"].to_numpy(dtype=object)
     fixed = settings.folds_by == "corpus"
     home = {name: int(given[rows[name][0]]) % settings.folds for name in names if fixed and given[rows[name][0]] != ""}
-    return np.array([(home | _dealt(names, rows, labels, home, settings.folds, seed))[name] for name in patients])
+    home |= _dealt(names, rows, labels, home, settings.folds, seed)
+    return np.array([home[name] for name in patients])
 
 
 def _dealt(

@@ -14,7 +14,8 @@ from beatlens.report.numbers import count, interval, listing, percent, plural, s
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_ROWS = 40
+MAX_ROWS, OPEN_ROWS = 40, 10
+"""Records listed, and how many of them are seen at once."""
 REASON_WORDS = {
     "low_confidence": "one of its probabilities lies close to where the answer changes",
     "not_finite": "no usable number",
@@ -66,7 +67,9 @@ def score_section(tables: DiagnosisTables) -> dict[str, Any] | None:
         row = cells.get((scope, label, metric))
         if row is None:
             return score(math.nan)
-        return score(row.null_value) if null else interval(row.value, row.lo, row.hi)
+        if null:
+            return score(row.null_value)
+        return interval(row.value, row.lo, row.hi).replace(" to ", "\u00a0to\u00a0")  # narrow columns break before it
 
     order = [name for name in tables.names if ("all", name, "auroc") in cells]
     weak = [name for name in order if not cells["all", name, "auroc"].lo > 0.5]
@@ -134,12 +137,13 @@ def record_section(tables: DiagnosisTables) -> dict[str, Any]:
     def row_of(row: Any) -> dict[str, str]:
         best = [(float(row[f"p_{name}"]), name) for name in names if f"p_{name}" in row and row[f"p_{name}"] >= 0]
         known = [name.removeprefix("label_") for name in labelled if row[name] == 1]
+        given_to = row["pred"].split(";")
         return {
             "record": f"{row['corpus']}/{row['record']}",
             "given": in_words(row["pred"]),
             "known": listing(names[name] for name in known)
             or ("none of these" if any(row[name] >= 0 for name in labelled) else "not known"),
-            "set": in_words(row["conformal_set"]),
+            "others": in_words(";".join(name for name in row["conformal_set"].split(";") if name not in given_to)),
             "likeliest": "; ".join(f"{names[name]} {score(p)}" for p, name in sorted(best, reverse=True)[:3]),
             "reason": listing(REASON_WORDS.get(part, part.replace("_", " ")) for part in row["reason"].split(";")),
         }
@@ -147,6 +151,7 @@ def record_section(tables: DiagnosisTables) -> dict[str, Any]:
     accepted = table[~table["review"]].sort_values(["corpus", "record"], kind="stable").head(MAX_ROWS)
     return {
         "n": plural(len(table), "record"),
+        "review_of_all": f"{count(table['review'].sum())} of {plural(len(table), 'record')}",
         "n_review": plural(int(table["review"].sum()), "record"),
         "review_share": percent(float(table["review"].mean())) if len(table) else percent(math.nan),
         "rows": [
@@ -161,7 +166,8 @@ def record_section(tables: DiagnosisTables) -> dict[str, Any]:
             {"reason": REASON_WORDS.get(reason, str(reason).replace("_", " ")), "n": count(n)}
             for reason, n in reasons[reasons != ""].value_counts().items()
         ],
-        "review": [row_of(row) for row in review.to_dict("records")],
+        "review": [row_of(row) for row in review.head(OPEN_ROWS).to_dict("records")],
+        "review_more": [row_of(row) for row in review.iloc[OPEN_ROWS:].to_dict("records")],
         "accepted": [row_of(row) for row in accepted.to_dict("records")],
         "n_hidden": max(0, int(table["review"].sum()) - len(review)),
         "n_accepted_hidden": max(0, int((~table["review"]).sum()) - len(accepted)),

@@ -69,7 +69,7 @@ def score_diagnoses(
         prepared = explainer.prepare(case)
         attributions = {name: load_case(folder, case.case) for name, folder in methods.items()}
         spans = truth_of(explainer.shard_of(case), case.corpus, case.record)
-        labels = RecordLabels(codes[case.diagnosis], spans, regions)
+        labels = RecordLabels(case.diagnosis, codes[case.diagnosis], spans, regions)
         yield score_diagnosis(prepared, attributions, labels, settings=settings, seed=explainer.seed)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from beatlens.corpora.synthetic.write import DX_CODES
 from beatlens.evaluate.explanations.localisation import Grid, Truth
-from beatlens.evaluate.explanations.regions import Region, region_truth
+from beatlens.evaluate.explanations.regions import Region, region_of_diagnosis, region_truth
 from beatlens.evaluate.explanations.truths import LENIENT, PLANTED, STRICT
 
 if TYPE_CHECKING:
@@ -28,14 +28,15 @@ class RecordLabels:
 
     Attributes
     ----------
-    codes
-        Id of the diagnosis, and the SNOMED CT codes that stand for it.
+    diagnosis, codes
+        Id of the diagnosis; the id with the codes that stand for it.
     spans
         The record's planted truth; empty where there is none.
     regions
         Diagnostic regions.
     """
 
+    diagnosis: str
     codes: frozenset[str]
     spans: pd.DataFrame
     regions: Sequence[Region]
@@ -53,7 +54,7 @@ class RecordLabels:
     @property
     def region(self) -> Region | None:
         """Where textbooks say that it shows, or None."""
-        return next((region for region in self.regions if self.codes & {region.name, *region.snomed}), None)
+        return region_of_diagnosis(self.regions, self.diagnosis, self.codes)
 
 
 def truth_of(shard: Shard, corpus: str, record: str) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 Every score of a diagnosis stands beside its null. ``chance`` ranks records at random, ``prevalence`` is the precision
 of a ranking at random, ``every_record`` gives the diagnosis to each, ``rate_given`` gives it at random as often as the
 network does, ``sinus_rhythm`` gives every record that alone, ``most_frequent`` the most frequent set of diagnoses. The
-null of a conformal set's coverage is what was ``promised``.
+null of a conformal set's coverage is what was ``promised``. ``ece`` has no interval: a resample, in which records come
+twice, has a larger calibration error than the records themselves, so its percentiles may lie above the score.
 """
 
 from __future__ import annotations
@@ -118,7 +119,9 @@ def _scores(rows: DiagnosisOutcomes, scoring: DiagnosisScoring, seed: int) -> It
         n = int((rows.labels[:, k] == 1).sum())
         for metric in OF_CLASS:
             null = _null(metric, found, scoring.alpha)
-            yield _row(name, metric, found[metric], null=null, n=n, level=level, enough=patients > 1)
+            yield _row(
+                name, metric, found[metric], null=null, n=n, level=level, enough=patients > 1 and metric != "ece"
+            )
     groups = {"macro": tuple(by_class)}
     if scoring.weights is not None:
         groups["scored"] = tuple(name for name in by_class if name in scoring.weights.diagnoses)
@@ -129,7 +132,8 @@ def _scores(rows: DiagnosisOutcomes, scoring: DiagnosisScoring, seed: int) -> It
             values = _mean([by_class[name][metric] for name in names])
             nulls = [_null(metric, by_class[name], scoring.alpha) for name in names]
             null = (nulls[0][0], float(np.mean([value for _, value in nulls])) if nulls[0][0] else np.nan)
-            yield _row(group, metric, values, null=null, n=len(names), level=level, enough=rows.patient.max() > 0)
+            enough = rows.patient.max() > 0 and metric != "ece"
+            yield _row(group, metric, values, null=null, n=len(names), level=level, enough=enough)
     labels = rows.labels == 1
     _, counts = np.unique(labels, axis=0, return_counts=True)
     nulls_of_records = {
