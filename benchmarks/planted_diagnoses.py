@@ -120,7 +120,7 @@ def scored(shard: Shard, seed: int, cases: int, methods: tuple[str, ...]) -> Ite
         prepared = explainer.prepare(case)
         each = {method: explain_diagnosis(prepared, method) for method in methods}
         shown = fuse(each, FusionSettings()) if len(each) > 1 else next(iter(each.values()))
-        labels = RecordLabels(codes[case.diagnosis], truth_of(shard, case.corpus, case.record), ())
+        labels = RecordLabels(case.diagnosis, codes[case.diagnosis], truth_of(shard, case.corpus, case.record), ())
         grid = Grid(shown.leads, shown.fs, 0.0, shown.values.shape[1])
         truth = diagnosis_truths(labels, grid, prepared.instance.r_index).get(PLANTED)
         if truth is not None:

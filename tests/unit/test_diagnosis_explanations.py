@@ -229,7 +229,7 @@ def test_settings_of_a_diagnosis_leave_the_others_as_they_are():
 def test_the_region_of_a_diagnosis_is_never_that_of_one_among_several() -> None:
     def name(diagnosis: str, *codes: str) -> str | None:
         region = region_of_diagnosis(REGIONS, diagnosis, frozenset({diagnosis, *codes}))
-        return region and region.name
+        return region.name if region else None
 
     assert name("AF", "AFIB") == name("AF") == "AF"
     assert name("RBBB", "713427006", "59118001") == name("block", "59118001") == "RBBB"
