@@ -107,3 +107,13 @@ def candidate_predictions(wildcards):
         )
     seeds = CONFIG["select"]["seeds"]
     return [f"{RESULTS}/selection/held_out/{name}/{seed}.parquet" for name in names for seed in seeds]
+
+
+def diagnosis_files(wildcards, input):
+    """Return the arguments for the tables that training reads, which its params hold by content."""
+    return shlex.join(["--weights", CHALLENGE_WEIGHTS, "--tables", *(str(file) for _, file in DIAGNOSIS_TABLES)])
+
+
+def fold_bundles(input):
+    """Return the option with the bundles of folds; nothing with a given bundle, which has none."""
+    return shlex.join(["--folds", *(str(Path(file).parent) for file in as_list(input.folds))]) if input.folds else ""

@@ -13,11 +13,6 @@ DIAGNOSIS_FILES = [*DIAGNOSIS_PREDICTIONS, *DIAGNOSIS_BUNDLE_FILES] if "diagnose
 CHALLENGE_WEIGHTS = str(find_file("config/labels/challenge_weights.csv", PLACES))
 
 
-def diagnosis_files(wildcards, input):
-    """Return the arguments for the tables that training reads, which its params hold by content."""
-    return shlex.join(["--weights", CHALLENGE_WEIGHTS, "--tables", *(str(file) for _, file in DIAGNOSIS_TABLES)])
-
-
 rule label_diagnoses:
     """Say which diagnoses each record is labelled with, and in which fold its patient is."""
     input:

@@ -11,11 +11,6 @@ EXPLAINED_DIAGNOSES = [
 EXPLAINS_DIAGNOSES = ("diagnosis_explanations", "explain", "seed", "compute_threads")
 
 
-def fold_bundles(input):
-    """Return the option with the bundles of folds; nothing with a given bundle, which has none."""
-    return shlex.join(["--folds", *(str(Path(file).parent) for file in as_list(input.folds))]) if input.folds else ""
-
-
 rule select_diagnosis_cases:
     """Choose the diagnoses of records that are explained."""
     input:
