@@ -59,7 +59,12 @@ DIAGNOSIS_ARTEFACTS = {
     ],
     "bundle_diagnoses": [] if CONFIG["diagnoses"]["bundle"] else DIAGNOSIS_BUNDLE_FILES,
     "predict_diagnoses": DIAGNOSIS_PREDICTIONS,
+    "select_diagnosis_cases": DIAGNOSIS_CASES,
+    "explain_diagnoses": expand("<results>/explanations/diagnoses/{method}", method=DIAGNOSIS_METHODS),
+    "fuse_diagnoses": "<results>/explanations/diagnoses/fused",
     "evaluate_diagnoses": DIAGNOSIS_METRICS,
+    "evaluate_diagnosis_explanations": [EXPLAINED_DIAGNOSES[0], "<results>/metrics/diagnosis_cohort.csv"],
+    "draw_diagnosis_explanations": [*EXPLAINED_DIAGNOSES[1:]],
     "draw_diagnosis_scores": DIAGNOSIS_FIGURES,
     "build_diagnosis_report": DIAGNOSIS_PAGES,
 }

@@ -113,7 +113,10 @@ def build(artefacts: Mapping[str, Sequence[Path]], run: str, folder: Path, root:
     for rule, paths in artefacts.items():
         for target in paths:
             beside = target.with_suffix("")
-            files = [target, *(folder_files(beside) if target.suffix == ".tsv" and beside.is_dir() else [])]
+            if target.is_dir():
+                files = folder_files(target)
+            else:
+                files = [target, *(folder_files(beside) if target.suffix == ".tsv" and beside.is_dir() else [])]
             for file in files:
                 entry = {"path": file.as_posix(), "target": target.as_posix(), "rule": rule}
                 entries.append(entry | {"bytes": file.stat().st_size, "sha256": sha256_of(file)})
