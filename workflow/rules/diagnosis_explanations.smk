@@ -50,6 +50,7 @@ rule explain_diagnoses:
         folds=[f"{folder}/bundle.json" for folder in DIAGNOSIS_FOLD_BUNDLES],
     output:
         folder=directory("<results>/explanations/diagnoses/{method}"),
+        index=ensure("<results>/explanations/diagnoses/{method}.tsv", non_empty=True),
     log:
         "<logs>/explain_diagnoses/{method}.log",
     benchmark:
@@ -69,10 +70,13 @@ rule explain_diagnoses:
         shards=folders("shards"),
         bundle=folders("bundle"),
         folds=lambda wildcards, input: fold_bundles(input),
+        index=program("index_folder"),
+        index_code=code("index_folder"),
     shell:
         "{params.program} --method {wildcards.method} --cases {input.cases:q} --labels {input.labels:q}"
         " --shards {params.shards:q} --bundle {params.bundle:q} {params.folds}"
         " --settings {params.settings:q} --output {output.folder:q} --log {log:q}"
+        " && {params.index} --folder {output.folder:q} --output {output.index:q}"
 
 
 rule fuse_diagnoses:
@@ -82,6 +86,7 @@ rule fuse_diagnoses:
         methods=expand("<results>/explanations/diagnoses/{method}", method=DIAGNOSIS_METHODS),
     output:
         folder=directory("<results>/explanations/diagnoses/fused"),
+        index=ensure("<results>/explanations/diagnoses/fused.tsv", non_empty=True),
     log:
         "<logs>/fuse_diagnoses.log",
     benchmark:
@@ -97,6 +102,9 @@ rule fuse_diagnoses:
         code=code("fuse"),
         settings=settings("fusion"),
         methods=by_method("methods"),
+        index=program("index_folder"),
+        index_code=code("index_folder"),
     shell:
         "{params.program} --cases {input.cases:q} {params.methods} --settings {params.settings:q}"
         " --output {output.folder:q} --log {log:q}"
+        " && {params.index} --folder {output.folder:q} --output {output.index:q}"

@@ -118,3 +118,10 @@ def remote_settings():
     """Return a params function: where corpora are downloaded from, by corpus, as JSON."""
     text = json.dumps({name: asdict(remote) for name, remote in remotes().items()})
     return lambda wildcards, input: text
+
+
+# Jobs on other machines find the corpora where this process does.
+if "BEATLENS_DATA" in os.environ:
+
+    envvars:
+        "BEATLENS_DATA",

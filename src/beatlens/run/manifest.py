@@ -113,10 +113,7 @@ def build(artefacts: Mapping[str, Sequence[Path]], run: str, folder: Path, root:
     for rule, paths in artefacts.items():
         for target in paths:
             beside = target.with_suffix("")
-            if target.is_dir():
-                files = folder_files(target)
-            else:
-                files = [target, *(folder_files(beside) if target.suffix == ".tsv" and beside.is_dir() else [])]
+            files = [target, *(folder_files(beside) if target.suffix == ".tsv" and beside.is_dir() else [])]
             for file in files:
                 entry = {"path": file.as_posix(), "target": target.as_posix(), "rule": rule}
                 entries.append(entry | {"bytes": file.stat().st_size, "sha256": sha256_of(file)})
