@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from beatlens.core.seeds import derive_seed
+from beatlens.learning.held_out import HELD_OUT, fold_tables
+from beatlens.shards.patients import patient_keys
 from beatlens.shards.settings import SplitSettings
 from beatlens.shards.splits import DEALT_SPLITS, assert_disjoint, assign_splits, deal_patients
 
@@ -191,3 +193,16 @@ def test_dealing_without_repair_follows_the_draws() -> None:
 def test_impossible_settings_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="split"):
         SplitSettings(**(CONFIG["split"] | change))
+
+
+def test_a_person_of_two_corpora_is_in_one_fold_and_has_one_key():
+    people = [("a", f"p{k}") for k in range(6)] + [("b", f"@a/p{k}") for k in range(6)]
+    records = pd.DataFrame(people, columns=["corpus", "patient"])
+    records = records.assign(record=[f"r{k}" for k in range(12)], split="train", n_N=1, n_V=1)
+    assert patient_keys(records).tolist() == [f"a/p{k}" for k in range(6)] * 2
+    left_out = []
+    for table in fold_tables(records, ("N", "V"), 3, seed=1):
+        moved = (table["split"] == HELD_OUT).to_numpy()
+        assert (moved[:6] == moved[6:]).all()
+        left_out.append(moved)
+    assert (np.sum(left_out, axis=0) == 1).all()

@@ -17,6 +17,7 @@ from beatlens.core.leads import lead_id
 from beatlens.core.seeds import derive_seed
 from beatlens.inputs.network_inputs import scaled_beats, typical_beats, typical_rows, used_signal
 from beatlens.prediction.bundle import Bundle
+from beatlens.shards.patients import patient_keys
 from beatlens.shards.shard import Shard
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def take_sample(
     import pandas as pd
 
     unseen = predictions[predictions["split"].isin(SPLITS)].reset_index(drop=True)
-    patients = (unseen["corpus"] + "/" + unseen["patient"]).to_numpy(dtype=np.str_)
+    patients = patient_keys(unseen)
     rows = sample_rows(patients, unseen["review"].to_numpy(dtype=bool), settings, seed)
     chosen = unseen.iloc[rows].reset_index(drop=True)
     n, spec = len(chosen), bundle.spec
@@ -161,7 +162,7 @@ def take_sample(
     if done != n:
         raise ValueError(f"{done} of the {n} beats of the predictions are in the shards; expected all")
     chosen["rr_before_s"] = rr
-    names = (chosen["corpus"] + "/" + chosen["patient"]).to_numpy(dtype=np.str_)
+    names = patient_keys(chosen)
     return Sample(chosen, Candidates(embedding, waves, names, chosen["review"].to_numpy(dtype=bool)), scale)
 
 

@@ -14,6 +14,7 @@ from beatlens.inputs.look_alikes import LookAlikes
 from beatlens.inputs.network_inputs import InputSpec, view_record
 from beatlens.inputs.prepared_record import PreparedRecord
 from beatlens.inputs.stored_predictions import StoredPredictions
+from beatlens.shards.patients import patient_key
 from beatlens.shards.shard import Shard, cut_beats
 from beatlens.signals.conditioning import row_medians
 
@@ -145,14 +146,16 @@ class RecordViews:
         for shard, stored in self._sources:
             for row in shard.records.itertuples():
                 record = str(row.record)
-                if f"{row.corpus}/{row.patient}" != here.patient or record == here.record:
+                corpus = str(row.corpus)
+                is_this = (corpus, record) == (here.corpus, here.record)
+                if is_this or patient_key(corpus, str(row.patient)) != here.patient:
                     continue
-                beats, leads = shard.beats_of(here.corpus, record), shard.leads(here.corpus, record)
+                beats, leads = shard.beats_of(corpus, record), shard.leads(corpus, record)
                 if beats.empty or not set(here.leads) <= set(leads):
                     continue
                 table = stored.beats(beats, ["pred", "review"])
                 chosen = ((table["pred"] == label) & ~table["review"].astype(bool)).to_numpy()
-                signal = shard.signal(here.corpus, record)[[leads.index(lead) for lead in here.leads]]
+                signal = shard.signal(corpus, record)[[leads.index(lead) for lead in here.leads]]
                 found.append(cut_beats(signal, beats["r_index"].to_numpy(dtype=np.int64)[chosen], here.geometry))
         return np.concatenate(found)
 

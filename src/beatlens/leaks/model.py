@@ -12,6 +12,7 @@ from beatlens.inputs.network_inputs import record_products, used_leads
 from beatlens.inputs.prototype_bank import class_features, combine, nearest_distance
 from beatlens.leaks.run import TOLERANCE, LeakError, NotCheckedError, Run, counted, out_of_order, some
 from beatlens.learning.batches import TrainingSet
+from beatlens.shards.patients import patient_key
 from beatlens.shards.shard import Shard
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _without_own(run: Run, shard: Shard, beats: pd.DataFrame) -> tuple[FloatArra
     scale = shard.lead_scale(corpus, record)[[listed.index(lead) for lead in leads]]
     waves = shard.waveforms(beats, leads, run.bundle.geometry) / scale[:, None]
     bank = run.bundle.bank
-    products = record_products(waves, leads, bank.subset(bank.patients != f"{corpus}/{patient}"))
+    products = record_products(waves, leads, bank.subset(bank.patients != patient_key(corpus, patient)))
     return class_features(combine(*products), products[-1]), nearest_distance(*products)
 
 

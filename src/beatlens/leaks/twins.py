@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.shards.patients import patient_key
 from beatlens.shards.shard import BeatGeometry, Shard
 from beatlens.shards.splits import DEALT_SPLITS
 
@@ -131,7 +132,7 @@ def portraits(shards: Sequence[Shard], records: pd.DataFrame, geometry: BeatGeom
     cubes = stacked.reshape(len(stacked), len(leads), geometry.length)
     return Portraits(
         keys=keys,
-        patients=np.array([f"{corpus}/{patient_of[corpus, record]}" for corpus, record in keys], dtype=np.str_),
+        patients=np.array([patient_key(corpus, patient_of[corpus, record]) for corpus, record in keys], dtype=np.str_),
         splits=np.array([split_of[key] for key in keys], dtype=np.str_),
         waves=stacked,
         power=np.einsum("mlt,mlt->ml", cubes, cubes),

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatlens.prediction.rhythms import FibrillationDetector, record_irregularity
+from beatlens.shards.patients import patient_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ def fit_fibrillation(beats: pd.DataFrame, rhythms: pd.DataFrame) -> Fibrillation
             f"rhythms: {int(target.sum())} of {len(target)} annotated beats of training records are in atrial "
             "fibrillation; expected some that are and some that aren't"
         )
-    patients = (beats["corpus"] + "/" + beats["patient"]).to_numpy(dtype=np.str_)[kept]
+    patients = patient_keys(beats)[kept]
     weight = np.zeros(len(target))
     for kind in (True, False):
         _, which, counts = np.unique(patients[target == kind], return_inverse=True, return_counts=True)

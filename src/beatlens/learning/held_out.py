@@ -22,6 +22,7 @@ from beatlens.learning.batches import TrainingSet
 from beatlens.learning.objective import forward, to_tensors
 from beatlens.models.network import BeatNetwork
 from beatlens.prediction.predict import network_outputs
+from beatlens.shards.patients import patient_keys, person
 from beatlens.shards.shard import Shard
 from beatlens.shards.splits import deal_patients
 from beatlens.signals.added_noise import NoiseSettings, NoiseSource
@@ -162,7 +163,7 @@ class LabelledOutputs:
             target=self.target,
             unflagged=self.beats["reason"].to_numpy() == "",
             clean=gate_labels(self.beats) == 0,
-            patient=(self.beats["corpus"] + "/" + self.beats["patient"]).to_numpy(dtype=np.str_),
+            patient=patient_keys(self.beats),
             noisy_gate=np.empty(0, dtype=np.float32),
             is_noise=np.empty(0, dtype=bool),
         )
@@ -231,20 +232,20 @@ def fold_tables(
         With fewer than two training patients a fold, or with patients in the split `HELD_OUT` already.
     """
     training = records[records["split"] == "train"]
-    patients = sorted(set(zip(training["corpus"], training["patient"], strict=True)))
+    keys = [person(*key) for key in zip(training["corpus"], training["patient"], strict=True)]
+    patients = sorted(set(keys))
     if (records["split"] == HELD_OUT).any():
         raise ValueError(f"{option} is {folds}, but patients are set aside in the split {HELD_OUT!r}; expected 0")
     if len(patients) < 2 * folds:
         raise ValueError(f"{option} is {folds} with {len(patients)} training patients; expected two a fold")
     row_of = {key: row for row, key in enumerate(patients)}
     has = np.zeros((len(patients), len(classes)), dtype=bool)
-    keys = list(zip(training["corpus"], training["patient"], strict=True))
     for column, name in enumerate(classes):
         for key, count in zip(keys, training[f"n_{name}"], strict=True):
             has[row_of[key], column] |= count > 0
     draws = np.array([derive_seed(seed, "folds", *key) / 2**63 for key in patients])
     dealt = deal_patients(has, draws, [1.0 / folds] * folds)
-    everybody = list(zip(records["corpus"], records["patient"], strict=True))
+    everybody = [person(*key) for key in zip(records["corpus"], records["patient"], strict=True)]
     tables = []
     for fold in range(folds):
         left_out = {key for key, place in zip(patients, dealt.tolist(), strict=True) if place == fold}
@@ -256,5 +257,4 @@ def fold_tables(
 def spec_without(spec: InputSpec, records: pd.DataFrame) -> InputSpec:
     """Return `spec` with a bank that holds only prototypes of patients of the split train."""
     training = records[records["split"] == "train"]
-    names = [f"{corpus}/{patient}" for corpus, patient in zip(training["corpus"], training["patient"], strict=True)]
-    return replace(spec, bank=spec.bank.subset(np.isin(spec.bank.patients, names)))
+    return replace(spec, bank=spec.bank.subset(np.isin(spec.bank.patients, patient_keys(training))))

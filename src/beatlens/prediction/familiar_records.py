@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from beatlens.core.remarks import Remark
 from beatlens.inputs.prototype_bank import combine
+from beatlens.shards.patients import patient_key
 from beatlens.signals.conditioning import highest_cut
 from beatlens.signals.settings.signal import SignalSettings
 
@@ -119,7 +120,7 @@ def fit_familiar(
         values = dict(zip(row.leads.split(";"), map(float, row.lead_scale.split(";")), strict=True))
         listed.append({lead: value for lead, value in values.items() if lead in found})
         for lead, value in listed[-1].items():
-            found[lead].setdefault(f"{row.corpus}/{row.patient}", []).append(value)
+            found[lead].setdefault(patient_key(row.corpus, row.patient), []).append(value)
     usual = {
         lead: float(np.median([np.median(values) for values in by_patient.values()]))
         for lead, by_patient in found.items()

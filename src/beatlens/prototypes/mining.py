@@ -16,6 +16,7 @@ from beatlens.inputs.prototype_bank import PrototypeBank
 from beatlens.prototypes.clusters import Cluster, Group, choose, clusters_of
 from beatlens.prototypes.library import PrototypeLibrary, label_mix, wilson_interval
 from beatlens.prototypes.settings.prototypes import PrototypeSettings
+from beatlens.shards.patients import patient_key
 from beatlens.shards.shard import BeatGeometry, Shard
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _bank(
         leads=leads,
         classes=classes,
         labels=np.array([cluster.label for cluster in chosen], dtype=np.str_),
-        patients=np.array([f"{cluster.corpus}/{cluster.patient}" for cluster in chosen], dtype=np.str_),
+        patients=np.array([patient_key(cluster.corpus, cluster.patient) for cluster in chosen], dtype=np.str_),
         beat_ids=np.array([cluster.beat_ids[0] for cluster in chosen], dtype=np.str_),
         top_similar=top_similar,
     )

@@ -11,6 +11,7 @@ import yaml
 from beatlens.core.bootstrap import Array, patient_bootstrap_many, sum_by_patient
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.predictions.confusion import CLASS_METRICS, OVERALL_METRICS, class_scores, overall_scores
+from beatlens.shards.patients import patient_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,7 @@ def _counts(tables: Tables, classes: Sequence[str]) -> Array:
         )
     index = {name: k for k, name in enumerate(classes)}
     truth = first["label"].map(index).to_numpy(dtype=np.int64)
-    patients = (first["corpus"] + "/" + first["patient"]).to_numpy()
+    patients = patient_keys(first).astype(object)
     cells = np.zeros((len(first), len(tables), len(seeds[0]), len(classes), len(classes)), dtype=np.uint8)
     for c, (name, by_seed) in enumerate(tables.items()):
         for s, (seed, table) in enumerate(by_seed.items()):

@@ -24,6 +24,7 @@ from beatlens.learning.held_out import HELD_OUT, fold_tables, labelled_outputs
 from beatlens.learning.train_and_bundle import TrainingJob, fold_state, train_model, versions
 from beatlens.prototypes.mining import PrototypeSettings, mine
 from beatlens.shards.learning_shards import SealedShard
+from beatlens.shards.patients import patient_keys
 from beatlens.shards.record_table import records_digest, split_listing
 from beatlens.shards.settings import SplitSettings
 from beatlens.shards.shard import BeatGeometry
@@ -114,7 +115,7 @@ def cross_fitted(
     result = pd.concat(parts, ignore_index=True).sort_values("beat_id", ignore_index=True)
     logits = result[[f"logit_{name}" for name in classes]].to_numpy()
     target = result["label"].map({name: k for k, name in enumerate(classes)}).to_numpy(dtype=np.int64)
-    who = (result["corpus"] + "/" + result["patient"]).tolist()
+    who = patient_keys(result).tolist()
     weighted = settings["training"]["class_weight_power"] > 0
     predicted = calibrated_classes(logits, target, who, result["fold"].to_numpy(), weighted=weighted)
     result.insert(len(BEAT_COLUMNS) + 1, "pred", np.array(classes, dtype=object)[predicted])

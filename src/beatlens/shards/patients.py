@@ -5,6 +5,13 @@ Standard library only, because the record sheet is updated whenever the Snakefil
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
 ELSEWHERE = "@"
 """How the id of a patient begins who is one of another corpus: ``@ptb-xl/15709``."""
 
@@ -23,3 +30,10 @@ def person(corpus: str, patient: str) -> tuple[str, str]:
 def patient_key(corpus: str, patient: str) -> str:
     """Return ``corpus/patient``: one key for one person, in whichever corpora."""
     return "/".join(person(corpus, patient))
+
+
+def patient_keys(table: pd.DataFrame) -> npt.NDArray[np.str_]:
+    """Return the (n,) `patient_key` of each row of a table with the columns corpus and patient."""
+    import numpy as np
+
+    return np.array([patient_key(*row) for row in zip(table["corpus"], table["patient"], strict=True)], dtype=np.str_)

@@ -16,6 +16,7 @@ from beatlens.explain.case.choice import Case
 from beatlens.explain.case.instance import Instance
 from beatlens.explain.players.waves import wave_players
 from beatlens.explain.result.attribution import Attribution
+from beatlens.shards.patients import patient_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +91,7 @@ def case_parts(
     single = sorted(name for name in attributions if name != "fused")
     cells = {name: cell_sums(attributions[name].values, np.diff(edges)).ravel() for name in single}
     pairs = {(f"{a} and {b}", "", ""): _rank_correlation(cells[a], cells[b]) for a, b in combinations(single, 2)}
-    return CaseParts(f"{case.corpus}/{case.patient}", case.case_class, case.outcome, parts, pairs)
+    return CaseParts(patient_key(case.corpus, case.patient), case.case_class, case.outcome, parts, pairs)
 
 
 def _rank_correlation(one: Array, other: Array) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from beatlens.core.bootstrap import Array, divide, patient_bootstrap_many, sum_by_patient
 from beatlens.evaluate.predictions.metric_score import MetricScore
 from beatlens.evaluate.predictions.outcomes import MISSED
+from beatlens.shards.patients import patient_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,7 @@ def conformal_scores(
     size = np.array([len(inside) for inside in sets], dtype=np.float64)
     one_hot = (labels[:, None] == np.array(list(classes), dtype=object)[None, :]).astype(np.float64)
     values = np.column_stack([one_hot * covered[:, None], one_hot, covered, size, size == 1, np.ones(len(kept))])
-    totals, _ = sum_by_patient(values, (kept["corpus"] + "/" + kept["patient"]).to_numpy(dtype=object))
+    totals, _ = sum_by_patient(values, patient_keys(kept).astype(object))
     k = len(classes)
 
     def statistic(sums: Array) -> Array:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.shards.patients import patient_keys
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -134,8 +136,7 @@ def outcomes(table: pd.DataFrame, classes: Sequence[str]) -> Outcomes:
         raise ValueError(f"predictions without the probability of {absent}; expected columns p_<class>")
     others = sorted(set(table["label"]) - {*order, NONE})
     truths = (*order, *others, NONE)
-    keys = (table["corpus"] + "/" + table["patient"]).to_numpy(dtype=np.str_)
-    patients, patient = np.unique(keys, return_inverse=True)
+    patients, patient = np.unique(patient_keys(table), return_inverse=True)
     return Outcomes(
         order,
         truths,

@@ -19,6 +19,7 @@ from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.predictions.classification import SPLITS
 from beatlens.evaluate.predictions.probabilities import auroc, histogram_interval
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.shards.patients import patient_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def evaluate_presence(
 def _scores(
     part: pd.DataFrame, classes: Sequence[str], settings: EvaluateSettings, seed: int
 ) -> Iterator[dict[str, Any]]:
-    patients, patient = np.unique((part["corpus"] + "/" + part["patient"]).to_numpy(dtype=np.str_), return_inverse=True)
+    patients, patient = np.unique(patient_keys(part), return_inverse=True)
     there, found = (
         np.array([[name in text.split(";") for name in classes] for text in part[column]], dtype=bool)
         for column in ("label", "pred")

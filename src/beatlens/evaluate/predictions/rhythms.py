@@ -14,6 +14,7 @@ import numpy as np
 from beatlens.core.bootstrap import Array, divide, patient_bootstrap_many, sum_by_patient
 from beatlens.core.seeds import derive_seed
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.shards.patients import patient_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ def evaluate_rhythms(
                     for row in part.itertuples()
                 ]
             )
-            totals, _ = sum_by_patient(counts, (part["corpus"] + "/" + part["patient"]).to_numpy(dtype=object))
+            totals, _ = sum_by_patient(counts, patient_keys(part).astype(object))
             several = patient_bootstrap_many(
                 totals,
                 _statistics,

@@ -13,6 +13,7 @@ import numpy as np
 from beatlens.core.seeds import derive_seed
 from beatlens.explain.case.settings import CaseSettings
 from beatlens.explain.case.windows import seen_windows, window_table
+from beatlens.shards.patients import patient_key, patient_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,7 +178,7 @@ def _choose(
             if pick is None:
                 continue
             taken.add(str(pick["beat_id"]))
-            patient = f"{pick['corpus']}/{pick['patient']}"
+            patient = patient_key(str(pick["corpus"]), str(pick["patient"]))
             for counts in (used, here):
                 counts[patient] = counts.get(patient, 0) + 1
             kind = "" if target == "beat" else f"{target}-"
@@ -212,7 +213,7 @@ def _pick(
     enough = group[group["probability"] >= min_probability]
     if relaxed := enough.empty:
         enough = group.sort_values("probability", ascending=False, kind="stable")
-    patients = enough["corpus"] + "/" + enough["patient"]
+    patients = patient_keys(enough).tolist()
     counts = [(here.get(patient, 0), overall.get(patient, 0)) for patient in patients]
     row = enough.iloc[counts.index(min(counts))]
     columns = ["corpus", "record", "patient", "beat_id", "start_s", "end_s", "outcome", "label", "probability"]

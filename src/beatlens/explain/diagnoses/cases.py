@@ -12,6 +12,7 @@ import numpy as np
 from beatlens.core.seeds import derive_seed
 from beatlens.corpora.diagnosis_table import DiagnosisTable
 from beatlens.explain.diagnoses.settings import DiagnosisExplanationSettings, Outcome
+from beatlens.shards.patients import patient_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,7 +214,7 @@ def _pick(
     if relaxed := enough.empty:
         enough = group.sort_values("probability", ascending=False, kind="stable").head(1)
     keys = [
-        (f"{row.corpus}/{row.patient}", f"{diagnosis} in {row.corpus} {row.database}")
+        (patient_key(row.corpus, row.patient), f"{diagnosis} in {row.corpus} {row.database}")
         for row in enough.itertuples(index=False)
     ]
     counts = [tuple(used.get(key, 0) for key in pair) for pair in keys]

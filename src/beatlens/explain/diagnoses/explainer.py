@@ -167,7 +167,7 @@ def read_explainer(
     labels
         A row a record with its labels.
     settings
-        The sections ``diagnosis_explanations`` and ``explain``, ``seed`` and ``device``.
+        The sections ``diagnosis_explanations`` and ``explain``, and ``seed``. Diagnoses are explained on the processor.
     """
     read = DiagnosisBundle.read(bundle)
     bundles = {-1: read, **{int(path.name): DiagnosisBundle.read(path) for path in folds}}

@@ -14,6 +14,7 @@ from beatlens.inputs.diagnoses.intervals import INTERVAL_CONTENT, interval_bound
 from beatlens.inputs.diagnoses.rhythm import rhythm_statistics
 from beatlens.inputs.network_inputs import typical_beats, typical_rows
 from beatlens.inputs.prepared_record import used_rows
+from beatlens.shards.patients import patient_key
 from beatlens.shards.shard import BeatGeometry, Shard, cut_beats
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class RecordExample:
     Attributes
     ----------
     corpus, record, patient
-        Identifiers; `patient` is ``corpus/patient``.
+        Identifiers; `patient` is the `patient_key`.
     leads
         Its leads that the model uses, in the model's order; none where it lacks all of them.
     lead_ids
@@ -180,7 +181,7 @@ def record_example(
     return RecordExample(
         corpus=corpus,
         record=record,
-        patient=f"{corpus}/{of_record.patient}",
+        patient=patient_key(corpus, of_record.patient),
         leads=used,
         lead_ids=np.array([lead_id(lead) for lead in used], dtype=np.int64),
         geometry=geometry,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from beatlens.shards.patients import patient_keys
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -107,7 +109,7 @@ def outcomes(rows: pd.DataFrame) -> DiagnosisOutcomes:
         )
         for column in ("pred", "conformal_set")
     )
-    _, patient = np.unique((rows["corpus"] + "/" + rows["patient"]).to_numpy(dtype=np.str_), return_inverse=True)
+    _, patient = np.unique(patient_keys(rows), return_inverse=True)
     return DiagnosisOutcomes(
         classes,
         patient.astype(np.int64),
