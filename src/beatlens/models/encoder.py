@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from beatlens.core.leads import STANDARD_LEADS
+from beatlens.models.channels_last import ChannelsLastBatchNorm1d, ChannelsLastConv1d, channels_last
 from beatlens.models.grouped import GroupedLinear, beside
 from beatlens.models.settings import ModelSettings
 
@@ -65,7 +66,7 @@ class LeadEncoder(nn.Module):
 
     def feature_map(self, waves: Tensor, typical: Tensor) -> Tensor:
         """Return the last feature maps, (m, members * channels, positions): what class-activation maps use."""
-        shown = self.inputs(waves, typical)
+        shown = channels_last(self.inputs(waves, typical))
         return torch.cat([stack(shown) for stack in self.stacks], dim=1)
 
     def pool(self, feature_map: Tensor, waves: Tensor, typical: Tensor) -> Tensor:
@@ -103,8 +104,8 @@ def _stack(settings: ModelSettings) -> nn.Sequential:
     width = (1 + settings.derivative) * (1 + settings.typical_beat)
     for channels, kernel in zip(settings.channels, settings.kernels, strict=True):
         layers += [
-            nn.Conv1d(width, channels, kernel, stride=2, padding=kernel // 2, bias=False),
-            nn.BatchNorm1d(channels),
+            ChannelsLastConv1d(width, channels, kernel, stride=2, padding=kernel // 2, bias=False),
+            ChannelsLastBatchNorm1d(channels),
             nn.ReLU(),
         ]
         width = channels
