@@ -108,10 +108,9 @@ def jobs_of(source: Path, bundle: Path, hours: float, folder: Path) -> tuple[int
             jobs[method] = run("explain", config, *explain)
             run("gather_explanations", config, "--archives", archive, "--cases", name, "--output", output)
             folders.append(f"{method}={output}")
-        scores = ["--output", folder / "scores.csv", "--cohort", folder / "cohort.csv"]
         regions = ["--regions", ROOT / "config/diagnostic_regions.csv"]
-        scored = ["--cases", name, *source_of, "--methods", *folders, *regions, *scores]
-        jobs["scores"] = run("evaluate_explanations", config, *scored)
+        scored = ["--cases", name, "--shard", shard, *source_of, "--methods", *folders, *regions]
+        jobs["scores"] = run("score_cases", config, *scored, "--output", folder / "scores")
     return len(table), found, idle
 
 

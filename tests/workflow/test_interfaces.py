@@ -280,7 +280,7 @@ def test_every_rule_says_what_it_needs(file, name, text):
     wanted += [f'code("{ran}")' for ran in re.findall(r'program\("(\w+)"\)', text) if ran != "verify"]
     for part in wanted:
         assert part in text, f"{file}: rule {name} has no {part}"
-    if name in {"draw_cases", "evaluate_explanations"}:  # programs that read planted truth
+    if name in {"draw_cases", "score_cases"}:  # programs that read planted truth
         assert '"truth.parquet"' in text
     for output in (
         re.findall(r'"<results>[^"]*"', text.split("output:")[-1].split("log:")[0]) if "output:" in text else []

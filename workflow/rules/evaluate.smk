@@ -1,5 +1,4 @@
-# Scores of predictions against labels and of explanations against their nulls. Truth is read here and nowhere else.
-REGIONS = "config/diagnostic_regions.csv"
+# Scores of predictions against labels. Truth is read here and in explanation_scores.smk, and nowhere else.
 METRICS = ["<results>/metrics/explanations.csv"]
 if LABELLED:
     METRICS += [f"<results>/metrics/{name}.csv" for name in ("classification", "confusion", "leaks", "presence")]
@@ -71,49 +70,3 @@ if LABELLED:
             " --leaks {output.leaks:q} --log {log[0]:q}"
             " && {params.of_strips} --strips {input.strips:q} --record-table {input.record_table:q}"
             " --presence {output.presence:q} --settings {params.settings:q} --log {log.presence:q}"
-
-
-rule evaluate_explanations:
-    """Score explanations: localisation against planted truth, deletion and insertion, each beside its nulls."""
-    input:
-        cases="<results>/explanations/cases.csv",
-        shards=every_shard("signals.npy", "records.parquet", "beats.parquet", "truth.parquet"),
-        predictions=STORED_PREDICTIONS,
-        bundle=BUNDLE_FILES,
-        indexes=expand("<results>/explanations/{method}.tsv", method=[*METHODS, "fused"]),
-        folders=ancient(expand("<results>/explanations/{method}", method=[*METHODS, "fused"])),
-    output:
-        metrics=report(
-            ensure("<results>/metrics/explanations.csv", non_empty=True),
-            caption="../report/explanation_scores.rst",
-            category="Explanations",
-        ),
-        cohort=report(
-            ensure("<results>/metrics/cohort.csv", non_empty=True),
-            caption="../report/cohort.rst",
-            category="Explanations",
-        ),
-    log:
-        "<logs>/evaluate_explanations.log",
-    benchmark:
-        "<benchmarks>/evaluate_explanations.tsv"
-    conda:
-        "../../envs/torch.yaml"
-    threads: CONFIG["compute_threads"]
-    resources:
-        mem_mb=memory(1500),
-        runtime=120,
-    params:
-        program=program("evaluate_explanations"),
-        code=code("evaluate_explanations"),
-        settings=settings("evaluate", "explain", "seed", "compute_threads"),
-        shards=folders("shards"),
-        predictions=folders("predictions"),
-        bundle=folders("bundle"),
-        methods=by_method("folders"),
-        regions_content=file_digest(REGIONS),
-        regions=option("--regions", REGIONS),
-    shell:
-        "{params.program} --cases {input.cases:q} --shards {params.shards:q} --predictions {params.predictions:q}"
-        " --bundle {params.bundle:q} {params.methods} {params.regions} --settings {params.settings:q}"
-        " --output {output.metrics:q} --cohort {output.cohort:q} --log {log:q}"

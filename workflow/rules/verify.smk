@@ -32,6 +32,7 @@ BEAT_ARTEFACTS = {
     "gather_explanations": expand("<results>/explanations/{method}.tsv", method=METHODS),
     "fuse": "<results>/explanations/fused.tsv",
     "evaluate_classification": METRICS[1:],
+    "score_cases": every_shard("scores.parquet", "parts.parquet", folder="metrics/shards"),
     "evaluate_explanations": [METRICS[0], "<results>/metrics/cohort.csv"],
     "draw_cases": "<results>/figures/cases.tsv",
     "draw_findings": [f"<results>/figures/{name}.svg" for name in ("scores", "cohort", "alerts")],
