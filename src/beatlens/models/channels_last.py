@@ -1,8 +1,8 @@
 """1-D layers whose values lie channel by channel within a position, as convolutions on a processor want them.
 
-PyTorch keeps that layout in two dimensions only, so that a wave passes as an image of height 1. Shapes outside stay
-(n, channels, positions), and values are those of the plain layers up to rounding. A training step takes half to two thirds
-of the time.
+PyTorch keeps that layout in two dimensions only, so a wave passes as an image of height 1. Shapes outside stay
+(n, channels, positions), and values are those of the plain layers up to rounding. A training step takes two thirds of
+the time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ class ChannelsLastConv1d(nn.Conv1d):
     def forward(self, values: Tensor) -> Tensor:
         """Convolve (n, in, positions)."""
         stride, padding = (1, self.stride[0]), (0, cast(int, self.padding[0]))
-        return nn.functional.conv2d(values.unsqueeze(2), self.weight.unsqueeze(2), self.bias, stride, padding).squeeze(2)
+        return nn.functional.conv2d(values.unsqueeze(2), self.weight.unsqueeze(2), self.bias, stride, padding).squeeze(
+            2
+        )
 
 
 class ChannelsLastBatchNorm1d(nn.BatchNorm1d):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -76,9 +76,7 @@ def read_scores(folders: Sequence[Path], cases: Sequence[str]) -> list[CaseScore
                 raise ValueError(f"{folder}: case {case} was scored in another folder, too; expected once")
             first = rows.iloc[0]
             scores = tuple(_score(row) for row in rows.to_dict("records") if row["method"])
-            found[case] = CaseScores(
-                case, first["record"], first["patient"], first["label"], scores, parts.get(case)
-            )
+            found[case] = CaseScores(case, first["record"], first["patient"], first["label"], scores, parts.get(case))
     if set(found) != set(cases) or len(found) != len(cases):
         odd = sorted(set(found) ^ set(cases))[:5]
         raise ValueError(f"{len(found)} scored cases for {len(cases)} cases; expected the same, unlike {odd}")
@@ -94,10 +92,9 @@ def _numbers(score: Score) -> tuple[str | float, ...]:
     return score.method, score.metric, score.truth, score.value, score.null_name, score.null_value, denominator
 
 
-def _score(row: dict[str, object]) -> Score:
-    denominator = row.pop("denominator")
+def _score(row: Mapping[Hashable, Any]) -> Score:
     values = {name: row[name] for name in ("method", "metric", "truth", "value", "null_name", "null_value")}
-    return Score(**values, denominator=None if np.isnan(denominator) else denominator)  # type: ignore[arg-type]
+    return Score(**values, denominator=None if np.isnan(row["denominator"]) else row["denominator"])
 
 
 def _parts(rows: pd.DataFrame) -> CaseParts:
