@@ -44,7 +44,7 @@ MEANINGS: Mapping[str, ClassMeaning] = MappingProxyType(
 
 
 def class_name(class_id: str) -> str:
-    """Return the full name of a class, lower case, singular; the id itself where it is a configured class without one."""
+    """Return the full name of a class, lower case and singular; the id itself where it has no name here."""
     return MEANINGS[class_id].name if class_id in MEANINGS else class_id
 
 
