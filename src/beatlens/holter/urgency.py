@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,24 +29,33 @@ FAST_PER_MIN, SLOW_PER_MIN = 150.0, 40.0
 FREQUENT = 0.1
 """Burden of ventricular beats from which on they are frequent."""
 MUCH_REVIEW, MUCH_NOISE = 0.5, 0.25
-REASONS: Mapping[str, str] = {
-    "sustained_run": "a fast ventricular run of 30 s or more",
-    "disorganised": "a fast disorganised signal, as in flutter and fibrillation",
-    "fast_ventricular_run": "three or more ventricular beats at 100/min or faster",
-    "long_pause": "a pause of more than 3 s",
-    "fast_run": "a run of another ectopic class at 100/min or faster",
-    "fast_rate": "a rate of 150/min or more over eight RR intervals",
-    "slow_rate": "a rate under 40/min over eight RR intervals",
-    "fibrillation": "atrial fibrillation",
-    "possible_fast_run": "a fast run, if beats in review are what they are called",
-    "run": "a run of ectopic beats under 100/min",
-    "pause": "a pause of more than 2 s",
-    "alert": "beats of a new pattern",
-    "frequent_ectopy": "a tenth or more of the beats are ventricular",
-    "unlike": "unlike what the model learnt from",
-    "no_beats": "no beat was found",
-    "much_review": "half or more of the beats in review",
-    "much_noise": "beats can't be told in a quarter or more of the time",
+
+
+class Reason(NamedTuple):
+    """A reason to look at a record, in one or two words and in a sentence."""
+
+    short: str
+    words: str
+
+
+REASONS: Mapping[str, Reason] = {
+    "sustained_run": Reason("sustained V run", "a fast ventricular run of 30 s or more"),
+    "disorganised": Reason("disorganised", "a fast disorganised signal, as in flutter and fibrillation"),
+    "fast_ventricular_run": Reason("fast V run", "three or more ventricular beats at 100/min or faster"),
+    "long_pause": Reason("pause over 3 s", "a pause of more than 3 s"),
+    "fast_run": Reason("fast run", "a run of another ectopic class at 100/min or faster"),
+    "fast_rate": Reason("fast rate", "a rate of 150/min or more over eight RR intervals"),
+    "slow_rate": Reason("slow rate", "a rate under 40/min over eight RR intervals"),
+    "fibrillation": Reason("AF", "atrial fibrillation"),
+    "possible_fast_run": Reason("possible fast run", "a fast run, if beats in review are what they are called"),
+    "run": Reason("slow run", "a run of ectopic beats under 100/min"),
+    "pause": Reason("pause over 2 s", "a pause of more than 2 s"),
+    "alert": Reason("new pattern", "beats of a new pattern"),
+    "frequent_ectopy": Reason("frequent V", "a tenth or more of the beats are ventricular"),
+    "unlike": Reason("unlike training", "unlike what the model learnt from"),
+    "no_beats": Reason("no beats", "no beat was found"),
+    "much_review": Reason("much review", "half or more of the beats in review"),
+    "much_noise": Reason("much noise", "beats can't be told in a quarter or more of the time"),
 }
 """Code of a reason -> what it says, the gravest first."""
 
@@ -115,6 +124,11 @@ def with_urgency(table: pd.DataFrame, findings: Findings) -> pd.DataFrame:
         urgency=is_reason.astype(np.int64) @ np.array([weights[code] for code in codes], dtype=np.int64),
         urgency_reasons=[";".join(code for code, holds in zip(codes, row, strict=True) if holds) for row in is_reason],
     )
+
+
+def most_urgent_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Sort a Holter table with urgency: the most urgent record first, then by corpus and record."""
+    return table.sort_values(["urgency", *KEY], ascending=[False, True, True], kind="stable", ignore_index=True)
 
 
 def _flags(table: pd.DataFrame, findings: Findings, index: pd.MultiIndex) -> dict[str, BoolArray]:

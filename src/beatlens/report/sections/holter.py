@@ -125,7 +125,7 @@ def record_summary(row: Mapping[str, Any], hours: pd.DataFrame, episodes: pd.Dat
     """
     classes = hour_classes(hours)
     ectopic = [name for name in classes if f"burden_{name}" in row]
-    listed = _grave_first(episodes)
+    listed = gravest_first(episodes)
     return RecordSummary(
         sentences=_sentences(row, ectopic),
         reasons=reason_words(row, listed),
@@ -180,7 +180,7 @@ def _reason(code: str, row: Mapping[str, Any], episodes: pd.DataFrame) -> str:
         "much_review": f"{_share(row['n_review'], row['n_beats'])} of the beats are in review",
         "much_noise": f"beats can't be told in {percent(row['noise_share'])} of the time",
     }
-    return words.get(code, REASONS[code])
+    return words.get(code, REASONS[code].words)
 
 
 def _run_words(runs: pd.DataFrame) -> str:
@@ -193,7 +193,7 @@ def _run_words(runs: pd.DataFrame) -> str:
     return text if len(runs) == 1 else f"{len(runs)} {possible}runs, the longest a {text.removeprefix(possible)}"
 
 
-def _grave_first(episodes: pd.DataFrame) -> pd.DataFrame:
+def gravest_first(episodes: pd.DataFrame) -> pd.DataFrame:
     """Order episodes: fast ventricular runs, other fast runs, long pauses, slow runs; possible ones after sure ones."""
     fast = episodes["rate_per_min"] >= TACHYCARDIA_PER_MIN
     sure = ~episodes["kind"].str.startswith("possible")
