@@ -42,6 +42,11 @@ def percent(value: float) -> str:
     return f"{fixed(number, 1 if fine else 0)}\u00a0%"
 
 
+def small_share(value: float) -> str:
+    """Percent, where a few among many aren't nothing."""
+    return "< 0.1\u00a0%" if 0 < value < 0.0005 else percent(value)
+
+
 def count(value: float) -> str:
     """Thousands separated by a thin space, a dash where undefined."""
     return DASH if not math.isfinite(value) else f"{round(value):,}".replace(",", "\u2009")
@@ -79,3 +84,22 @@ def rank_agreement(value: float) -> str:
         else "don't agree"
     )
     return f"{words} (rank correlation {score(value)})"
+
+
+def clock(seconds: float) -> str:
+    """Return a time of a record as ``m:ss`` or ``h:mm:ss``, a dash where undefined."""
+    if not math.isfinite(seconds):
+        return DASH
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def whole(value: float, decimals: int = 0) -> str:
+    """Return a number with so many decimals, whole unless more are asked for, a dash where undefined."""
+    return fixed(value, decimals) if math.isfinite(value) else DASH
+
+
+def part_of(part: float, total: float) -> str:
+    """Return a part in percent of its total, a dash where that is nothing."""
+    return percent(part / total) if total else DASH
