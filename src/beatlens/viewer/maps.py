@@ -11,6 +11,7 @@ from typing import TypedDict
 import numpy as np
 
 from beatlens.explain.result.attribution import Attribution
+from beatlens.explain.result.metadata import PlayerValues
 from beatlens.figures.paper.overlay import displayed, unit_label
 from beatlens.viewer.tiles import encode, quantised
 
@@ -81,8 +82,9 @@ def case_data(cases: Sequence[ExplainedCase]) -> list[CaseData]:
 
 def _map(one: CaseMap) -> MapData:
     attribution, meta = one.attribution, one.attribution.meta
-    names = [_in_seconds(name, attribution.fs) for name in meta.players.names]
-    players = sorted(zip(names, map(float, meta.players.values), strict=True), key=lambda player: -abs(player[1]))
+    of = meta.players or PlayerValues("none")
+    names = [_in_seconds(name, attribution.fs) for name in of.names]
+    players = sorted(zip(names, map(float, of.values), strict=True), key=lambda player: -abs(player[1]))
     return {
         "method": meta.method,
         "of": meta.case_class,
@@ -95,7 +97,7 @@ def _map(one: CaseMap) -> MapData:
         "rhythm": _number(meta.rhythm),
         "share": _number(meta.rhythm_share),
         "absent": meta.absent or "",
-        "kind": meta.players.kind,
+        "kind": of.kind,
         "players": [(name, _short(value)) for name, value in players[:MAX_PLAYERS] if math.isfinite(value)],
         "n_players": len(players),
     }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.core.class_names import MEANINGS
+from beatlens.figures.paper.colour_maps import TWO_SIDED, colours
 from beatlens.figures.paper.style import class_colours
 from beatlens.shards.stretches import KINDS
 from beatlens.viewer.maps import ExplainedCase, case_data
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 TIME_STEP_S = 1e-4
 PROBABILITY_STEP = 1e-3
+SCALE_STEPS = 65
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,35 @@ class RecordData:
         return "pred" in self.beats
 
 
-def record_json(data: RecordData, paper: tuple[float, float]) -> str:
+@dataclass(frozen=True)
+class ViewerSettings:
+    """How the viewer opens.
+
+    Attributes
+    ----------
+    speed_mm_s, gain_mm_mv
+        Paper scale.
+    colour_map
+        Colours of maps (`beatlens.figures.paper.colour_maps`).
+    reasons
+        Words for codes of reasons of review; a code without words is its own.
+    """
+
+    speed_mm_s: float = 25.0
+    gain_mm_mv: float = 10.0
+    colour_map: str = TWO_SIDED
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def record_json(data: RecordData, settings: ViewerSettings) -> str:
     """Return the JSON object of a page; nothing in it can end the script element that holds it.
 
     Parameters
     ----------
     data
         The record.
-    paper
-        Speed in mm/s and gain in mm/mV with which the viewer opens.
+    settings
+        How the viewer opens.
     """
     value = {
         "corpus": data.corpus,
@@ -86,8 +108,10 @@ def record_json(data: RecordData, paper: tuple[float, float]) -> str:
         "unit": UNIT_MV,
         "tile_s": TILE_S,
         "bin_s": BIN_S,
-        "speed": paper[0],
-        "gain": paper[1],
+        "speed": settings.speed_mm_s,
+        "gain": settings.gain_mm_mv,
+        "scale": _scale(settings.colour_map),
+        "reasons": dict(settings.reasons),
         "overview": encode(overview(data.signal, data.fs)),
         "classes": _classes(data),
         "beats": _beats(data),
@@ -103,14 +127,20 @@ def record_json(data: RecordData, paper: tuple[float, float]) -> str:
     return text
 
 
+def _scale(colour_map: str) -> list[list[float]]:
+    """Return the colours from the limit against a class to that for it: red, green, blue to 255, opacity."""
+    shades = colours(np.linspace(-1, 1, SCALE_STEPS), 1.0, colour_map=colour_map)
+    return [[*(round(255 * float(part)) for part in shade[:3]), round(float(shade[3]), 3)] for shade in shades]
+
+
 def _classes(data: RecordData) -> list[dict[str, str]]:
-    colours = class_colours(data.classes)
+    of_class = class_colours(data.classes)
     return [
         {
             "id": name,
             "name": MEANINGS[name].name if name in MEANINGS else name,
             "meaning": MEANINGS[name].meaning if name in MEANINGS else "",
-            "colour": colours[name],
+            "colour": of_class[name],
         }
         for name in data.classes
     ]

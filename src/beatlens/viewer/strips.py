@@ -181,9 +181,7 @@ def _trace(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64], first: int, 
     return "".join(text)
 
 
-def _part(
-    low: npt.NDArray[np.int64], high: npt.NDArray[np.int64], at: float, top: int, scale: float
-) -> str:
+def _part(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64], at: float, top: int, scale: float) -> str:
     """Return path data of the columns around a beat."""
     first, stop = max(0, round(at - BEFORE_S * scale)), min(len(low), round(at + AFTER_S * scale))
     return _trace(low[first:stop], high[first:stop], first, top) if stop > first else ""

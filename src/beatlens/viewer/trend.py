@@ -55,7 +55,8 @@ def _dots(data: RecordData, times: Float64Array) -> tuple[Float64Array, str]:
     classes = data.beats["pred"].to_numpy(dtype=str)[1:][fine] if data.predicted else np.full(len(rates), "")
     colours = class_colours(data.classes)
     dots = "".join(
-        f'<circle cx="{_x(time, data):.1f}" cy="{axis.y(rate):.1f}" r="2.2" fill="{colours.get(str(name), "#6b7280")}"/>'
+        f'<circle cx="{_x(time, data):.1f}" cy="{axis.y(rate):.1f}" r="2.2" '
+        f'fill="{colours.get(str(name), "#6b7280")}"/>'
         for time, rate, name in zip(at, rates, classes, strict=True)
     )
     return rates, axis.drawn() + dots + _times(data, TOP + RATE_HEIGHT)
@@ -107,7 +108,7 @@ def _ectopy(data: RecordData, times: Float64Array, n: int) -> str:
     base, body = np.zeros(n), ""
     for name, values in counts.items():
         bars = "".join(
-            f"M{_x(60 * k, data):.1f} {floor - base[k]:.1f}v{-values[k] * BAR_HEIGHT / most:.1f}h{width:.2f}"
+            f"M{_x(60.0 * int(k), data):.1f} {floor - base[k]:.1f}v{-values[k] * BAR_HEIGHT / most:.1f}h{width:.2f}"
             f"v{values[k] * BAR_HEIGHT / most:.1f}z"
             for k in np.flatnonzero(values)
         )

@@ -209,7 +209,7 @@ function paintReview(f) {
   }
 }
 function paintMarks(f) {
-  const {ctx} = f, room = 60 / f.span * f.width / f.ratio / 60, top = f.top + 16 * f.ratio;
+  const {ctx} = f, top = f.top + 16 * f.ratio;
   const inside = (x) => x >= f.left && x <= f.left + f.width;
   for (let k = before(f.start), last = -Infinity; k < times.length && times[k] <= f.start + f.span; k++) {
     const x = f.x(times[k]), one = f.span <= 120 ? decorated(k) : null, pred = word("pred", k), first = !classes.length || pred === classes[0].id;
@@ -226,7 +226,6 @@ function paintMarks(f) {
     ctx.globalAlpha = 1;
     text(f, name, f.left + 5 * f.ratio, y, {align: "left", bold: true});
   });
-  void room;
 }
 function paintCalipers(f) {
   if (!calipers) return;
@@ -422,8 +421,7 @@ function listen(over) {
     if (!drag) return;
     drag.moved = drag.moved || Math.abs(event.clientX - drag.x) > 3;
     if (measuring) {
-      const {mm} = {mm: lanes.total * (1 - (event.clientY - plot.over.getBoundingClientRect().top) / plot.over.clientHeight)};
-      calipers.b = held({...at, mv: (mm - lanes.zeros[calipers.lead]) / view.gain}, calipers.lead);
+      calipers.b = held({...at, mv: at.mv + (lanes.zeros[at.lead] - lanes.zeros[calipers.lead]) / view.gain}, calipers.lead);
       tellCalipers(); redraw();
     } else if (drag.moved) go(drag.start - (event.clientX - drag.x) / over.clientWidth * view.span);
   });
@@ -504,7 +502,8 @@ function build() {
     axes: [{size: axis, space: 90, stroke: ink, grid: {show: false}, ticks: {stroke: ink, size: 5}, font: "12px system-ui, sans-serif", values: (_, marks) => marks.map((t, k) => clock(t, marks.length > 1 && marks[1] - marks[0] < 1 ? (marks[1] - marks[0] < 0.1 ? 2 : 1) : 0))}, {show: false}],
     series: [{}, ...leads.map((name) => ({label: name, stroke: ink, width: 1.15, points: {show: false}}))],
     hooks: {
-      drawClear: [(u) => { const f = frameOf(u); paintPaper(f); paintReview(f); paintMap(f); }],
+      // uPlot remembers the context's style, so it is put back
+      drawClear: [(u) => { const f = frameOf(u); u.ctx.save(); paintPaper(f); paintReview(f); paintMap(f); u.ctx.restore(); }],
       draw: [(u) => { const f = frameOf(u), {ctx} = f; ctx.save(); ctx.beginPath(); ctx.rect(f.left, f.top, f.width, f.height); ctx.clip(); paintMarks(f); paintCalipers(f); ctx.restore(); }],
       ready: [(u) => listen(u.over)],
     },
@@ -523,10 +522,14 @@ document.querySelectorAll("svg.trend").forEach((svg) => svg.addEventListener("cl
   jump(clamp((x - svg.dataset.left) / svg.dataset.width, 0, 1) * duration);
 }));
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("[data-time], [data-beat]");
+  const link = event.target.closest("[data-at-s], [data-beat]");
   if (!link) return;
   event.preventDefault();
-  if (link.dataset.beat) { if (select(link.dataset.beat)) root.scrollIntoView({block: "start"}); } else jump(Number(link.dataset.time));
+  if (link.dataset.beat) { if (select(link.dataset.beat)) root.scrollIntoView({block: "start"}); } else jump(Number(link.dataset.atS));
+});
+document.querySelectorAll("[data-at-s]").forEach((place) => {
+  place.setAttribute("role", "button"); place.setAttribute("tabindex", "0"); place.title = "Show in the viewer";
+  place.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); place.click(); } });
 });
 function jump(t) { toScale(view.speed); go(t - view.span / 2); root.scrollIntoView({block: "start"}); canvas.focus({preventScroll: true}); }
 
