@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from beatlens.core.files import write_table
 from beatlens.report.records.build import INDEX_COLUMNS, PageSettings, RecordPages, remove_old_pages
@@ -17,8 +18,10 @@ def main() -> None:
     parser.add_argument("--shard", required=True, help="name of the shard, such as 0of4")
     parser.add_argument("--tables", nargs="+", required=True, choices=TABLES, help="tables of the run that it may read")
     parser.add_argument("--predicted", action=argparse.BooleanOptionalAction, required=True, help="beats have classes")
+    parser.add_argument("--diagnosis-bundle", type=Path, nargs="*", default=[], help="bundle.json that names diagnoses")
     arguments = programs.start(parser)
-    files = RunFiles(arguments.run_folder, frozenset(arguments.tables), arguments.predicted)
+    bundle = next(iter(arguments.diagnosis_bundle), None)
+    files = RunFiles(arguments.run_folder, frozenset(arguments.tables), arguments.predicted, bundle)
     pages = RecordPages(files, PageSettings.of(arguments.settings))
     n_records = len(files.shard(arguments.shard).records)
     rows = list(programs.progress(pages.write_shard(arguments.shard), n_records, "pages of records"))

@@ -36,7 +36,7 @@ def trend_svg(data: RecordData) -> str:
     rates, body = _dots(data, times) if short else _minutes(data, times)
     if not len(rates):
         return ""
-    height = TOP + RATE_HEIGHT + 24 + (0 if short or not data.predicted else BAR_HEIGHT + 24)
+    height = TOP + RATE_HEIGHT + 24 + (0 if short or not data.predicted else BAR_HEIGHT + 20)
     words = f"Rate from {rates.min():.0f} to {rates.max():.0f} a minute over {clock(data.duration_s)}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 6} {height}" role="img" '
@@ -70,6 +70,7 @@ def _minutes(data: RecordData, times: Float64Array) -> tuple[Float64Array, str]:
         good &= accepted[1:] & accepted[:-1]
     over_five = np.convolve(rr, np.ones(5) / 5, "same")
     steady = good & (np.convolve(~good, np.ones(5), "same") < 0.5)
+    steady[:2] = steady[-2:] = False
     minute = (times[1:] // 60).astype(np.int64)
     n = int(np.ceil(data.duration_s / 60))
     mean, low, high = (np.full(n, np.nan) for _ in range(3))
@@ -98,17 +99,18 @@ def _minutes(data: RecordData, times: Float64Array) -> tuple[Float64Array, str]:
 
 def _ectopy(data: RecordData, times: Float64Array, n: int) -> str:
     """Return bars of ectopic beats a minute, classes on top of each other."""
-    colours, top = class_colours(data.classes), TOP + RATE_HEIGHT + 24
+    colours, top = class_colours(data.classes), TOP + RATE_HEIGHT + 38
     pred = data.beats["pred"].to_numpy(dtype=str)
     counts = {
         name: np.bincount((times[pred == name] // 60).astype(np.int64), minlength=n)[:n] for name in data.classes[1:]
     }
     most = max(int(sum(counts.values(), np.zeros(n, dtype=np.int64)).max()), 5)
-    floor, width = top + BAR_HEIGHT, max(WIDTH * 60 / data.duration_s - 0.4, 0.6)
+    floor, minute = top + BAR_HEIGHT, WIDTH * 60 / data.duration_s
     base, body = np.zeros(n), ""
     for name, values in counts.items():
         bars = "".join(
-            f"M{_x(60.0 * int(k), data):.1f} {floor - base[k]:.1f}v{-values[k] * BAR_HEIGHT / most:.1f}h{width:.2f}"
+            f"M{_x(60.0 * int(k), data):.1f} {floor - base[k]:.1f}v{-values[k] * BAR_HEIGHT / most:.1f}"
+            f"h{max(min(minute, WIDTH - k * minute) - 0.3, 0.6):.2f}"
             f"v{values[k] * BAR_HEIGHT / most:.1f}z"
             for k in np.flatnonzero(values)
         )
@@ -154,6 +156,11 @@ def _times(data: RecordData, y: float) -> str:
     steps = (1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400)
     step = next((step for step in steps if data.duration_s / step <= 12), 14400)
     return "".join(
-        f'<text x="{_x(second, data):.0f}" y="{y + 14}" text-anchor="middle">{clock(second)}</text>'
+        f'<text x="{_x(second, data):.0f}" y="{y + 14}" text-anchor="{_anchor(second, data)}">{clock(second)}</text>'
         for second in range(0, int(data.duration_s) + 1, step)
     )
+
+
+def _anchor(second: float, data: RecordData) -> str:
+    """Return how a time lies at its place: the last one would reach beyond the drawing."""
+    return "end" if second > 0.97 * data.duration_s else "middle"

@@ -43,17 +43,22 @@ class RunFiles:
         Names of `TABLES` that may be read. A file of another run of the same name may still lie there.
     predicted
         Whether beats were predicted.
+    diagnosis_bundle
+        The ``bundle.json`` that names the diagnoses, None where there are none.
     """
 
     folder: Path
     names: frozenset[str]
     predicted: bool
+    diagnosis_bundle: Path | None = None
 
     @classmethod
     def all_of(cls, folder: Path) -> RunFiles:
         """Return every file that there is."""
         names = frozenset(name for name, path in TABLES.items() if (folder / path).is_file())
-        return cls(folder, names, (folder / "predictions" / "shards").is_dir())
+        bundle = folder / DIAGNOSIS_BUNDLE
+        predicted = (folder / "predictions" / "shards").is_dir()
+        return cls(folder, names, predicted, bundle if bundle.is_file() else None)
 
     def table(self, name: str) -> pd.DataFrame | None:
         """Return a table, None where it wasn't given."""
@@ -81,9 +86,8 @@ class RunFiles:
         return self.shard(shard).beats(columns=["beat_id", "corpus", "record", "r_sample", "r_time_s"])
 
     def diagnosis_names(self) -> dict[str, str]:
-        """Return name by id of diagnosis, as the bundle says; none where the bundle was given from elsewhere."""
-        path = self.folder / DIAGNOSIS_BUNDLE
-        classes: list[dict[str, Any]] = read_json(path)["classes"] if path.is_file() else []
+        """Return name by id of diagnosis, as the bundle says."""
+        classes: list[dict[str, Any]] = read_json(self.diagnosis_bundle)["classes"] if self.diagnosis_bundle else []
         return {each["id"]: each["name"] for each in classes}
 
     def attribution(self, method: str, case: str, *, of_class: bool = False) -> Attribution:

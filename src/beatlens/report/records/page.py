@@ -143,7 +143,11 @@ def render_record(page: RecordPage) -> str:
 def _template() -> Template:
     """Return the compiled template: to compile it takes longer than to fill it."""
     environment = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template("record.html.j2")
 
