@@ -46,7 +46,7 @@ rule build_record_pages:
     params:
         program=program("build_record_pages"),
         code=code("build_record_pages"),
-        settings=settings("run", "classes", "explain.methods", "figures.colour_map", "report"),
+        settings=settings("run", "classes", "strips.ectopic", "explain.methods", "figures.colour_map", "report"),
         # A table of an earlier configuration may still lie in the run's folder.
         tables=lambda wildcards, input: " ".join(
             name

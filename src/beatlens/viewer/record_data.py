@@ -44,6 +44,8 @@ class RecordData:
         Predictions of its beats in time order (``predictions/beats.parquet``); without predictions the detected beats.
     stretches
         Stretches in which beats can't be told (`beatlens.shards.stretches.STRETCH_COLUMNS`).
+    ectopic
+        Those of the classes that are ectopic.
     cases
         Its explained cases.
     """
@@ -56,6 +58,7 @@ class RecordData:
     classes: tuple[str, ...]
     beats: pd.DataFrame
     stretches: pd.DataFrame
+    ectopic: tuple[str, ...] = ()
     cases: Sequence[ExplainedCase] = ()
 
     @property

@@ -128,16 +128,7 @@ class _Rows:
             if str(name) in self.data.classes[1:]:
                 path = "".join(_part(low, high, at - LEFT, top, scale) for at in of_class)
                 parts.append(f'<path d="{path}" style="stroke:{colour};stroke-width:1.1"/>')
-            letter = escape(str(name)) or "·"
-            places = " ".join(f"{at:.0f}" for at in of_class)
-            if len(letter) == 1:
-                letters = letter * len(of_class)
-                parts.append(f'<text class="b" style="fill:{colour}" x="{places}" y="{top + 10}">{letters}</text>')
-            else:
-                parts += [
-                    f'<text class="b" style="fill:{colour}" x="{at:.0f}" y="{top + 10}">{letter}</text>'
-                    for at in of_class
-                ]
+            parts.append(_letters(str(name) or "·", of_class, colour, top))
         return "".join(parts)
 
     def _grey(self, start_s: float, top: int) -> str:
@@ -161,6 +152,22 @@ class _Rows:
         high = np.rint(BASE - np.maximum.reduceat(part, places)).astype(np.int64)
         low = np.rint(BASE - np.minimum.reduceat(part, places)).astype(np.int64)
         return low, high
+
+
+def _letters(name: str, places: Float64Array, colour: str, top: int) -> str:
+    """Return the letter above each beat of a class; a longer name at the first of some that lie close, then ticks."""
+    if len(name) == 1:
+        at = " ".join(f"{x:.0f}" for x in places)
+        letters = escape(name) * len(places)
+        return f'<text class="b" style="fill:{colour}" x="{at}" y="{top + 10}">{letters}</text>'
+    text, ticks, free = "", "", -np.inf
+    for x in places:
+        if x >= free:
+            text += f'<text class="b" style="fill:{colour}" x="{x:.0f}" y="{top + 10}">{escape(name)}</text>'
+            free = x + 9.0 * len(name)
+        elif x > free - 5.0 * len(name):
+            ticks += f"M{x:.0f} {top + 4}v6"
+    return text + (f'<path d="{ticks}" style="stroke:{colour};stroke-width:2"/>' if ticks else "")
 
 
 def _trace(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64], first: int, top: int) -> str:

@@ -24,7 +24,7 @@ _STYLE = (
 
 
 def trend_svg(data: RecordData) -> str:
-    """Return the drawing: rate above, ectopic beats (every class but the first) below; "" with fewer than three beats.
+    """Return the drawing: rate above, ectopic beats below; "" with fewer than three beats.
 
     Of a record up to `SHORT_S` each RR interval is a dot in the colour of the beat that ends it. Of a longer one the
     line is each minute's mean rate, the shade reaches from its lowest to its highest rate over five beats.
@@ -36,7 +36,7 @@ def trend_svg(data: RecordData) -> str:
     rates, body = _dots(data, times) if short else _minutes(data, times)
     if not len(rates):
         return ""
-    height = TOP + RATE_HEIGHT + 24 + (0 if short or not data.predicted else BAR_HEIGHT + 20)
+    height = TOP + RATE_HEIGHT + 24 + (0 if short or not data.ectopic else BAR_HEIGHT + 20)
     words = f"Rate from {rates.min():.0f} to {rates.max():.0f} a minute over {clock(data.duration_s)}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 6} {height}" role="img" '
@@ -91,7 +91,7 @@ def _minutes(data: RecordData, times: Float64Array) -> tuple[Float64Array, str]:
         lower = [f"{x[k]:.1f} {axis.y(low[k]):.1f}" for k in run[::-1]]
         body += f'<path d="M{"L".join(upper + lower)}z" fill="#56B4E9" opacity=".35"/>'
         body += f'<path class="r" d="M{"L".join(f"{x[k]:.1f} {axis.y(mean[k]):.1f}" for k in run)}"/>'
-    if data.predicted:
+    if data.ectopic:
         body += _ectopy(data, times, n)
     body += _times(data, TOP + RATE_HEIGHT)
     return mean[known], body
@@ -101,9 +101,7 @@ def _ectopy(data: RecordData, times: Float64Array, n: int) -> str:
     """Return bars of ectopic beats a minute, classes on top of each other."""
     colours, top = class_colours(data.classes), TOP + RATE_HEIGHT + 38
     pred = data.beats["pred"].to_numpy(dtype=str)
-    counts = {
-        name: np.bincount((times[pred == name] // 60).astype(np.int64), minlength=n)[:n] for name in data.classes[1:]
-    }
+    counts = {name: np.bincount((times[pred == name] // 60).astype(np.int64), minlength=n)[:n] for name in data.ectopic}
     most = max(int(sum(counts.values(), np.zeros(n, dtype=np.int64)).max()), 5)
     floor, minute = top + BAR_HEIGHT, WIDTH * 60 / data.duration_s
     base, body = np.zeros(n), ""
@@ -116,7 +114,7 @@ def _ectopy(data: RecordData, times: Float64Array, n: int) -> str:
         )
         body += f'<path fill="{colours[name]}" d="{bars}"/>' if bars else ""
         base += values * BAR_HEIGHT / most
-    label = f"{' and '.join(data.classes[1:])} a minute"
+    label = f"{' and '.join(data.ectopic)} a minute"
     return (
         f'<path class="l" d="M{LEFT} {floor}h{WIDTH}M{LEFT} {top}h{WIDTH}"/><text x="{LEFT - 6}" y="{top + 8}" '
         f'text-anchor="end">{most}</text><text x="{LEFT - 6}" y="{floor}" text-anchor="end">0</text>'

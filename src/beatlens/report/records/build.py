@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from beatlens.core.files import atomic_directory, write_text
-from beatlens.core.leads import STANDARD_LEADS, canonical_lead
+from beatlens.core.leads import canonical_lead
 from beatlens.corpora.record_sheet import shard_of
 from beatlens.holter.urgency import most_urgent_first
 from beatlens.report.page_paths import page_path, tiles_folder
@@ -21,6 +21,7 @@ from beatlens.report.records.cases import CaseSection, case_sections, explained_
 from beatlens.report.records.diagnoses import diagnosis_section
 from beatlens.report.records.files import RunFiles
 from beatlens.report.records.page import Beside, Person, RecordPage, render_record, svg_uri
+from beatlens.report.records.paper import paper_svg
 from beatlens.report.sections.cases import REVIEW_WORDS
 from beatlens.report.sections.holter import record_summary
 from beatlens.viewer.record_data import RecordData, ViewerSettings
@@ -33,19 +34,19 @@ if TYPE_CHECKING:
     from beatlens.shards.shard import Shard
 
 INDEX_COLUMNS = ("corpus", "record", "page", "bytes", "sha256")
-PAPER_S = 10.0
 SHORT_S = 60.0
-"""A record up to this length is also drawn on ECG paper, its first `PAPER_S`."""
+"""A record up to this length is also drawn on ECG paper, its first ten seconds."""
 RHYTHM_LEADS = ("II", "V1", "I")
 
 
 @dataclass(frozen=True)
 class PageSettings:
-    """What the configuration says of pages; of sections run, classes, explain, figures and report."""
+    """What the configuration says of pages; of run, classes, strips, explain, figures and report."""
 
     title: str
     run: str
     classes: tuple[str, ...]
+    ectopic: tuple[str, ...]
     methods: tuple[str, ...]
     viewer: ViewerSettings
     single_file: bool
@@ -62,6 +63,7 @@ class PageSettings:
             title=report["title"] or f"beatlens: {config['run']}",
             run=config["run"],
             classes=tuple(config["classes"]),
+            ectopic=tuple(name for name in config["strips"]["ectopic"] if name in config["classes"]),
             methods=("fused", *config["explain"]["methods"]),
             viewer=viewer,
             single_file=report["single_file"],
@@ -90,7 +92,8 @@ class RecordPages:
         self.limits = map_limits(files, settings.methods)
         self.names = files.diagnosis_names()
         folders = [files.folder / "figures" / name for name in ("cases", "classes")] if "cases" in files.names else []
-        self.figures = {path.stem: path for folder in folders for path in sorted(folder.glob("*.svg"))}
+        paths = [path for folder in folders for path in folder.glob("*.svg")]
+        self.figures = {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
 
     def chosen(self) -> list[tuple[str, str]]:
         """Return the records that get a page, the most urgent first."""
@@ -133,6 +136,7 @@ class RecordPages:
             classes=self.settings.classes if self.files.predicted else (),
             beats=beats.sort_values("r_sample", kind="stable"),
             stretches=stretches,
+            ectopic=self.settings.ectopic if self.files.predicted else (),
             cases=cases,
         )
         page = page_path(*key)
@@ -163,13 +167,13 @@ class RecordPages:
                 summary=self._summary(key),
                 diagnoses=diagnosis_section(self._rows("diagnoses", key), self.names),
                 cases=[
-                    *case_sections(self.files, self.tables, key, self._addresses(page)),
+                    *case_sections(self.files, self.tables, data, self._addresses(page)),
                     *self._diagnosis_cases(page, key),
                 ],
                 remarks=self._remarks(key),
                 strips=strips,
                 lead=lead,
-                paper=_paper(data, self.settings.viewer) if data.duration_s <= SHORT_S else "",
+                paper=svg_uri(paper_svg(data, self.settings.viewer)) if data.duration_s <= SHORT_S else "",
                 tiles=_held_tiles(data) if holds else None,
                 beside=Beside(
                     tiles="" if holds else quote(folder.name),
@@ -292,29 +296,3 @@ def _told_apart(leads: Sequence[str]) -> tuple[str, ...]:
 def _held_tiles(data: RecordData) -> list[str]:
     size = round(TILE_S * data.fs)
     return [encode(quantised(data.signal[:, first : first + size])) for first in range(0, data.signal.shape[1], size)]
-
-
-def _paper(data: RecordData, viewer: ViewerSettings) -> str:
-    """Return the begin of the record on ECG paper: four columns of three leads where it has all twelve."""
-    import io
-    import re
-
-    from beatlens.figures.paper.ecg import EcgFigure
-    from beatlens.figures.paper.scale import PaperScale
-    from beatlens.figures.paper.strip import Strip
-    from beatlens.figures.paper.style import styled
-
-    stop = min(data.signal.shape[1], round(PAPER_S * data.fs))
-    scale = PaperScale(viewer.speed_mm_s, viewer.gain_mm_mv)
-    twelve = set(STANDARD_LEADS[:12]) <= {canonical_lead(name) for name in data.leads}
-    with styled():
-        strip = Strip(data.signal[:, :stop], data.leads, data.fs, 0.0)
-        figure = EcgFigure(strip, scale, "4x3+1" if twelve else "auto")
-        inside = data.beats[data.beats["r_time_s"] < stop / data.fs]
-        if data.predicted:
-            figure.mark_beats(inside["r_time_s"].tolist(), inside["pred"].tolist())
-        buffer = io.StringIO()
-        figure.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "beatlens"})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    return re.sub(r"(-?\d+\.\d{2})\d+", r"\1", svg)

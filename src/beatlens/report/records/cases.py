@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from beatlens.figures.paper.overlay import shared_limit
 from beatlens.report.numbers import score
 from beatlens.report.records.files import RunFiles
 from beatlens.viewer.maps import CaseMap, ExplainedCase
+from beatlens.viewer.record_data import RecordData
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,42 +72,44 @@ def explained_cases(
     return result
 
 
-def case_sections(
-    files: RunFiles, tables: Tables, key: tuple[str, str], figures: Mapping[str, str]
-) -> list[CaseSection]:
+def case_sections(files: RunFiles, tables: Tables, data: RecordData, figures: Mapping[str, str]) -> list[CaseSection]:
     """Return the explained cases of a record for its page.
 
     Parameters
     ----------
-    files, tables, key
-        The run, its tables, and corpus and record.
+    files, tables
+        The run, and its tables.
+    data
+        The record.
     figures
-        Address of each figure of cases by name.
+        Address of each figure of cases by name, in the order of names.
     """
-    rows = files.of_record(tables, "cases", *key)
+    rows = files.of_record(tables, "cases", data.corpus, data.record)
     if rows is None:
         return []
-    result = []
+    result, names = [], list(figures)
+    times = data.beats.set_index("beat_id")["r_time_s"]
     for row in rows.to_dict("records"):
-        name = row["case"]
-        of_case = [figure for figure in figures if figure == name or figure.startswith(f"{name}_")]
+        name, title = row["case"], _title(row, float(times[row["beat_id"]]))
+        alike = names[bisect_left(names, name) : bisect_right(names, f"{name}_\uffff")]
+        of_case = [figure for figure in alike if figure == name or figure.startswith(f"{name}_")]
         result.append(
             CaseSection(
                 case=name,
                 beat_id=row["beat_id"],
-                title=_title(row),
+                title=title,
                 text=_words(row, tables),
-                figures=[(figures[figure], f"{_title(row)}, drawn: {figure.replace('_', ' ')}") for figure in of_case],
+                figures=[(figures[figure], f"{title}, drawn: {figure.replace('_', ' ')}") for figure in of_case],
             )
         )
     return result
 
 
-def _title(row: Mapping[str, Any]) -> str:
+def _title(row: Mapping[str, Any], r_time_s: float) -> str:
     name = class_name(row["class"])
     if row["target"] == "window":
         return f"{row['class']} ({name}) between {row['window_start_s']:.1f} and {row['window_end_s']:.1f} s"
-    return f"{row['class']} ({name}) at {row['start_s'] + (row['end_s'] - row['start_s']) / 2:.1f} s"
+    return f"{row['class']} ({name}) at {r_time_s:.1f} s"
 
 
 def _words(row: Mapping[str, Any], tables: Tables) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -83,7 +83,7 @@ class RecordPage:
     strips, lead
         Full disclosure, and the lead that it shows.
     paper
-        The record on ECG paper as SVG, for a short one; else "".
+        Address of a drawing of the record on ECG paper, for a short one; else "".
     tiles
         Signal of a page that holds it, tile by tile; else None.
     beside
@@ -110,7 +110,7 @@ class RecordPage:
 
 def svg_uri(svg: str) -> str:
     """Return a drawing as a ``data:`` address."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
+    return "data:image/svg+xml," + quote(svg, safe=" /:;,.=()'-+!*@?&{}")
 
 
 def render_record(page: RecordPage) -> str:
@@ -133,7 +133,6 @@ def render_record(page: RecordPage) -> str:
         tiles=Markup(json.dumps(page.tiles)) if page.tiles is not None else None,
         trend=Markup(trend_svg(data)),
         length=duration(data.duration_s),
-        paper=Markup(page.paper),
         meanings=_meanings(data),
         geometry={"left": LEFT, "columns": COLUMNS, "height": HEIGHT},
     )

@@ -3,6 +3,7 @@
 "use strict";
 const MM = 96 / 25.4;                 // CSS pixels of a millimetre
 const MISSING = -32768, TOP_MM = 9, PRINT_MM = 250, PRINT_HEIGHT_MM = 150, PRINT_DOTS = 300 / 25.4;
+const NAMES_PX = 36, RIGHT_PX = 8;     // beside the signal: names of leads
 const LONGEST_RAW_S = 1200;           // longer views are drawn from the overview
 const PAPER_SPEEDS = [25, 50], GAINS = [5, 10, 20];
 const SPANS = [[2, "2 s"], [10, "10 s"], [30, "30 s"], [60, "1 min"], [600, "10 min"], [3600, "1 h"], [Infinity, "all"]];
@@ -215,16 +216,16 @@ function paintMarks(f) {
     const x = f.x(times[k]), one = f.span <= 120 ? decorated(k) : null, pred = word("pred", k), first = !classes.length || pred === classes[0].id;
     if (!inside(x)) continue;
     if (f.span > 1200 && first) continue;
-    stroke(f, () => { ctx.moveTo(x, top + 4 * f.ratio); ctx.lineTo(x, top + (one ? 9 : 14) * f.ratio); }, colour(pred), f.ratio * (k === selected ? 2.5 : 1.2));
+    stroke(f, () => { ctx.moveTo(x, top + 5 * f.ratio); ctx.lineTo(x, top + (one ? 10 : 14) * f.ratio); }, colour(pred), f.ratio * (k === selected ? 2.5 : 1.2));
     if (one && (x - last > 9 * f.ratio || !first)) { text(f, one.letter + (one.decided ? "✓" : ""), x, top, {colour: colour(one.letter), bold: true, size: k === selected ? 15 : 12}); last = x; }
   }
   leads.forEach((name, k) => {
-    const y = f.y(f.zeros[k]) - 4 * f.ratio;
+    const y = f.y(f.zeros[k]) + 4 * f.ratio, x = Math.max(f.left - NAMES_PX * f.ratio, 0) + 2 * f.ratio;
     ctx.font = `bold ${12 * f.ratio}px system-ui, sans-serif`;
     ctx.fillStyle = style("--paper"); ctx.globalAlpha = 0.8;
-    ctx.fillRect(f.left + 2 * f.ratio, y - 12 * f.ratio, ctx.measureText(name).width + 6 * f.ratio, 15 * f.ratio);
+    if (x + ctx.measureText(name).width > f.left) ctx.fillRect(x - 2 * f.ratio, y - 12 * f.ratio, ctx.measureText(name).width + 6 * f.ratio, 15 * f.ratio);
     ctx.globalAlpha = 1;
-    text(f, name, f.left + 5 * f.ratio, y, {align: "left", bold: true});
+    text(f, name, x, y, {align: "left", bold: true});
   });
 }
 function paintCalipers(f) {
@@ -234,7 +235,12 @@ function paintCalipers(f) {
   f.ctx.setLineDash([5 * f.ratio, 3 * f.ratio]);
   stroke(f, (ctx) => { for (const p of [a, b]) { ctx.moveTo(f.x(a.t), y(p.mv)); ctx.lineTo(f.x(b.t), y(p.mv)); } }, ink, 1.2 * f.ratio);
   f.ctx.setLineDash([]);
-  text(f, measured().words, (f.x(a.t) + f.x(b.t)) / 2, f.top + 34 * f.ratio, {colour: ink, bold: true, size: 13});
+  const {words} = measured(), x = clamp((f.x(a.t) + f.x(b.t)) / 2, f.left + 90 * f.ratio, f.left + f.width - 90 * f.ratio), base = f.top + f.height - 10 * f.ratio;
+  f.ctx.font = `bold ${13 * f.ratio}px system-ui, sans-serif`;
+  const half = f.ctx.measureText(words).width / 2 + 5 * f.ratio;
+  f.ctx.fillStyle = style("--paper");
+  f.ctx.fillRect(x - half, base - 14 * f.ratio, 2 * half, 19 * f.ratio);
+  text(f, words, x, base, {colour: ink, bold: true, size: 13});
 }
 function frameOf(u) {
   const {left, top, width, height} = u.bbox, ratio = width / u.over.clientWidth || 1;
@@ -306,7 +312,7 @@ function go(start) { view.start = clamp(start, 0, Math.max(0, duration - view.sp
 function zoomTo(span, at = view.start + view.span / 2, share = 0.5) { view.span = clamp(span, Math.min(0.5, duration), duration); go(at - share * view.span); }
 const zoom = (factor, at, share) => zoomTo(view.span * factor, at, share);
 const pan = (share) => go(view.start + share * view.span);
-const width = () => Math.max(200, canvas.clientWidth);
+const full = () => Math.max(200, canvas.clientWidth), width = () => full() - NAMES_PX - RIGHT_PX;
 const perMm = () => width() / view.span / MM;           // millimetres a second, as drawn
 function toScale(speed) { view.speed = speed; const middle = selected >= 0 && inView(times[selected]) ? times[selected] : view.start; const share = selected >= 0 && inView(times[selected]) ? 0.5 : 0; zoomTo(width() / MM / speed, middle, share); }
 const inView = (t) => t >= view.start && t <= view.start + view.span;
@@ -375,7 +381,7 @@ async function showMap(at) {
   mapBox.replaceChildren(element("h3", {}, `${map.method.replaceAll("_", " ")}: what speaks for and against ${map.of}`), element("p", {}, one.words), map.absent ? element("p", {}, `No map: ${map.absent}`) : bar_, element("p", {class: "unit"}, `${map.unit}; the same scale in the whole run. ${share}`), players);
   redraw();
 }
-const percentOf = (map) => (map.unit.startsWith("share") ? `${+(100 * map.limit).toPrecision(2)} %` : String(map.limit));
+const percentOf = (map) => (map.unit.startsWith("share") ? `${+(100 * map.limit).toPrecision(2)} %` : String(+map.limit.toPrecision(2)));
 
 /* Calipers */
 function setMeasuring(on) {
@@ -479,13 +485,13 @@ document.addEventListener("keydown", (event) => {
 let due = false;
 function redraw() { if (!plot || due) return; due = true; requestAnimationFrame(() => { due = false; draw(); }); }
 function draw() {
-  if (plot.width !== width()) { plot.setSize({width: width(), height: plot.height}); view.span = clamp(view.span, Math.min(0.5, duration), duration); }
+  if (plot.width !== full()) { plot.setSize({width: full(), height: plot.height}); view.span = clamp(view.span, Math.min(0.5, duration), duration); }
   plot.setData(series(view.start, view.span, plot.over.clientWidth, lanes.zeros), true);
   position.value = String(Math.round(1000 * view.start / Math.max(duration - view.span, 1e-9)));
   position.setAttribute("aria-valuetext", clock(view.start));
   const exact = Math.abs(perMm() / view.speed - 1) < 0.002;
   picked(speedChoice, exact ? String(view.speed) : "");
-  picked(spanChoice, String((SPANS.find(([s]) => s === view.span) || (view.span >= duration ? [Infinity] : [""]))[0]));
+  picked(spanChoice, view.span >= duration - 1e-6 ? "Infinity" : String((SPANS.find(([s]) => s === view.span) || [""])[0]));
   picked(gainChoice, String(view.gain));
   canvas.dataset.speed = exact ? view.speed : perMm().toPrecision(3);
 }
@@ -495,7 +501,7 @@ function build() {
   canvas.replaceChildren();
   const ink = style("--ink"), axis = 30;
   plot = new uPlot({
-    width: width(), height: Math.round(lanes.total * MM) + axis, padding: [0, 0, 0, 0], pxAlign: false,
+    width: full(), height: Math.round(lanes.total * MM) + axis, padding: [0, RIGHT_PX, 0, NAMES_PX], pxAlign: false,
     legend: {show: false},
     cursor: {y: false, points: {show: false}, drag: {x: false, y: false, setScale: false}},
     scales: {x: {time: false, range: () => [view.start, view.start + view.span]}, y: {range: () => [0, lanes.total]}},
@@ -504,7 +510,7 @@ function build() {
     hooks: {
       // uPlot remembers the context's style, so it is put back
       drawClear: [(u) => { const f = frameOf(u); u.ctx.save(); paintPaper(f); paintReview(f); paintMap(f); u.ctx.restore(); }],
-      draw: [(u) => { const f = frameOf(u), {ctx} = f; ctx.save(); ctx.beginPath(); ctx.rect(f.left, f.top, f.width, f.height); ctx.clip(); paintMarks(f); paintCalipers(f); ctx.restore(); }],
+      draw: [(u) => { const f = frameOf(u), {ctx} = f; ctx.save(); paintMarks(f); ctx.beginPath(); ctx.rect(f.left, f.top, f.width, f.height); ctx.clip(); paintCalipers(f); ctx.restore(); }],
       ready: [(u) => listen(u.over)],
     },
   }, series(view.start, view.span, width(), lanes.zeros), canvas);
@@ -539,7 +545,7 @@ decode(data.overview, 2 * leads.length).then((rows) => {
   build();
   toScale(data.speed);
   if (duration <= 12 && perMm() * MM * duration < width()) zoomTo(duration);
-  new ResizeObserver(() => { if (plot && plot.width !== width()) { const scaled = canvas.dataset.speed === String(view.speed); redraw(); if (scaled) toScale(view.speed); } }).observe(canvas);
+  new ResizeObserver(() => { if (plot && plot.width !== full()) { const scaled = canvas.dataset.speed === String(view.speed); redraw(); if (scaled) toScale(view.speed); } }).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", build);
   const asked = decodeURIComponent(location.hash.slice(1));
   if (asked.startsWith("beat=")) select(asked.slice(5)); else if (asked.startsWith("t=")) jump(Number(asked.slice(2)));
