@@ -2,7 +2,7 @@
 (() => {
 "use strict";
 const MM = 96 / 25.4;                 // CSS pixels of a millimetre
-const MISSING = -32768, TOP_MM = 9, PRINT_MM = 250, PRINT_HEIGHT_MM = 150, PRINT_DOTS = 300 / 25.4;
+const MISSING = -32768, TOP_MM = 9, PRINT_MM = 250, PRINT_HEIGHT_MM = 150, PRINT_DOTS = 4 * MM;  // pixels of a millimetre of print
 const NAMES_PX = 36, RIGHT_PX = 8;     // beside the signal: names of leads
 const LONGEST_RAW_S = 1200;           // longer views are drawn from the overview
 const PAPER_SPEEDS = [25, 50], GAINS = [5, 10, 20];
@@ -254,7 +254,8 @@ paper.className = "on-paper";
 paper.setAttribute("role", "img");
 function drawPaper() {
   const seconds = PRINT_MM / view.speed, {zeros, total} = placeLanes(view.gain, PRINT_HEIGHT_MM - TOP_MM), start = clamp(view.start, 0, Math.max(0, duration - 1));
-  paper.width = Math.round(PRINT_MM * PRINT_DOTS); paper.height = Math.round(total * PRINT_DOTS);
+  // Chromium prints a canvas by its size over its pixels, rounded down to 1/64: a quarter, and a pixel less, is exact
+  paper.width = Math.floor(PRINT_MM * PRINT_DOTS) - 1; paper.height = Math.floor(total * PRINT_DOTS) - 1;
   paper.style.width = `${PRINT_MM}mm`; paper.style.height = `${total}mm`;
   const f = {ctx: paper.getContext("2d"), ratio: PRINT_DOTS / MM, left: 0, top: 0, width: paper.width, height: paper.height, start, span: seconds, zeros, total, mm: PRINT_DOTS,
     x: (t) => (t - start) * view.speed * PRINT_DOTS, y: (mm) => (total - mm) * PRINT_DOTS};
