@@ -147,9 +147,9 @@ class RecordPages:
         )
         strips = strip_files(data, lead)
         folder = self.files.folder / tiles_folder(*key)
-        places = [svg_uri(strip.svg) for strip in strips]
         if holds:
             remove_tiles(folder)
+            places = [svg_uri(strip.svg) for strip in strips]
         else:
             address = quote(folder.name)
             places = [f"{address}/strip-{k}.svg" for k in range(len(strips))]
