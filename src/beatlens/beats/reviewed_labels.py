@@ -54,7 +54,8 @@ def apply_reviewed(beats: pd.DataFrame, reviewed: ReviewedRecord) -> tuple[pd.Da
     if absent:
         used = len(decided) - len(absent) >= MIN_FOUND * len(decided)
         effect = "the others are used" if used else "none is used, since the table is of other beats"
-        told = f"{len(absent)} of {len(decided)} decisions are on beats that aren't found here, such as at sample {min(absent)}"
+        told = f"{len(absent)} of {len(decided)} decisions are on beats that aren't found here"
+        told += f", such as at sample {min(absent)}"
         findings.append(Finding("reviewed_elsewhere", f"{told}; {effect}"))
         if not used:
             return beats, findings
