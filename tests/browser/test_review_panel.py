@@ -23,8 +23,8 @@ if not CHROMIUM.is_file():
 
 ASSETS = Path(__file__).parents[2] / "src" / "beatlens" / "viewer" / "assets"
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>stub</title>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self' file:; style-src 'self' file:;
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>stub</title><link rel="icon" href="data:,">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src data:;
  connect-src 'self'"><link rel="stylesheet" href="review.css"></head><body><main><h1>stub</h1>
 <script type="application/json" id="beatlens-review">{data}</script><div data-beatlens-review></div></main>
 <script src="viewer.js"></script><script src="review.js"></script></body></html>"""
