@@ -210,3 +210,17 @@ def test_runs_that_agree_and_runs_without_labels_have_a_page(tmp_path: Path) -> 
     assert "No beat has another class than before" in text
     assert "no record is of the split test in both runs" in text
     assert "<figure>" not in text
+
+
+def test_the_command_says_where_the_page_is_or_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from beatlens.cli import main
+
+    first, second = write_run(tmp_path / "a", predictions(1)), write_run(tmp_path / "b", predictions(2))
+    assert main(["compare", str(first), str(second), "-o", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'out' / 'compare.html'}\n"
+    assert main(["compare", str(first), str(tmp_path)]) == 2
+    assert "no run_config.yaml" in capsys.readouterr().err
+    assert main(["review", str(first), "--port", "0"]) == 2
+    assert "expected the run's bundle" in capsys.readouterr().err

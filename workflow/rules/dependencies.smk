@@ -70,7 +70,7 @@ def originals():
 
 def bundle_settings(wildcards):
     """Return what a bundle is made by beside the trained network, as JSON: of corpora what it says of its origin."""
-    names = ("name", "format", "licence", "attribution")
+    names = ("name", "format", "licence", "attribution", "reviewed")
     corpora = [{name: corpus[name] for name in names if name in corpus} for corpus in CORPORA.values()]
     return sections({**CONFIG, "corpora": corpora}, "review", "rpeaks", "quality", "corpora")
 
