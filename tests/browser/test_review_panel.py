@@ -24,8 +24,8 @@ if not CHROMIUM.is_file():
 ASSETS = Path(__file__).parents[2] / "src" / "beatlens" / "viewer" / "assets"
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>stub</title><link rel="icon" href="data:,">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src data:;
- connect-src 'self'"><link rel="stylesheet" href="review.css"></head><body><main><h1>stub</h1>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self' file:; style-src 'self' file:;
+ img-src data:; connect-src 'self'"><link rel="stylesheet" href="review.css"></head><body><main><h1>stub</h1>
 <script type="application/json" id="beatlens-review">{data}</script><div data-beatlens-review></div></main>
 <script src="viewer.js"></script><script src="review.js"></script></body></html>"""
 VIEWER = """window.beatlens = {beats: BEATS, drawn: 0, keys: [], viewer: {
@@ -39,7 +39,13 @@ document.addEventListener("keydown", (event) => window.beatlens.keys.push(event.
 
 
 def beats() -> list[dict[str, Any]]:
-    shared = {"corpus": "c", "record": "<i>r", "label": "", "set": "N;V", "probabilities": {"N": 0.6, "V": 0.4}}
+    shared: dict[str, Any] = {
+        "corpus": "c",
+        "record": "<i>r",
+        "label": "",
+        "set": "N;V",
+        "probabilities": {"N": 0.6, "V": 0.4},
+    }
     return [
         {"beat_id": f"c/<i>r/{k}", "r_time_s": k / 100, "pred": "N", "review": k % 2 == 0, "reason": "far", **shared}
         for k in range(8)
@@ -56,7 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pd.DataFrame(beats())[["beat_id", "corpus", "record", "pred", "review"]].to_parquet(
         folder / "predictions" / "beats.parquet"
     )
-    data = {"run": "first", "bundle_sha256": sha256_of(folder / "model" / "bundle" / "bundle.json")}
+    data: dict[str, Any] = {"run": "first", "bundle_sha256": sha256_of(folder / "model" / "bundle" / "bundle.json")}
     data |= {"classes": ["N", "S", "V"], "names": {"V": "ventricular"}, "corpus": "c", "record": "<i>r", "n_review": 4}
     (folder / "report.html").write_text(PAGE.replace("{data}", json.dumps(data).replace("<", "\\u003c")))
     (folder / "viewer.js").write_text(VIEWER.replace("BEATS", json.dumps(beats())))

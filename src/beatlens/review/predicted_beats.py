@@ -69,14 +69,9 @@ class ReviewedRun:
         made = self._table.stat().st_mtime_ns  # so that a run that was made again isn't answered from memory
         return _predictions(self._table, made, place[0], place[1]).get(beat_id) if place else None
 
-    def in_review(self, beat_ids: set[str]) -> int:
+    def in_review(self, beat_ids: frozenset[str]) -> int:
         """Return how many of these beats the run left to a person."""
-        import pyarrow.parquet as pq
-
-        if not beat_ids:
-            return 0
-        filters = [("review", "==", True), ("beat_id", "in", sorted(beat_ids))]
-        return int(pq.read_table(self._table, columns=["beat_id"], filters=filters).num_rows)
+        return _in_review(self._table, self._table.stat().st_mtime_ns, beat_ids) if beat_ids else 0
 
 
 @lru_cache(maxsize=64)
@@ -87,3 +82,11 @@ def _predictions(table: Path, made: int, corpus: str, record: str) -> dict[str, 
     filters = [("corpus", "==", corpus), ("record", "==", record)]
     rows = pq.read_table(table, columns=["beat_id", "pred"], filters=filters)
     return dict(zip(rows["beat_id"].to_pylist(), rows["pred"].to_pylist(), strict=True))
+
+
+@lru_cache(maxsize=2)
+def _in_review(table: Path, made: int, beat_ids: frozenset[str]) -> int:
+    import pyarrow.parquet as pq
+
+    filters = [("review", "==", True), ("beat_id", "in", sorted(beat_ids))]
+    return int(pq.read_table(table, columns=["beat_id"], filters=filters).num_rows)

@@ -13,7 +13,6 @@ import json
 import logging
 import secrets
 import shutil
-from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from beatlens.corpora.reviewed import BadDecision, Decision
+from beatlens.corpora.reviewed import COLUMNS, BadDecision, Decision
 from beatlens.review.decision_file import NAME, DecisionFile, disputed
 from beatlens.review.predicted_beats import ReviewedRun
 from beatlens.review.served_files import OTHER, content_type, open_below
@@ -104,7 +103,7 @@ class ReviewServer(ThreadingHTTPServer):
         """
         every = self.decisions.read()
         shown = [one for one in every if not record or one.beat_id.rpartition("/")[0] == record]
-        decided = self.run.in_review({one.beat_id for one in every})
+        decided = self.run.in_review(frozenset(one.beat_id for one in every))
         return {
             "run": self.run.run,
             "bundle_sha256": self.run.bundle_sha256,
@@ -112,7 +111,7 @@ class ReviewServer(ThreadingHTTPServer):
             "reviewer": self.reviewer,
             "n_review": self.run.n_review,
             "n_left": self.run.n_review - decided,
-            "decisions": [asdict(one) for one in shown],
+            "decisions": [_told(one) for one in shown],
             "disputed": disputed(every),
         }
 
@@ -151,7 +150,11 @@ class ReviewServer(ThreadingHTTPServer):
                 raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
             every = self.decisions.add(new)
         of_beat = [one for one in every if one.beat_id == sent["beat_id"]]
-        return {"decisions": [asdict(one) for one in of_beat], "disputed": disputed(of_beat)}
+        return {"decisions": [_told(one) for one in of_beat], "disputed": disputed(of_beat)}
+
+
+def _told(decision: Decision) -> dict[str, str]:
+    return dict(zip(COLUMNS, decision.row(), strict=True))
 
 
 class _Handler(BaseHTTPRequestHandler):
