@@ -93,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, metavar="FOLDER", help="folder to write; by default compared/<before> in the other"
     )
     about.add_argument("bundle", nargs="?", help="folder of a bundle; by default the one that comes along")
+    page = command("page", _page, "Make the page of a record of a finished run, and print where it lies.",
+                   "beatlens page results/demo synthetic/a01")  # fmt: skip
+    page.add_argument("results", type=Path, help="folder of the run")
+    page.add_argument("record", metavar="CORPUS/RECORD", help="one of the records in its records.tsv")
     predict.add_argument("path", metavar="FILE_OR_FOLDER", help="record, table of strips, or folder of these")
     predict.add_argument("-o", "--output", type=_table, help="table to write; standard output by default")
     for subparser in (explain, plot):
@@ -198,6 +202,13 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _describe(options: argparse.Namespace) -> None:
     print(api.describe(api.load_bundle(options.bundle)))
+
+
+def _page(options: argparse.Namespace) -> None:
+    from beatlens.config.strict_yaml import read_yaml
+    from beatlens.report.records.build import build_on_demand
+
+    print(build_on_demand(options.results, options.record, read_yaml(options.results / "run_config.yaml")))
 
 
 def _record(options: argparse.Namespace) -> api.PredictedRecord:

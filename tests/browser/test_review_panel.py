@@ -26,7 +26,8 @@ OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgro
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>stub</title><link rel="icon" href="data:,">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self' file:; style-src 'self' file:;
  img-src data:; connect-src 'self'"><link rel="stylesheet" href="review.css"></head><body><main><h1>stub</h1>
-<script type="application/json" id="beatlens-review">{data}</script><div data-beatlens-review></div></main>
+<script type="application/json" id="beatlens-review">{review}</script>
+<script type="application/json" id="beatlens-record">{record}</script><div data-beatlens-review></div></main>
 <script src="viewer.js"></script><script src="review.js"></script></body></html>"""
 VIEWER = """window.beatlens = {beats: BEATS, drawn: 0, keys: [], viewer: {
   select(id) { const detail = window.beatlens.beats.find((one) => one.beat_id === id); window.beatlens.at = id;
@@ -62,9 +63,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pd.DataFrame(beats())[["beat_id", "corpus", "record", "pred", "review"]].to_parquet(
         folder / "predictions" / "beats.parquet"
     )
-    data: dict[str, Any] = {"run": "first", "bundle_sha256": sha256_of(folder / "model" / "bundle" / "bundle.json")}
-    data |= {"classes": ["N", "S", "V"], "names": {"V": "ventricular"}, "corpus": "c", "record": "<i>r", "n_review": 4}
-    (folder / "report.html").write_text(PAGE.replace("{data}", json.dumps(data).replace("<", "\\u003c")))
+    review = {"run": "first", "bundle_sha256": sha256_of(folder / "model" / "bundle" / "bundle.json")}
+    classes = [{"id": name, "name": {"V": "ventricular"}.get(name, name)} for name in ("N", "S", "V")]
+    record = {"corpus": "c", "record": "<i>r", "classes": classes, "beats": {"review": "10" * 4}}
+    text = PAGE
+    for name, value in (("{review}", review), ("{record}", record)):
+        text = text.replace(name, json.dumps(value).replace("<", "\\u003c"))
+    (folder / "report.html").write_text(text)
     (folder / "viewer.js").write_text(VIEWER.replace("BEATS", json.dumps(beats())))
     for name in ("review.js", "review.css"):
         (folder / name).write_text((ASSETS / name).read_text(encoding="utf-8"))

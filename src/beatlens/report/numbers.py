@@ -79,3 +79,12 @@ def rank_agreement(value: float) -> str:
         else "don't agree"
     )
     return f"{words} (rank correlation {score(value)})"
+
+
+def clock(seconds: float) -> str:
+    """Return a time of a record as ``m:ss`` or ``h:mm:ss``, a dash where undefined."""
+    if not math.isfinite(seconds):
+        return DASH
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 from beatlens.core.files import sha256_of
 from beatlens.corpora.reviewed import parts
@@ -38,17 +39,15 @@ class ReviewedRun:
         ValueError
             Where the folder holds no predictions of beats, or the bundle that made them isn't where it was.
         """
-        import yaml
-
         for name in ("run_config.yaml", "predictions/beats.parquet"):
             if not (folder / name).is_file():
                 raise ValueError(f"{folder}: no {name}; expected the folder of a finished run, such as results/demo")
-        config = yaml.safe_load((folder / "run_config.yaml").read_text(encoding="utf-8"))
-        given = config["bundle"]
-        places = [Path(given), folder.resolve().parents[1] / given] if given else [folder / "model" / "bundle"]
-        bundle = next((place / "bundle.json" for place in places if (place / "bundle.json").is_file()), None)
+        config = _config(folder)
+        bundle = bundle_file(folder)
         if bundle is None:
-            raise ValueError(f"{folder}: no bundle.json in {', '.join(map(str, places))}; expected the run's bundle")
+            raise ValueError(
+                f"{folder}: no bundle.json in {config['bundle'] or 'model/bundle'}; expected the run's bundle"
+            )
         return cls(folder, config["run"], sha256_of(bundle), tuple(config["classes"]))
 
     @property
@@ -72,6 +71,20 @@ class ReviewedRun:
     def in_review(self, beat_ids: frozenset[str]) -> int:
         """Return how many of these beats the run left to a person."""
         return _in_review(self._table, self._table.stat().st_mtime_ns, beat_ids) if beat_ids else 0
+
+
+def bundle_file(folder: Path) -> Path | None:
+    """Return the bundle.json that predicted a run's beats, None where it isn't there any more."""
+    given = _config(folder)["bundle"]
+    places = [Path(given), folder.resolve().parents[1] / given] if given else [folder / "model" / "bundle"]
+    return next((place / "bundle.json" for place in places if (place / "bundle.json").is_file()), None)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    import yaml
+
+    config: dict[str, Any] = yaml.safe_load((folder / "run_config.yaml").read_text(encoding="utf-8"))
+    return config
 
 
 @lru_cache(maxsize=64)

@@ -1,15 +1,19 @@
 // Decisions on the selected beat: accept, correct, unsure. Sent to `beatlens review` where that serves the page, else
-// kept in this browser and downloaded as a CSV. The page says whose beats these are by a JSON element #beatlens-review:
-// {run, bundle_sha256, classes, names?, corpus, record, n_review}; without it the server is asked.
+// kept in this browser and downloaded as a CSV. The page says whose beats these are by two JSON elements:
+// #beatlens-review {run, bundle_sha256}, and #beatlens-record, the viewer's data.
 (function () {
   "use strict";
   const beatlens = (window.beatlens = window.beatlens || {});
   const DECISIONS = "/-/decisions", NOT_A_BEAT = "none", POLL_MS = 10000;
   const COLUMNS = ["beat_id", "decision", "label", "pred", "reviewer", "time", "run", "bundle_sha256", "note"];
   const served = location.protocol === "http:";
-  const element = document.getElementById("beatlens-review");
-  const page = Object.assign({ run: "", bundle_sha256: "", classes: [], names: {}, n_review: null },
-    element ? JSON.parse(element.textContent) : {});
+  const [page, record] = ["beatlens-review", "beatlens-record"].map((id) =>
+    JSON.parse(document.getElementById(id)?.textContent || "null"));
+  if (!page || !record) return;  // nothing was predicted, so there is nothing to decide
+  page.classes = record.classes.map((one) => one.id);
+  page.names = Object.fromEntries(record.classes.map((one) => [one.id, one.name]));
+  page.of = `${record.corpus}/${record.record}`;
+  page.n_review = (record.beats.review || "").replaceAll("0", "").length;
   let beat = null;        // the selected beat, as the viewer tells it
   let choosing = false;   // after "c", until a class is chosen
   let connected = false;  // whether the server answers
@@ -34,7 +38,7 @@
   // From files, the decisions of all pages of a run lie together, since they are downloaded together. A served page
   // keeps its own until they are saved.
   const place = () =>
-    `beatlens:review:${page.run}:${page.bundle_sha256}:${name()}` + (served ? `:${page.corpus}/${page.record}` : "");
+    `beatlens:review:${page.run}:${page.bundle_sha256}:${name()}` + (served ? `:${page.of}` : "");
   let safe = true;  // whether this browser can keep something
 
   function load() {
@@ -95,7 +99,7 @@
 
   function title(label) {
     if (label === NOT_A_BEAT) return "no beat";
-    return page.names[label] ? `${label}, ${page.names[label]}` : label;
+    return page.names[label] && page.names[label] !== label ? `${label}, ${page.names[label]}` : label;
   }
 
   function fill_classes() {
@@ -127,9 +131,8 @@
   }
 
   function draw() {
-    const ready = beat !== null && page.run !== "";
-    for (const node of [accept, correct, doubt]) node.disabled = !ready;
-    undo.disabled = !ready || !mine[beat.beat_id] || !!mine[beat.beat_id].withdrawn;
+    for (const node of [accept, correct, doubt]) node.disabled = !beat;
+    undo.disabled = !beat || !mine[beat.beat_id] || !!mine[beat.beat_id].withdrawn;
     if (!beat) {
       what.textContent = "Select a beat to decide on it.";
     } else {
@@ -141,11 +144,10 @@
     }
     const rows = Object.values(mine).filter((row) => !row.withdrawn);
     const unsaved = Object.values(mine).filter((row) => row.unsaved).length;
-    const here = `${page.corpus}/${page.record}/`;
-    const done = rows.filter((row) => row.in_review && row.beat_id.startsWith(here)).length;
+    const done = rows.filter((row) => row.in_review && row.beat_id.startsWith(`${page.of}/`)).length;
     const parts = [];
     if (connected && left) parts.push(`${left.left} of ${left.of} beats in review are left in this run`);
-    else if (page.n_review !== null) parts.push(`${Math.max(page.n_review - done, 0)} of ${page.n_review} beats in review are left in this record`);
+    else parts.push(`${Math.max(page.n_review - done, 0)} of ${page.n_review} beats in review are left in this record`);
     parts.push(`${rows.length} decided by you`);
     if (disputed.size) parts.push(`on ${disputed.size} reviewers differ`);
     if (connected && unsaved) parts.push(`${unsaved} not saved yet`);
@@ -162,7 +164,7 @@
   // Deciding ---------------------------------------------------------------------------------------------------------
 
   function decide(decision, label) {
-    if (!beat || !page.run) return;
+    if (!beat) return;
     if (!name()) {
       input.focus();
       say("Who reviews? Decisions carry the name.", true);
@@ -231,16 +233,11 @@
   async function poll() {
     if (!served || document.hidden) return;
     try {
-      const record = page.record ? `?record=${encodeURIComponent(`${page.corpus}/${page.record}`)}` : "";
-      const answer = await fetch(DECISIONS + record, { credentials: "same-origin" });
+      const answer = await fetch(`${DECISIONS}?record=${encodeURIComponent(page.of)}`, { credentials: "same-origin" });
       const told = await answer.json();
       if (!answer.ok) throw new Error(told.error);
       connected = true;
-      if (!page.run) {
-        Object.assign(page, { run: told.run, bundle_sha256: told.bundle_sha256, classes: told.classes });
-        fill_classes();
-        load();
-      } else if (page.run !== told.run || page.bundle_sha256 !== told.bundle_sha256) {
+      if (page.run !== told.run || page.bundle_sha256 !== told.bundle_sha256) {
         say("This page is of another run than the server's; decisions on it are refused.", true);
       }
       if (!name() && told.reviewer) {
@@ -256,8 +253,7 @@
       }
       const there = new Set(told.decisions.filter((row) => row.reviewer === name()).map((row) => row.beat_id));
       for (const id of Object.keys(mine)) {
-        const shown = !page.record || id.startsWith(`${page.corpus}/${page.record}/`);
-        if (shown && !mine[id].unsaved && !there.has(id)) delete mine[id];  // taken back in another window
+        if (!mine[id].unsaved && !there.has(id)) delete mine[id];  // taken back in another window
       }
       disputed = new Set(told.disputed);
       redraw();
@@ -356,7 +352,6 @@
   fill_classes();
   load();
   (document.querySelector("[data-beatlens-review]") || document.body).append(panel);
-  if (!served && !page.run) say("This page doesn't say which run it is of, so no decision can be made on it.", true);
   redraw();
   poll();
   if (served) setInterval(poll, POLL_MS);
