@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +15,11 @@ import pytest
 
 from beatlens.core.files import sha256_of
 from beatlens.corpora.reviewed import read_decisions
+from beatlens.report.records.page import render_record
 from beatlens.review.server import ReviewServer
-
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright isn't installed")
-CHROMIUM = Path("/usr/bin/chromium")
-if not CHROMIUM.is_file():
-    pytest.skip(f"no browser at {CHROMIUM}", allow_module_level=True)
+from record_page_makers import CLASSES, make_data, page_of
 
 ASSETS = Path(__file__).parents[2] / "src" / "beatlens" / "viewer" / "assets"
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>stub</title><link rel="icon" href="data:,">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self' file:; style-src 'self' file:;
  img-src data:; connect-src 'self'"><link rel="stylesheet" href="review.css"></head><body><main><h1>stub</h1>
@@ -74,14 +71,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("review.js", "review.css"):
         (folder / name).write_text((ASSETS / name).read_text(encoding="utf-8"))
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=str(CHROMIUM), args=OPTIONS)
-        yield opened
-        opened.close()
 
 
 @contextlib.contextmanager
@@ -214,3 +203,39 @@ def test_the_panel_is_accessible(browser: Any, run: Path, scheme: str) -> None:
         found = axe.Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_in_the_viewer_a_decision_changes_the_letter_and_review_goes_on(browser: Any, run: Path) -> None:
+    """Beats 7, 17, 27 ... of the record are in review; 3, 8, 13 ... are V."""
+    (run / "reviewed.csv").unlink(missing_ok=True)
+    data = make_data()
+    folder = run.parent / "viewed"
+    shutil.copytree(run, folder, dirs_exist_ok=True)
+    (folder / "run_config.yaml").write_text(f"run: viewed\nbundle: null\nclasses: {list(CLASSES)}\n")
+    data.beats.to_parquet(folder / "predictions" / "beats.parquet")
+    sha256 = sha256_of(folder / "model" / "bundle" / "bundle.json")
+    page_file = folder / "records" / "c" / "r1.html"
+    page_file.parent.mkdir(parents=True, exist_ok=True)
+    page_file.write_text(render_record(page_of(data, run="viewed", bundle_sha256=sha256)), encoding="utf-8")
+    ids = data.beats["beat_id"].tolist()
+    with serving(folder) as server, opened(browser, server.url.replace("report.html", "records/c/r1.html")) as page:
+        page.wait_for_selector("#viewer.on canvas")
+        page.get_by_label("Reviewer").fill("ann")
+        page.locator("h1").click()
+        page.keyboard.press("r")
+        assert f"{ids[7]} at" in str(page.locator(".review-beat").text_content())
+        page.keyboard.press("c")
+        page.keyboard.press("s")
+        page.get_by_text(f"Saved {ids[7]}").wait_for()
+        assert f"{ids[17]} at" in str(page.locator(".review-beat").text_content())
+        page.keyboard.press("a")
+        page.get_by_text(f"Saved {ids[17]}").wait_for()
+        n_review = int(data.beats["review"].sum())
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        page.get_by_text(f"{n_review - 2} of {n_review} beats in review are left in this run").wait_for()
+        drawn = page.evaluate("(id) => window.beatlens.review.decorate({beat_id: id})", ids[7])
+        assert drawn == {"label": "S", "decided": "corrected"}
+    assert {row.beat_id: row.label for row in read_decisions(folder / "reviewed.csv")} == {
+        ids[7]: "S",
+        ids[17]: data.beats["pred"][17],
+    }

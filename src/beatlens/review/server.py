@@ -200,6 +200,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(self.server.state(query.get("record", [""])[0]))
         elif address.path == "/":
             self._head(HTTPStatus.SEE_OTHER, "text/plain; charset=utf-8", 0, location=FIRST_PAGE)
+        elif address.path == "/favicon.ico":  # which browsers ask for unasked
+            self._head(HTTPStatus.NO_CONTENT, "image/png", 0)
         else:
             self._send_file(address.path)
 
