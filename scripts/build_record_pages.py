@@ -20,9 +20,10 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", required=True, choices=TABLES, help="tables of the run that it may read")
     parser.add_argument("--predicted", action=argparse.BooleanOptionalAction, required=True, help="beats have classes")
     parser.add_argument("--diagnosis-bundle", type=Path, nargs="*", default=[], help="bundle.json that names diagnoses")
+    parser.add_argument("--bundle", type=Path, nargs="*", default=[], help="bundle.json that predicted the beats")
     arguments = programs.start(parser)
-    bundle = next(iter(arguments.diagnosis_bundle), None)
-    files = RunFiles(arguments.run_folder, frozenset(arguments.tables), arguments.predicted, bundle)
+    bundles = [next(iter(given), None) for given in (arguments.diagnosis_bundle, arguments.bundle)]
+    files = RunFiles(arguments.run_folder, frozenset(arguments.tables), arguments.predicted, *bundles)
     pages = RecordPages(files, PageSettings.of(arguments.settings))
     n_records = len(files.shard(arguments.shard).records)
     rows = list(programs.progress(pages.write_shard(arguments.shard), n_records, "pages of records"))

@@ -14,6 +14,7 @@ rule build_record_pages:
         shard=this_shard("signals.npy", "records.parquet", "beats.parquet", "stretches.parquet"),
         records="<results>/records.tsv",
         beats="<results>/predictions/shards/{shard}/beats.parquet" if WITH_BEATS else [],
+        bundle=BUNDLE_FILES[0] if WITH_BEATS else [],
         episodes="<results>/predictions/episodes.parquet" if WITH_BEATS else [],
         remarks="<results>/predictions/remarks.tsv" if WITH_BEATS else [],
         holter=HOLTER[0] if WITH_BEATS else [],
@@ -60,5 +61,5 @@ rule build_record_pages:
         folder=lambda wildcards, output: Path(output.index).parents[1],
     shell:
         "{params.program} --run-folder {params.folder:q} --shard {wildcards.shard} --tables {params.tables}"
-        " {params.predicted} --diagnosis-bundle {input.diagnosis_bundle:q} --settings {params.settings:q}"
+        " {params.predicted} --diagnosis-bundle {input.diagnosis_bundle:q} --bundle {input.bundle:q} --settings {params.settings:q}"
         " --output {output.index:q} --log {log:q}"

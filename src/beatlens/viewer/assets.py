@@ -10,7 +10,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "assets"
 SCRIPTS = ("uPlot.iife.min.js", "viewer.js", "review.js")
-STYLES = ("uPlot.min.css", "viewer.css")
+STYLES = ("uPlot.min.css", "viewer.css", "review.css")
 
 
 @cache

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from beatlens.core.files import atomic_directory, write_text
+from beatlens.core.files import atomic_directory, sha256_of, write_text
 from beatlens.core.leads import canonical_lead
 from beatlens.holter.urgency import most_urgent_first
 from beatlens.report.page_paths import page_path, tiles_folder
@@ -91,6 +91,7 @@ class RecordPages:
         self.tables = files.tables(names)
         self.limits = map_limits(files, settings.methods)
         self.names = files.diagnosis_names()
+        self.bundle_sha256 = sha256_of(files.beat_bundle) if files.beat_bundle is not None else ""
         folders = [files.folder / "figures" / name for name in ("cases", "classes")] if "cases" in files.names else []
         paths = [path for folder in folders for path in folder.glob("*.svg")]
         self.figures = {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
@@ -179,6 +180,7 @@ class RecordPages:
                     diagnoses=self._to(page, "diagnoses.html") if "diagnoses" in self.tables else "",
                 ),
                 viewer=self.settings.viewer,
+                bundle_sha256=self.bundle_sha256 if data.predicted else "",
             )
         )
         write_text(self.files.folder / page, text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from beatlens.core.files import read_json, read_table
 from beatlens.explain.result.archive import load_case
 from beatlens.explain.result.attribution import Attribution
+from beatlens.review.predicted_beats import bundle_file
 from beatlens.shards.shard import Shard
 
 if TYPE_CHECKING:
@@ -45,12 +46,15 @@ class RunFiles:
         Whether beats were predicted.
     diagnosis_bundle
         The ``bundle.json`` that names the diagnoses, None where there are none.
+    beat_bundle
+        The ``bundle.json`` that predicted beats, None where none did.
     """
 
     folder: Path
     names: frozenset[str]
     predicted: bool
     diagnosis_bundle: Path | None = None
+    beat_bundle: Path | None = None
 
     @classmethod
     def all_of(cls, folder: Path) -> RunFiles:
@@ -58,7 +62,9 @@ class RunFiles:
         names = frozenset(name for name, path in TABLES.items() if (folder / path).is_file())
         bundle = folder / DIAGNOSIS_BUNDLE
         predicted = (folder / "predictions" / "shards").is_dir()
-        return cls(folder, names, predicted, bundle if bundle.is_file() else None)
+        return cls(
+            folder, names, predicted, bundle if bundle.is_file() else None, bundle_file(folder) if predicted else None
+        )
 
     def table(self, name: str) -> pd.DataFrame | None:
         """Return a table, None where it wasn't given."""

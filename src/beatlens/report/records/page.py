@@ -90,6 +90,8 @@ class RecordPage:
         Addresses.
     viewer
         How the viewer opens.
+    bundle_sha256
+        Of the bundle that predicted its beats, on which decisions can be made; "" where they aren't predicted.
     """
 
     title: str
@@ -106,6 +108,7 @@ class RecordPage:
     tiles: Sequence[str] | None
     beside: Beside
     viewer: ViewerSettings
+    bundle_sha256: str = ""
 
 
 def svg_uri(svg: str) -> str:
@@ -124,12 +127,14 @@ def render_record(page: RecordPage) -> str:
     )
     scripts = assets.scripts()
     data = page.data
+    reviewed = {"run": page.run, "bundle_sha256": page.bundle_sha256}
     return environment.get_template("record.html.j2").render(
         page=page,
         css=Markup((FOLDER / "report.css").read_text(encoding="utf-8") + assets.styles()),
         policy=assets.policy(scripts, beside=bool(page.beside.tiles)),
         scripts=[Markup(text) for text in scripts],
         json=Markup(record_json(data, page.viewer)),
+        review=Markup(json.dumps(reviewed)) if page.bundle_sha256 else None,
         tiles=Markup(json.dumps(page.tiles)) if page.tiles is not None else None,
         trend=Markup(trend_svg(data)),
         length=duration(data.duration_s),
