@@ -93,8 +93,11 @@ class RecordPages:
         self.names = files.diagnosis_names()
         self.bundle_sha256 = sha256_of(files.beat_bundle) if files.beat_bundle is not None else ""
         folders = [files.folder / "figures" / name for name in ("cases", "classes")] if "cases" in files.names else []
-        paths = [path for folder in folders for path in folder.glob("*.svg")]
-        self.figures = {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
+        figures = {path.stem: path for folder in folders for path in folder.glob("*.svg")}
+        if "words" in files.names:
+            drawn = (files.folder / "figures" / "tachograms").glob("*.svg")
+            figures |= {f"{path.stem}_tachogram": path for path in drawn}
+        self.figures = dict(sorted(figures.items()))
 
     def chosen(self) -> list[tuple[str, str]]:
         """Return the records that get a page, the most urgent first."""
