@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from beatlens.core.files import write_table
-from beatlens.report.records.build import INDEX_COLUMNS, PageSettings, RecordPages, remove_old_pages
+from beatlens.report.records.build import INDEX_COLUMNS, PageSettings, RecordPages
 from beatlens.report.records.files import TABLES, RunFiles
+from beatlens.report.records.old_pages import remove_old_pages
 from beatlens.run import programs
 
 

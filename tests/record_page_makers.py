@@ -11,13 +11,13 @@ import pandas as pd
 
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.result.metadata import AttributionMeta, PlayerValues
-from beatlens.report.records.build import _held_tiles
+from beatlens.report.records.cases import CaseSections
 from beatlens.report.records.page import Beside, Person, RecordPage, render_record, svg_uri
 from beatlens.shards.stretches import STRETCH_COLUMNS
 from beatlens.viewer.maps import CaseMap, ExplainedCase
 from beatlens.viewer.record_data import RecordData, ViewerSettings
 from beatlens.viewer.strips import strip_files
-from beatlens.viewer.tiles import tile_scripts
+from beatlens.viewer.tiles import tile_scripts, tiles
 
 CLASSES = ("N", "S", "V")
 FS = 200.0
@@ -109,12 +109,12 @@ def page_of(data: RecordData, **changes: Any) -> RecordPage:
         person=Person("p1", "61", "female", "test"),
         summary=None,
         diagnoses=None,
-        cases=[],
+        cases=CaseSections([], 0),
         remarks=[],
         strips=strips,
         lead=data.leads[0],
         paper="",
-        tiles=_held_tiles(data),
+        tiles=tiles(data.signal, data.fs),
         beside=Beside("", [svg_uri(strip.svg) for strip in strips], "../../report.html", ""),
         viewer=ViewerSettings(),
     )
@@ -126,13 +126,13 @@ def write_page(folder: Path, data: RecordData, *, beside: bool = False) -> Path:
     path = folder / f"{data.record}.html"
     page = page_of(data)
     if beside:
-        tiles = folder / f"{data.record}.tiles"
-        tiles.mkdir()
+        beside_it = folder / f"{data.record}.tiles"
+        beside_it.mkdir()
         for k, script in enumerate(tile_scripts(data.signal, data.fs)):
-            (tiles / f"{k}.js").write_text(script, encoding="utf-8")
+            (beside_it / f"{k}.js").write_text(script, encoding="utf-8")
         for k, strip in enumerate(page.strips):
-            (tiles / f"strip-{k}.svg").write_text(strip.svg, encoding="utf-8")
-        places = [f"{tiles.name}/strip-{k}.svg" for k in range(len(page.strips))]
-        page = replace(page, tiles=None, beside=Beside(tiles.name, places, "../../report.html", ""))
+            (beside_it / f"strip-{k}.svg").write_text(strip.svg, encoding="utf-8")
+        places = [f"{beside_it.name}/strip-{k}.svg" for k in range(len(page.strips))]
+        page = replace(page, tiles=None, beside=Beside(beside_it.name, places, "../../report.html", ""))
     path.write_text(render_record(page), encoding="utf-8")
     return path

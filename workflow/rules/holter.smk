@@ -1,4 +1,6 @@
 # What a Holter report says of each record, counted by shard, and which records a person should look at first.
+EXPORTED = ("holter", "hours", "episodes", "stretches")
+EXPORTS = expand("<results>/tables/{name}.csv", name=EXPORTED)  # beside the report, for spreadsheets
 HOLTER = ["<results>/predictions/holter.parquet", "<results>/predictions/hours.parquet"]
 
 
@@ -69,3 +71,27 @@ rule gather_holter:
         "{params.program} --holter {input.holter:q} --hours {input.hours:q} --episodes {input.episodes:q}"
         " --stretches {input.stretches:q} --remarks {input.remarks:q} --alert-beats {input.alert_beats:q}"
         " {params.rhythms} --output {output.holter:q} --output-hours {output.hours:q} --log {log:q}"
+
+
+rule export_tables:
+    """Write what was found of records, hours, episodes and stretches as CSV."""
+    input:
+        tables=expand("<results>/predictions/{name}.parquet", name=EXPORTED),
+    output:
+        tables=ensure(EXPORTS, non_empty=True),
+    log:
+        "<logs>/export_tables.log",
+    benchmark:
+        "<benchmarks>/export_tables.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(1000),
+        runtime=15,
+    params:
+        program=program("export_tables"),
+        code=code("export_tables"),
+        folder=lambda wildcards, output: Path(output.tables[0]).parent,
+    shell:
+        "{params.program} --tables {input.tables:q} --folder {params.folder:q} --log {log:q}"

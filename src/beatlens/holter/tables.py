@@ -52,6 +52,8 @@ def holter_columns(classes: Sequence[str], ectopic: Sequence[str]) -> dict[str, 
         **{name: f"{name} as in records.tsv" for name in ("corpus", "record", "patient", "split", "duration_s")},
         "analysable_s": "seconds in which beats can be told",
         "noise_share": "share of the time in which they can't",
+        "disorganised_s": "seconds of fast disorganised signal, as in flutter and fibrillation",
+        "disorganised_at_s": "where the longest stretch of it begins, NaN where there is none",
         "n_beats": "beats found",
         "n_review": "of these in review",
         "rate_min": "lowest rate per minute (beatlens.holter.heart_rate), NaN without an RR interval",
@@ -127,6 +129,7 @@ def holter_table(
     unreadable = np.array([sum(end - start for start, end in spans) for spans in _unreadable(stretches, records)])
     result["analysable_s"] = result["duration_s"] - unreadable
     result["noise_share"] = unreadable / np.maximum(result["duration_s"], 1e-9)
+    result = result.assign(**_disorganised(stretches, records))
     result["n_beats"] = np.bincount(ordered.row, minlength=n)
     result["n_review"] = np.bincount(ordered.row[ordered.review], minlength=n)
     rates = heart_rates(ordered.time_s, ordered.starts, ordered.row, n)
@@ -247,14 +250,33 @@ def _unreadable(stretches: pd.DataFrame, records: pd.DataFrame) -> list[list[tup
     ]
 
 
+def _disorganised(stretches: pd.DataFrame, records: pd.DataFrame) -> dict[str, Float64Array]:
+    import pandas as pd
+
+    found = stretches[stretches["kind"] == "disorganised"]
+    row = pd.MultiIndex.from_frame(records[KEY]).get_indexer(pd.MultiIndex.from_frame(found[KEY]))
+    start = found["start_s"].to_numpy(dtype=np.float64)[row >= 0]
+    length = found["end_s"].to_numpy(dtype=np.float64)[row >= 0] - start
+    row = row[row >= 0]
+    total = np.bincount(row, weights=length, minlength=len(records))
+    longest, where = _longest(row, length, start, len(records))
+    return {"disorganised_s": np.where(longest > 0, total, 0.0), "disorganised_at_s": where}
+
+
+def _longest(row: IntArray, length: Float64Array, start: Float64Array, n: int) -> tuple[Float64Array, Float64Array]:
+    """Return length and start of the longest span of each row, (n,) each; 0 and NaN where there is none."""
+    longest, where = np.zeros(n), np.full(n, np.nan)
+    for k in np.argsort(-length, kind="stable"):
+        if not longest[row[k]]:
+            longest[row[k]], where[row[k]] = length[k], start[k]
+    return longest, where
+
+
 def _pauses(episodes: pd.DataFrame, of_episode: IntArray, n: int) -> Mapping[str, npt.NDArray[np.generic]]:
     is_pause = (episodes["kind"] == "pause").to_numpy()
     start = episodes["start_s"].to_numpy(dtype=np.float64)[is_pause]
     length, row = episodes["end_s"].to_numpy(dtype=np.float64)[is_pause] - start, of_episode[is_pause]
-    longest, where = np.zeros(n), np.full(n, np.nan)
-    for k in np.argsort(length, kind="stable")[::-1]:  # the longest first
-        if not longest[row[k]]:
-            longest[row[k]], where[row[k]] = length[k], start[k]
+    longest, where = _longest(row, length, start, n)
     return {
         "n_pauses_2s": np.bincount(row, minlength=n),
         "n_pauses_3s": np.bincount(row[length > LONG_PAUSE_S], minlength=n),

@@ -26,8 +26,8 @@ VENTRICULAR = "V"
 """Class id of ventricular premature beats."""
 SUSTAINED_S = 30.0
 FAST_PER_MIN, SLOW_PER_MIN = 150.0, 40.0
-FREQUENT = 0.1
-"""Burden of ventricular beats from which on they are frequent."""
+FREQUENT, FREQUENT_BEATS = 0.1, 10
+"""Burden and number of ventricular beats from which on they are frequent: two of ten beats of a short strip aren't."""
 MUCH_REVIEW, MUCH_NOISE = 0.5, 0.25
 
 
@@ -51,9 +51,9 @@ REASONS: Mapping[str, Reason] = {
     "run": Reason("slow run", "a run of ectopic beats under 100/min"),
     "pause": Reason("pause over 2 s", "a pause of more than 2 s"),
     "alert": Reason("new pattern", "beats of a new pattern"),
-    "frequent_ectopy": Reason("frequent V", "a tenth or more of the beats are ventricular"),
     "unlike": Reason("unlike training", "unlike what the model learnt from"),
     "no_beats": Reason("no beats", "no beat was found"),
+    "frequent_ectopy": Reason("frequent V", "ten ventricular beats or more, a tenth or more of the beats"),
     "much_review": Reason("much review", "half or more of the beats in review"),
     "much_noise": Reason("much noise", "beats can't be told in a quarter or more of the time"),
 }
@@ -127,8 +127,14 @@ def with_urgency(table: pd.DataFrame, findings: Findings) -> pd.DataFrame:
 
 
 def most_urgent_first(table: pd.DataFrame) -> pd.DataFrame:
-    """Sort a Holter table with urgency: the most urgent record first, then by corpus and record."""
-    return table.sort_values(["urgency", *KEY], ascending=[False, True, True], kind="stable", ignore_index=True)
+    """Sort a Holter table with urgency: the most urgent record first, of two the one with more ventricular beats."""
+    count = f"n_{VENTRICULAR}"
+    ventricular = table[count] if count in table else 0
+    keys = ["urgency", "_ventricular", *KEY]
+    ordered = table.assign(_ventricular=ventricular).sort_values(
+        keys, ascending=[False, False, True, True], kind="stable", ignore_index=True
+    )
+    return ordered.drop(columns="_ventricular")
 
 
 def _flags(table: pd.DataFrame, findings: Findings, index: pd.MultiIndex) -> dict[str, BoolArray]:
@@ -160,7 +166,8 @@ def _flags(table: pd.DataFrame, findings: Findings, index: pd.MultiIndex) -> dic
         "run": among(episodes[(episodes["kind"] == "run") & (episodes["rate_per_min"] < TACHYCARDIA_PER_MIN)]),
         "pause": column("n_pauses_2s") > column("n_pauses_3s"),
         "alert": column("n_alert") > 0,
-        "frequent_ectopy": column(f"burden_{VENTRICULAR}") >= FREQUENT,
+        "frequent_ectopy": (column(f"burden_{VENTRICULAR}") >= FREQUENT)
+        & (column(f"n_{VENTRICULAR}") >= FREQUENT_BEATS),
         "unlike": among(findings.remarks[findings.remarks["remark"].str.startswith("unlike:")]),
         "no_beats": n_beats == 0,
         "much_review": (n_beats > 0) & (column("n_review") >= MUCH_REVIEW * n_beats),

@@ -62,15 +62,15 @@ def overview(signal: FloatArray, fs: float) -> Int16Array:
     return np.stack([low, high], axis=1).reshape(-1, len(starts)).astype(np.int16)
 
 
+def tiles(signal: FloatArray, fs: float) -> list[str]:
+    """Return the tiles of a signal as text."""
+    size = round(TILE_S * fs)
+    return [encode(quantised(signal[:, first : first + size])) for first in range(0, signal.shape[1], size)]
+
+
 def tile_scripts(signal: FloatArray, fs: float) -> list[str]:
     """Return the tiles as scripts that hand themselves to the viewer; a page can't read files in another way."""
-    size = round(TILE_S * fs)
     return [
-        tile_call(str(number), encode(quantised(np.asarray(signal[:, first : first + size]))))
-        for number, first in enumerate(range(0, signal.shape[1], size))
+        f"beatlens.tile({json.dumps({'name': str(number), 'data': data})});\n"
+        for number, data in enumerate(tiles(signal, fs))
     ]
-
-
-def tile_call(name: str, data: str) -> str:
-    """Return the call that hands a tile over."""
-    return f"beatlens.tile({json.dumps({'name': name, 'data': data})});\n"

@@ -2,7 +2,7 @@
 // Rows beyond those that a reader without scripts sees lie in the template that data-rest names.
 (() => {
   "use strict";
-  const AT_ONCE = 100;
+  const AT_ONCE = 50;
 
   const enhance = (table) => {
     const body = table.tBodies[0];

@@ -8,25 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import numpy as np
 
 from beatlens.core.files import atomic_directory, sha256_of, write_text
 from beatlens.core.leads import canonical_lead
-from beatlens.corpora.record_sheet import shard_of
 from beatlens.holter.urgency import most_urgent_first
 from beatlens.report.page_paths import page_path, tiles_folder
-from beatlens.report.records.cases import CaseSection, case_sections, explained_cases, map_limits
+from beatlens.report.records.cases import CaseSections, case_sections, diagnosis_case, explained_cases, map_limits
 from beatlens.report.records.diagnoses import diagnosis_section
 from beatlens.report.records.files import RunFiles
+from beatlens.report.records.old_pages import remove_tiles
 from beatlens.report.records.page import Beside, Person, RecordPage, render_record, svg_uri
 from beatlens.report.records.paper import paper_svg
 from beatlens.report.sections.cases import REVIEW_WORDS
 from beatlens.report.sections.holter import record_summary
 from beatlens.viewer.record_data import RecordData, ViewerSettings
 from beatlens.viewer.strips import strip_files
-from beatlens.viewer.tiles import TILE_S, encode, quantised, tile_scripts
+from beatlens.viewer.tiles import TILE_S, tile_scripts, tiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,8 +93,11 @@ class RecordPages:
         self.names = files.diagnosis_names()
         self.bundle_sha256 = sha256_of(files.beat_bundle) if files.beat_bundle is not None else ""
         folders = [files.folder / "figures" / name for name in ("cases", "classes")] if "cases" in files.names else []
-        paths = [path for folder in folders for path in folder.glob("*.svg")]
-        self.figures = {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
+        figures = {path.stem: path for folder in folders for path in folder.glob("*.svg")}
+        if "words" in files.names:
+            drawn = (files.folder / "figures" / "tachograms").glob("*.svg")
+            figures |= {f"{path.stem}_tachogram": path for path in drawn}
+        self.figures = dict(sorted(figures.items()))
 
     def chosen(self) -> list[tuple[str, str]]:
         """Return the records that get a page, the most urgent first."""
@@ -148,9 +151,9 @@ class RecordPages:
         )
         strips = strip_files(data, lead)
         folder = self.files.folder / tiles_folder(*key)
-        places = [svg_uri(strip.svg) for strip in strips]
         if holds:
-            _remove(folder)
+            remove_tiles(folder)
+            places = [svg_uri(strip.svg) for strip in strips]
         else:
             address = quote(folder.name)
             places = [f"{address}/strip-{k}.svg" for k in range(len(strips))]
@@ -167,15 +170,12 @@ class RecordPages:
                 person=self._person(key, row),
                 summary=self._summary(key),
                 diagnoses=diagnosis_section(self._rows("diagnoses", key), self.names),
-                cases=[
-                    *case_sections(self.files, self.tables, data, self._addresses(page)),
-                    *self._diagnosis_cases(page, key),
-                ],
+                cases=self._cases(page, data),
                 remarks=self._remarks(key),
                 strips=strips,
                 lead=lead,
                 paper=svg_uri(paper_svg(data, self.settings.viewer)) if data.duration_s <= SHORT_S else "",
-                tiles=_held_tiles(data) if holds else None,
+                tiles=tiles(data.signal, data.fs) if holds else None,
                 beside=Beside(
                     tiles="" if holds else quote(folder.name),
                     strips=places,
@@ -205,19 +205,16 @@ class RecordPages:
             return svg_uri(path.read_text(encoding="utf-8"))
         return self._to(page, str(path.relative_to(self.files.folder)))
 
-    def _diagnosis_cases(self, page: PurePosixPath, key: tuple[str, str]) -> list[CaseSection]:
-        rows = self._rows("diagnosis-facts", key)
+    def _cases(self, page: PurePosixPath, data: RecordData) -> CaseSections:
+        """Return the explained diagnoses of a record, then its explained beats."""
+        beats = case_sections(self.files, self.tables, data, self._addresses(page))
+        rows = self._rows("diagnosis-facts", (data.corpus, data.record))
         folder = self.files.folder / "figures" / "diagnoses" / "cases"
-        return [
-            CaseSection(
-                case=row["case"],
-                beat_id="",
-                title=row["name"],
-                text=f"What speaks for and against it; probability {row['probability']:.2f}.",
-                figures=[(self._figure(page, folder / f"{row['case']}.svg"), f"{row['name']}, explained")],
-            )
+        diagnoses = [
+            diagnosis_case(row, self._figure(page, folder / f"{row['case']}.svg"))
             for row in ([] if rows is None else rows.to_dict("records"))
         ]
+        return CaseSections([*diagnoses, *beats.shown], beats.n_hidden)
 
     def _person(self, key: tuple[str, str], row: Any) -> Person:
         known = self._rows("records", key)
@@ -265,36 +262,6 @@ def build_on_demand(folder: Path, name: str, config: Mapping[str, Any]) -> Path:
     raise ValueError(f"{folder}: no record {name!r} among those used; expected CORPUS/RECORD of records.tsv")
 
 
-def remove_old_pages(folder: Path, shard: str, made: Sequence[Mapping[str, Any]]) -> None:
-    """Remove pages of a shard's records, with what lies beside them, that weren't made this time.
-
-    A record's shard follows from its name, and its name from that of the file; long names, which a file holds in part,
-    are left alone.
-    """
-    number, shards = map(int, shard.split("of"))
-    kept = {str(row["page"]) for row in made}
-    for page in (folder / "records").glob("*/*.html"):
-        corpus, record = unquote(page.parent.name), unquote(page.stem)
-        path = str(page.relative_to(folder).as_posix())
-        same = str(page_path(corpus, record)) == path
-        if same and path not in kept and shard_of(corpus, record, shards) == number:
-            page.unlink()
-            _remove(page.with_suffix(".tiles"))
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder of tiles; there are only files in it."""
-    if folder.is_dir():
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
-
-
 def _told_apart(leads: Sequence[str]) -> tuple[str, ...]:
     """Return lead names, with a number behind one that occurs again: some records call all their leads ECG."""
     return tuple(f"{name} ({leads[:k].count(name) + 1})" if name in leads[:k] else name for k, name in enumerate(leads))
-
-
-def _held_tiles(data: RecordData) -> list[str]:
-    size = round(TILE_S * data.fs)
-    return [encode(quantised(data.signal[:, first : first + size])) for first in range(0, data.signal.shape[1], size)]

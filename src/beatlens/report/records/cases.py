@@ -18,6 +18,8 @@ from beatlens.viewer.record_data import RecordData
 if TYPE_CHECKING:
     import pandas as pd
 
+MAX_CASES = 40
+"""Cases of a record that its page shows."""
 Tables = Mapping[str, "pd.DataFrame"]
 
 
@@ -42,6 +44,14 @@ class CaseSection:
     figures: Sequence[tuple[str, str]]
 
 
+@dataclass(frozen=True)
+class CaseSections:
+    """The cases of a record that its page shows, and how many more there are."""
+
+    shown: Sequence[CaseSection]
+    n_hidden: int
+
+
 def map_limits(files: RunFiles, methods: Iterable[str]) -> dict[str, float]:
     """Return the value of full colour by method: one for all cases of the run, as in its figures."""
     cases = files.table("cases")
@@ -60,7 +70,7 @@ def explained_cases(
         return []
     order = sorted(limits, key=lambda method: method != "fused")
     result = []
-    for row in rows.to_dict("records"):
+    for row in rows.head(MAX_CASES).to_dict("records"):
         maps = [CaseMap(files.attribution(method, row["case"]), limits[method]) for method in order]
         further = [] if others is None else others[others["case"].str.startswith(f"{row['case']}_as_")]["case"]
         maps += [
@@ -72,7 +82,7 @@ def explained_cases(
     return result
 
 
-def case_sections(files: RunFiles, tables: Tables, data: RecordData, figures: Mapping[str, str]) -> list[CaseSection]:
+def case_sections(files: RunFiles, tables: Tables, data: RecordData, figures: Mapping[str, str]) -> CaseSections:
     """Return the explained cases of a record for its page.
 
     Parameters
@@ -86,10 +96,10 @@ def case_sections(files: RunFiles, tables: Tables, data: RecordData, figures: Ma
     """
     rows = files.of_record(tables, "cases", data.corpus, data.record)
     if rows is None:
-        return []
+        return CaseSections([], 0)
     result, names = [], list(figures)
     times = data.beats.set_index("beat_id")["r_time_s"]
-    for row in rows.to_dict("records"):
+    for row in rows.head(MAX_CASES).to_dict("records"):
         name, title = row["case"], _title(row, float(times[row["beat_id"]]))
         alike = names[bisect_left(names, name) : bisect_right(names, f"{name}_\uffff")]
         of_case = [figure for figure in alike if figure == name or figure.startswith(f"{name}_")]
@@ -102,7 +112,18 @@ def case_sections(files: RunFiles, tables: Tables, data: RecordData, figures: Ma
                 figures=[(figures[figure], f"{title}, drawn: {figure.replace('_', ' ')}") for figure in of_case],
             )
         )
-    return result
+    return CaseSections(result, max(0, len(rows) - MAX_CASES))
+
+
+def diagnosis_case(row: Mapping[str, Any], address: str) -> CaseSection:
+    """Return an explained diagnosis, of its row of facts and the address of its figure."""
+    return CaseSection(
+        case=row["case"],
+        beat_id="",
+        title=row["name"],
+        text=f"What speaks for and against it; probability {score(row['probability'])}.",
+        figures=[(address, f"{row['name']}, explained")],
+    )
 
 
 def _title(row: Mapping[str, Any], r_time_s: float) -> str:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from beatlens.core.class_names import glossary
 from beatlens.report.numbers import duration
-from beatlens.report.records.cases import CaseSection
+from beatlens.report.records.cases import CaseSections
 from beatlens.report.records.diagnoses import DiagnosisSection
 from beatlens.viewer import assets
 from beatlens.viewer.record_data import RecordData, ViewerSettings, record_json
@@ -100,7 +100,7 @@ class RecordPage:
     person: Person
     summary: RecordSummary | None
     diagnoses: DiagnosisSection | None
-    cases: Sequence[CaseSection]
+    cases: CaseSections
     remarks: Sequence[str]
     strips: Sequence[StripFile]
     lead: str

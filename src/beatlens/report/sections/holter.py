@@ -11,7 +11,7 @@ from beatlens.core.class_names import class_name
 from beatlens.holter.tables import hour_classes
 from beatlens.holter.urgency import REASONS, VENTRICULAR
 from beatlens.prediction.rhythms import TACHYCARDIA_PER_MIN
-from beatlens.report.numbers import DASH, clock, count, duration, listing, percent, plural
+from beatlens.report.numbers import DASH, clock, count, duration, listing, percent, plural, small_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,15 +161,17 @@ def _reason(code: str, row: Mapping[str, Any], episodes: pd.DataFrame) -> str:
     fast = episodes["rate_per_min"] >= TACHYCARDIA_PER_MIN
     ventricular, run = episodes["class"] == VENTRICULAR, episodes["kind"] == "run"
     chosen = {
-        "sustained_run": run & fast & ventricular,
-        "fast_ventricular_run": run & fast & ventricular,
-        "fast_run": run & fast & ~ventricular,
-        "run": run & ~fast,
-        "possible_fast_run": (episodes["kind"] == "possible_run") & fast,
+        "sustained_run": ("fast ventricular run", run & fast & ventricular),
+        "fast_ventricular_run": ("fast ventricular run", run & fast & ventricular),
+        "fast_run": ("fast run", run & fast & ~ventricular),
+        "run": ("slow run", run & ~fast),
+        "possible_fast_run": ("possible fast run", (episodes["kind"] == "possible_run") & fast),
     }
-    if code in chosen and chosen[code].any():
-        return _run_words(episodes[chosen[code]])
+    if code in chosen and chosen[code][1].any():
+        return _run_words(chosen[code][0], episodes[chosen[code][1]])
     words = {
+        "disorganised": f"{duration(row['disorganised_s'])} of fast disorganised signal (flutter, fibrillation?), at "
+        f"{clock(row['disorganised_at_s'])}",
         "long_pause": f"pause of {_number(row['longest_pause_s'], 1)} s at {clock(row['longest_pause_at_s'])}",
         "pause": f"pause of {_number(row['longest_pause_s'], 1)} s at {clock(row['longest_pause_at_s'])}",
         "fast_rate": f"rate up to {_number(row['rate_max'])}/min at {clock(row['rate_max_s'])}",
@@ -183,14 +185,11 @@ def _reason(code: str, row: Mapping[str, Any], episodes: pd.DataFrame) -> str:
     return words.get(code, REASONS[code].words)
 
 
-def _run_words(runs: pd.DataFrame) -> str:
+def _run_words(kind: str, runs: pd.DataFrame) -> str:
     longest = runs.loc[runs["n_beats"].idxmax()]
-    possible = "possible " if longest["kind"] == "possible_run" else ""
-    text = (
-        f"{possible}run of {longest['n_beats']} {longest['class']} at {_number(longest['rate_per_min'])}/min "
-        f"from {clock(longest['start_s'])}"
-    )
-    return text if len(runs) == 1 else f"{len(runs)} {possible}runs, the longest a {text.removeprefix(possible)}"
+    what = f"{longest['n_beats']} {longest['class']} at {_number(longest['rate_per_min'])}/min, at"
+    where = f"{what} {clock(longest['start_s'])}"
+    return f"{kind} of {where}" if len(runs) == 1 else f"{count(len(runs))} {kind}s, the longest of {where}"
 
 
 def gravest_first(episodes: pd.DataFrame) -> pd.DataFrame:
@@ -218,7 +217,7 @@ def _sentences(row: Mapping[str, Any], ectopic: Sequence[str]) -> list[str]:
         )
     sentences = [f"{plural(int(row['n_beats']), 'beat')} in {duration(row['duration_s'])}{rates}."]
     found = [
-        f"{plural(int(row[f'n_{name}']), class_name(name))} ({_small(row[f'burden_{name}'])} of the accepted beats)"
+        f"{plural(int(row[f'n_{name}']), class_name(name))} ({small_share(row[f'burden_{name}'])} of accepted beats)"
         for name in ectopic
         if row[f"n_{name}"]
     ]
@@ -226,7 +225,8 @@ def _sentences(row: Mapping[str, Any], ectopic: Sequence[str]) -> list[str]:
         sentences.append(f"{listing(found)}.")
     elif row["n_review"] < row["n_beats"]:
         sentences.append(f"No accepted beat is a {' or a '.join(map(class_name, ectopic))}." if ectopic else "")
-    sentences.append(f"{_share(row['n_review'], row['n_beats'])} of the beats are left to a person.")
+    left = f"{_share(row['n_review'], row['n_beats'])} of the beats are" if row["n_review"] else "No beat is"
+    sentences.append(f"{left} left to a person.")
     return [sentence for sentence in sentences if sentence]
 
 
@@ -258,7 +258,7 @@ def _ectopy_row(row: Mapping[str, Any], name: str) -> EctopyRow:
         class_id=name,
         name=class_name(name),
         beats=count(row[f"n_{name}"]),
-        burden=_small(row[f"burden_{name}"]),
+        burden=small_share(row[f"burden_{name}"]),
         couplets=count(row[f"n_couplets_{name}"]),
         runs=count(row[f"n_runs_{name}"]),
         longest=plural(int(row[f"longest_run_{name}"]), "beat") if row[f"n_runs_{name}"] else DASH,
@@ -296,11 +296,6 @@ def _hour_row(row: Mapping[str, Any], classes: Sequence[str]) -> HourRow:
 
 def _number(value: float, decimals: int = 0) -> str:
     return f"{value:.{decimals}f}" if math.isfinite(value) else DASH
-
-
-def _small(value: float) -> str:
-    """Return percent, where a few beats among many aren't nothing."""
-    return "< 0.1\u00a0%" if 0 < value < 0.0005 else percent(value)
 
 
 def _per_minute(value: float) -> str:

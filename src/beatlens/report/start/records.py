@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from beatlens.core.class_names import class_name
 from beatlens.core.remarks import REMARKS
 from beatlens.holter.urgency import REASONS, most_urgent_first
 from beatlens.report.inputs import ReportInputs
-from beatlens.report.numbers import DASH, count, duration, percent
+from beatlens.report.numbers import DASH, count, duration, percent, small_share
 from beatlens.report.start.links import linked_records, record_link
 
 PLAIN_ROWS = 200
 """Rows that a reader without scripts sees; the others wait in a template."""
+SHORT_REASONS = 2
+"""Reasons of a record that the table names."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class RecordTable:
         Columns of numbers.
     plain, rest
         Rows that a reader without scripts sees, the most urgent first, and the others.
+    letters
+        Class id and its full name.
     reasons, splits
         What rows can be chosen by.
     meanings
@@ -78,6 +83,7 @@ class RecordTable:
     columns: Sequence[Column]
     plain: Sequence[RecordRow]
     rest: Sequence[RecordRow]
+    letters: Sequence[str]
     reasons: Sequence[Choice]
     splits: Sequence[Choice]
     meanings: Mapping[str, str]
@@ -109,6 +115,7 @@ def record_rows(inputs: ReportInputs) -> RecordTable | None:
         columns=_columns(ectopic, rhythms="af_burden" in table),
         plain=rows[:PLAIN_ROWS],
         rest=rows[PLAIN_ROWS:],
+        letters=[f"{name} {class_name(name)}" for name in inputs.classes if class_name(name) != name],
         reasons=[Choice(f"r:{code}", REASONS[code].short, count(n)) for code, n in tally.items() if n],
         splits=[Choice(f"s:{name}", name, count(n)) for name, n in splits.items()] if len(splits) > 1 else [],
         meanings=REMARKS,
@@ -123,10 +130,7 @@ def _columns(ectopic: Sequence[str], *, rhythms: bool) -> list[Column]:
         Column("rate", "mean rate per minute; in brackets the lowest and the highest over eight RR intervals"),
     ]
     for name in ectopic:
-        columns += [
-            Column(name, f"accepted beats of class {name}"),
-            Column(f"{name} burden", f"share of the accepted beats that are {name}"),
-        ]
+        columns.append(Column(name, f"accepted beats of class {name}, and their share of the accepted beats"))
     columns += [
         Column("runs", "runs of three ectopic beats or more; in brackets the longest"),
         Column("pauses", "pauses over 2 s"),
@@ -142,12 +146,15 @@ def _columns(ectopic: Sequence[str], *, rhythms: bool) -> list[Column]:
 
 def _row(row: Mapping[str, Any], ectopic: Sequence[str], remarks: Sequence[str], *, link: str) -> RecordRow:
     codes = [code for code in row["urgency_reasons"].split(";") if code]
+    shown = [REASONS[code].short for code in codes[:SHORT_REASONS]]
     runs = sum(int(row[f"n_runs_{name}"]) for name in ectopic)
     longest = max((int(row[f"longest_run_{name}"]) for name in ectopic), default=0)
     rate = _number(row["rate_mean"], f"{row['rate_mean']:.0f} ({row['rate_min']:.0f}–{row['rate_max']:.0f})")
     cells = [_number(row["duration_s"], duration(row["duration_s"])), _count(row["n_beats"]), rate]
     for name in ectopic:
-        cells += [_count(row[f"n_{name}"]), _share(row[f"burden_{name}"])]
+        burden = row[f"burden_{name}"]
+        number = int(row[f"n_{name}"])
+        cells.append(_number(burden, f"{count(number)} ({small_share(burden)})" if number else "0"))
     cells += [_number(runs, f"{count(runs)} ({longest})" if runs else "0"), _count(row["n_pauses_2s"])]
     if "af_burden" in row:
         cells.append(_share(row["af_burden"]))
@@ -158,7 +165,7 @@ def _row(row: Mapping[str, Any], ectopic: Sequence[str], remarks: Sequence[str],
         patient=row["patient"],
         split=row["split"],
         urgency=int(row["urgency"]),
-        reasons=[REASONS[code].short for code in codes],
+        reasons=[*shown, f"{len(codes) - len(shown)} more"] if len(codes) > len(shown) else shown,
         tags=" ".join([*(f"r:{code}" for code in codes), f"s:{row['split']}"]),
         remarks=remarks,
         cells=cells,

@@ -2,7 +2,7 @@
 (() => {
 "use strict";
 const MM = 96 / 25.4;                 // CSS pixels of a millimetre
-const MISSING = -32768, TOP_MM = 9, PRINT_MM = 250, PRINT_HEIGHT_MM = 150, PRINT_DOTS = 300 / 25.4;
+const MISSING = -32768, TOP_MM = 9, PRINT_MM = 250, PRINT_HEIGHT_MM = 150, PRINT_DOTS = 4 * MM;  // pixels of a millimetre of print
 const NAMES_PX = 36, RIGHT_PX = 8;     // beside the signal: names of leads
 const LONGEST_RAW_S = 1200;           // longer views are drawn from the overview
 const PAPER_SPEEDS = [25, 50], GAINS = [5, 10, 20];
@@ -254,7 +254,8 @@ paper.className = "on-paper";
 paper.setAttribute("role", "img");
 function drawPaper() {
   const seconds = PRINT_MM / view.speed, {zeros, total} = placeLanes(view.gain, PRINT_HEIGHT_MM - TOP_MM), start = clamp(view.start, 0, Math.max(0, duration - 1));
-  paper.width = Math.round(PRINT_MM * PRINT_DOTS); paper.height = Math.round(total * PRINT_DOTS);
+  // Chromium prints a canvas by its size over its pixels, rounded down to 1/64: a quarter, and a pixel less, is exact
+  paper.width = Math.floor(PRINT_MM * PRINT_DOTS) - 1; paper.height = Math.floor(total * PRINT_DOTS) - 1;
   paper.style.width = `${PRINT_MM}mm`; paper.style.height = `${total}mm`;
   const f = {ctx: paper.getContext("2d"), ratio: PRINT_DOTS / MM, left: 0, top: 0, width: paper.width, height: paper.height, start, span: seconds, zeros, total, mm: PRINT_DOTS,
     x: (t) => (t - start) * view.speed * PRINT_DOTS, y: (mm) => (total - mm) * PRINT_DOTS};
@@ -304,7 +305,7 @@ const bar = element("div", {class: "tools", role: "group", "aria-label": "Tools 
   ...(table.review && table.review.includes("1") ? [element("span", {class: "group"}, element("span", {class: "caption"}, "In review"), button("‹", "Beat in review before (Shift+R)", () => next({review: true}, -1)), button("›", "Next beat in review (r)", () => next({review: true}, 1)))] : []),
   ...(caseChoice ? [element("span", {class: "group"}, caseChoice, mapChoice)] : []));
 const legend = element("p", {class: "legend"}, ...present.map((one) => element("span", {title: one.meaning}, element("i", {style: `background:${one.colour}`}), `${one.id} ${one.name}`)), ...(table.review ? [element("span", {}, element("i", {class: "hatched"}), "in review")] : []));
-const keys = element("details", {class: "keys"}, element("summary", {}, "Keys"), element("p", {}, "← → move (Shift: by a page) · + − zoom · Home End · 1 to scale · 0 whole record · j k next and previous beat (of the class chosen) · r Shift+R next and previous in review · m calipers (then arrows move the second leg, Shift faster; drag on the signal; legs follow the trace and hold at R peaks, Alt sets them free) · o next map · g gain · Ctrl and wheel zoom, Shift and wheel move"));
+const keys = element("details", {class: "keys"}, element("summary", {}, "Keys"), element("p", {}, "← → move (Shift: by a page) · + − zoom · Home End · t to scale · w whole record · j k next and previous beat (of the class chosen) · r Shift+R next and previous in review · m calipers (then arrows move the second leg, Shift faster; drag on the signal; legs follow the trace and hold at R peaks, Alt sets them free) · o next map · g gain · Ctrl and wheel zoom, Shift and wheel move"));
 root.append(bar, canvas, position, readout, result, legend, element("div", {class: "beside"}, details, mapBox), keys, paper);
 
 /* Moving */
@@ -466,7 +467,7 @@ const shift = (step) => { calipers.b = leg(calipers.lead, clamp(calipers.b.t + s
 const KEYS = {
   ArrowLeft: (event) => (measuring && calipers ? shift(event.shiftKey ? -10 : -1) : pan(event.shiftKey ? -0.9 : -0.1)),
   ArrowRight: (event) => (measuring && calipers ? shift(event.shiftKey ? 10 : 1) : pan(event.shiftKey ? 0.9 : 0.1)),
-  "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), Home: () => go(0), End: () => go(duration), "0": () => zoomTo(duration), "1": () => toScale(view.speed),
+  "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), Home: () => go(0), End: () => go(duration), w: () => zoomTo(duration), t: () => toScale(view.speed),
   j: () => walk(1), k: () => walk(-1), r: () => next({review: true}, 1), R: () => next({review: true}, -1), m: () => setMeasuring(!measuring),
   g: () => { view.gain = GAINS[(GAINS.indexOf(view.gain) + 1) % GAINS.length]; build(); },
   o: () => { if (overlay) showMap((chosen.map + 1) % data.cases[chosen.kind].maps.length); },
