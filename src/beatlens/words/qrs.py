@@ -1,0 +1,133 @@
+"""How wide a QRS complex is, measured on the mean of the record's beats that look like it.
+
+Where the signal's speed, over all leads, stays above a share of its peak is QRS (after Pan and Tompkins, IEEE Trans.
+Biomed. Eng. 32 (1985) 230, who find QRS by its slope). It is measured by three shares. Where these disagree, a slope
+beside the complex can't be told from it, and where the mean is noisy, nothing can: then there is no width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from beatlens.words.measured_record import Float64Array, IntArray, MeasuredRecord
+
+ALIKE = 0.95
+"""Least correlation of beats that are averaged, over all leads, `COMPARED_S` around R, shifted by up to `SHIFT_S`."""
+COMPARED_S, SHIFT_S = 0.12, 0.04
+REACH_BEATS, MOST, MIN_BEATS = 120, 40, 3
+"""Beats on each side that are looked at, and the most and the fewest that are averaged, nearest first."""
+MEAN_S = (-0.35, 0.45)
+STEPS, SMOOTH_S = 5, 0.004
+"""Steps of interpolation a sample, and the standard deviation in seconds of the smoothing of the speed."""
+SHARES = (0.1, 0.15, 0.2)
+"""Shares of the peak speed; the middle one gives the width."""
+PEAK_S, LIMITS_S, BRIDGE_S = (-0.1, 0.14), (-0.15, 0.22), 0.04
+"""Where the peak speed is looked for, where QRS may lie, and for how long the speed may fall below within it."""
+AGREE_S, MAX_NOISE = 0.02, 0.04
+"""Largest disagreement of the three widths, and largest noise as a share of the peak speed."""
+WIDE_S, NARROW_S = 0.12, 0.11
+"""A QRS complex is wide from 120 ms on, and narrow up to 110 ms (Surawicz et al., Circulation 119 (2009) e235)."""
+MARGIN_S = 0.01
+"""Without a width, a complex is still called wide where each of the three exceeds `WIDE_S` by that."""
+
+
+@dataclass(frozen=True)
+class Qrs:
+    """A measured QRS complex.
+
+    Attributes
+    ----------
+    onset_s, end_s
+        From R, NaN where they can't be told.
+    wide
+        True, False, or None where it can't be told or lies between wide and narrow.
+    n_beats
+        Beats that were averaged.
+    """
+
+    onset_s: float
+    end_s: float
+    wide: bool | None
+    n_beats: int
+
+    @property
+    def width_s(self) -> float:
+        """Its width, NaN where it can't be told."""
+        return self.end_s - self.onset_s
+
+
+def measure_qrs(record: MeasuredRecord, row: int) -> Qrs:
+    """Measure the QRS complex of a beat."""
+    mean, n_beats = mean_of_alike(record, row)
+    time, speed = signal_speed(mean, record.fs)
+    found = np.array([_extent(time, speed, share) for share in SHARES])
+    widths = found[:, 1] - found[:, 0]
+    outside = (time < LIMITS_S[0]) | (time > LIMITS_S[1])
+    peak = speed[(time > PEAK_S[0]) & (time < PEAK_S[1])].max()
+    noise = float(np.percentile(speed[outside], 20)) / max(float(peak), 1e-9)
+    if not noise <= MAX_NOISE or n_beats < MIN_BEATS:
+        return Qrs(np.nan, np.nan, None, n_beats)
+    if np.ptp(widths) > AGREE_S:
+        return Qrs(np.nan, np.nan, True if widths.min() >= WIDE_S + MARGIN_S else None, n_beats)
+    onset, end = map(float, found[1])
+    width = end - onset
+    return Qrs(onset, end, True if width >= WIDE_S else False if width <= NARROW_S else None, n_beats)
+
+
+def mean_of_alike(record: MeasuredRecord, row: int) -> tuple[Float64Array, int]:
+    """Return the mean (n_leads, m) mV of the beats that look like a beat, itself among them, and how many these are."""
+    rows, shift = alike_beats(record, row)
+    at = record.r_index[rows] + shift
+    offsets = np.arange(round(MEAN_S[0] * record.fs), round(MEAN_S[1] * record.fs))
+    waves = record.signal[:, np.clip(at[:, None] + offsets, 0, record.signal.shape[1] - 1)].astype(np.float64)
+    mean = waves.mean(axis=1)
+    if len(rows) > 2:  # single beats of another T or P wave count half
+        mean = (mean + np.median(waves, axis=1)) / 2
+    return mean, len(rows)
+
+
+def alike_beats(record: MeasuredRecord, row: int) -> tuple[IntArray, IntArray]:
+    """Return the rows of beats that look like a beat, and the samples by which each fits best."""
+    near = np.arange(max(0, row - REACH_BEATS), min(len(record.r_index), row + REACH_BEATS + 1))
+    steps = round(SHIFT_S * record.fs)
+    target = record.around(np.array([row]), -COMPARED_S, COMPARED_S)[0]
+    target = target - target.mean(axis=1, keepdims=True)
+    waves = record.around(near, -COMPARED_S - SHIFT_S, COMPARED_S + SHIFT_S)
+    best, shift = np.full(len(near), -1.0), np.zeros(len(near), dtype=np.int64)
+    for step in range(2 * steps + 1):
+        part = waves[:, :, step : step + target.shape[1]]
+        part = part - part.mean(axis=2, keepdims=True)
+        norm = np.sqrt((part**2).sum(axis=(1, 2)) * (target**2).sum())
+        alike = (part * target).sum(axis=(1, 2)) / np.maximum(norm, 1e-9)
+        shift[alike > best] = step - steps
+        best = np.maximum(best, alike)
+    best[near == row], shift[near == row] = 1.0, 0
+    found = np.flatnonzero(best >= ALIKE)
+    found = found[np.argsort(np.abs(near[found] - row), kind="stable")[:MOST]]
+    return near[found], shift[found]
+
+
+def signal_speed(wave: Float64Array, fs: float) -> tuple[Float64Array, Float64Array]:
+    """Return times in seconds from R and the signal's speed over all leads in mV/s, of a beat (n_leads, m)."""
+    from scipy.interpolate import CubicSpline
+    from scipy.ndimage import gaussian_filter1d
+
+    at = np.arange(0, wave.shape[1] - 1, 1 / STEPS)
+    slope = CubicSpline(np.arange(wave.shape[1]), wave, axis=1)(at, 1) * fs
+    slope = gaussian_filter1d(slope, SMOOTH_S * fs * STEPS, axis=1)
+    return at / fs + round(MEAN_S[0] * fs) / fs, np.sqrt((slope**2).sum(axis=0))
+
+
+def _extent(time: Float64Array, speed: Float64Array, share: float) -> tuple[float, float]:
+    """Return where the speed stays above a share of its peak, around it."""
+    core = (time > PEAK_S[0]) & (time < PEAK_S[1])
+    top = int(np.argmax(np.where(core, speed, -1.0)))
+    above = np.flatnonzero((speed >= share * speed[top]) & (time > LIMITS_S[0]) & (time < LIMITS_S[1]))
+    parts = np.split(above, np.flatnonzero(np.diff(time[above]) > BRIDGE_S) + 1)
+    part = next(part for part in parts if part[0] <= top <= part[-1])
+    return float(time[part[0]]), float(time[part[-1]])
+
+
+__all__ = ["Qrs", "alike_beats", "mean_of_alike", "measure_qrs", "signal_speed"]
