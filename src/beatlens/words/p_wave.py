@@ -53,14 +53,11 @@ class MeasuredP:
     ----------
     wave
         ``usual``: the record's usual P wave. ``other``: another wave. ``absent``: none. ``unknown``: can't be told.
-    peak_s
-        Peak of the usual wave from R, NaN for others.
     none_usual
         Whether the record's usual beats have no P wave either.
     """
 
     wave: PWave
-    peak_s: float = float("nan")
     none_usual: bool = False
 
 
@@ -103,11 +100,9 @@ def measure_p(record: MeasuredRecord, row: int, *, qrs: Qrs, rr_s: float, usual_
     size = _prominence(wave, record.fs)
     if not has_usual:
         return MeasuredP("absent", none_usual=True) if (size < 2 * limit).all() else UNKNOWN
-    fit, shift, ratio = _best_fit(wave, median, steps)
+    fit, ratio = _best_fit(wave, median, steps)
     if fit >= ALIKE and SIZES[0] <= ratio <= SIZES[1] and (usual_size >= limit).any():
-        lead = int(np.argmax(usual_size / limit))
-        place = int(np.argmax(np.abs(_level(inner)[lead])))
-        return MeasuredP("usual", peak_s=end_s - WINDOW_S + (place + shift) / record.fs)
+        return MeasuredP("usual")
     if (size >= limit).any():
         return MeasuredP("other")
     best = int(np.argmax(usual_size / limit))
@@ -134,7 +129,7 @@ def _tail(record: MeasuredRecord, row: int, end_s: float, rr_s: float) -> Float6
     if len(rows) < MIN_FOLLOWERS:
         return None
     place = (record.r_index[row] - record.r_index[row - 1]) / record.fs + end_s
-    return np.median(record.around(rows, place - WINDOW_S, place).astype(float), axis=0)
+    return np.asarray(np.median(record.around(rows, place - WINDOW_S, place).astype(float), axis=0))
 
 
 def _smooth(waves: Float64Array, fs: float) -> Float64Array:
@@ -164,9 +159,9 @@ def _prominence(wave: Float64Array, fs: float) -> Float64Array:
     return found
 
 
-def _best_fit(wave: Float64Array, usual: Float64Array, steps: int) -> tuple[float, int, float]:
-    """Return the largest correlation of a wave with the usual one over shifts, its shift and the ratio of sizes."""
-    best = (-1.0, 0, 0.0)
+def _best_fit(wave: Float64Array, usual: Float64Array, steps: int) -> tuple[float, float]:
+    """Return the largest correlation of a wave with the usual one over shifts, and the ratio of their sizes there."""
+    best = (-1.0, 0.0)
     x = _level(wave)
     for step in range(2 * steps + 1):
         part = usual[:, step : step + wave.shape[1]]
@@ -176,5 +171,5 @@ def _best_fit(wave: Float64Array, usual: Float64Array, steps: int) -> tuple[floa
         norm = float(np.linalg.norm(y))
         fit = float((x * y).sum() / max(float(np.linalg.norm(x)) * norm, 1e-9))
         if fit > best[0]:
-            best = (fit, steps - step, float(np.linalg.norm(x)) / max(norm, 1e-9))
+            best = (fit, float(np.linalg.norm(x)) / max(norm, 1e-9))
     return best
