@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from beatlens.core.files import read_table, write_table
-from beatlens.explain.case.choice import record_by_record
+from beatlens.explain.case.choice import Case, record_by_record
 from beatlens.explain.explainer import Explainer
 from beatlens.explain.result.archive import load_case
 from beatlens.explain.settings import ExplainSettings
@@ -11,7 +11,7 @@ from beatlens.inputs.record_view import RecordViews
 from beatlens.prediction.bundle import Bundle
 from beatlens.run import programs
 from beatlens.shards.shard import Shard
-from beatlens.words.describe import RR_COLUMNS, WORD_COLUMNS, describe_case
+from beatlens.words.describe import RR_COLUMNS, WORD_COLUMNS, Described, describe_case
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     explainer = Explainer(views, bundle, bundle.network(), ExplainSettings.read(settings["explain"]), settings["seed"])
     ectopic = settings["strips"]["ectopic"]
 
-    def described(case):  # type: ignore[no-untyped-def]
+    def described(case: Case) -> Described:
         fused = load_case(arguments.fused, case.case)
         return describe_case(explainer.prepare(case), fused, ectopic, bundle.spec.beats)
 

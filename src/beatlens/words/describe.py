@@ -112,18 +112,18 @@ def describe_case(
         "beat_id": case.beat_id,
         "class": case.case_class,
         "sentence": sentence(beat, parts, most),
-        "rr_ms": 1000 * timing.rr_s,
-        "usual_rr_ms": 1000 * timing.usual_rr_s,
+        "rr_ms": _ms(timing.rr_s),
+        "usual_rr_ms": _ms(timing.usual_rr_s),
         "rr_spread": timing.spread,
         "prematurity": timing.prematurity,
         "timing": timing_word(timing),
         "compensatory": YES_NO[timing.compensatory],
-        "qrs_ms": 1000 * beat.qrs.width_s,
-        "usual_qrs_ms": 1000 * beat.usual_qrs.width_s,
+        "qrs_ms": _ms(beat.qrs.width_s),
+        "usual_qrs_ms": _ms(beat.usual_qrs.width_s),
         "qrs_wide": YES_NO[beat.qrs.wide],
         "n_alike": beat.qrs.n_beats,
         "p_wave": beat.p.wave,
-        "p_window_ms": 1000 * WINDOW_S,
+        "p_window_ms": _ms(WINDOW_S),
         "share_rhythm": rhythm,
         "parts": ";".join(map(_part_text, parts)),
         "interval": "" if most is None else str(most[0]),
@@ -136,6 +136,10 @@ def timing_word(timing: Timing) -> str:
     if not np.isfinite(timing.prematurity):
         return "unknown"
     return "irregular" if timing.irregular else {1: "early", -1: "late", 0: "on time"}[timing.off]
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * float(seconds), 1)
 
 
 def _part_text(part: Part) -> str:
@@ -152,13 +156,13 @@ def _interval_rows(
     value = dict(zip(intervals.players.ends.tolist(), intervals.values.tolist(), strict=False))
     share = dict(zip(intervals.players.ends.tolist(), (rhythm * intervals.shares).tolist(), strict=False))
     ends = np.arange(max(1, row - SHOWN + 1), min(len(time), row + SHOWN + 1))
-    usual = 1000 * beat.timing.usual_rr_s
+    usual = _ms(beat.timing.usual_rr_s)
     rows = [
         {
             "case": case,
             "interval": str(end - row),
             "end_s": time[end],
-            "rr_ms": 1000 * (time[end] - time[end - 1]),
+            "rr_ms": _ms(time[end] - time[end - 1]),
             "usual_rr_ms": usual,
             "value": value.get(end, np.nan),
             "share": share.get(end, np.nan),

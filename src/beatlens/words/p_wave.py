@@ -20,7 +20,7 @@ PWave = Literal["usual", "other", "absent", "unknown"]
 WINDOW_S = 0.2
 """Seconds before the QRS complex in which the wave is looked for."""
 ONSET_S = -0.06
-"""Onset of QRS from R where it wasn't measured."""
+"""Onset of QRS from R of the usual beats."""
 EDGE_S = 0.015
 """A peak nearer to the end of the window belongs to something else."""
 SMOOTH_S = 0.01
@@ -52,7 +52,8 @@ class MeasuredP:
     Attributes
     ----------
     wave
-        ``usual``: the record's usual P wave. ``other``: another wave. ``absent``: none. ``unknown``: can't be told.
+        ``usual``: the record's usual P wave. ``other``: another wave, before an early beat with a narrow QRS
+        complex. ``absent``: none. ``unknown``: can't be told.
     none_usual
         Whether the record's usual beats have no P wave either.
     """
@@ -77,10 +78,11 @@ def measure_p(record: MeasuredRecord, row: int, *, qrs: Qrs, rr_s: float, usual_
         Its interval to the beat before, and the usual one, in seconds.
     """
     usual_rows = _usual_beats(record, row, usual_rr_s)
-    if len(usual_rows) < MIN_USUAL or not np.isfinite(rr_s):
+    if len(usual_rows) < MIN_USUAL or not np.isfinite(rr_s) or not np.isfinite(qrs.onset_s):
         return UNKNOWN
     steps = round(SHIFT_S * record.fs)
-    end_s = qrs.onset_s if np.isfinite(qrs.onset_s) else ONSET_S
+    end_s = qrs.onset_s
+    early = rr_s < EARLY * usual_rr_s
     usual = _smooth(record.around(usual_rows, ONSET_S - WINDOW_S - SHIFT_S, ONSET_S + SHIFT_S).astype(float), record.fs)
     median = np.median(usual, axis=0)
     scatter = 1.4826 * np.median(np.abs(_level(usual) - _level(median)), axis=(0, 2))
@@ -91,7 +93,7 @@ def measure_p(record: MeasuredRecord, row: int, *, qrs: Qrs, rr_s: float, usual_
     if rr_s < -(end_s - WINDOW_S):  # the beat before lies in the window
         return UNKNOWN
     wave = record.around(np.array([row]), end_s - WINDOW_S, end_s)[0].astype(float)
-    if rr_s < EARLY * usual_rr_s:
+    if early:
         tail = _tail(record, row, end_s, rr_s)
         if tail is None:
             return UNKNOWN
@@ -104,7 +106,7 @@ def measure_p(record: MeasuredRecord, row: int, *, qrs: Qrs, rr_s: float, usual_
     if fit >= ALIKE and SIZES[0] <= ratio <= SIZES[1] and (usual_size >= limit).any():
         return MeasuredP("usual")
     if (size >= limit).any():
-        return MeasuredP("other")
+        return MeasuredP("other") if early and qrs.wide is False else UNKNOWN
     best = int(np.argmax(usual_size / limit))
     seen = usual_size[best] >= SEEN * limit[best] and size[best] < FAINT * usual_size[best]
     return MeasuredP("absent") if seen and (fit < UNLIKE or ratio < FAINT) else UNKNOWN

@@ -21,12 +21,16 @@ REACH_BEATS, MOST, MIN_BEATS = 120, 40, 3
 MEAN_S = (-0.35, 0.45)
 STEPS, SMOOTH_S = 5, 0.004
 """Steps of interpolation a sample, and the standard deviation in seconds of the smoothing of the speed."""
-SHARES = (0.1, 0.15, 0.2)
-"""Shares of the peak speed; the middle one gives the width."""
+SHARE, LEAST_SPEED = 0.15, 6.0
+"""QRS is where the speed, as a mean of leads two by two, exceeds that share of its peak, at most so many mV/s."""
+FACTORS = (2 / 3, 1.0, 4 / 3)
+"""Factors of that limit; the middle one gives onset and end."""
 PEAK_S, LIMITS_S, BRIDGE_S = (-0.1, 0.14), (-0.15, 0.22), 0.04
 """Where the peak speed is looked for, where QRS may lie, and for how long the speed may fall below within it."""
-AGREE_S, MAX_NOISE = 0.02, 0.04
-"""Largest disagreement of the three widths, and largest noise as a share of the peak speed."""
+AGREE_S, MAX_NOISE = 0.02, 0.25
+"""Largest disagreement of the three widths, and largest noise as a share of the limit."""
+ONSET_AGREE_S = 0.012
+"""Largest disagreement of the three onsets."""
 WIDE_S, NARROW_S = 0.12, 0.11
 """A QRS complex is wide from 120 ms on, and narrow up to 110 ms (Surawicz et al., Circulation 119 (2009) e235)."""
 MARGIN_S = 0.01
@@ -39,8 +43,8 @@ class Qrs:
 
     Attributes
     ----------
-    onset_s, end_s
-        From R, NaN where they can't be told.
+    onset_s, width_s
+        Onset from R, and width; NaN where they can't be told.
     wide
         True, False, or None where it can't be told or lies between wide and narrow.
     n_beats
@@ -48,36 +52,33 @@ class Qrs:
     """
 
     onset_s: float
-    end_s: float
+    width_s: float
     wide: bool | None
     n_beats: int
-
-    @property
-    def width_s(self) -> float:
-        """Its width, NaN where it can't be told."""
-        return self.end_s - self.onset_s
 
 
 def measure_qrs(record: MeasuredRecord, row: int) -> Qrs:
     """Measure the QRS complex of a beat."""
-    mean, n_beats = mean_of_alike(record, row)
+    mean, noise, n_beats = mean_of_alike(record, row)
     time, speed = signal_speed(mean, record.fs)
-    found = np.array([_extent(time, speed, share) for share in SHARES])
-    widths = found[:, 1] - found[:, 0]
-    outside = (time < LIMITS_S[0]) | (time > LIMITS_S[1])
-    peak = speed[(time > PEAK_S[0]) & (time < PEAK_S[1])].max()
-    noise = float(np.percentile(speed[outside], 20)) / max(float(peak), 1e-9)
-    if not noise <= MAX_NOISE or n_beats < MIN_BEATS:
+    peak = float(speed[(time > PEAK_S[0]) & (time < PEAK_S[1])].max())
+    limit = min(SHARE * peak, LEAST_SPEED)
+    if n_beats < MIN_BEATS or not np.median(signal_speed(noise, record.fs)[1]) <= MAX_NOISE * limit:
         return Qrs(np.nan, np.nan, None, n_beats)
+    found = np.array([_extent(time, speed, factor * limit) for factor in FACTORS])
+    widths = found[:, 1] - found[:, 0]
+    onset = float(found[1, 0]) if np.ptp(found[:, 0]) <= ONSET_AGREE_S else np.nan
     if np.ptp(widths) > AGREE_S:
-        return Qrs(np.nan, np.nan, True if widths.min() >= WIDE_S + MARGIN_S else None, n_beats)
-    onset, end = map(float, found[1])
-    width = end - onset
-    return Qrs(onset, end, True if width >= WIDE_S else False if width <= NARROW_S else None, n_beats)
+        return Qrs(onset, np.nan, True if widths.min() >= WIDE_S + MARGIN_S else None, n_beats)
+    width = float(widths[1])
+    return Qrs(onset, width, True if width >= WIDE_S else False if width <= NARROW_S else None, n_beats)
 
 
-def mean_of_alike(record: MeasuredRecord, row: int) -> tuple[Float64Array, int]:
-    """Return the mean (n_leads, m) mV of the beats that look like a beat, itself among them, and how many these are."""
+def mean_of_alike(record: MeasuredRecord, row: int) -> tuple[Float64Array, Float64Array, int]:
+    """Return the mean of the beats that look like a beat, its noise, (n_leads, m) mV each, and their number.
+
+    The noise is half the difference of the means of every other beat and of the rest, in which the waves cancel.
+    """
     rows, shift = alike_beats(record, row)
     at = record.r_index[rows] + shift
     offsets = np.arange(round(MEAN_S[0] * record.fs), round(MEAN_S[1] * record.fs))
@@ -85,7 +86,8 @@ def mean_of_alike(record: MeasuredRecord, row: int) -> tuple[Float64Array, int]:
     mean = waves.mean(axis=1)
     if len(rows) > 2:  # single beats of another T or P wave count half
         mean = (mean + np.median(waves, axis=1)) / 2
-    return mean, len(rows)
+    noise = (waves[:, ::2].mean(axis=1) - waves[:, 1::2].mean(axis=1)) / 2 if len(rows) > 1 else np.zeros_like(mean)
+    return mean, noise, len(rows)
 
 
 def alike_beats(record: MeasuredRecord, row: int) -> tuple[IntArray, IntArray]:
@@ -110,21 +112,24 @@ def alike_beats(record: MeasuredRecord, row: int) -> tuple[IntArray, IntArray]:
 
 
 def signal_speed(wave: Float64Array, fs: float) -> tuple[Float64Array, Float64Array]:
-    """Return times in seconds from R and the signal's speed over all leads in mV/s, of a beat (n_leads, m)."""
+    """Return times in seconds from R, and the signal's speed in mV/s, of a beat (n_leads, m).
+
+    The speed is the root of the mean square over leads, times that of two: as of two such leads together.
+    """
     from scipy.interpolate import CubicSpline
     from scipy.ndimage import gaussian_filter1d
 
     at = np.arange(0, wave.shape[1] - 1, 1 / STEPS)
     slope = CubicSpline(np.arange(wave.shape[1]), wave, axis=1)(at, 1) * fs
     slope = gaussian_filter1d(slope, SMOOTH_S * fs * STEPS, axis=1)
-    return at / fs + round(MEAN_S[0] * fs) / fs, np.sqrt((slope**2).sum(axis=0))
+    return at / fs + round(MEAN_S[0] * fs) / fs, np.sqrt(2 * (slope**2).mean(axis=0))
 
 
-def _extent(time: Float64Array, speed: Float64Array, share: float) -> tuple[float, float]:
-    """Return where the speed stays above a share of its peak, around it."""
+def _extent(time: Float64Array, speed: Float64Array, limit: float) -> tuple[float, float]:
+    """Return where the speed stays above a limit, around its peak."""
     core = (time > PEAK_S[0]) & (time < PEAK_S[1])
     top = int(np.argmax(np.where(core, speed, -1.0)))
-    above = np.flatnonzero((speed >= share * speed[top]) & (time > LIMITS_S[0]) & (time < LIMITS_S[1]))
+    above = np.flatnonzero((speed >= limit) & (time > LIMITS_S[0]) & (time < LIMITS_S[1]))
     parts = np.split(above, np.flatnonzero(np.diff(time[above]) > BRIDGE_S) + 1)
     part = next(part for part in parts if part[0] <= top <= part[-1])
     return float(time[part[0]]), float(time[part[-1]])

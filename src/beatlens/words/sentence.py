@@ -17,6 +17,8 @@ LEAST_SHARE, MOST_PARTS = 0.1, 3
 MOST_OF_IT = 0.5
 """An RR interval is named where it carries that share of the rhythm's part, or more."""
 INTERVALS = {-1: "the interval before last", 0: "the interval before", 1: "the interval after"}
+PAUSE = 1.5
+"""Share of the usual interval from which a late beat ends a pause, or follows a beat that wasn't found."""
 PAUSES = {True: "and was followed by a compensatory pause", False: "without a full compensatory pause"}
 
 
@@ -50,6 +52,8 @@ def timing_phrase(timing: Timing) -> str:
     came = f"({interval}, usual here {_ms(timing.usual_rr_s)})"
     if timing.off == 0:
         return f"came on time {came}"
+    if timing.rr_s >= PAUSE * timing.usual_rr_s:
+        return f"came after {_ms(timing.rr_s)} without a detected beat (usual here {_ms(timing.usual_rr_s)})"
     early = f"came {_percent(abs(timing.prematurity))} {'early' if timing.off > 0 else 'late'} {came}"
     return early if timing.compensatory is None else f"{early} {PAUSES[timing.compensatory]}"
 
