@@ -25,8 +25,10 @@ SHARE, LEAST_SPEED = 0.15, 6.0
 """QRS is where the speed, as a mean of leads two by two, exceeds that share of its peak, at most so many mV/s."""
 FACTORS = (2 / 3, 1.0, 4 / 3)
 """Factors of that limit; the middle one gives onset and end."""
-PEAK_S, LIMITS_S, BRIDGE_S = (-0.1, 0.14), (-0.15, 0.22), 0.04
-"""Where the peak speed is looked for, where QRS may lie, and for how long the speed may fall below within it."""
+PEAK_S, LIMITS_S = (-0.1, 0.14), (-0.15, 0.22)
+"""Where the peak speed is looked for, and where QRS may lie, in seconds from R."""
+BRIDGE_S, JOIN = 0.04, 0.2
+"""For how long the speed may fall below the limit within QRS; what follows then reaches that share of the peak."""
 AGREE_S, MAX_NOISE = 0.02, 0.25
 """Largest disagreement of the three widths, and largest noise as a share of the limit."""
 ONSET_AGREE_S = 0.012
@@ -130,9 +132,17 @@ def _extent(time: Float64Array, speed: Float64Array, limit: float) -> tuple[floa
     core = (time > PEAK_S[0]) & (time < PEAK_S[1])
     top = int(np.argmax(np.where(core, speed, -1.0)))
     above = np.flatnonzero((speed >= limit) & (time > LIMITS_S[0]) & (time < LIMITS_S[1]))
-    parts = np.split(above, np.flatnonzero(np.diff(time[above]) > BRIDGE_S) + 1)
-    part = next(part for part in parts if part[0] <= top <= part[-1])
-    return float(time[part[0]]), float(time[part[-1]])
+    parts = np.split(above, np.flatnonzero(np.diff(above) > 1) + 1)
+    first = last = next(k for k, part in enumerate(parts) if part[0] <= top <= part[-1])
+
+    def joins(part: IntArray, gap_s: float) -> bool:
+        return bool(gap_s <= BRIDGE_S and speed[part].max() >= JOIN * speed[top])
+
+    while first > 0 and joins(parts[first - 1], time[parts[first][0]] - time[parts[first - 1][-1]]):
+        first -= 1
+    while last + 1 < len(parts) and joins(parts[last + 1], time[parts[last + 1][0]] - time[parts[last][-1]]):
+        last += 1
+    return float(time[parts[first][0]]), float(time[parts[last][-1]])
 
 
 __all__ = ["Qrs", "alike_beats", "mean_of_alike", "measure_qrs", "signal_speed"]
