@@ -27,7 +27,7 @@ FACTORS = (2 / 3, 1.0, 4 / 3)
 """Factors of that limit; the middle one gives onset and end."""
 PEAK_S, LIMITS_S = (-0.1, 0.14), (-0.15, 0.22)
 """Where the peak speed is looked for, and where QRS may lie, in seconds from R."""
-BRIDGE_S, JOIN = 0.04, 0.2
+BRIDGE_S, JOIN = 0.04, 0.12
 """For how long the speed may fall below the limit within QRS; what follows then reaches that share of the peak."""
 AGREE_S, MAX_NOISE = 0.02, 0.25
 """Largest disagreement of the three widths, and largest noise as a share of the limit."""
