@@ -15,6 +15,7 @@ MORE = {
     "watch-cohort": "watch/cohort.npz",
     "attention": "attention/summary.json",
     "attention-cases": "directory of drawn attention",
+    "tachograms": "directory of drawn RR intervals",
 }
 
 
@@ -49,6 +50,7 @@ def main() -> None:
         probes=[read_table(path) for path in arguments.probes],
         figures={name: load_image(path) for name in FIGURE_NAMES if (path := given[f"{name}_figure"])},
         cases=load_images(arguments.cases),
+        tachograms=load_images([arguments.tachograms] if arguments.tachograms else []),
         attention=read_json(arguments.attention) if arguments.attention else None,
         attention_cases=shown_attention(arguments.attention_cases, facts) if arguments.attention else {},
         diagnoses_page="diagnoses.html" if "diagnoses" in settings["targets"] else "",

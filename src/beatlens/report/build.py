@@ -10,6 +10,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from beatlens.core.class_names import glossary
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import REFERENCES, fitted_on, methods_text
 from beatlens.report.numbers import count, listing, plural, score
@@ -76,6 +77,7 @@ def render_report(inputs: ReportInputs) -> str:
         watched=watch_section(inputs),
         two_sided=config["figures"]["colour_map"] == "two_sided",
         groups=case_sections(inputs),
+        glossary=glossary(inputs.classes),
         paper=f"{config['report']['speed_mm_s']:g} mm/s and {config['report']['gain_mm_mv']:g} mm/mV",
         explained=explained,
         used=cohort_section(inputs),

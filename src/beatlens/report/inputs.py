@@ -29,6 +29,7 @@ TABLES = {
     "leaks": ("leaks", "metrics/leaks.csv"),
     "explanations": ("explanation_metrics", "metrics/explanations.csv"),
     "cohort": ("cohort", "metrics/cohort.csv"),
+    "words": ("words", "explanations/words.csv"),
     "record-table": ("record_predictions", "predictions/records.parquet"),
     "episodes": ("episodes", "predictions/episodes.parquet"),
     "remarks": ("remarks", "predictions/remarks.tsv"),
@@ -116,6 +117,8 @@ class ReportInputs:
         (`beatlens.core.remarks.REMARK_COLUMNS`).
     facts
         One row a case (`beatlens.figures.explained_cases.FACT_COLUMNS`).
+    words, tachograms
+        The cases in words (`beatlens.words.describe.WORD_COLUMNS`), and case id -> image of the RR intervals around it.
     alerts, clusters
         New-pattern alerts, and all clusters with what they lack to be one.
     prototypes, suspects
@@ -157,6 +160,8 @@ class ReportInputs:
     episodes: pd.DataFrame | None = None
     remarks: pd.DataFrame | None = None
     facts: pd.DataFrame | None = None
+    words: pd.DataFrame | None = None
+    tachograms: Mapping[str, Image] = field(default_factory=dict)
     alerts: pd.DataFrame | None = None
     clusters: pd.DataFrame | None = None
     prototypes: pd.DataFrame | None = None

@@ -11,8 +11,8 @@ from beatlens.corpora.synthetic.rhythm import Beat
 from beatlens.corpora.synthetic.write import Made
 
 SHARE = 0.05
-"""A QRS complex begins where it exceeds that share of its peak, over the record's leads, and ends where it is no further
-than that from its ST segment."""
+"""A QRS complex begins where it exceeds that share of its peak, over the record's leads, and ends where it is that
+near to its ST segment."""
 STEP_S, EXTENT_S, ST_S = 0.0005, (-0.2, 0.3), 0.05
 
 
@@ -40,5 +40,5 @@ def planted_qrs(made: Made, beat: Beat) -> tuple[float, float]:
 
 
 def has_p(made: Made, beat: Beat) -> bool:
-    """Tell whether a P wave is planted before a beat: not in fibrillation, nor before ventricular beats, nor if hidden."""
+    """Tell whether a P wave is planted before a beat: none in fibrillation, before ventricular beats, or if hidden."""
     return bool(beat.with_p and len(made.heart.shape(beat.kind, beat.focus).p))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from beatlens.core.class_names import class_name
 from beatlens.figures.explained_cases import figure_name, verdict
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import METHOD_WORDS
@@ -32,15 +33,22 @@ def case_sections(inputs: ReportInputs) -> list[dict[str, Any]]:
     for name in [*inputs.classes, *sorted(set(facts["class"]) - set(inputs.classes))]:
         of_class = facts[facts["class"] == name].to_dict("records")
         if of_class:
-            groups.append({"name": name, "cases": [_case(row, inputs) for row in of_class]})
+            groups.append({"name": name, "full": class_name(name), "cases": [_case(row, inputs) for row in of_class]})
     return groups
 
 
 def _case(row: dict[str, Any], inputs: ReportInputs) -> dict[str, Any]:
     reasons = [REVIEW_WORDS.get(reason, reason.replace("_", " ")) for reason in str(row["reason"]).split(";") if reason]
     leads = [lead.rsplit(":", 1) for lead in str(row["top_leads"]).split(";") if lead]
+    said = (
+        {}
+        if inputs.words is None
+        else dict(zip(inputs.words["case"], inputs.words["sentence"].fillna(""), strict=True))
+    )
     return {
         "id": row["case"],
+        "sentence": said.get(row["case"], ""),
+        "tachogram": inputs.tachograms.get(row["case"]),
         "image": inputs.cases.get(row["case"]),
         "others": _others(row["case"], inputs),
         "outcome": row["outcome"],
