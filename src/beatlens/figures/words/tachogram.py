@@ -60,12 +60,10 @@ def tachogram(rows: pd.DataFrame) -> Figure:
             tick.set(color=INK if x == 0 else MUTED, fontweight="bold" if x == 0 else "normal")
             if len(tick.get_text()) > 1:
                 tick.set(rotation=60, fontsize=5.5, ha="right", rotation_mode="anchor")
-        figure.text(
-            0.13, 0.03, "Below: the beat that ends the interval; bold: the explained one", color=MUTED, fontsize=6.5
-        )
+        figure.text(0.13, 0.03, "Below: the beat that ends the interval", color=MUTED, fontsize=6.5)
         carried = float(np.nansum(shares))
         axes.set_title(
-            f"These intervals carry {fixed(100 * carried, 0)} % of the explanation, all else of the rhythm "
+            f"Intervals: {fixed(100 * carried, 0)} % of the explanation; all else of the rhythm: "
             f"{fixed(100 * float(others['share']), 0)} %",
             color=INK,
             fontweight="normal",
