@@ -15,6 +15,7 @@ from beatlens.figures.diagnoses.explained import FACT_COLUMNS, diagnosis_facts, 
 from beatlens.figures.paper.overlay import shared_limit
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.style import save_figure
+from beatlens.figures.settings import LookSettings
 from beatlens.run import programs
 from beatlens.shards.shard import Shard
 
@@ -41,14 +42,14 @@ def main() -> None:
     codes = codes_of([DiagnosisTable.read(path) for path in arguments.tables], list(names))
     shards = list(map(Shard, arguments.shards))
     found = {case: load_case(arguments.fused, case) for case in cases["case"]}
-    limit, facts = shared_limit(found.values()), []
-    look = {"limit": limit, "scale": scale, "colour_map": settings["figures"]["colour_map"]}
+    look, facts = LookSettings.read(settings["figures"]), []
+    paper = {"limit": shared_limit(found.values(), look=look), "scale": scale, "look": look}
     with atomic_directory(arguments.output) as folder:
         for case in programs.progress(cases.to_dict("records"), len(cases), "diagnoses drawn"):
             key, explained = (case["corpus"], case["record"]), found[case["case"]]
             shard = next(shard for shard in shards if key in shard)
             labels = RecordLabels(case["diagnosis"], codes[case["diagnosis"]], truth_of(shard, *key), regions)
-            figure, outside = diagnosis_figure(case, shard, explained, truth=labels.planted, **look)
+            figure, outside = diagnosis_figure(case, shard, explained, truth=labels.planted, **paper)
             for ending in ("svg", "png"):
                 save_figure(figure.figure, folder / f"{case['case']}.{ending}")
             facts.append(diagnosis_facts(case, explained, outside))

@@ -16,12 +16,13 @@ from beatlens.core.numerals import fixed
 from beatlens.core.record import DECOY
 from beatlens.evaluate.attention.alignment import Agreement
 from beatlens.explain.settings import OF_ATTENTION
-from beatlens.figures.paper.colour_maps import TWO_SIDED
 from beatlens.figures.paper.ecg import EcgFigure
-from beatlens.figures.paper.overlay import UNIT_S, draw_overlay, truth_legend
+from beatlens.figures.paper.overlay import PLAIN, UNIT_S, draw_overlay, truth_legend
+from beatlens.figures.paper.page import explained_page
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import MUTED, styled
+from beatlens.figures.settings import LookSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +72,7 @@ def case_figure(
     fused: Attribution,
     limit: float,
     scale: PaperScale,
-    colour_map: str = TWO_SIDED,
+    look: LookSettings = PLAIN,
     note: str = "",
 ) -> tuple[EcgFigure, float]:
     """Draw one case: the stretch that the model saw, its beats, and an attribution over the signal.
@@ -90,8 +91,8 @@ def case_figure(
         Value at which colour is full, shared by the report.
     scale
         Paper scale.
-    colour_map
-        See `beatlens.figures.paper.colour_maps.colours`.
+    look
+        How the figure looks.
     note
         What stands below, as `attention_note`.
 
@@ -117,7 +118,8 @@ def case_figure(
     inside = beats[(beats["r_time_s"] >= case["start_s"]) & (beats["r_time_s"] < case["end_s"])]
     position = int(np.flatnonzero((inside["beat_id"] == case["beat_id"]).to_numpy())[0])
     with styled():
-        figure = EcgFigure(Strip(np.array(signal), shown, float(row.fs), first / row.fs), scale)
+        strip = Strip(np.array(signal), shown, float(row.fs), first / row.fs)
+        figure = explained_page(strip, fused, scale=scale, look=look, moment_s=float(beat["r_time_s"]))
         window = case["target"] == "window"
         figure.mark_beats(inside["r_time_s"].tolist(), inside["pred"].tolist(), None if window else position)
         if window:
@@ -146,7 +148,7 @@ def case_figure(
         if fused.meta.absent:
             figure.note(f"No map: {fused.meta.absent}")
             return figure, 0.0
-        return figure, draw_overlay(figure, fused, limit, colour_map=colour_map)
+        return figure, draw_overlay(figure, fused, limit, look)
 
 
 def attention_note(folder: str | Path | None, case: str, method: str) -> str:

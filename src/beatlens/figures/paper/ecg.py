@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from beatlens.figures.paper.layout import AS_NAMED, LeadsMap, Panel, RhythmStrip, plan
 from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
@@ -40,14 +41,18 @@ class EcgFigure:
     scale
         Paper scale.
     layout, simultaneous
-        As for `beatlens.figures.paper.layout.plan`; ``"auto"`` stacks all leads where two columns would be wider than
-        `PAGE_MM`.
+        As for `beatlens.figures.paper.layout.plan` (there ``name``); ``"auto"`` stacks all leads where two columns
+        would be wider than `PAGE_MM`.
     columns_s
         Stretch that the columns share, in record time; the whole strip where None.
     rhythm
         Stretch and speed of the rhythm strips, where they are others.
     leads
         What leads of odd names are.
+    shown
+        Leads of the columns; all of the strip where None. A rhythm strip may show others.
+    grid
+        Whether millimetre paper is drawn.
 
     Raises
     ------
@@ -65,6 +70,8 @@ class EcgFigure:
         columns_s: tuple[float, float] | None = None,
         rhythm: RhythmStrip | None = None,
         leads: LeadsMap = AS_NAMED,
+        shown: Sequence[str] | None = None,
+        grid: bool = True,
     ) -> None:
         self.strip, self.scale, self.rhythm, self.leads = strip, scale, rhythm, leads
         start_s, end_s = columns_s or (strip.start_s, strip.end_s)
@@ -74,14 +81,21 @@ class EcgFigure:
                     f"stretch from {first} s to {last} s; expected within the strip, {strip.start_s} to {strip.end_s} s"
                 )
         two_mm = 2 * (end_s - start_s) * scale.speed_mm_s + PULSE_LANE_MM + COLUMN_GAP_MM + 2 * MARGIN_MM
-        if layout == "auto" and two_mm > PAGE_MM:
-            layout = "stack"
+        if layout.startswith("auto") and two_mm > PAGE_MM:
+            layout = layout.replace("auto", "stack")
         self.panels = plan(
-            strip.leads, start_s, end_s, name=layout, simultaneous=simultaneous, rhythm=rhythm, leads_map=leads
+            strip.leads if shown is None else shown,
+            start_s,
+            end_s,
+            name=layout,
+            simultaneous=simultaneous,
+            rhythm=rhythm,
+            leads_map=leads,
+            below=strip.leads,
         )
         n_rows = 1 + max(panel.row for panel in self.panels)
         n_columns = 1 + max(panel.column for panel in self.panels)
-        self._gap = COLUMN_GAP_MM if simultaneous or layout == "auto" else 0.0
+        self._gap = COLUMN_GAP_MM if simultaneous or layout.startswith("auto") else 0.0
         column_mm = max((panel.end_s - panel.start_s) * scale.speed_mm_s for panel in self.panels if not panel.rhythm)
         self._column_mm = round_up_mm(column_mm) if self._gap else column_mm
         ups, downs = np.full(n_rows, 10.0), np.full(n_rows, 5.0)
@@ -104,7 +118,7 @@ class EcgFigure:
         self.size_mm = (width, height)
         tops = FOOTER_MM + self.paper_mm[1] - np.concatenate([[0.0], np.cumsum(ups + downs)[:-1]])
         self._zero, self._top, self._bottom = tops - ups, tops, tops - ups - downs
-        self._draw()
+        self._draw(grid)
 
     # Places
 
@@ -147,15 +161,18 @@ class EcgFigure:
 
     # Drawing
 
-    def _draw(self) -> None:
-        millimetre_grid(self.axes, MARGIN_MM, FOOTER_MM, *self.paper_mm)
+    def _draw(self, grid: bool) -> None:
+        if grid:
+            millimetre_grid(self.axes, MARGIN_MM, FOOTER_MM, *self.paper_mm)
         cut = False
+        self._lines: dict[Panel, Line2D] = {}
         for panel in self.panels:
             times, values = self.trace(panel)
             cut |= bool((np.abs(values) > LIMIT_MV).any())
             x = self.x_mm(panel, 0.0) + times * self.speed(panel)
             y = self.y_mm(panel, 0.0) + np.clip(values, -LIMIT_MV, LIMIT_MV) * self.scale.gain_mm_mv
-            self.axes.plot(x, y, color=INK, linewidth=0.32 * POINTS_PER_MM, solid_joinstyle="round", zorder=3)
+            line = {"color": INK, "linewidth": 0.32 * POINTS_PER_MM, "solid_joinstyle": "round", "zorder": 3}
+            (self._lines[panel],) = self.axes.plot(x, y, **line)  # type: ignore[arg-type]
             left, top = self.x_mm(panel, panel.start_s), self.row_mm(panel)[1]
             self.text(
                 left + 1.0,
@@ -182,8 +199,7 @@ class EcgFigure:
 
     def _pulse(self, panel: Panel) -> None:
         """Draw the calibration pulse: 1 mV for 200 ms."""
-        width, height = PULSE_S * self.speed(panel), self.scale.gain_mm_mv
-        zero = self.y_mm(panel, 0.0)
+        width, height, zero = PULSE_S * self.speed(panel), self.scale.gain_mm_mv, self.y_mm(panel, 0.0)
         xs = MARGIN_MM + np.array([1.5, 2.5, 2.5, 2.5 + width, 2.5 + width, 3.5 + width])
         ys = zero + np.array([0.0, 0.0, height, height, 0.0, 0.0])
         self.axes.plot(xs, ys, color=MUTED, linewidth=0.25 * POINTS_PER_MM, zorder=2.5, gid=f"pulse-{panel.row}")
@@ -201,6 +217,10 @@ class EcgFigure:
     def text(self, x_mm: float, y_mm: float, text: str, **options: Any) -> None:
         """Write text at a place in millimetres; names are taken literally, never as formulas."""
         self.axes.text(x_mm, y_mm, text, parse_math=False, **options)
+
+    def fade_trace(self, panel: Panel, colour: str) -> None:
+        """Draw the trace of a panel in another colour, where a coloured line takes its place."""
+        self._lines[panel].set_color(colour)
 
     # Annotations
 
