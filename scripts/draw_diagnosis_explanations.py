@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from beatlens.core.files import atomic_directory, read_table, write_table
@@ -43,13 +44,13 @@ def main() -> None:
     shards = list(map(Shard, arguments.shards))
     found = {case: load_case(arguments.fused, case) for case in cases["case"]}
     look, facts = LookSettings.read(settings["figures"]), []
-    paper = {"limit": shared_limit(found.values(), look=look), "scale": scale, "look": look}
+    draw = partial(diagnosis_figure, limit=shared_limit(found.values(), look=look), scale=scale, look=look)
     with atomic_directory(arguments.output) as folder:
         for case in programs.progress(cases.to_dict("records"), len(cases), "diagnoses drawn"):
             key, explained = (case["corpus"], case["record"]), found[case["case"]]
             shard = next(shard for shard in shards if key in shard)
             labels = RecordLabels(case["diagnosis"], codes[case["diagnosis"]], truth_of(shard, *key), regions)
-            figure, outside = diagnosis_figure(case, shard, explained, truth=labels.planted, **paper)
+            figure, outside = draw(case, shard, explained, truth=labels.planted)
             for ending in ("svg", "png"):
                 save_figure(figure.figure, folder / f"{case['case']}.{ending}")
             facts.append(diagnosis_facts(case, explained, outside))

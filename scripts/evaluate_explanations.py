@@ -8,6 +8,7 @@ from beatlens.evaluate.explanations.cohort import cohort_table
 from beatlens.evaluate.explanations.regions import read_regions
 from beatlens.evaluate.explanations.table import scores_table
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.explain.case.choice import scored_cases
 from beatlens.explain.explainer import Explainer
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.record_view import RecordViews
@@ -33,7 +34,7 @@ def main() -> None:
     arguments = programs.start(parser)
     settings = arguments.settings
     torch.set_num_threads(settings["compute_threads"])
-    cases, bundle = read_table(arguments.cases), Bundle.load(arguments.bundle)
+    cases, bundle = scored_cases(read_table(arguments.cases)), Bundle.load(arguments.bundle)
     evaluate, explain = EvaluateSettings.read(settings["evaluate"]), ExplainSettings.read(settings["explain"])
     views = RecordViews([Shard(path) for path in arguments.shards], arguments.predictions, bundle.spec)
     regions = read_regions(arguments.regions)

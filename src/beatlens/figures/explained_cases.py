@@ -56,6 +56,7 @@ FACT_COLUMNS = {
     "absent": "methods that don't apply to the case, joined by ;",
 }
 MATCH_S = 0.15
+LEARNT_FROM = ("train", "select", "calibrate")
 UNCHECKED = "Attention that no perturbation was held against: what the network reads, not why it answers"
 
 
@@ -130,7 +131,7 @@ def case_figure(
             place += f", explained as {case['class']}" if case["class"] != beat["pred"] else ""
         figure.title(
             f"{case['record']} {place} (p {fixed(case['probability'], 2)})",
-            verdict(case["outcome"], case["label"]) + _rhythm(fused) + _method(fused),
+            verdict(case["outcome"], case["label"]) + _rhythm(fused) + _method(fused) + _seen(case, beat),
         )
         spans = _planted(shard, case, float(beat["r_time_s"]), row.fs_file)
         decoys = [span for span in spans if span["label"].startswith(DECOY)]
@@ -197,13 +198,18 @@ def _method(attribution: Attribution) -> str:
     return "" if attribution.meta.method == "fused" else f"  ·  {attribution.meta.method}"
 
 
+def _seen(case: Mapping[str, Any], beat: Mapping[str, Any]) -> str:
+    """Say whether a person asked for the case, and whether the model learnt from its patient."""
+    words = "  ·  asked for by name" if case.get("named") else ""
+    return words + ("  ·  the model learnt from this patient" if beat.get("split") in LEARNT_FROM else "")
+
+
 def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, Any]:
     """Return the predictions' row of a case's beat, found by its id."""
     rows = beats[beats["beat_id"] == case["beat_id"]]
     if len(rows) != 1:
         raise ValueError(f"case {case['case']}: {len(rows)} predictions of beat {case['beat_id']}; expected one")
-    values: Mapping[str, Any] = rows.iloc[0].to_dict()
-    return values
+    return dict(rows.iloc[0])
 
 
 def _planted(shard: Shard, case: Mapping[str, Any], r_time_s: float, fs_file: float) -> list[dict[str, Any]]:

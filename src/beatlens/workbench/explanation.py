@@ -105,6 +105,18 @@ class Explanation:
             limit=limit,
         )
 
+    def payload(self, path: str) -> dict[str, Any]:
+        """Return the explanation for other programs, as JSON: spans and scores of the leads (Payload in the glossary).
+
+        Parameters
+        ----------
+        path
+            Of the record, as the reader is to open it.
+        """
+        from beatlens.explain.result.views import to_payload
+
+        return to_payload(self.attribution, path)
+
     def save(self, path: str | Path) -> None:
         """Write the attribution as .npz, as a run's ``explanations/<method>/<case>.npz``."""
         self.attribution.save(path)
@@ -212,7 +224,7 @@ def choose_cases(record: PredictedRecord, n: int = 6) -> list[Case]:
         For `explain`; none where the record has no beats.
     """
     config = record.predictions.config
-    chosen = CaseSettings.read({**config["cases"], "max_cases": n, "max_windows": 0})
+    chosen = CaseSettings.read({**config["cases"], "max_cases": n, "max_windows": 0, "beats": (), "spans": ()})
     cases = select_cases(
         record.beats,
         record.shard.records,

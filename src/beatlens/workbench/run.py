@@ -86,6 +86,39 @@ class Run:
             )
         return PredictedRecord(*found[0], self._predictions)
 
+    def record_of(self, beat_id: str) -> PredictedRecord:
+        """Open the record of a beat.
+
+        Parameters
+        ----------
+        beat_id
+            ``corpus/record/r_sample``.
+
+        Raises
+        ------
+        ValueError
+            Where the run has no such record, or the record no such beat; the nearest ones are named.
+        """
+        from beatlens.explain.case.named import missing_beat
+        from beatlens.explain.case.settings import CaseSettings
+
+        CaseSettings(beats=(beat_id,))  # an error for what is no id
+        record = self.record(beat_id.rpartition("/")[0])
+        allowed = missing_beat(record.beats, beat_id, record.duration_s)
+        if allowed:
+            raise ValueError(f"{self.folder}: beat {beat_id!r}; expected {allowed}")
+        return record
+
+    def path_of(self, record: PredictedRecord) -> Path:
+        """Return where the files of a record lie, without their ending."""
+        from beatlens.corpora.index import corpus_folder
+        from beatlens.corpora.record_sheet import read_sheet
+
+        rows = read_sheet(self.folder / "record_sheet.tsv")
+        path = next(row.path for row in rows if (row.corpus, row.record) == (record.corpus, record.name))
+        corpus = next(corpus for corpus in self.config["corpora"] if corpus["name"] == record.corpus)
+        return corpus_folder(corpus, self.config["data_dir"], self.folder.parent) / path
+
     def case(self, name: str, method: str = FUSED) -> Explanation:
         """Open an explained case.
 

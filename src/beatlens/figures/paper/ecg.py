@@ -41,8 +41,7 @@ class EcgFigure:
     scale
         Paper scale.
     layout, simultaneous
-        As for `beatlens.figures.paper.layout.plan` (there ``name``); ``"auto"`` stacks all leads where two columns
-        would be wider than `PAGE_MM`.
+        As for `beatlens.figures.paper.layout.plan`; ``auto`` stacks leads where two columns are wider than `PAGE_MM`.
     columns_s
         Stretch that the columns share, in record time; the whole strip where None.
     rhythm

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from beatlens.core.leads import STANDARD_LEADS, canonical_lead
+from beatlens.core.leads import STANDARD_LEADS, Lead, canonical_lead
 
 Layout = Literal[
     "auto", "1x1", "1x2", "1x3", "1x4", "1x5", "1x6", "1x7", "1x8",
@@ -17,7 +17,7 @@ Layout = Literal[
 STRIPS = (0, 1, 3)
 """Rhythm strips that a layout may have below its columns, as in ``4x3+1``."""
 
-RHYTHM_LEADS = ("II", "V1", "V5")
+RHYTHM_LEADS: tuple[Lead, ...] = ("II", "V1", "V5")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class RhythmStrip:
     start_s: float
     end_s: float
     speed_mm_s: float
-    leads: tuple[str, ...] = RHYTHM_LEADS
+    leads: Sequence[str] = RHYTHM_LEADS
 
     def __post_init__(self) -> None:
         if not (self.end_s > self.start_s and self.speed_mm_s > 0):

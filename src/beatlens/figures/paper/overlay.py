@@ -1,8 +1,8 @@
 """A signed attribution on an ECG: on the trace or behind it, in colours of one fixed scale, with a legend in units.
 
 Colour depends on the value alone: full colour at plus or minus `limit`, and in our own colour maps half of it at half
-and nothing at zero. A width that says the strength is proportional to the value, and full at the limit. The limit is shared
-by all figures of a report, so that a small value looks small everywhere.
+and nothing at zero. A width that says the strength is proportional to the value, and full at the limit. The limit is
+shared by all figures of a report, so that a small value looks small everywhere.
 """
 
 from __future__ import annotations
