@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,7 +81,8 @@ class Run:
         keys = [key for shard in self._predictions.shards for key in shard.records[["corpus", "record"]].to_numpy()]
         found = [(corpus, record) for corpus, record in keys if name in (record, f"{corpus}/{record}")]
         if len(found) != 1:
-            examples = ", ".join("/".join(key) for key in (found or sorted(map(tuple, keys)))[:3])
+            names = ["/".join(key) for key in (found or sorted(map(tuple, keys)))]
+            examples = ", ".join((difflib.get_close_matches(name, names, n=3, cutoff=0.6) or names)[:3])
             raise ValueError(
                 f"{self.folder}: {len(found)} records {name!r}; expected one of its {len(keys)}: {examples}"
             )
@@ -100,11 +102,14 @@ class Run:
             Where the run has no such record, or the record no such beat; the nearest ones are named.
         """
         from beatlens.explain.case.named import missing_beat
-        from beatlens.explain.case.settings import CaseSettings
 
-        CaseSettings(beats=(beat_id,))  # an error for what is no id
+        if beat_id.count("/") != 2 or not beat_id.rpartition("/")[2].isdecimal():
+            raise ValueError(
+                f"beat {beat_id!r}; expected an id, corpus/record/r_sample, as in predictions/beats.parquet"
+            )
         record = self.record(beat_id.rpartition("/")[0])
-        allowed = missing_beat(record.beats, beat_id, record.duration_s)
+        beats = record.beats
+        allowed = missing_beat(beats, beat_id, record.duration_s) if len(beats) else "a beat; the record has none"
         if allowed:
             raise ValueError(f"{self.folder}: beat {beat_id!r}; expected {allowed}")
         return record

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from beatlens.figures.paper.layout import AS_NAMED, LeadsMap, Panel, RhythmStrip, plan
 from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
 from beatlens.figures.paper.strip import Strip
-from beatlens.figures.paper.style import ACCENT, INK, MUTED, POINTS_PER_MM, TRUTH
+from beatlens.figures.paper.style import ACCENT, INK, MUTED, POINTS_PER_MM, TRUTH, text_width_mm
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -173,26 +173,17 @@ class EcgFigure:
             line = {"color": INK, "linewidth": 0.32 * POINTS_PER_MM, "solid_joinstyle": "round", "zorder": 3}
             (self._lines[panel],) = self.axes.plot(x, y, **line)  # type: ignore[arg-type]
             left, top = self.x_mm(panel, panel.start_s), self.row_mm(panel)[1]
-            self.text(
-                left + 1.0,
-                top - 0.8,
-                self.leads.label(panel.lead),
-                size=8.5,
-                weight="bold",
-                color=INK,
-                va="top",
-                zorder=4,
-                bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.8},
-            )
+            box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.8}
+            name: dict[str, Any] = {"size": 8.5, "weight": "bold", "color": INK, "va": "top", "zorder": 4, "bbox": box}
+            self.text(left + 1.0, top - 0.8, self.leads.label(panel.lead), **name)
             if panel.column == 0:
                 self._pulse(panel)
         self._time_axis()
-        other_speed = any(panel.rhythm and self.speed(panel) != self.scale.speed_mm_s for panel in self.panels)
-        scale = str(self.scale) + (
-            f"   rhythm strip {self.rhythm.speed_mm_s:g} mm/s" if other_speed and self.rhythm else ""
-        )
+        scale = str(self.scale)
+        if self.rhythm and any(self.speed(panel) != self.scale.speed_mm_s for panel in self.panels):
+            scale += f"   rhythm strip {self.rhythm.speed_mm_s:g} mm/s"
         self.text(MARGIN_MM, FOOTER_MM - 5.4, scale, size=7, color=MUTED, va="top")
-        self._notes: list[str] = []
+        self._notes: list[list[str]] = [[]]
         if cut:
             self.note(f"trace cut at ±{LIMIT_MV:g} mV")
 
@@ -213,8 +204,10 @@ class EcgFigure:
                 self.axes.plot([x, x], [FOOTER_MM - 1.0, FOOTER_MM], color=MUTED, linewidth=0.5, zorder=2)
                 self.text(x, FOOTER_MM - 1.4, f"{second} s", size=6, color=MUTED, ha="center", va="top")
 
-    def text(self, x_mm: float, y_mm: float, text: str, **options: Any) -> None:
-        """Write text at a place in millimetres; names are taken literally, never as formulas."""
+    def text(self, x_mm: float, y_mm: float, text: str, *, room_mm: float = np.inf, **options: Any) -> None:
+        """Write text at a place in millimetres, smaller where it is longer than the room; never taken as a formula."""
+        if room_mm < np.inf and (width := text_width_mm(text, options["size"], options.get("weight", "normal"))):
+            options["size"] *= min(1.0, room_mm / width)
         self.axes.text(x_mm, y_mm, text, parse_math=False, **options)
 
     def fade_trace(self, panel: Panel, colour: str) -> None:
@@ -225,9 +218,9 @@ class EcgFigure:
 
     def title(self, text: str, detail: str = "") -> None:
         """Write a line above the paper, and a lighter one below it."""
-        y = self.size_mm[1] - 2.0
-        self.text(MARGIN_MM, y, text, size=9, weight="bold", color=INK, va="top")
-        self.text(MARGIN_MM, y - 4.8, detail, size=7.5, color=MUTED, va="top")
+        y, room = self.size_mm[1] - 2.0, self.size_mm[0] - 2 * MARGIN_MM
+        self.text(MARGIN_MM, y, text, size=9, weight="bold", color=INK, va="top", room_mm=room)
+        self.text(MARGIN_MM, y - 4.8, detail, size=7.5, color=MUTED, va="top", room_mm=room)
 
     def mark_beats(self, times_s: Sequence[float], labels: Sequence[str], target: int | None = None) -> None:
         """Draw a tick above the paper at each R peak, its label over it, and point out the target beat."""
@@ -273,9 +266,8 @@ class EcgFigure:
             if panel.lead == lead and right > left:
                 y = self.row_mm(panel)[0] + (2.1 if above else 0.9)
                 xs = [self.x_mm(panel, left), self.x_mm(panel, right)]
-                self.axes.plot(
-                    xs, [y, y], color=colour, linewidth=0.9 * POINTS_PER_MM, solid_capstyle="butt", zorder=3.5
-                )
+                width = 0.9 * POINTS_PER_MM
+                self.axes.plot(xs, [y, y], color=colour, linewidth=width, solid_capstyle="butt", zorder=3.5)
                 self.text(xs[0], y + 0.5, text, size=4.5, color=colour, va="bottom", zorder=4)
 
     def mark_samples(self, lead: str, first: int, stop: int, colour: str = TRUTH) -> None:
@@ -294,7 +286,11 @@ class EcgFigure:
         self.mark_moment(self.time_of(sample), text, lead, colour)
 
     def note(self, text: str) -> None:
-        """Add a note to the last line of the footer."""
-        x = MARGIN_MM + 1.25 * sum(map(len, self._notes)) + 3.0 * len(self._notes)
-        self.text(x, FOOTER_MM - 14.0, text, size=7, color=MUTED, va="top")
-        self._notes.append(text)
+        """Add a note to the last lines of the footer."""
+        x = MARGIN_MM + 1.25 * sum(map(len, self._notes[-1])) + 3.0 * len(self._notes[-1])
+        if self._notes[-1] and x + text_width_mm(text, 7) > self.size_mm[0] - MARGIN_MM:
+            self._notes.append([])
+            x = MARGIN_MM
+        y = FOOTER_MM - 14.0 - 2.6 * (len(self._notes) - 1)
+        self.text(x, y, text, size=7, color=MUTED, va="top", room_mm=self.size_mm[0] - MARGIN_MM - x)
+        self._notes[-1].append(text)

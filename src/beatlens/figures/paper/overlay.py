@@ -162,7 +162,7 @@ def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, look
     elif outside >= 0.005:
         figure.note(f"{100 * outside:.0f} % of the attribution's mass lies outside this figure")
     if look.smoothing_s:
-        figure.note(f"values spread over {1000 * look.smoothing_s:.0f} ms within each lead, sums kept")
+        figure.note(f"spread over {1000 * look.smoothing_s:.0f} ms in each lead, sums kept")
     return outside
 
 
@@ -228,8 +228,9 @@ def _legend(figure: EcgFigure, attribution: Attribution, shading: Shading) -> No
     by_width, label = shading.look.style == "width", unit_label(attribution)
     width, height = 40.0, 2.2
     right = figure.size_mm[0] - MARGIN_MM
-    left, y = right - width - 4.5, FOOTER_MM - 7.4
+    left, y, full = right - width - 4.5, FOOTER_MM - 7.4, 0.0
     if by_width:
+        y += 1.0  # room for the ends of the wedges
         full, middle = min(shading.width_mm, 4.0) / 2, y + height / 2
         for end, sign in ((left, -1.0), (left + width, 1.0)):
             edges = [(left + width / 2, middle), (end, middle - full), (end, middle + full)]
@@ -251,6 +252,7 @@ def _legend(figure: EcgFigure, attribution: Attribution, shading: Shading) -> No
         )
     percent = attribution.meta.units == "relative"
     end_text = f"{100 * shading.limit:g} %" if percent else f"{shading.limit:g}"
+    y -= max(full - height / 2, 0.0)
     for share, text in ((0.0, f"−{end_text}"), (0.5, "0"), (1.0, f"+{end_text}")):
         x = left + share * width
         figure.text(x, y - 0.6, text, size=6.5, color=INK, ha="center", va="top")

@@ -75,7 +75,7 @@ def explained_page(
         grid=look.grid,
     )
     if len(shown) < len(strip.leads):
-        figure.note(f"{len(shown)} of {len(strip.leads)} leads, those with most of the explanation")
+        figure.note(f"{len(shown)} of {len(strip.leads)} leads: the strongest")
     return figure
 
 
