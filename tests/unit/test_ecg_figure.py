@@ -11,8 +11,9 @@ from beatlens.core.leads import STANDARD_LEADS
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.result.metadata import AttributionMeta
 from beatlens.figures.paper.colour_maps import colours
-from beatlens.figures.paper.ecg import LIMIT_MV, EcgFigure
+from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.layout import LeadsMap, RhythmStrip, plan
+from beatlens.figures.paper.margins import LIMIT_MV
 from beatlens.figures.paper.overlay import displayed, draw_overlay, shared_limit
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip

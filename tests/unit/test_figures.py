@@ -20,7 +20,8 @@ from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.result.metadata import AttributionMeta
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
 from beatlens.figures.explained_cases import FACT_COLUMNS, agreement, case_facts, case_figure, figure_name
-from beatlens.figures.paper.ecg import PAGE_MM, EcgFigure
+from beatlens.figures.paper.ecg import EcgFigure
+from beatlens.figures.paper.margins import PAGE_MM
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import save_figure

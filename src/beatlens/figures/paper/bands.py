@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
-from beatlens.figures.paper.ecg import LIMIT_MV, EcgFigure
+from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.layout import Panel
+from beatlens.figures.paper.margins import LIMIT_MV
 
 Array = npt.NDArray[np.float64]
 

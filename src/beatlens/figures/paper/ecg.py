@@ -12,23 +12,24 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from beatlens.figures.paper.layout import AS_NAMED, LeadsMap, Panel, RhythmStrip, plan
+from beatlens.figures.paper.margins import (
+    COLUMN_GAP_MM,
+    FOOTER_MM,
+    HEADER_MM,
+    LIMIT_MV,
+    LINE_MM,
+    MARGIN_MM,
+    MARK_LANE_MM,
+    MIN_WIDTH_MM,
+    PAGE_MM,
+    PULSE_LANE_MM,
+    PULSE_S,
+)
 from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
 from beatlens.figures.paper.strip import Strip
-from beatlens.figures.paper.style import ACCENT, INK, MUTED, POINTS_PER_MM, TRUTH, text_width_mm
+from beatlens.figures.paper.style import ACCENT, INK, MM_PER_INCH, MUTED, POINTS_PER_MM, TRUTH, text_width_mm
 
 FloatArray = npt.NDArray[np.float32]
-
-PULSE_LANE_MM, PULSE_S = 10.0, 0.2  # the lane is wider where the paper is faster
-COLUMN_GAP_MM = 10.0
-MARGIN_MM = 4.0
-HEADER_MM = 10.5
-MARK_LANE_MM = 9.0
-FOOTER_MM = 18.0
-MIN_WIDTH_MM = 112.0
-PAGE_MM = 320.0
-"""Width of the report on a screen of 1400 px: many leads over a longer stretch lie in one column, not in two."""
-LIMIT_MV = 4.0
-"""A trace is cut beyond this, so that one artefact doesn't fill a page. The figure says so."""
 
 
 class EcgFigure:
@@ -204,6 +205,16 @@ class EcgFigure:
                 self.axes.plot([x, x], [FOOTER_MM - 1.0, FOOTER_MM], color=MUTED, linewidth=0.5, zorder=2)
                 self.text(x, FOOTER_MM - 1.4, f"{second} s", size=6, color=MUTED, ha="center", va="top")
 
+    @property
+    def _below_mm(self) -> float:
+        """Height of the lines that notes have added below; the footer has room for one."""
+        return LINE_MM * (len(self._notes) - 1)
+
+    def keep_scale(self) -> None:
+        """Set the limits of the axes, which an image changes, back to millimetres."""
+        self.axes.set_xlim(0, self.size_mm[0])
+        self.axes.set_ylim(0 - self._below_mm, self.size_mm[1])
+
     def text(self, x_mm: float, y_mm: float, text: str, *, room_mm: float = np.inf, **options: Any) -> None:
         """Write text at a place in millimetres, smaller where it is longer than the room; never taken as a formula."""
         if room_mm < np.inf and (width := text_width_mm(text, options["size"], options.get("weight", "normal"))):
@@ -291,6 +302,8 @@ class EcgFigure:
         if self._notes[-1] and x + text_width_mm(text, 7) > self.size_mm[0] - MARGIN_MM:
             self._notes.append([])
             x = MARGIN_MM
-        y = FOOTER_MM - 14.0 - 2.6 * (len(self._notes) - 1)
+            self.figure.set_figheight((self.size_mm[1] + self._below_mm) / MM_PER_INCH)
+            self.keep_scale()
+        y = FOOTER_MM - 14.0 - self._below_mm
         self.text(x, y, text, size=7, color=MUTED, va="top", room_mm=self.size_mm[0] - MARGIN_MM - x)
         self._notes[-1].append(text)

@@ -18,8 +18,9 @@ from matplotlib.patches import Polygon, Rectangle
 from beatlens.explain.result.metadata import VALUE
 from beatlens.figures.paper.bands import band, band_of_widths
 from beatlens.figures.paper.colour_maps import colours, is_two_coloured
-from beatlens.figures.paper.ecg import FOOTER_MM, MARGIN_MM, EcgFigure
+from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.layout import Panel
+from beatlens.figures.paper.margins import FOOTER_MM, MARGIN_MM
 from beatlens.figures.paper.shown import smoothed
 from beatlens.figures.paper.style import INK, MUTED, NULL, PAPER, TRUTH
 from beatlens.figures.settings import LookSettings
@@ -200,8 +201,7 @@ def _draw_row(
         interpolation="none",
         zorder=_LAYER.get(shading.look.style, 2.0),
     )
-    figure.axes.set_xlim(0, figure.size_mm[0])
-    figure.axes.set_ylim(0, figure.size_mm[1])
+    figure.keep_scale()
     if shading.look.style != "background":
         outline = band(figure, panel, shading.width_mm / 2)
         picture.set_clip_path(Polygon(outline, transform=figure.axes.transData))
@@ -245,8 +245,7 @@ def _legend(figure: EcgFigure, attribution: Attribution, shading: Shading) -> No
             interpolation="none",
             zorder=2,
         )
-        figure.axes.set_xlim(0, figure.size_mm[0])
-        figure.axes.set_ylim(0, figure.size_mm[1])
+        figure.keep_scale()
         figure.axes.add_patch(
             Rectangle((left, y), width, height, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=3)
         )
