@@ -30,12 +30,11 @@ def main() -> None:
     parser.add_argument("--attention", help="attention/cases; left out where no map of attention is drawn")
     arguments = programs.start(parser)
     settings = arguments.settings
-    scale = PaperScale(settings["report"]["speed_mm_s"], settings["report"]["gain_mm_mv"])
     cases = read_table(arguments.cases).to_dict("records")
     beats = dict(list(read_table(arguments.beats).groupby(["corpus", "record"])))
     shards = [Shard(path) for path in arguments.shards]
     shown, look = settings["figures"].pop("methods"), LookSettings.read(settings["figures"])
-    draw = partial(case_figure, scale=scale, look=look)
+    draw = partial(case_figure, scale=PaperScale(**settings["report"]), look=look)
     folders = {"fused": arguments.fused, **dict(arguments.methods)}
     found = {name: {case["case"]: load_case(path, case["case"]) for case in cases} for name, path in folders.items()}
     limits = {name: shared_limit(found[name].values(), look=look) for name in dict.fromkeys(["fused", *shown])}

@@ -83,15 +83,10 @@ class EcgFigure:
         two_mm = 2 * (end_s - start_s) * scale.speed_mm_s + PULSE_LANE_MM + COLUMN_GAP_MM + 2 * MARGIN_MM
         if layout.startswith("auto") and two_mm > PAGE_MM:
             layout = layout.replace("auto", "stack")
+        below = strip.leads
+        shown = below if shown is None else shown
         self.panels = plan(
-            strip.leads if shown is None else shown,
-            start_s,
-            end_s,
-            name=layout,
-            simultaneous=simultaneous,
-            rhythm=rhythm,
-            leads_map=leads,
-            below=strip.leads,
+            shown, start_s, end_s, name=layout, simultaneous=simultaneous, rhythm=rhythm, leads_map=leads, below=below
         )
         n_rows = 1 + max(panel.row for panel in self.panels)
         n_columns = 1 + max(panel.column for panel in self.panels)
@@ -184,7 +179,8 @@ class EcgFigure:
         if self.rhythm and any(self.speed(panel) != self.scale.speed_mm_s for panel in self.panels):
             scale += f"   rhythm strip {self.rhythm.speed_mm_s:g} mm/s"
         self.text(MARGIN_MM, FOOTER_MM - 5.4, scale, size=7, color=MUTED, va="top")
-        self._notes: list[list[str]] = [[]]
+        self._notes: list[str] = []
+        self._below_mm = 0.0
         if cut:
             self.note(f"trace cut at ±{LIMIT_MV:g} mV")
 
@@ -204,11 +200,6 @@ class EcgFigure:
                 x = self.x_mm(panel, second)
                 self.axes.plot([x, x], [FOOTER_MM - 1.0, FOOTER_MM], color=MUTED, linewidth=0.5, zorder=2)
                 self.text(x, FOOTER_MM - 1.4, f"{second} s", size=6, color=MUTED, ha="center", va="top")
-
-    @property
-    def _below_mm(self) -> float:
-        """Height of the lines that notes have added below; the footer has room for one."""
-        return LINE_MM * (len(self._notes) - 1)
 
     def keep_scale(self) -> None:
         """Set the limits of the axes, which an image changes, back to millimetres."""
@@ -298,12 +289,12 @@ class EcgFigure:
 
     def note(self, text: str) -> None:
         """Add a note to the last lines of the footer."""
-        x = MARGIN_MM + 1.25 * sum(map(len, self._notes[-1])) + 3.0 * len(self._notes[-1])
-        if self._notes[-1] and x + text_width_mm(text, 7) > self.size_mm[0] - MARGIN_MM:
-            self._notes.append([])
-            x = MARGIN_MM
+        x = MARGIN_MM + 1.25 * sum(map(len, self._notes)) + 3.0 * len(self._notes)
+        if self._notes and x + text_width_mm(text, 7) > self.size_mm[0] - MARGIN_MM:
+            self._notes, x = [], MARGIN_MM
+            self._below_mm += LINE_MM  # the footer has room for one line
             self.figure.set_figheight((self.size_mm[1] + self._below_mm) / MM_PER_INCH)
             self.keep_scale()
         y = FOOTER_MM - 14.0 - self._below_mm
         self.text(x, y, text, size=7, color=MUTED, va="top", room_mm=self.size_mm[0] - MARGIN_MM - x)
-        self._notes[-1].append(text)
+        self._notes.append(text)
