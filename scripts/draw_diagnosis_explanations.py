@@ -37,14 +37,12 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, nargs="*", default=[], help="diagnosis tables, for codes")
     arguments = programs.start(parser)
     settings, regions = arguments.settings, read_regions(arguments.regions)
-    scale = PaperScale(settings["report"]["speed_mm_s"], settings["report"]["gain_mm_mv"])
     cases = read_table(arguments.cases)
     names = dict(zip(cases["diagnosis"], cases["name"], strict=True))
     codes = codes_of([DiagnosisTable.read(path) for path in arguments.tables], list(names))
-    shards = list(map(Shard, arguments.shards))
-    found = {case: load_case(arguments.fused, case) for case in cases["case"]}
-    look, facts = LookSettings.read(settings["figures"]), []
-    draw = partial(diagnosis_figure, limit=shared_limit(found.values(), look=look), scale=scale, look=look)
+    shards, found = [*map(Shard, arguments.shards)], {case: load_case(arguments.fused, case) for case in cases["case"]}
+    look, paper, facts = LookSettings.read(settings["figures"]), PaperScale(**settings["report"]), []
+    draw = partial(diagnosis_figure, limit=shared_limit(found.values(), look=look), scale=paper, look=look)
     with atomic_directory(arguments.output) as folder:
         for case in programs.progress(cases.to_dict("records"), len(cases), "diagnoses drawn"):
             key, explained = (case["corpus"], case["record"]), found[case["case"]]
