@@ -17,6 +17,7 @@ from beatlens.explain.result.metadata import AttributionMeta
 from beatlens.figures.paper.colour_maps import check_colour_map, colours
 from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.layout import Layout, most_leads, plan
+from beatlens.figures.paper.margins import FOOTER_MM
 from beatlens.figures.paper.overlay import draw_overlay, shared_limit
 from beatlens.figures.paper.page import Usual, explained_page
 from beatlens.figures.paper.scale import PaperScale
@@ -63,6 +64,7 @@ def test_every_layout_is_to_scale_and_nothing_is_cut(layout, strips) -> None:
     of, scale = strip(), PaperScale(50, 20) if layout.startswith("1x1") else SCALE
     figure, made = page(of, of.signal, scale, layout=layout, rhythm_strips=strips)
     figure.title("a record of a name that is far too long", "and what is said of it, which is long as well; " * 3)
+    figure.note("values of annotations that overlap add up")
     draw_overlay(figure, made, 1.0, LookSettings(layout=layout, smoothing_s=0.1))
     columns, rows = map(int, layout.split("x")) if layout != "auto" else (2, 6)
     cells = [panel for panel in figure.panels if not panel.rhythm]
@@ -75,6 +77,7 @@ def test_every_layout_is_to_scale_and_nothing_is_cut(layout, strips) -> None:
         paper = millimetres(figure, trace)
         assert np.ptp(paper[:, 1]) == pytest.approx(scale.gain_mm_mv, rel=0.01)
         assert np.ptp(paper[:, 0]) == pytest.approx((4 - 1 / FS) * scale.speed_mm_s, rel=0.01)
+    notes = [text for text in figure.axes.texts if text.get_position()[1] <= FOOTER_MM - 14 and text.get_text()]
     figure.figure.set_dpi(150)
     size = np.array(figure.figure.get_size_inches()) * figure.figure.dpi
     renderer = FigureCanvasAgg(figure.figure).get_renderer()
@@ -82,6 +85,9 @@ def test_every_layout_is_to_scale_and_nothing_is_cut(layout, strips) -> None:
         box = text.get_window_extent(renderer)
         assert -0.5 <= box.x0 <= box.x1 <= size[0] + 0.5, text.get_text()
         assert -0.5 <= box.y0 <= box.y1 <= size[1] + 0.5, text.get_text()
+    boxes = [text.get_window_extent(renderer) for text in notes]
+    assert len(boxes) == 2 + 2 * (len(cells) < 12)
+    assert not any(one.overlaps(other) for k, one in enumerate(boxes) for other in boxes[:k])
 
 
 def test_a_layout_has_no_empty_column_and_shows_the_strongest_leads() -> None:

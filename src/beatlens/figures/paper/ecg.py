@@ -180,7 +180,7 @@ class EcgFigure:
             scale += f"   rhythm strip {self.rhythm.speed_mm_s:g} mm/s"
         self.text(MARGIN_MM, FOOTER_MM - 5.4, scale, size=7, color=MUTED, va="top")
         self._notes: list[str] = []
-        self._below_mm = 0.0
+        self._below_mm = self._note_end_mm = 0.0
         if cut:
             self.note(f"trace cut at ±{LIMIT_MV:g} mV")
 
@@ -289,7 +289,7 @@ class EcgFigure:
 
     def note(self, text: str) -> None:
         """Add a note to the last lines of the footer."""
-        x = MARGIN_MM + 1.25 * sum(map(len, self._notes)) + 3.0 * len(self._notes)
+        x = max(MARGIN_MM + 1.25 * sum(map(len, self._notes)) + 3.0 * len(self._notes), self._note_end_mm)
         if self._notes and x + text_width_mm(text, 7) > self.size_mm[0] - MARGIN_MM:
             self._notes, x = [], MARGIN_MM
             self._below_mm += LINE_MM  # the footer has room for one line
@@ -297,4 +297,4 @@ class EcgFigure:
             self.keep_scale()
         y = FOOTER_MM - 14.0 - self._below_mm
         self.text(x, y, text, size=7, color=MUTED, va="top", room_mm=self.size_mm[0] - MARGIN_MM - x)
-        self._notes.append(text)
+        self._notes, self._note_end_mm = [*self._notes, text], x + text_width_mm(text, 7) + 3.0
