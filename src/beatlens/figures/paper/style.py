@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 from PIL import Image
 
 from beatlens.core.files import atomic_path
@@ -85,7 +85,7 @@ def styled() -> AbstractContextManager[None]:
 def text_width_mm(text: str, size: float, weight: str = "normal") -> float:
     """Return how long a line of text is."""
     font = FontProperties(family=RC["font.sans-serif"], size=size, weight=weight)
-    return float(TextPath((0, 0), text, prop=font, usetex=False).get_extents().width) / POINTS_PER_MM if text else 0.0
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / POINTS_PER_MM
 
 
 def new_figure(width_mm: float, height_mm: float, **options: Any) -> Figure:
