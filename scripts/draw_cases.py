@@ -10,6 +10,7 @@ from beatlens.figures.explained_cases import FACT_COLUMNS, attention_note, case_
 from beatlens.figures.paper.overlay import shared_limit
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.style import save_figure
+from beatlens.figures.settings import LookSettings
 from beatlens.run import programs
 from beatlens.shards.shard import BeatGeometry, Shard
 
@@ -29,15 +30,14 @@ def main() -> None:
     parser.add_argument("--attention", help="attention/cases; left out where no map of attention is drawn")
     arguments = programs.start(parser)
     settings = arguments.settings
-    scale = PaperScale(settings["report"]["speed_mm_s"], settings["report"]["gain_mm_mv"])
     cases = read_table(arguments.cases).to_dict("records")
     beats = dict(list(read_table(arguments.beats).groupby(["corpus", "record"])))
     shards = [Shard(path) for path in arguments.shards]
-    draw = partial(case_figure, scale=scale, colour_map=settings["figures"]["colour_map"])
-    shown = settings["figures"]["methods"]
+    shown, look = settings["figures"].pop("methods"), LookSettings.read(settings["figures"])
+    draw = partial(case_figure, scale=PaperScale(**settings["report"]), look=look)
     folders = {"fused": arguments.fused, **dict(arguments.methods)}
     found = {name: {case["case"]: load_case(path, case["case"]) for case in cases} for name, path in folders.items()}
-    limits = {name: shared_limit(found[name].values()) for name in dict.fromkeys(["fused", *shown])}
+    limits = {name: shared_limit(found[name].values(), look=look) for name in dict.fromkeys(["fused", *shown])}
     facts = []
     with atomic_directory(arguments.output) as directory:
         for case in programs.progress(cases, len(cases), "cases drawn"):

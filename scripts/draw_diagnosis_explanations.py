@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from beatlens.core.files import atomic_directory, read_table, write_table
@@ -15,6 +16,7 @@ from beatlens.figures.diagnoses.explained import FACT_COLUMNS, diagnosis_facts, 
 from beatlens.figures.paper.overlay import shared_limit
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.style import save_figure
+from beatlens.figures.settings import LookSettings
 from beatlens.run import programs
 from beatlens.shards.shard import Shard
 
@@ -35,20 +37,18 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, nargs="*", default=[], help="diagnosis tables, for codes")
     arguments = programs.start(parser)
     settings, regions = arguments.settings, read_regions(arguments.regions)
-    scale = PaperScale(settings["report"]["speed_mm_s"], settings["report"]["gain_mm_mv"])
     cases = read_table(arguments.cases)
     names = dict(zip(cases["diagnosis"], cases["name"], strict=True))
     codes = codes_of([DiagnosisTable.read(path) for path in arguments.tables], list(names))
-    shards = list(map(Shard, arguments.shards))
-    found = {case: load_case(arguments.fused, case) for case in cases["case"]}
-    limit, facts = shared_limit(found.values()), []
-    look = {"limit": limit, "scale": scale, "colour_map": settings["figures"]["colour_map"]}
+    shards, found = [*map(Shard, arguments.shards)], {case: load_case(arguments.fused, case) for case in cases["case"]}
+    look, paper, facts = LookSettings.read(settings["figures"]), PaperScale(**settings["report"]), []
+    draw = partial(diagnosis_figure, limit=shared_limit(found.values(), look=look), scale=paper, look=look)
     with atomic_directory(arguments.output) as folder:
         for case in programs.progress(cases.to_dict("records"), len(cases), "diagnoses drawn"):
             key, explained = (case["corpus"], case["record"]), found[case["case"]]
             shard = next(shard for shard in shards if key in shard)
             labels = RecordLabels(case["diagnosis"], codes[case["diagnosis"]], truth_of(shard, *key), regions)
-            figure, outside = diagnosis_figure(case, shard, explained, truth=labels.planted, **look)
+            figure, outside = draw(case, shard, explained, truth=labels.planted)
             for ending in ("svg", "png"):
                 save_figure(figure.figure, folder / f"{case['case']}.{ending}")
             facts.append(diagnosis_facts(case, explained, outside))

@@ -44,7 +44,8 @@ def main() -> None:
             one.arrays.save(directory / f"{name}.npz")
             write_json(directory / f"{name}.json", as_json(one.report))
             write_text(directory / f"{name}.txt", case_text(one.report))
-    summary = summarise(reports, bundle.classes, EvaluateSettings.read(settings["evaluate"]), settings["seed"])
+    chosen = [report for report in reports if not report.case.named]
+    summary = summarise(chosen, bundle.classes, EvaluateSettings.read(settings["evaluate"]), settings["seed"])
     write_json(arguments.summary, as_json(summary))
     write_text(arguments.summary_text, summary_text(summary))
 

@@ -7,6 +7,7 @@ from beatlens.evaluate.explanations.cohort import cohort_table
 from beatlens.evaluate.explanations.stored_scores import read_scores
 from beatlens.evaluate.explanations.table import scores_table
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.explain.case.choice import scored_cases
 from beatlens.run import programs
 
 
@@ -19,7 +20,7 @@ def main() -> None:
         cohort="table of parts by class to write",
     )
     arguments = programs.start(parser)
-    settings, cases = arguments.settings, read_table(arguments.cases)
+    settings, cases = arguments.settings, scored_cases(read_table(arguments.cases))
     evaluate = EvaluateSettings.read(settings["evaluate"])
     scores = read_scores(arguments.scores, cases["case"].tolist())
     parts = [score.parts for score in scores if score.parts is not None]

@@ -7,6 +7,7 @@ from beatlens.evaluate.explanations.cases import score_cases
 from beatlens.evaluate.explanations.regions import read_regions
 from beatlens.evaluate.explanations.stored_scores import write_scores
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.explain.case.choice import scored_cases
 from beatlens.explain.explainer import Explainer
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.record_view import RecordViews
@@ -32,7 +33,8 @@ def main() -> None:
     arguments = programs.start(parser)
     settings = arguments.settings
     torch.set_num_threads(settings["compute_threads"])
-    cases, shard, bundle = read_table(arguments.cases), Shard(arguments.shard), Bundle.load(arguments.bundle)
+    cases, shard = scored_cases(read_table(arguments.cases)), Shard(arguments.shard)
+    bundle = Bundle.load(arguments.bundle)
     here = cases[[(case.corpus, case.record) in shard for case in cases.itertuples()]]
     evaluate, explain = EvaluateSettings.read(settings["evaluate"]), ExplainSettings.read(settings["explain"])
     views = RecordViews([Shard(path) for path in arguments.shards], arguments.predictions, bundle.spec)

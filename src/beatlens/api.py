@@ -17,6 +17,8 @@ from beatlens.workbench.attention import AttentionExplanation, Capture, capture
 from beatlens.workbench.defaults import load_bundle
 from beatlens.workbench.description import describe
 from beatlens.workbench.explanation import Explanation, choose_cases, explain
+from beatlens.workbench.given_values import Annotation, attribution_from_annotations, attribution_from_values
+from beatlens.workbench.own_attribution import OwnAttribution
 from beatlens.workbench.predicted import PredictedRecord, predict
 from beatlens.workbench.prototypes import Prototypes
 from beatlens.workbench.recordings import FORMATS, FoundRecord, find_records, load_record
@@ -24,16 +26,20 @@ from beatlens.workbench.run import Run, open_run
 
 __all__ = [
     "FORMATS",
+    "Annotation",
     "AttentionExplanation",
     "Capture",
     "Explanation",
     "FoundRecord",
+    "OwnAttribution",
     "PredictedRecord",
     "Prototypes",
     "Record",
     "RecordFault",
     "Run",
     "StripSettings",
+    "attribution_from_annotations",
+    "attribution_from_values",
     "capture",
     "choose_cases",
     "describe",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beatlens import __version__, api
-from beatlens.core.files import write_table
+from beatlens.core.files import write_json, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
 
     predict = command("predict", _predict, "Classify the beats of records.", "beatlens predict my/records -o beats.csv")
     explain = command("explain", _explain, "Explain beats of a record, and draw them.",
-                      "beatlens explain my/records/100 --at 12.3 -o beat.svg")  # fmt: skip
+                      "beatlens explain my/records/100 --at 12.3 -o beat.svg\n"
+                      "  beatlens explain mitdb/119/1234 --run results/mitdb -o beat.svg")  # fmt: skip
     plot = command("plot", _plot, "Draw a stretch of a record to scale, with its beats.",
                    "beatlens plot my/records/100 --start 10 --end 20 -o strip.pdf")  # fmt: skip
     command("formats", _formats, "List the formats that can be read.", "beatlens formats")
@@ -107,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--at", type=float, metavar="SECONDS", help="the beat that is nearest to this time")
     which.add_argument("--beats", type=int, default=3, metavar="N", help="so many beats, chosen (default: %(default)s)")
     explain.add_argument("--method", default="fused", help="an explainer, or fused (default)")
+    explain.add_argument("--class", dest="case_class", help="class that is explained; by default the predicted one")
+    explain.add_argument("--run", metavar="FOLDER", help="finished run that has the beat whose id stands for FILE")
+    explain.add_argument("--payload", type=_json, help="JSON to write: spans and scores of the leads, of one beat")
     explain.add_argument(
         "-o", "--output", type=Path, help="figure, of one beat; or folder, which gets one a beat (.svg)"
     )
@@ -152,7 +156,7 @@ def _explain(options: argparse.Namespace) -> None:
 
     from beatlens.figures.paper.style import save_figure
 
-    record = _record(options)
+    record, path = (_record(options), options.path) if options.run is None else _of_run(options)
     if record.beats.empty:
         raise ValueError(f"{options.path}: no beat found; expected one to explain")
     if options.at is not None:
@@ -160,14 +164,19 @@ def _explain(options: argparse.Namespace) -> None:
             raise ValueError(f"--at {options.at:g}; expected 0 to {record.duration_s:g} s, the length of the record")
         nearest = (record.beats["r_time_s"] - options.at).abs().idxmin()
         options.beat = record.beats["beat_id"][nearest]
+    if options.case_class is not None and not options.beat:
+        raise ValueError(f"--class {options.case_class} for chosen beats; expected --beat or --at as well")
     cases = [options.beat] if options.beat else api.choose_cases(record, options.beats)
     one = options.output is not None and options.output.suffix.lower() in FIGURES
-    if one and len(cases) > 1:
-        raise ValueError(f"{options.output}: a figure for {len(cases)} beats; expected a folder, or --beat or --at")
+    if len(cases) > 1 and (one or options.payload):
+        name, allowed = (options.output, "a folder, or ") if one else (options.payload, "")
+        raise ValueError(f"{name}: one file for {len(cases)} beats; expected {allowed}--beat or --at")
     facts = []
     for case in cases:
-        explanation = api.explain(record, case, method=options.method)
+        explanation = api.explain(record, case, method=options.method, case_class=options.case_class)
         facts.append(explanation.facts())
+        if options.payload is not None:
+            write_json(options.payload, explanation.payload(path))
         if options.output is not None:
             name = explanation.case.beat_id.replace("/", "-")
             path = options.output if one else options.output / f"{name}.svg"
@@ -211,6 +220,17 @@ def _page(options: argparse.Namespace) -> None:
     print(build_on_demand(options.results, options.record, read_yaml(options.results / "run_config.yaml")))
 
 
+def _of_run(options: argparse.Namespace) -> tuple[api.PredictedRecord, str]:
+    """Open the record of a run whose beat is named, note the beat, and return where the record's file is."""
+    given = [f"--{name}" for name in ("at", "beat", "bundle", "strip", "fs") if getattr(options, name) is not None]
+    if given:
+        raise ValueError(f"{', '.join(given)} with --run; expected the id of a beat and the run alone")
+    options.beat = options.path
+    run = api.open_run(options.run)
+    record = run.record_of(options.beat)
+    return record, str(run.path_of(record))
+
+
 def _record(options: argparse.Namespace) -> api.PredictedRecord:
     """Read and predict the one record that a command is about."""
     record = api.load_record(options.path, strips=_strips(options), strip=options.strip)
@@ -251,6 +271,10 @@ def _table(text: str) -> Path:
 
 def _figure(text: str) -> Path:
     return _ending(text, FIGURES)
+
+
+def _json(text: str) -> Path:
+    return _ending(text, (".json",))
 
 
 def _ending(text: str, endings: Sequence[str]) -> Path:

@@ -11,12 +11,14 @@ from beatlens.core.leads import STANDARD_LEADS
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.result.metadata import AttributionMeta
 from beatlens.figures.paper.colour_maps import colours
-from beatlens.figures.paper.ecg import LIMIT_MV, EcgFigure
+from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.layout import LeadsMap, RhythmStrip, plan
+from beatlens.figures.paper.margins import LIMIT_MV
 from beatlens.figures.paper.overlay import displayed, draw_overlay, shared_limit
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import NEGATIVE, POSITIVE, save_figure
+from beatlens.figures.settings import LookSettings
 
 SCALE = PaperScale(speed_mm_s=25, gain_mm_mv=10)
 
@@ -96,7 +98,7 @@ def test_layouts() -> None:
 
 
 def test_grid_is_aligned_with_zero_lines_and_columns() -> None:
-    figure = EcgFigure(strip(STANDARD_LEADS), SCALE, "6x2", simultaneous=True)
+    figure = EcgFigure(strip(STANDARD_LEADS), SCALE, "2x6", simultaneous=True)
     for panel in figure.panels:
         assert (figure.x_mm(panel, panel.start_s) - 4.0) % 5 == pytest.approx(0)
         assert (figure.y_mm(panel, 0.0) - figure.row_mm(figure.panels[5])[0]) % 5 == pytest.approx(0)
@@ -162,7 +164,9 @@ def test_the_bar_has_the_colours_of_the_map(name: str) -> None:
     of, values = strip(), np.full((2, 100), -1.0)
     values[1] = 0.5
     figure = EcgFigure(of, SCALE)
-    draw_overlay(figure, attribution(of, np.resize(values[:, :1], of.signal.shape) / 10), 1.0, colour_map=name)
+    draw_overlay(
+        figure, attribution(of, np.resize(values[:, :1], of.signal.shape) / 10), 1.0, LookSettings(colour_map=name)
+    )
     *_, one, bar = (image.get_array() for image in figure.axes.images)
     assert bar.shape == (1, 81, 4)
     shown = one[0, 0]  # of a lead at one value
@@ -177,7 +181,7 @@ def test_bad_signals() -> None:
     figure = EcgFigure(of, SCALE)
     assert figure.paper_mm[1] < 4 * LIMIT_MV * 10
     assert any("trace cut" in text.get_text() for text in figure.axes.texts)
-    draw_overlay(figure, attribution(of, np.full(of.signal.shape, 0.01, np.float32)), 0.1, "line")
+    draw_overlay(figure, attribution(of, np.full(of.signal.shape, 0.01, np.float32)), 0.1, LookSettings(style="line"))
     with pytest.raises(ValueError, match="samples >= 2"):
         Strip(np.zeros((1, 1), np.float32), ("I",), 200.0, 0.0)
     with pytest.raises(ValueError, match="limit 0"):

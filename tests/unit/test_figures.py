@@ -20,12 +20,14 @@ from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.result.metadata import AttributionMeta
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
 from beatlens.figures.explained_cases import FACT_COLUMNS, agreement, case_facts, case_figure, figure_name
-from beatlens.figures.paper.ecg import PAGE_MM, EcgFigure
+from beatlens.figures.paper.ecg import EcgFigure
+from beatlens.figures.paper.margins import PAGE_MM
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import save_figure
 from beatlens.figures.prototypes import prototype_figure
 from beatlens.figures.scores import METRIC_WORDS, score_rows, scores_figure
+from beatlens.figures.settings import LookSettings
 from beatlens.figures.training import training_figure
 from beatlens.inputs.prototype_bank import PrototypeBank
 from beatlens.prototypes.library import PrototypeLibrary
@@ -248,7 +250,9 @@ def test_a_beat_is_drawn_for_another_class_and_by_one_method(shard: Shard) -> No
     assert table["probability"].tolist() == [0.02, 0.01]
     case = table.to_dict("records")[0]
     lime = attribution(planted(), case=case["case"], case_class="N", method="lime", units="logit")
-    figure, _ = case_figure(case, BEATS, shard, fused=lime, limit=0.1, scale=SCALE, colour_map="viridis")
+    figure, _ = case_figure(
+        case, BEATS, shard, fused=lime, limit=0.1, scale=SCALE, look=LookSettings(colour_map="viridis")
+    )
     assert "called V, explained as N (p 0.02)" in words(figure.figure)
     assert "·  lime" in words(figure.figure)
     assert figure_name(case["case"], "lime") == f"{CASE['case']}_as_N_lime"

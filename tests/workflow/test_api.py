@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import json
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 
 from beatlens import api, cli
+from beatlens.explain.result.views import to_payload
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -196,3 +198,25 @@ def test_the_command_predicts_explains_and_draws(corpus, tmp_path, capsys):
     assert len(list((tmp_path / "figures").glob("mine-c01_1-*.svg"))) == capsys.readouterr().out.count("\n") - 1 > 0
     assert cli.main(["plot", record, "--start", "2", "--end", "5", "-o", str(tmp_path / "strip.pdf")]) == 0
     assert (tmp_path / "strip.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_command_explains_a_beat_of_a_run(run, tmp_path, capsys):
+    case = run.cases().query("target == 'beat'").iloc[0]
+    figure, payload = tmp_path / "beat.svg", tmp_path / "beat.json"
+    arguments = ["explain", case["beat_id"], "--run", str(run.folder), "-o", str(figure), "--payload", str(payload)]
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out.count("\n") == 2
+    assert "<svg" in figure.read_text()
+    found = json.loads(payload.read_text())
+    wanted = to_payload(run.case(case["case"]).attribution, found["mat_path"])
+    assert found == json.loads(json.dumps(wanted))
+    assert Path(f"{found['mat_path']}.hea").is_file()
+    for wrong, said in (
+        ([f"{case['corpus']}/{case['record']}/1"], "a detected beat; the nearest are"),
+        (["a/b"], "expected an id, corpus/record/r_sample"),
+        (["synthetic/zz/1"], "0 records 'synthetic/zz'"),
+        ([case["beat_id"], "--at", "3"], "--at with --run"),
+        ([case["beat_id"], "--class", "X"], "class 'X'; expected one of N, S, V"),
+    ):
+        assert cli.main(["explain", *wrong, "--run", str(run.folder)]) == 2
+        assert said in capsys.readouterr().err

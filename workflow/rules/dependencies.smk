@@ -4,6 +4,9 @@ import json
 
 from beatlens.corpora.formats.ptb_xl import TABLE
 from beatlens.corpora.formats.rules import told_rules
+from beatlens.figures.settings import LookSettings
+
+LOOK = [f"figures.{name}" for name in LookSettings.types()]
 
 
 def settings(*names):

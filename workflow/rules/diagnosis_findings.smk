@@ -65,7 +65,7 @@ rule draw_diagnosis_explanations:
     params:
         program=program("draw_diagnosis_explanations"),
         code=code("draw_diagnosis_explanations"),
-        settings=settings("figures.colour_map", "report.speed_mm_s", "report.gain_mm_mv"),
+        settings=settings(*LOOK, "report.speed_mm_s", "report.gain_mm_mv"),
         regions_content=file_digest(REGIONS),
         regions=option("--regions", REGIONS),
         table_contents=tables("diagnoses"),

@@ -33,7 +33,7 @@ rule draw_cases:
     params:
         program=program("draw_cases"),
         code=code("draw_cases"),
-        settings=settings("beats", "figures.methods", "figures.colour_map", "report.speed_mm_s", "report.gain_mm_mv"),
+        settings=settings("beats", "figures.methods", *LOOK, "report.speed_mm_s", "report.gain_mm_mv"),
         shards=folders("shards"),
         methods=by_method("methods"),
         # Whether perturbation evidence agrees is known of the predicted class.

@@ -4,9 +4,13 @@ import math
 from dataclasses import asdict
 from functools import cache
 
+from beatlens.core.options import OptionError
 from beatlens.corpora.index import corpus_folder, downloaded, update_sheet
 from beatlens.corpora.downloads.interrupted import tries
 from beatlens.corpora.record_sheet import read_sheet, shard_digest, used_shards
+from beatlens.explain.case.settings import CaseSettings, record_problems
+
+NAMED = CaseSettings.read(CONFIG["cases"])
 
 
 def folder_of(corpus):
@@ -50,6 +54,9 @@ def record_rows():
                 f"{path} is missing or older than the corpora, and beatlens as a module never writes it. Bring it up "
                 f"to date: {command}"
             )
+        unknown = list(record_problems(NAMED, [f"{row.corpus}/{row.record}" for row in rows if not row.reason]))
+        if unknown:
+            raise OptionError(unknown)
     except (ValueError, TimeoutError) as error:
         raise WorkflowError(str(error)) from None
     return rows

@@ -43,6 +43,7 @@ def meaning_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
             allowed = "methods other than these, or a network with attention (model.name: crossmodal): "
             yield f"{section}.methods", of_attention, f"{allowed}{config['model']['name']} has none"
     yield from _figure_problems(config)
+    yield from _case_problems(config)
     if config["bundle"] is None:
         yield from _network_problems(config)
     yield from _path_problems(config, folders)
@@ -84,6 +85,17 @@ def _figure_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     for key, names in wanted.items():
         for name in sorted(set(figures[key] or ()) - set(names)):
             yield f"figures.{key}", name, f"some of {', '.join(names)}{guess(name, set(names))}"
+
+
+def _case_problems(config: Mapping[str, Any]) -> Iterator[Problem]:
+    corpora = {corpus["name"] for corpus in config["corpora"] if corpus["role"] != "noise"}
+    cases = config["cases"]
+    for key, records in (("beats", cases["beats"]), ("spans", [span["record"] for span in cases["spans"]])):
+        for named in records:
+            corpus = named.partition("/")[0]
+            if corpus not in corpora:
+                known = f"corpus/..., corpus one of {', '.join(sorted(corpora))}{guess(corpus, corpora)}"
+                yield f"cases.{key}", named, known
 
 
 def _network_problems(config: Mapping[str, Any]) -> Iterator[Problem]:

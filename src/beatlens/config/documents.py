@@ -59,12 +59,15 @@ def meanings(section: type[Settings]) -> Mapping[str, str]:
     ValueError
         Where an option has none.
     """
-    body = ast.parse(inspect.cleandoc(inspect.getsource(section))).body[0].body  # type: ignore[attr-defined]
     found: dict[str, str] = {}
-    for field, below in zip(body, [*body[1:], None], strict=True):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-                found[field.target.id] = " ".join(str(below.value.value).split())
+    for part in section.__mro__:
+        if part is Settings:  # what a section inherits from, up to here, has options too
+            break
+        body = ast.parse(inspect.cleandoc(inspect.getsource(part))).body[0].body  # type: ignore[attr-defined]
+        for field, below in zip(body, [*body[1:], None], strict=True):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+                    found[field.target.id] = " ".join(str(below.value.value).split())
     for name, hint in section.types().items():
         if name not in found and not (isinstance(hint, type) and issubclass(hint, Settings)):
             raise ValueError(f"{section.__name__}.{name}: no text below it; expected what the option means")

@@ -109,7 +109,7 @@ def fits(value: Any, schema: Mapping[str, Any]) -> bool:
     if "const" in schema:
         return type(value) is type(schema["const"]) and bool(value == schema["const"])
     if "enum" in schema:
-        return value in schema["enum"]
+        return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in schema["enum"])
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if not any(_KINDS[kind](value) for kind in kinds):
         return False

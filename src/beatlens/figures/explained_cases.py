@@ -16,12 +16,13 @@ from beatlens.core.numerals import fixed
 from beatlens.core.record import DECOY
 from beatlens.evaluate.attention.alignment import Agreement
 from beatlens.explain.settings import OF_ATTENTION
-from beatlens.figures.paper.colour_maps import TWO_SIDED
 from beatlens.figures.paper.ecg import EcgFigure
-from beatlens.figures.paper.overlay import UNIT_S, draw_overlay, truth_legend
+from beatlens.figures.paper.overlay import PLAIN, UNIT_S, draw_overlay, truth_legend
+from beatlens.figures.paper.page import explained_page
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import MUTED, styled
+from beatlens.figures.settings import LookSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,7 @@ FACT_COLUMNS = {
     "absent": "methods that don't apply to the case, joined by ;",
 }
 MATCH_S = 0.15
+LEARNT_FROM = ("train", "select", "calibrate")
 UNCHECKED = "Attention that no perturbation was held against: what the network reads, not why it answers"
 
 
@@ -71,7 +73,7 @@ def case_figure(
     fused: Attribution,
     limit: float,
     scale: PaperScale,
-    colour_map: str = TWO_SIDED,
+    look: LookSettings = PLAIN,
     note: str = "",
 ) -> tuple[EcgFigure, float]:
     """Draw one case: the stretch that the model saw, its beats, and an attribution over the signal.
@@ -90,8 +92,8 @@ def case_figure(
         Value at which colour is full, shared by the report.
     scale
         Paper scale.
-    colour_map
-        See `beatlens.figures.paper.colour_maps.colours`.
+    look
+        How the figure looks.
     note
         What stands below, as `attention_note`.
 
@@ -117,7 +119,8 @@ def case_figure(
     inside = beats[(beats["r_time_s"] >= case["start_s"]) & (beats["r_time_s"] < case["end_s"])]
     position = int(np.flatnonzero((inside["beat_id"] == case["beat_id"]).to_numpy())[0])
     with styled():
-        figure = EcgFigure(Strip(np.array(signal), shown, float(row.fs), first / row.fs), scale)
+        strip = Strip(np.array(signal), shown, float(row.fs), first / row.fs)
+        figure = explained_page(strip, fused, scale=scale, look=look, moment_s=float(beat["r_time_s"]))
         window = case["target"] == "window"
         figure.mark_beats(inside["r_time_s"].tolist(), inside["pred"].tolist(), None if window else position)
         if window:
@@ -128,7 +131,7 @@ def case_figure(
             place += f", explained as {case['class']}" if case["class"] != beat["pred"] else ""
         figure.title(
             f"{case['record']} {place} (p {fixed(case['probability'], 2)})",
-            verdict(case["outcome"], case["label"]) + _rhythm(fused) + _method(fused),
+            verdict(case["outcome"], case["label"]) + _rhythm(fused) + _method(fused) + _seen(case, beat),
         )
         spans = _planted(shard, case, float(beat["r_time_s"]), row.fs_file)
         decoys = [span for span in spans if span["label"].startswith(DECOY)]
@@ -146,7 +149,7 @@ def case_figure(
         if fused.meta.absent:
             figure.note(f"No map: {fused.meta.absent}")
             return figure, 0.0
-        return figure, draw_overlay(figure, fused, limit, colour_map=colour_map)
+        return figure, draw_overlay(figure, fused, limit, look)
 
 
 def attention_note(folder: str | Path | None, case: str, method: str) -> str:
@@ -195,13 +198,18 @@ def _method(attribution: Attribution) -> str:
     return "" if attribution.meta.method == "fused" else f"  ·  {attribution.meta.method}"
 
 
+def _seen(case: Mapping[str, Any], beat: Mapping[str, Any]) -> str:
+    """Say whether a person asked for the case, and whether the model learnt from its patient."""
+    words = "  ·  asked for by name" if case.get("named") else ""
+    return words + ("  ·  the model learnt from this patient" if beat.get("split") in LEARNT_FROM else "")
+
+
 def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, Any]:
     """Return the predictions' row of a case's beat, found by its id."""
     rows = beats[beats["beat_id"] == case["beat_id"]]
     if len(rows) != 1:
         raise ValueError(f"case {case['case']}: {len(rows)} predictions of beat {case['beat_id']}; expected one")
-    values: Mapping[str, Any] = rows.iloc[0].to_dict()
-    return values
+    return dict(rows.iloc[0])
 
 
 def _planted(shard: Shard, case: Mapping[str, Any], r_time_s: float, fs_file: float) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from beatlens.explain.case.settings import CaseSettings
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.settings import ExplainSettings
 from beatlens.workbench.defaults import as_in_a_run
+from beatlens.workbench.looks import look_of, scale_of
 from beatlens.workbench.predicted import PredictedRecord
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Explanation:
         """Share of the rhythm in the explanation, 0 to 1; it has no place in the signal. None where it had no part."""
         return self.attribution.rhythm_share
 
-    def plot(self, limit: float | None = None) -> Figure:
+    def plot(self, limit: float | None = None, figures: Mapping[str, Any] | None = None) -> Figure:
         """Draw the stretch that the model saw to scale, with the explanation over it.
 
         Parameters
@@ -73,19 +74,26 @@ class Explanation:
         limit
             Value at which colour is full (`beatlens.figures.paper.overlay.shared_limit`); by default the explanation's
             own. Give one to figures that are to be compared.
+        figures
+            Options of the section ``figures`` to change, such as ``{"layout": "4x3", "style": "line"}``.
 
         Returns
         -------
         matplotlib.figure.Figure
             With its ``savefig`` (.svg, .png, .pdf).
+
+        Raises
+        ------
+        ValueError
+            For an option that isn't there, or not as it should be.
         """
-        return self._drawn(limit)[0]
+        return self._drawn(limit, figures or {})[0]
 
     def facts(self) -> dict[str, Any]:
         """Return what stands beside the figure (leads, agreement ...): `figures.explained_cases.FACT_COLUMNS`."""
         from beatlens.figures.explained_cases import case_facts
 
-        _, outside, limit = self._drawn(None)
+        _, outside, limit = self._drawn(None, {})
         geometry = self.record.predictions.bundle.geometry
         return case_facts(
             _row(self.case),
@@ -97,27 +105,38 @@ class Explanation:
             limit=limit,
         )
 
+    def payload(self, path: str) -> dict[str, Any]:
+        """Return the explanation for other programs, as JSON: spans and scores of the leads (Payload in the glossary).
+
+        Parameters
+        ----------
+        path
+            Of the record, as the reader is to open it.
+        """
+        from beatlens.explain.result.views import to_payload
+
+        return to_payload(self.attribution, path)
+
     def save(self, path: str | Path) -> None:
         """Write the attribution as .npz, as a run's ``explanations/<method>/<case>.npz``."""
         self.attribution.save(path)
 
-    def _drawn(self, limit: float | None) -> tuple[Figure, float, float]:
+    def _drawn(self, limit: float | None, figures: Mapping[str, Any]) -> tuple[Figure, float, float]:
         """Return the figure, the share of the explanation outside it, and the limit."""
         from beatlens.figures.explained_cases import attention_note, case_figure
         from beatlens.figures.paper.overlay import shared_limit
-        from beatlens.figures.paper.scale import PaperScale
 
-        report = self.record.predictions.config["report"]
-        scale = PaperScale(report["speed_mm_s"], report["gain_mm_mv"])
-        full = shared_limit([self.attribution]) if limit is None else limit
         record = self.record
+        look = look_of(record.predictions.config, figures)
+        full = shared_limit([self.attribution], look=look) if limit is None else limit
         figure, outside = case_figure(
             _row(self.case),
             record.beats,
             record.shard,
             fused=self.attribution,
             limit=full,
-            scale=scale,
+            scale=scale_of(record.predictions.config),
+            look=look,
             note=attention_note(None, self.case.case, self.attribution.meta.method),
         )
         return figure.figure, outside, full
@@ -205,7 +224,7 @@ def choose_cases(record: PredictedRecord, n: int = 6) -> list[Case]:
         For `explain`; none where the record has no beats.
     """
     config = record.predictions.config
-    chosen = CaseSettings.read({**config["cases"], "max_cases": n, "max_windows": 0})
+    chosen = CaseSettings.read({**config["cases"], "max_cases": n, "max_windows": 0, "beats": (), "spans": ()})
     cases = select_cases(
         record.beats,
         record.shard.records,

@@ -23,6 +23,7 @@ from beatlens.inputs.stored_predictions import BEATS
 from beatlens.prediction.bundle import Bundle
 from beatlens.shards.shard import Shard
 from beatlens.workbench.defaults import as_in_a_run, default_config, load_bundle
+from beatlens.workbench.looks import scale_of
 from beatlens.workbench.recordings import load_record
 
 if TYPE_CHECKING:
@@ -189,7 +190,6 @@ class PredictedRecord:
             For a stretch that isn't in the record.
         """
         from beatlens.figures.paper.ecg import EcgFigure
-        from beatlens.figures.paper.scale import PaperScale
         from beatlens.figures.paper.strip import Strip
         from beatlens.figures.paper.style import styled
 
@@ -204,7 +204,7 @@ class PredictedRecord:
         n_review = int(inside["review"].sum())
         with styled():
             strip = Strip(np.array(self.signal[:, first:stop]), self.leads, self.fs, first / self.fs)
-            figure = EcgFigure(strip, PaperScale(**_scale(self.predictions.config)))
+            figure = EcgFigure(strip, scale_of(self.predictions.config))
             figure.mark_beats(inside["r_time_s"].tolist(), inside["pred"].tolist())
             figure.title(f"{self.corpus}/{self.name}", f"{len(inside)} beats, {n_review} of them in review")
         return figure.figure
@@ -212,10 +212,6 @@ class PredictedRecord:
     def _rows(self, table: pd.DataFrame) -> pd.DataFrame:
         of_record = (table["corpus"] == self.corpus) & (table["record"] == self.name)
         return table[of_record].reset_index(drop=True)
-
-
-def _scale(config: Mapping[str, Any]) -> dict[str, float]:
-    return {name: config["report"][name] for name in ("speed_mm_s", "gain_mm_mv")}
 
 
 def predict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,11 +81,48 @@ class Run:
         keys = [key for shard in self._predictions.shards for key in shard.records[["corpus", "record"]].to_numpy()]
         found = [(corpus, record) for corpus, record in keys if name in (record, f"{corpus}/{record}")]
         if len(found) != 1:
-            examples = ", ".join("/".join(key) for key in (found or sorted(map(tuple, keys)))[:3])
+            names = ["/".join(key) for key in (found or sorted(map(tuple, keys)))]
+            examples = ", ".join((difflib.get_close_matches(name, names, n=3, cutoff=0.6) or names)[:3])
             raise ValueError(
                 f"{self.folder}: {len(found)} records {name!r}; expected one of its {len(keys)}: {examples}"
             )
         return PredictedRecord(*found[0], self._predictions)
+
+    def record_of(self, beat_id: str) -> PredictedRecord:
+        """Open the record of a beat.
+
+        Parameters
+        ----------
+        beat_id
+            ``corpus/record/r_sample``.
+
+        Raises
+        ------
+        ValueError
+            Where the run has no such record, or the record no such beat; the nearest ones are named.
+        """
+        from beatlens.explain.case.named import missing_beat
+
+        if beat_id.count("/") != 2 or not beat_id.rpartition("/")[2].isdecimal():
+            raise ValueError(
+                f"beat {beat_id!r}; expected an id, corpus/record/r_sample, as in predictions/beats.parquet"
+            )
+        record = self.record(beat_id.rpartition("/")[0])
+        beats = record.beats
+        allowed = missing_beat(beats, beat_id, record.duration_s) if len(beats) else "a beat; the record has none"
+        if allowed:
+            raise ValueError(f"{self.folder}: beat {beat_id!r}; expected {allowed}")
+        return record
+
+    def path_of(self, record: PredictedRecord) -> Path:
+        """Return where the files of a record lie, without their ending."""
+        from beatlens.corpora.index import corpus_folder
+        from beatlens.corpora.record_sheet import read_sheet
+
+        rows = read_sheet(self.folder / "record_sheet.tsv")
+        path = next(row.path for row in rows if (row.corpus, row.record) == (record.corpus, record.name))
+        corpus = next(corpus for corpus in self.config["corpora"] if corpus["name"] == record.corpus)
+        return corpus_folder(corpus, self.config["data_dir"], self.folder.parent) / path
 
     def case(self, name: str, method: str = FUSED) -> Explanation:
         """Open an explained case.

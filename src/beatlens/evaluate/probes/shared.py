@@ -148,7 +148,9 @@ def read_probe_arguments(arguments: argparse.Namespace) -> ProbeInputs:
         read_table(arguments.records),
         settings["classes"],
         settings=replace(
-            CaseSettings.read(settings["cases"]), per_class=probes.cases, max_cases=probes.cases, max_windows=0
+            CaseSettings.read({**settings["cases"], "max_windows": 0, "beats": [], "spans": []}),
+            per_class=probes.cases,
+            max_cases=probes.cases,
         ),
         window=WindowSettings(**{name: beats[name] for name in ("before_s", "after_s", "context", "gap_s")}),
         seed=seed,

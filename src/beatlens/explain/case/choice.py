@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from beatlens.core.seeds import derive_seed
+from beatlens.explain.case.named import named_cases
 from beatlens.explain.case.settings import CaseSettings
 from beatlens.explain.case.windows import seen_windows, window_table
 from beatlens.shards.patients import patient_key, patient_keys
@@ -37,6 +38,7 @@ CASE_COLUMNS = (
     "relaxed",
     "window_start_s",
     "window_end_s",
+    "named",
 )
 """For a beat, the window starts and ends at its R. For a window, the beat is the one most likely to have the class."""
 
@@ -60,11 +62,18 @@ class Case:
     relaxed: bool
     window_start_s: float
     window_end_s: float
+    named: bool = False
 
 
 def case_rows(cases: pd.DataFrame) -> list[Case]:
     """Return the rows of a case table."""
+    cases = cases if "named" in cases else cases.assign(named=False)  # of an older run
     return [Case(*row) for row in cases[list(CASE_COLUMNS)].itertuples(index=False, name=None)]
+
+
+def scored_cases(cases: pd.DataFrame) -> pd.DataFrame:
+    """Return the cases that scores may rest on: those that were chosen, not those that a person named."""
+    return cases[~cases["named"].astype(bool)].reset_index(drop=True)
 
 
 def record_by_record(cases: pd.DataFrame, do: Callable[[Case], Result]) -> Iterator[Result]:
@@ -102,7 +111,8 @@ def select_cases(
     """Choose cases of the test split, of corpora to predict, with labels or without, and of unlabelled records.
 
     Every class and outcome gets its first case, then its second, and so on up to `per_class` and `max_cases`. Patients
-    chosen least often (in the class and outcome, then overall) come first; chance decides among equals.
+    chosen least often (in the class and outcome, then overall) come first; chance decides among equals. What the
+    settings name comes besides (`beatlens.explain.case.named`), of any split; it changes nothing of the choice.
 
     Parameters
     ----------
@@ -120,10 +130,16 @@ def select_cases(
     Returns
     -------
     Table of `CASE_COLUMNS`; legal without a row
+
+    Raises
+    ------
+    ValueError
+        For what is named and isn't there.
     """
     import pandas as pd
 
     table = seen_windows(beats, records, window)
+    named = named_cases(table.assign(outcome=outcomes(table)), settings, classes)
     # Not by a beat's label: a corpus to predict may have some, and records set aside by a split table have them too.
     free = (table["role"] == "predict") | ~table["labelled"].astype(bool)
     table = table[(table["split"] == "test") | ((table["split"] == "none") & free)].copy()
@@ -134,6 +150,8 @@ def select_cases(
     used: dict[str, int] = {}
     chosen = _choose("beat", table, classes=classes, settings=settings, used=used, seed=seed)
     chosen += _choose("window", windows, classes=classes[1:], settings=settings, used=used, seed=seed)
+    taken = {(case["target"], case["beat_id"], case["class"]) for case in chosen if case["target"] == "beat"}
+    chosen += [case for case in named if (case["target"], case["beat_id"], case["class"]) not in taken]
     result = pd.DataFrame(chosen, columns=list(CASE_COLUMNS))
     if result["case"].duplicated().any():
         raise ValueError(
@@ -183,7 +201,7 @@ def _choose(
                 counts[patient] = counts.get(patient, 0) + 1
             kind = "" if target == "beat" else f"{target}-"
             case = f"{_file_safe(name)}-{kind}{outcome}-{rank + 1:02d}"
-            chosen.append({"case": case, "target": target, "class": name, **pick})
+            chosen.append({"case": case, "target": target, "class": name, "named": False, **pick})
     return chosen
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from beatlens.explain.case.choice import CASE_COLUMNS, Case, WindowSettings, outcomes
+from beatlens.explain.case.named import case_name
 from beatlens.explain.case.windows import seen_windows
 
 if TYPE_CHECKING:
@@ -48,6 +49,6 @@ def beat_case(
     chosen = str(row["pred"]) if case_class is None else case_class
     if chosen not in classes:
         raise ValueError(f"class {chosen!r}; expected one of {', '.join(classes)}")
-    row |= {"case": beat_id.replace("/", "-"), "target": "beat", "class": chosen, "relaxed": False}
+    row |= {"case": case_name(beat_id), "target": "beat", "class": chosen, "relaxed": False, "named": False}
     row["probability"] = float(row[f"p_{chosen}"])
     return Case(*(row[name] for name in CASE_COLUMNS))

@@ -6,7 +6,7 @@ several seconds the explanation must find where the class lies.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -66,14 +66,13 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
             here = pred[part] == name
             if not here.any() or here.all():
                 continue
-            labels = sorted(set(label[part]))
-            known = "correct" if name in labels else "wrong" if any(labels) else "unlabelled"
             values = probability[name][part]
+            outcome, truth = told_of_window(name, set(label[part]), bool(review[part][here].all()))
             found.append(first + int(np.where(here, values, -1.0).argmax()))
             said.append(
                 {
-                    "outcome": "review" if review[part][here].all() else known,
-                    "label": name if name in labels else ";".join(text for text in labels if text),
+                    "outcome": outcome,
+                    "label": truth,
                     "probability": 1 - float(np.prod(1 - values)),
                     "start_s": float(low[part].min()),
                     "end_s": float(high[part].max()),
@@ -84,6 +83,23 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
     columns = ["outcome", "probability", "window_start_s", "window_end_s", "start_s", "end_s", "label"]
     table = beats.iloc[found].reset_index(drop=True)
     return table.assign(**{name: [row[name] for row in said] for name in columns})
+
+
+def told_of_window(name: str, labels: Collection[str], review: bool) -> tuple[str, str]:
+    """Return outcome and label of a window in which a class is found.
+
+    Parameters
+    ----------
+    name
+        The class.
+    labels
+        Labels of the window's beats, "" where there is none.
+    review
+        Whether every beat predicted so went to review.
+    """
+    known = "correct" if name in labels else "wrong" if any(labels) else "unlabelled"
+    label = name if name in labels else ";".join(text for text in sorted(labels) if text)
+    return "review" if review else known, label
 
 
 def seen_windows(beats: pd.DataFrame, records: pd.DataFrame, window: WindowSettings) -> pd.DataFrame:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-UNITS = ("probability", "logit", "relative")
+VALUE = "value"
+"""Units of values that a person gave: a sample's value is what is shown, and sums mean nothing."""
+UNITS = ("probability", "logit", "relative", VALUE)
 META_KEYS = (
     "case",
     "corpus",
@@ -134,7 +136,7 @@ class AttributionMeta:
     case, corpus, record, beat_id, target, case_class
         The case: all its attributions have these in common. In files the class is named ``class``.
     method, units
-        Its name; ``probability``, ``logit`` or ``relative``.
+        Its name; ``probability``, ``logit``, ``relative``, or ``value`` for values that a person gave.
     spread
         In words, how players' values went to samples.
     players

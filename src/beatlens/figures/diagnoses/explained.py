@@ -9,12 +9,13 @@ import numpy as np
 
 from beatlens.core.numerals import fixed
 from beatlens.core.record import DECOY
-from beatlens.figures.paper.colour_maps import TWO_SIDED
 from beatlens.figures.paper.ecg import EcgFigure
-from beatlens.figures.paper.overlay import draw_overlay, truth_legend
+from beatlens.figures.paper.overlay import PLAIN, draw_overlay, truth_legend
+from beatlens.figures.paper.page import Usual, explained_page
 from beatlens.figures.paper.scale import PaperScale
 from beatlens.figures.paper.strip import Strip
 from beatlens.figures.paper.style import styled
+from beatlens.figures.settings import LookSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ def diagnosis_figure(
     truth: pd.DataFrame,
     limit: float,
     scale: PaperScale,
-    colour_map: str = TWO_SIDED,
+    look: LookSettings = PLAIN,
 ) -> tuple[EcgFigure, float]:
     """Draw one explained diagnosis.
 
@@ -71,7 +72,7 @@ def diagnosis_figure(
         Planted spans that make the diagnosis; empty for recorded signals.
     limit
         Value at which colour is full, shared by the report.
-    scale, colour_map
+    scale, look
         As for `beatlens.figures.explained_cases.case_figure`.
 
     Returns
@@ -94,8 +95,9 @@ def diagnosis_figure(
     signal = shard.signal(case["corpus"], case["record"])[[leads.index(lead) for lead in shown]]
     part = signal[:, first : first + round(SHOWN_S * attribution.fs)]
     with styled():
-        layout = "4x3+1" if len(shown) == 12 else "auto"
-        figure = EcgFigure(Strip(np.array(part), shown, attribution.fs, start_s), scale, layout)
+        strip = Strip(np.array(part), shown, attribution.fs, start_s)
+        usual = Usual("4x3+1" if len(shown) == 12 else "auto", simultaneous=False)
+        figure = explained_page(strip, attribution, scale=scale, look=look, usual=usual)
         times = shard.beats_of(case["corpus"], case["record"])["r_time_s"].tolist()
         figure.mark_beats(times, [""] * len(times))
         share = meta.rhythm_share
@@ -109,7 +111,7 @@ def diagnosis_figure(
                 figure.mark_span(span.lead, span.start_s, span.end_s)
         if len(truth):
             truth_legend(figure)
-        return figure, draw_overlay(figure, attribution, limit, colour_map=colour_map)
+        return figure, draw_overlay(figure, attribution, limit, look)
 
 
 def fullest_stretch(attribution: Attribution) -> float:

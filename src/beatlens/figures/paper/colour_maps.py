@@ -18,6 +18,13 @@ TWO_SIDED = "two_sided"
 PURPLE_TO_RED = "purple_to_red"
 OWN = (TWO_SIDED, PURPLE_TO_RED)
 """Our own: one colour for and one against, whose opacity says the size. Nothing is coloured at 0, unlike in others."""
+PAIR = "/"
+"""Stands between two colours, for and against, which make such a map as well: ``crimson/#1f4e9c``."""
+
+
+def is_two_coloured(name: str) -> bool:
+    """Tell whether a map has one colour for and one against, and none at 0."""
+    return name in OWN or PAIR in name
 
 
 def check_colour_map(name: str) -> str:
@@ -26,12 +33,19 @@ def check_colour_map(name: str) -> str:
         return ""
     import matplotlib as mpl
 
+    if PAIR in name:
+        from matplotlib.colors import is_color_like
+
+        pair = [part.strip() for part in name.split(PAIR)]
+        if len(pair) == 2 and all(map(is_color_like, pair)):
+            return ""
+        return f"two colours for and against with {PAIR!r} between, by name or as #rrggbb, as in crimson/#1f4e9c"
     known = [*OWN, *mpl.colormaps]
     if name in known:
         return ""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f" (near it are {', '.join(near)})" if near else ""
-    return f"{', '.join(OWN)}, or the name of a colour map of Matplotlib{hint}"
+    return f"{', '.join(OWN)}, two colours such as crimson/#1f4e9c, or the name of a colour map of Matplotlib{hint}"
 
 
 def colours(values: Array, limit: float, opacity: float = 0.85, colour_map: str = TWO_SIDED) -> Array:
@@ -52,8 +66,9 @@ def colours(values: Array, limit: float, opacity: float = 0.85, colour_map: str 
     if allowed:
         raise ValueError(f"colour map {colour_map!r}; expected {allowed}")
     result = np.empty((*values.shape, 4))
-    if colour_map in OWN:
-        against, speaks_for = (NEGATIVE, POSITIVE) if colour_map == TWO_SIDED else (PURPLE, RED)
+    if is_two_coloured(colour_map):
+        pairs = {TWO_SIDED: f"{POSITIVE}/{NEGATIVE}", PURPLE_TO_RED: f"{RED}/{PURPLE}"}
+        speaks_for, against = (part.strip() for part in pairs.get(colour_map, colour_map).split(PAIR))
         result[..., :3] = np.where(values[..., None] >= 0, to_rgb(speaks_for), to_rgb(against))
         result[..., 3] = opacity * np.clip(np.abs(values) / limit, 0, 1)
     else:

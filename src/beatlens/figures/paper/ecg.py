@@ -9,25 +9,27 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from beatlens.figures.paper.layout import AS_NAMED, LeadsMap, Panel, RhythmStrip, plan
+from beatlens.figures.paper.margins import (
+    COLUMN_GAP_MM,
+    FOOTER_MM,
+    HEADER_MM,
+    LIMIT_MV,
+    LINE_MM,
+    MARGIN_MM,
+    MARK_LANE_MM,
+    MIN_WIDTH_MM,
+    PAGE_MM,
+    PULSE_LANE_MM,
+    PULSE_S,
+)
 from beatlens.figures.paper.scale import PaperScale, millimetre_axes, millimetre_grid, round_up_mm
 from beatlens.figures.paper.strip import Strip
-from beatlens.figures.paper.style import ACCENT, INK, MUTED, POINTS_PER_MM, TRUTH
+from beatlens.figures.paper.style import ACCENT, INK, MM_PER_INCH, MUTED, POINTS_PER_MM, TRUTH, text_width_mm
 
 FloatArray = npt.NDArray[np.float32]
-
-PULSE_LANE_MM, PULSE_S = 10.0, 0.2  # the lane is wider where the paper is faster
-COLUMN_GAP_MM = 10.0
-MARGIN_MM = 4.0
-HEADER_MM = 10.5
-MARK_LANE_MM = 9.0
-FOOTER_MM = 18.0
-MIN_WIDTH_MM = 112.0
-PAGE_MM = 320.0
-"""Width of the report on a screen of 1400 px: many leads over a longer stretch lie in one column, not in two."""
-LIMIT_MV = 4.0
-"""A trace is cut beyond this, so that one artefact doesn't fill a page. The figure says so."""
 
 
 class EcgFigure:
@@ -40,14 +42,17 @@ class EcgFigure:
     scale
         Paper scale.
     layout, simultaneous
-        As for `beatlens.figures.paper.layout.plan`; ``"auto"`` stacks all leads where two columns would be wider than
-        `PAGE_MM`.
+        As for `beatlens.figures.paper.layout.plan`; ``auto`` stacks leads where two columns are wider than `PAGE_MM`.
     columns_s
         Stretch that the columns share, in record time; the whole strip where None.
     rhythm
         Stretch and speed of the rhythm strips, where they are others.
     leads
         What leads of odd names are.
+    shown
+        Leads of the columns; all of the strip where None. A rhythm strip may show others.
+    grid
+        Whether millimetre paper is drawn.
 
     Raises
     ------
@@ -65,6 +70,8 @@ class EcgFigure:
         columns_s: tuple[float, float] | None = None,
         rhythm: RhythmStrip | None = None,
         leads: LeadsMap = AS_NAMED,
+        shown: Sequence[str] | None = None,
+        grid: bool = True,
     ) -> None:
         self.strip, self.scale, self.rhythm, self.leads = strip, scale, rhythm, leads
         start_s, end_s = columns_s or (strip.start_s, strip.end_s)
@@ -74,14 +81,16 @@ class EcgFigure:
                     f"stretch from {first} s to {last} s; expected within the strip, {strip.start_s} to {strip.end_s} s"
                 )
         two_mm = 2 * (end_s - start_s) * scale.speed_mm_s + PULSE_LANE_MM + COLUMN_GAP_MM + 2 * MARGIN_MM
-        if layout == "auto" and two_mm > PAGE_MM:
-            layout = "stack"
+        if layout.startswith("auto") and two_mm > PAGE_MM:
+            layout = layout.replace("auto", "stack")
+        below = strip.leads
+        shown = below if shown is None else shown
         self.panels = plan(
-            strip.leads, start_s, end_s, name=layout, simultaneous=simultaneous, rhythm=rhythm, leads_map=leads
+            shown, start_s, end_s, name=layout, simultaneous=simultaneous, rhythm=rhythm, leads_map=leads, below=below
         )
         n_rows = 1 + max(panel.row for panel in self.panels)
         n_columns = 1 + max(panel.column for panel in self.panels)
-        self._gap = COLUMN_GAP_MM if simultaneous or layout == "auto" else 0.0
+        self._gap = COLUMN_GAP_MM if simultaneous or layout.startswith("auto") else 0.0
         column_mm = max((panel.end_s - panel.start_s) * scale.speed_mm_s for panel in self.panels if not panel.rhythm)
         self._column_mm = round_up_mm(column_mm) if self._gap else column_mm
         ups, downs = np.full(n_rows, 10.0), np.full(n_rows, 5.0)
@@ -104,7 +113,7 @@ class EcgFigure:
         self.size_mm = (width, height)
         tops = FOOTER_MM + self.paper_mm[1] - np.concatenate([[0.0], np.cumsum(ups + downs)[:-1]])
         self._zero, self._top, self._bottom = tops - ups, tops, tops - ups - downs
-        self._draw()
+        self._draw(grid)
 
     # Places
 
@@ -147,43 +156,37 @@ class EcgFigure:
 
     # Drawing
 
-    def _draw(self) -> None:
-        millimetre_grid(self.axes, MARGIN_MM, FOOTER_MM, *self.paper_mm)
+    def _draw(self, grid: bool) -> None:
+        if grid:
+            millimetre_grid(self.axes, MARGIN_MM, FOOTER_MM, *self.paper_mm)
         cut = False
+        self._lines: dict[Panel, Line2D] = {}
         for panel in self.panels:
             times, values = self.trace(panel)
             cut |= bool((np.abs(values) > LIMIT_MV).any())
             x = self.x_mm(panel, 0.0) + times * self.speed(panel)
             y = self.y_mm(panel, 0.0) + np.clip(values, -LIMIT_MV, LIMIT_MV) * self.scale.gain_mm_mv
-            self.axes.plot(x, y, color=INK, linewidth=0.32 * POINTS_PER_MM, solid_joinstyle="round", zorder=3)
+            line = {"color": INK, "linewidth": 0.32 * POINTS_PER_MM, "solid_joinstyle": "round", "zorder": 3}
+            (self._lines[panel],) = self.axes.plot(x, y, **line)  # type: ignore[arg-type]
             left, top = self.x_mm(panel, panel.start_s), self.row_mm(panel)[1]
-            self.text(
-                left + 1.0,
-                top - 0.8,
-                self.leads.label(panel.lead),
-                size=8.5,
-                weight="bold",
-                color=INK,
-                va="top",
-                zorder=4,
-                bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.8},
-            )
+            box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.8}
+            name: dict[str, Any] = {"size": 8.5, "weight": "bold", "color": INK, "va": "top", "zorder": 4, "bbox": box}
+            self.text(left + 1.0, top - 0.8, self.leads.label(panel.lead), **name)
             if panel.column == 0:
                 self._pulse(panel)
         self._time_axis()
-        other_speed = any(panel.rhythm and self.speed(panel) != self.scale.speed_mm_s for panel in self.panels)
-        scale = str(self.scale) + (
-            f"   rhythm strip {self.rhythm.speed_mm_s:g} mm/s" if other_speed and self.rhythm else ""
-        )
+        scale = str(self.scale)
+        if self.rhythm and any(self.speed(panel) != self.scale.speed_mm_s for panel in self.panels):
+            scale += f"   rhythm strip {self.rhythm.speed_mm_s:g} mm/s"
         self.text(MARGIN_MM, FOOTER_MM - 5.4, scale, size=7, color=MUTED, va="top")
         self._notes: list[str] = []
+        self._below_mm = self._note_end_mm = 0.0
         if cut:
             self.note(f"trace cut at ±{LIMIT_MV:g} mV")
 
     def _pulse(self, panel: Panel) -> None:
         """Draw the calibration pulse: 1 mV for 200 ms."""
-        width, height = PULSE_S * self.speed(panel), self.scale.gain_mm_mv
-        zero = self.y_mm(panel, 0.0)
+        width, height, zero = PULSE_S * self.speed(panel), self.scale.gain_mm_mv, self.y_mm(panel, 0.0)
         xs = MARGIN_MM + np.array([1.5, 2.5, 2.5, 2.5 + width, 2.5 + width, 3.5 + width])
         ys = zero + np.array([0.0, 0.0, height, height, 0.0, 0.0])
         self.axes.plot(xs, ys, color=MUTED, linewidth=0.25 * POINTS_PER_MM, zorder=2.5, gid=f"pulse-{panel.row}")
@@ -198,17 +201,28 @@ class EcgFigure:
                 self.axes.plot([x, x], [FOOTER_MM - 1.0, FOOTER_MM], color=MUTED, linewidth=0.5, zorder=2)
                 self.text(x, FOOTER_MM - 1.4, f"{second} s", size=6, color=MUTED, ha="center", va="top")
 
-    def text(self, x_mm: float, y_mm: float, text: str, **options: Any) -> None:
-        """Write text at a place in millimetres; names are taken literally, never as formulas."""
+    def keep_scale(self) -> None:
+        """Set the limits of the axes, which an image changes, back to millimetres."""
+        self.axes.set_xlim(0, self.size_mm[0])
+        self.axes.set_ylim(0 - self._below_mm, self.size_mm[1])
+
+    def text(self, x_mm: float, y_mm: float, text: str, *, room_mm: float = np.inf, **options: Any) -> None:
+        """Write text at a place in millimetres, smaller where it is longer than the room; never taken as a formula."""
+        if room_mm < np.inf and (width := text_width_mm(text, options["size"], options.get("weight", "normal"))):
+            options["size"] *= min(1.0, room_mm / width)
         self.axes.text(x_mm, y_mm, text, parse_math=False, **options)
+
+    def fade_trace(self, panel: Panel, colour: str) -> None:
+        """Draw the trace of a panel in another colour, where a coloured line takes its place."""
+        self._lines[panel].set_color(colour)
 
     # Annotations
 
     def title(self, text: str, detail: str = "") -> None:
         """Write a line above the paper, and a lighter one below it."""
-        y = self.size_mm[1] - 2.0
-        self.text(MARGIN_MM, y, text, size=9, weight="bold", color=INK, va="top")
-        self.text(MARGIN_MM, y - 4.8, detail, size=7.5, color=MUTED, va="top")
+        y, room = self.size_mm[1] - 2.0, self.size_mm[0] - 2 * MARGIN_MM
+        self.text(MARGIN_MM, y, text, size=9, weight="bold", color=INK, va="top", room_mm=room)
+        self.text(MARGIN_MM, y - 4.8, detail, size=7.5, color=MUTED, va="top", room_mm=room)
 
     def mark_beats(self, times_s: Sequence[float], labels: Sequence[str], target: int | None = None) -> None:
         """Draw a tick above the paper at each R peak, its label over it, and point out the target beat."""
@@ -254,9 +268,8 @@ class EcgFigure:
             if panel.lead == lead and right > left:
                 y = self.row_mm(panel)[0] + (2.1 if above else 0.9)
                 xs = [self.x_mm(panel, left), self.x_mm(panel, right)]
-                self.axes.plot(
-                    xs, [y, y], color=colour, linewidth=0.9 * POINTS_PER_MM, solid_capstyle="butt", zorder=3.5
-                )
+                width = 0.9 * POINTS_PER_MM
+                self.axes.plot(xs, [y, y], color=colour, linewidth=width, solid_capstyle="butt", zorder=3.5)
                 self.text(xs[0], y + 0.5, text, size=4.5, color=colour, va="bottom", zorder=4)
 
     def mark_samples(self, lead: str, first: int, stop: int, colour: str = TRUTH) -> None:
@@ -275,7 +288,13 @@ class EcgFigure:
         self.mark_moment(self.time_of(sample), text, lead, colour)
 
     def note(self, text: str) -> None:
-        """Add a note to the last line of the footer."""
-        x = MARGIN_MM + 1.25 * sum(map(len, self._notes)) + 3.0 * len(self._notes)
-        self.text(x, FOOTER_MM - 14.0, text, size=7, color=MUTED, va="top")
-        self._notes.append(text)
+        """Add a note to the last lines of the footer."""
+        x = max(MARGIN_MM + 1.25 * sum(map(len, self._notes)) + 3.0 * len(self._notes), self._note_end_mm)
+        if self._notes and x + text_width_mm(text, 7) > self.size_mm[0] - MARGIN_MM:
+            self._notes, x = [], MARGIN_MM
+            self._below_mm += LINE_MM  # the footer has room for one line
+            self.figure.set_figheight((self.size_mm[1] + self._below_mm) / MM_PER_INCH)
+            self.keep_scale()
+        y = FOOTER_MM - 14.0 - self._below_mm
+        self.text(x, y, text, size=7, color=MUTED, va="top", room_mm=self.size_mm[0] - MARGIN_MM - x)
+        self._notes, self._note_end_mm = [*self._notes, text], x + text_width_mm(text, 7) + 3.0

@@ -1,16 +1,23 @@
-"""Where each lead goes on the page: stacked, 6x2, 4x3 and 4x3 with rhythm strips."""
+"""Where each lead goes on the page: the usual layouts of columns by rows, each with rhythm strips below or without."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
-from beatlens.core.leads import STANDARD_LEADS, canonical_lead
+from beatlens.core.leads import STANDARD_LEADS, Lead, canonical_lead
 
-LAYOUTS = {"stack": (1, 0), "6x2": (2, 0), "4x3": (4, 0), "4x3+1": (4, 1), "4x3+3": (4, 3)}
-"""Columns, and rhythm strips below them, of each layout."""
+Layout = Literal[
+    "auto", "1x1", "1x2", "1x3", "1x4", "1x5", "1x6", "1x7", "1x8",
+    "1x9", "1x10", "1x11", "1x12", "2x4", "2x6", "4x3",
+]  # fmt: skip
+"""Columns by rows, as ``4x3``: four columns of three leads. ``auto`` follows from the number of leads."""
 
-RHYTHM_LEADS = ("II", "V1", "V5")
+STRIPS = (0, 1, 3)
+"""Rhythm strips that a layout may have below its columns, as in ``4x3+1``."""
+
+RHYTHM_LEADS: tuple[Lead, ...] = ("II", "V1", "V5")
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,14 @@ class RhythmStrip:
         Stretch in record time.
     speed_mm_s
         Paper speed.
+    leads
+        Standard names of the leads that are shown, the first ones that the record has.
     """
 
     start_s: float
     end_s: float
     speed_mm_s: float
+    leads: Sequence[str] = RHYTHM_LEADS
 
     def __post_init__(self) -> None:
         if not (self.end_s > self.start_s and self.speed_mm_s > 0):
@@ -97,6 +107,22 @@ def display_order(leads: Sequence[str], leads_map: LeadsMap = AS_NAMED) -> list[
     return sorted(leads, key=lambda name: ranks.get(leads_map.standard(name), len(ranks)))
 
 
+def most_leads(layout: str) -> int | None:
+    """Return how many leads a layout has room for, None for any number (``auto``, ``stack``)."""
+    size = _size(layout.partition("+")[0])
+    return None if size is None else size[0] * size[1]
+
+
+def _size(base: str) -> tuple[int, int] | None:
+    """Return columns and rows of a layout by its name without strips, None where they follow from the leads."""
+    if base in ("auto", "stack"):
+        return None
+    if base not in get_args(Layout):
+        raise ValueError(f"layout {base!r}; expected one of {', '.join(get_args(Layout))}, or stack")
+    columns, rows = base.split("x")
+    return int(columns), int(rows)
+
+
 def plan(
     leads: Sequence[str],
     start_s: float,
@@ -106,40 +132,51 @@ def plan(
     simultaneous: bool = False,
     rhythm: RhythmStrip | None = None,
     leads_map: LeadsMap = AS_NAMED,
+    below: Sequence[str] = (),
 ) -> list[Panel]:
     """Place leads on the page.
 
     Parameters
     ----------
     leads
-        Leads of the record, in any order; odd names come last.
+        Leads of the columns, in any order; odd names come last. Where they are fewer than the layout has cells, it has
+        no more columns than they fill.
     start_s, end_s
         Stretch to show.
     name
-        A key of `LAYOUTS`, or ``"auto"``: stacked up to three leads, else two columns of the whole stretch.
+        One of `Layout`, or ``stack`` (all leads in one column), with ``+1`` or ``+3`` for rhythm strips. ``auto`` is
+        ``stack`` up to three leads, else two columns of the whole stretch.
     simultaneous
         Whether every column shows the whole stretch. Otherwise columns follow one another in time, as printed
         electrocardiographs do, and each lead shows only its column's part of the stretch.
     rhythm
-        Stretch of the rhythm strips; the columns' own where None.
+        Stretch and leads of the rhythm strips; the columns' own stretch and `RHYTHM_LEADS` where None.
     leads_map
         What leads of odd names are.
+    below
+        Leads that a rhythm strip may show, where those aren't the leads of the columns.
 
     Raises
     ------
     ValueError
-        For an unknown layout, no leads or an empty stretch.
+        For an unknown layout, no leads, more than it has cells for, or an empty stretch.
     """
-    if name == "auto":
-        name, simultaneous = ("stack", False) if len(leads) <= 3 else ("6x2", True)
-    if name not in LAYOUTS:
-        raise ValueError(f"layout {name!r}; expected 'auto' or one of {sorted(LAYOUTS)}")
+    base, _, strips = name.partition("+")
+    size = _size(base)
+    if int(strips or 0) not in STRIPS or strips == "0":
+        raise ValueError(f"layout {name!r}; expected {base}, {base}+1 or {base}+3")
     if not leads or len(set(leads)) != len(leads):
         raise ValueError(f"leads {list(leads)}; expected at least one, each once")
     if not end_s > start_s:
         raise ValueError(f"stretch from {start_s} s to {end_s} s; expected an end after its start")
     ordered = display_order(leads, leads_map)
-    columns, strips = LAYOUTS[name]
+    if size is None:
+        two = base == "auto" and len(ordered) > 3
+        columns, simultaneous = (2, True) if two else (1, simultaneous and base != "auto")
+    elif len(ordered) > size[0] * size[1]:
+        raise ValueError(f"layout {name!r} with {len(ordered)} leads; expected at most {size[0] * size[1]}")
+    else:
+        columns = min(size[0], -(-len(ordered) // size[1]))
     rows = -(-len(ordered) // columns)
     width = end_s - start_s if simultaneous else (end_s - start_s) / columns
     panels = []
@@ -147,8 +184,9 @@ def plan(
         row, column = k % rows, k // rows
         left = start_s if simultaneous else start_s + column * width
         panels.append(Panel(lead, left, left + width, row, column))
-    by_name = {leads_map.standard(lead): lead for lead in ordered}
-    below = [by_name[lead] for lead in RHYTHM_LEADS if lead in by_name] or ordered
+    by_name = {leads_map.standard(lead): lead for lead in display_order(below or leads, leads_map)}
+    wanted = rhythm.leads if rhythm else RHYTHM_LEADS
+    shown = [by_name[lead] for lead in wanted if lead in by_name] or list(by_name.values())
     first, last = (rhythm.start_s, rhythm.end_s) if rhythm else (start_s, end_s)
-    panels += [Panel(lead, first, last, rows + k, 0, True) for k, lead in enumerate(below[:strips])]
+    panels += [Panel(lead, first, last, rows + k, 0, True) for k, lead in enumerate(shown[: int(strips or 0)])]
     return panels

@@ -1,7 +1,8 @@
-"""A signed attribution on an ECG: a band along the trace, in colours of one fixed scale, with a legend in units.
+"""A signed attribution on an ECG: on the trace or behind it, in colours of one fixed scale, with a legend in units.
 
 Colour depends on the value alone: full colour at plus or minus `limit`, and in our own colour maps half of it at half
-and nothing at zero. The limit is shared by all figures of a report, so that a small value looks small everywhere.
+and nothing at zero. A width that says the strength is proportional to the value, and full at the limit. The limit is
+shared by all figures of a report, so that a small value looks small everywhere.
 """
 
 from __future__ import annotations
@@ -13,44 +14,69 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.patches import Polygon, Rectangle
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
-from beatlens.figures.paper.colour_maps import OWN, TWO_SIDED, colours
-from beatlens.figures.paper.ecg import FOOTER_MM, LIMIT_MV, MARGIN_MM, EcgFigure
+from beatlens.explain.result.metadata import VALUE
+from beatlens.figures.paper.bands import band, band_of_widths
+from beatlens.figures.paper.colour_maps import colours, is_two_coloured
+from beatlens.figures.paper.ecg import EcgFigure
 from beatlens.figures.paper.layout import Panel
-from beatlens.figures.paper.style import INK, MUTED, PAPER, TRUTH
+from beatlens.figures.paper.margins import FOOTER_MM, MARGIN_MM
+from beatlens.figures.paper.shown import smoothed
+from beatlens.figures.paper.style import INK, MUTED, NULL, PAPER, TRUTH
+from beatlens.figures.settings import LookSettings
 
 if TYPE_CHECKING:
     from beatlens.explain.result.attribution import Attribution
 
 Array = npt.NDArray[np.float64]
 
-STYLES = ("band", "background", "line")
 UNIT_S = 0.05
 """Values are shown per this many seconds of one lead, which doesn't depend on the sampling rate."""
-_OPACITY = {"band": 0.85, "background": 0.55, "line": 1.0}
-_HALF_MM = {"band": 1.6, "line": 0.35}
+BAND_MM = 3.2
+_OPACITY = {"band": 0.85, "width": 0.85, "background": 0.55, "line": 1.0}
+_LINE_MM = 0.7
+_LAYER = {"background": 1.5, "line": 3.1}
+"""The background lies under all, and a line covers the trace, which is at 3."""
+PLAIN = LookSettings()
 
 
 @dataclass(frozen=True)
 class Shading:
-    """How values become colours: the value of full colour, one of `STYLES`, and the name of a colour map."""
+    """How values become colours and widths: the value at which either is full, and what the look says."""
 
     limit: float
-    style: str
-    colour_map: str
+    look: LookSettings
+    gain_mm_mv: float
+
+    @property
+    def width_mm(self) -> float:
+        """Full width of what lies along the trace."""
+        if self.look.style == "line":
+            return _LINE_MM
+        return BAND_MM if self.look.band_mv is None else self.look.band_mv * self.gain_mm_mv
 
     def of(self, values: Array) -> Array:
         """Return the colours of values, which the legend has as well: (..., 4)."""
-        return colours(values, self.limit, _OPACITY[self.style], self.colour_map)
+        style, opacity = self.look.style, self.look.opacity
+        opacity = _OPACITY[style] if opacity is None else opacity
+        strength = self.limit * np.sign(values) if style == "width" else values
+        return colours(strength, self.limit, opacity, self.look.colour_map)
+
+    def half_mm(self, values: Array) -> Array:
+        """Return the half widths of a band whose width says the strength."""
+        return np.clip(np.abs(values) / self.limit, 0, 1) * self.width_mm / 2
 
 
 def displayed(attribution: Attribution) -> Array:
-    """Return the values per `UNIT_S` of one lead, (n_leads, n_samples): those that a figure's legend speaks of."""
-    return attribution.values.astype(np.float64) * attribution.fs * UNIT_S
+    """Return the values that a figure's legend speaks of, (n_leads, n_samples): per `UNIT_S` of one lead.
+
+    Values that a person gave (units `VALUE`) are shown as they are.
+    """
+    values = attribution.values.astype(np.float64)
+    return values if attribution.meta.units == VALUE else values * attribution.fs * UNIT_S
 
 
-def shared_limit(attributions: Iterable[Attribution], quantile: float = 0.995) -> float:
+def shared_limit(attributions: Iterable[Attribution], quantile: float = 0.995, *, look: LookSettings = PLAIN) -> float:
     """Return the value at which colour is full in all figures of a report.
 
     Parameters
@@ -60,13 +86,15 @@ def shared_limit(attributions: Iterable[Attribution], quantile: float = 0.995) -
     quantile
         Quantile of the absolute values that aren't zero: the few largest don't make all others pale, and are shown
         in full colour.
+    look
+        Says how far values are smoothed before they are drawn.
 
     Returns
     -------
     float
         Rounded up to two digits; 1.0 where every value is zero.
     """
-    parts = [np.abs(displayed(attribution)).ravel() for attribution in attributions]
+    parts = [np.abs(displayed(smoothed(one, look.smoothing_s))).ravel() for one in attributions]
     values = np.concatenate(parts) if parts else np.zeros(0)
     values = values[values > 0]
     if not len(values):
@@ -79,13 +107,13 @@ def shared_limit(attributions: Iterable[Attribution], quantile: float = 0.995) -
 def unit_label(attribution: Attribution) -> str:
     """Return what the numbers of the legend mean."""
     units = attribution.meta.units
+    if units == VALUE:
+        return attribution.meta.method
     per = f"per {UNIT_S * 1000:.0f} ms of a lead"
     return f"share of the explanation, {per}" if units == "relative" else f"change of {units}, {per}"
 
 
-def draw_overlay(
-    figure: EcgFigure, attribution: Attribution, limit: float, style: str = "band", *, colour_map: str = TWO_SIDED
-) -> float:
+def draw_overlay(figure: EcgFigure, attribution: Attribution, limit: float, look: LookSettings = PLAIN) -> float:
     """Lay an attribution over a drawn ECG and say in the figure what lies outside it.
 
     Parameters
@@ -96,11 +124,9 @@ def draw_overlay(
         Signed values; may cover another stretch and other leads than the figure, at another rate. Leads meet by
         standard name. All-zero values draw nothing but the legend.
     limit
-        Value per `UNIT_S` at which colour is full.
-    style
-        ``"band"`` along the trace, ``"background"`` over the row's height or a thin ``"line"`` along the trace.
-    colour_map
-        See `beatlens.figures.paper.colour_maps.colours`.
+        Value per `UNIT_S` at which colour and width are full.
+    look
+        Style, colours, opacity, width, smoothing and whether there is a colour bar.
 
     Returns
     -------
@@ -110,16 +136,17 @@ def draw_overlay(
     Raises
     ------
     ValueError
-        For an unknown style or colour map, or a limit that isn't positive.
+        For an unknown colour map, or a limit that isn't positive.
     """
-    if style not in STYLES:
-        raise ValueError(f"overlay style {style!r}; expected one of {STYLES}")
     if not limit > 0:
         raise ValueError(f"colour limit {limit}; expected > 0")
-    values, shading = displayed(attribution), Shading(limit, style, colour_map)
+    attribution = smoothed(attribution, look.smoothing_s)
+    values, shading = displayed(attribution), Shading(limit, look, figure.scale.gain_mm_mv)
     rows = {figure.leads.standard(lead): k for k, lead in enumerate(attribution.leads)}
     seen = np.zeros(values.shape, dtype=bool)
     for panel in figure.panels:
+        if look.style == "line":
+            figure.fade_trace(panel, NULL)
         row = rows.get(figure.leads.standard(panel.lead))
         if row is None:
             continue
@@ -129,12 +156,14 @@ def draw_overlay(
             _draw_row(figure, panel, attribution, values[row], samples=slice(first, stop), shading=shading)
     mass = np.abs(values).sum()
     outside = float(np.abs(values[~seen]).sum() / mass) if mass > 0 else 0.0
-    percent = attribution.meta.units == "relative"
-    _legend(figure, unit_label(attribution), shading, percent)
+    if look.colour_bar:
+        _legend(figure, attribution, shading)
     if mass == 0:
         figure.note("nothing to show: the signal's attribution is zero")
     elif outside >= 0.005:
         figure.note(f"{100 * outside:.0f} % of the attribution's mass lies outside this figure")
+    if look.smoothing_s:
+        figure.note(f"spread over {1000 * look.smoothing_s:.0f} ms in each lead, sums kept")
     return outside
 
 
@@ -154,9 +183,12 @@ def _draw_row(
     samples: slice,
     shading: Shading,
 ) -> None:
-    """Draw one lead's values: an image of one pixel a sample, cut to the band."""
+    """Draw one lead's values: a band of their widths, or an image of one pixel a sample, cut to a band of one width."""
     part, first, stop = values[samples], samples.start, samples.stop
-    if shading.colour_map in OWN and not part.any():
+    if is_two_coloured(shading.look.colour_map) and not part.any():
+        return
+    if shading.look.style == "width":
+        _draw_widths(figure, panel, attribution, part, first=first, shading=shading)
         return
     low, high = figure.row_mm(panel)
     # a sample's value holds from half a sample before it to half a sample after it
@@ -167,50 +199,60 @@ def _draw_row(
         extent=(left, right, low, high),
         aspect="auto",
         interpolation="none",
-        zorder=1.5 if shading.style == "background" else 2.0,
+        zorder=_LAYER.get(shading.look.style, 2.0),
     )
-    figure.axes.set_xlim(0, figure.size_mm[0])
-    figure.axes.set_ylim(0, figure.size_mm[1])
-    if shading.style != "background":
-        picture.set_clip_path(Polygon(_band(figure, panel, _HALF_MM[shading.style]), transform=figure.axes.transData))
+    figure.keep_scale()
+    if shading.look.style != "background":
+        outline = band(figure, panel, shading.width_mm / 2)
+        picture.set_clip_path(Polygon(outline, transform=figure.axes.transData))
 
 
-def _band(figure: EcgFigure, panel: Panel, half_mm: float) -> Array:
-    """Return the outline of the trace thickened to both sides, in steep parts too; (n, 2) mm."""
-    times, millivolts = figure.trace(panel)
-    known = np.flatnonzero(np.isfinite(millivolts))
-    filled = np.interp(np.arange(len(millivolts)), known, millivolts[known]) if len(known) else np.zeros(len(times))
-    y = figure.y_mm(panel, 0.0) + np.clip(filled, -LIMIT_MV, LIMIT_MV) * figure.scale.gain_mm_mv
-    reach = 2 * int(np.ceil(half_mm / 2 / figure.speed(panel) * figure.strip.fs)) + 1
-    low, high = figure.row_mm(panel)
-    step = max(1, reach // 8)  # an outline finer than this can't be seen and makes large SVGs
-    chosen = np.unique(np.append(np.arange(0, len(y), step), len(y) - 1))
-    upper = np.minimum(maximum_filter1d(y, reach)[chosen] + half_mm, high)
-    lower = np.maximum(minimum_filter1d(y, reach)[chosen] - half_mm, low)
-    x = figure.x_mm(panel, 0.0) + times[chosen] * figure.speed(panel)
-    return np.concatenate([np.column_stack([x, upper]), np.column_stack([x, lower])[::-1]])
+def _draw_widths(
+    figure: EcgFigure, panel: Panel, attribution: Attribution, values: Array, *, first: int, shading: Shading
+) -> None:
+    """Draw one lead's values as a band for and one against, as wide as they are strong."""
+    times = figure.trace(panel)[0]
+    place = np.rint((times - attribution.start_s) * attribution.fs).astype(int) - first
+    known = (place >= 0) & (place < len(values))
+    here = np.where(known, values[np.clip(place, 0, len(values) - 1)], 0.0)
+    for sign in (1.0, -1.0):
+        outline = band_of_widths(figure, panel, shading.half_mm(np.maximum(sign * here, 0.0)))
+        if np.isfinite(outline[:, 1]).any():
+            x, lower, upper = outline.T
+            colour = shading.of(np.array([sign]))[0]
+            figure.axes.fill_between(x, lower, upper, color=colour, linewidth=0, zorder=2.0)
 
 
-def _legend(figure: EcgFigure, label: str, shading: Shading, percent: bool) -> None:
-    """Draw the colour bar with its ends and units at the lower right."""
+def _legend(figure: EcgFigure, attribution: Attribution, shading: Shading) -> None:
+    """Draw the colour bar with its ends and units at the lower right; as wide as the band where widths count."""
+    by_width, label = shading.look.style == "width", unit_label(attribution)
     width, height = 40.0, 2.2
     right = figure.size_mm[0] - MARGIN_MM
-    left, y = right - width - 4.5, FOOTER_MM - 7.4
-    figure.axes.add_patch(Rectangle((left, y), width, height, facecolor=PAPER, edgecolor="none", zorder=1))
-    figure.axes.imshow(
-        shading.of(np.linspace(-shading.limit, shading.limit, 81)[None, :]),
-        extent=(left, left + width, y, y + height),
-        aspect="auto",
-        interpolation="none",
-        zorder=2,
-    )
-    figure.axes.set_xlim(0, figure.size_mm[0])
-    figure.axes.set_ylim(0, figure.size_mm[1])
-    figure.axes.add_patch(
-        Rectangle((left, y), width, height, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=3)
-    )
-    end = f"{100 * shading.limit:g} %" if percent else f"{shading.limit:g}"
-    for share, text in ((0.0, f"−{end}"), (0.5, "0"), (1.0, f"+{end}")):
+    left, y, full = right - width - 4.5, FOOTER_MM - 7.4, 0.0
+    if by_width:
+        y += 1.0  # room for the ends of the wedges
+        full, middle = min(shading.width_mm, 4.0) / 2, y + height / 2
+        for end, sign in ((left, -1.0), (left + width, 1.0)):
+            edges = [(left + width / 2, middle), (end, middle - full), (end, middle + full)]
+            figure.axes.add_patch(Polygon(edges, facecolor=shading.of(np.array([sign]))[0], linewidth=0, zorder=2))
+        label += f"; full width {shading.width_mm / shading.gain_mm_mv:.3g} mV"
+    else:
+        figure.axes.add_patch(Rectangle((left, y), width, height, facecolor=PAPER, edgecolor="none", zorder=1))
+        figure.axes.imshow(
+            shading.of(np.linspace(-shading.limit, shading.limit, 81)[None, :]),
+            extent=(left, left + width, y, y + height),
+            aspect="auto",
+            interpolation="none",
+            zorder=2,
+        )
+        figure.keep_scale()
+        figure.axes.add_patch(
+            Rectangle((left, y), width, height, facecolor="none", edgecolor=MUTED, linewidth=0.4, zorder=3)
+        )
+    percent = attribution.meta.units == "relative"
+    end_text = f"{100 * shading.limit:g} %" if percent else f"{shading.limit:g}"
+    y -= max(full - height / 2, 0.0)
+    for share, text in ((0.0, f"−{end_text}"), (0.5, "0"), (1.0, f"+{end_text}")):
         x = left + share * width
         figure.text(x, y - 0.6, text, size=6.5, color=INK, ha="center", va="top")
     figure.text(right, y - 3.7, label, size=7, color=MUTED, ha="right", va="top")

@@ -12,6 +12,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from PIL import Image
 
 from beatlens.core.files import atomic_path
@@ -78,6 +80,12 @@ def class_colours(classes: Sequence[str]) -> dict[str, str]:
 def styled() -> AbstractContextManager[None]:
     """Return the context in which figures are made and saved; axes take their looks when they are made."""
     return mpl.rc_context(RC)
+
+
+def text_width_mm(text: str, size: float, weight: str = "normal") -> float:
+    """Return how long a line of text is."""
+    font = FontProperties(family=RC["font.sans-serif"], size=size, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / POINTS_PER_MM
 
 
 def new_figure(width_mm: float, height_mm: float, **options: Any) -> Figure:
