@@ -18,10 +18,12 @@ def main() -> None:
         predictions="predictions of left-out patients to write",
     )
     parser.add_argument("--table", type=Path, help="split table whose train records are chosen by")
+    parser.add_argument("--encoder", type=Path, help="bundle of beats whose encoder is shared")
     arguments = programs.start(parser)
     make_deterministic(arguments.settings["compute_threads"], "cpu")
     labels = learning_records(read_table(arguments.labels), arguments.table)
-    write_table(arguments.predictions, cross_fitted(labels, arguments.features, arguments.settings))
+    found = cross_fitted(labels, arguments.features, arguments.settings, arguments.encoder)
+    write_table(arguments.predictions, found)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from beatlens.inputs.diagnoses.record_example import RecordExample
 from beatlens.inputs.diagnoses.rhythm import RHYTHM_STATISTICS
 from beatlens.inputs.network_inputs import typical_beats
 from beatlens.models.diagnosis import DiagnosisConfig, DiagnosisNetwork
+from beatlens.models.settings import ModelSettings, NetworkConfig
+from beatlens.models.shared_encoder import BeatView
 from beatlens.shards.shard import BeatGeometry, cut_beats
 
 GEOMETRY = BeatGeometry(100.0, 20, 40)
@@ -46,11 +48,22 @@ def make_example(rng, leads=LEADS, n_beats=5, *, at_edges=False):
         next_r=np.append(r_index[1:], n_samples),
         typical=typical_beats(cut_beats(signal, r_index, GEOMETRY)),
         rr_s=np.diff(r_index) / GEOMETRY.fs,
+        beat_scale=np.linspace(0.9, 0.6, len(leads)).astype(np.float32),
     )
 
 
-def make_network(members):
-    """Return a network of random weights and scalers."""
+ENCODER = NetworkConfig(
+    ModelSettings(members=2, channels=(4, 6), kernels=(5, 3), embedding=5, time_bins=2, lead_embedding=3),
+    n_classes=3,
+    beat_length=GEOMETRY.length,
+    n_rr=2,
+    n_similarity=0,
+    context=3,
+)
+
+
+def make_network(members, encoder=False):
+    """Return a network of random weights and scalers, with the encoder of a beat network or without."""
     torch.manual_seed(members)
     config = DiagnosisConfig(
         n_classes=4,
@@ -63,6 +76,7 @@ def make_network(members):
         width=6,
         heads=2,
         dropout=0.1,
+        encoder=ENCODER.to_json() if encoder else None,
     )
     made = DiagnosisNetwork(config)
     with torch.no_grad():
@@ -77,8 +91,10 @@ def naive_logits(record, net, signal, rhythm):
     """Return the logits (K,) of a changed signal and rhythm statistics (R,), everything made anew."""
     waves, intervals = record.waves_of(signal), record.intervals_of(signal)
     with torch.no_grad():
+        lead = np.tile(np.arange(len(record.leads)), len(record))
+        view = BeatView(*map(torch.from_numpy, record.beat_view(waves.reshape(len(lead), -1), lead)))
         features = net.encode_leads(
-            *(torch.from_numpy(np.array(part)).flatten(0, 1) for part in (waves, intervals))
+            *(torch.from_numpy(np.array(part)).flatten(0, 1) for part in (waves, intervals)), view
         ).view(len(record), len(record.leads), -1)
         present = torch.ones(features.shape[:2], dtype=torch.bool)
         beats = net.mix_leads(features, present, torch.from_numpy(record.lead_ids))

@@ -20,9 +20,9 @@ from naive import naive_signal
 BASELINES = ("interpolation", "lead_mean", "zero", "median_beat")
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids="{} members".format)
+@pytest.fixture(scope="module", params=[(1, False), (2, False), (2, True)], ids=["1", "2", "2 and a shared encoder"])
 def network(request):
-    return make_network(request.param)
+    return make_network(*request.param)
 
 
 def grids(instance, segment_s=0.12):

@@ -25,9 +25,9 @@ from naive import naive_signal
 BASELINES = ("lead_mean", "zero", "median_beat")
 
 
-@pytest.fixture(scope="module")
-def network():
-    return make_network(2)
+@pytest.fixture(scope="module", params=[False, True], ids=["", "shared encoder"])
+def network(request):
+    return make_network(2, request.param)
 
 
 def engine_of(net, seed, baseline="zero", **options):

@@ -147,7 +147,7 @@ def measured():
 def fitted(folder, labels, features, chosen=None):
     keys = list(zip(labels["corpus"], labels["record"], strict=True))
     write_features(folder / "features.npz", keys, features)
-    return cross_fitted(labels if chosen is None else chosen, [folder / "features.npz"], SETTINGS)
+    return cross_fitted(labels if chosen is None else chosen, [folder / "features.npz"], SETTINGS, None)
 
 
 def test_each_fold_is_predicted_without_it_and_without_one_more(tmp_path, measured):

@@ -10,6 +10,7 @@ rule fit_diagnosis_candidate:
     input:
         labels=DIAGNOSIS_LABELS,
         features=every_shard("features.npz", folder="diagnoses/shards"),
+        encoder=SHARED_ENCODER_FILES,
     output:
         predictions=ensure("<results>/selection/diagnoses/held_out/{candidate}/{seed}.parquet", non_empty=True),
     log:
@@ -31,8 +32,9 @@ rule fit_diagnosis_candidate:
         settings=diagnosis_candidate_settings,
         table_content=file_digest(CONFIG["select"]["table"]),
         table=option("--table", CONFIG["select"]["table"]),
+        encoder=option("--encoder", SHARED_ENCODER),
     shell:
-        "{params.program} --labels {input.labels:q} --features {input.features:q} {params.table}"
+        "{params.program} --labels {input.labels:q} --features {input.features:q} {params.table} {params.encoder}"
         " --settings {params.settings:q} --predictions {output.predictions:q} --log {log:q}"
 
 

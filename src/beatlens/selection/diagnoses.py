@@ -21,12 +21,9 @@ from beatlens.core.bootstrap import Array, percentile_intervals
 from beatlens.core.seeds import derive_seed
 from beatlens.core.text_tables import read_rows
 from beatlens.evaluate.predictions.diagnoses.statistics import ranking, record_weights
-from beatlens.inputs.diagnoses.feature_file import read_features
 from beatlens.inputs.diagnoses.record_features import record_logits
-from beatlens.learning.diagnoses.cross_fit import classes_of, job_of
+from beatlens.learning.diagnoses.cross_fit import classes_of, read_job
 from beatlens.learning.diagnoses.record_labels import NO_FOLD, check_folds, deal_folds
-from beatlens.learning.diagnoses.settings import DiagnosisSettings
-from beatlens.learning.diagnoses.training import beat_extent, network_config
 from beatlens.selection.choice import AUROC_TO_BEST, MEAN, ONE_ERROR, SCORE_COLUMNS, Tables, choose
 from beatlens.shards.patients import patient_keys
 from beatlens.shards.splits import TABLE_COLUMNS
@@ -60,7 +57,9 @@ def learning_records(labels: pd.DataFrame, table: Path | None) -> pd.DataFrame:
     return labels[chosen].reset_index(drop=True)
 
 
-def cross_fitted(labels: pd.DataFrame, features: Sequence[Path], settings: Mapping[str, Any]) -> pd.DataFrame:
+def cross_fitted(
+    labels: pd.DataFrame, features: Sequence[Path], settings: Mapping[str, Any], encoder: Path | None
+) -> pd.DataFrame:
     """Predict each fold by networks without it, and without it and one more.
 
     Parameters
@@ -71,6 +70,8 @@ def cross_fitted(labels: pd.DataFrame, features: Sequence[Path], settings: Mappi
         Measured records; those of other records aren't looked at.
     settings
         The sections ``diagnoses``, ``signal`` and ``beats``, ``seed`` (of networks and of dealing), ``select.folds``.
+    encoder
+        Folder of the bundle whose encoder is shared, or None.
 
     Returns
     -------
@@ -83,13 +84,9 @@ def cross_fitted(labels: pd.DataFrame, features: Sequence[Path], settings: Mappi
     """
     import pandas as pd
 
-    section, seed = DiagnosisSettings.read(settings["diagnoses"]), settings["seed"]
-    dealt = replace(section, folds=settings["select"]["folds"], folds_by="patient")
-    classes = classes_of(labels)
-    config = network_config(section, len(classes), beat_extent(settings))
-    measured = read_features(features, list(zip(labels["corpus"], labels["record"], strict=True)))
-    job = job_of(labels, measured, config, section, seed)
-    home = deal_folds(labels.assign(strat_fold=""), job.patients, job.labels, dealt, seed)
+    classes, job = classes_of(labels), read_job(labels, features, settings, encoder)
+    dealt = replace(job.settings, folds=settings["select"]["folds"], folds_by="patient")
+    home = deal_folds(labels.assign(strat_fold=""), job.patients, job.labels, dealt, job.seed)
     check_folds(home, job.labels, job.patients, classes)
     job = replace(job, fold=home)
     parts = []
@@ -97,7 +94,7 @@ def cross_fitted(labels: pd.DataFrame, features: Sequence[Path], settings: Mappi
         network = job.train(left_out).network
         for fold in left_out:
             rows = np.flatnonzero((home == fold) & job.teaching)
-            logits = record_logits(network, measured.rows(rows))
+            logits = record_logits(network, job.features.rows(rows))
             outer = sum(left_out) - fold if len(left_out) > 1 else fold
             columns = {f"logit_{name}": logits[:, k] for k, name in enumerate(classes)}
             parts.append(labels.iloc[rows].assign(fold=fold, outer=outer, **columns))

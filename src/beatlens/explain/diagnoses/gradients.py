@@ -18,6 +18,7 @@ from beatlens.inputs.diagnoses.intervals import (
     band_waves,
     described_parts,
 )
+from beatlens.models.shared_encoder import BeatView
 
 
 class RecordModel:
@@ -44,7 +45,7 @@ class RecordModel:
 
     def tensor(self, array: npt.NDArray[np.generic]) -> Tensor:
         """Return an array as a tensor on the device."""
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        return torch.from_numpy(np.array(array)).to(self.device)  # a copy: signals are read-only
 
     def values(self, signal: Tensor, rhythm: Tensor) -> Tensor:
         """Return the (m,) target of signals (m, L, n_samples) mV and rhythm statistics (m, R)."""
@@ -52,7 +53,8 @@ class RecordModel:
         n_beats = len(self._samples)
         waves = signal[:, :, self._samples].permute(0, 2, 1, 3) / self._scale[:, None]
         intervals = torch.stack([self._interval(signal, beat) for beat in range(n_beats)], dim=1)
-        features = self.network.encode_leads(waves.flatten(0, 2), intervals.flatten(0, 2))
+        view = None if self.network.shared is None else self._view(waves)
+        features = self.network.encode_leads(waves.flatten(0, 2), intervals.flatten(0, 2), view)
         present = torch.ones(m * n_beats, n_leads, dtype=torch.bool, device=self.device)
         beats = self.network.mix_leads(features.view(m * n_beats, n_leads, -1), present, self._lead_ids)
         of_record = torch.arange(m, device=self.device).repeat_interleave(n_beats)
@@ -60,6 +62,14 @@ class RecordModel:
         k = self.target.index
         odds = self.calibration.slope * logits[:, k].double() + self.calibration.offsets[k]
         return odds if self.target.units == "logit" else torch.sigmoid(odds)
+
+    def _view(self, waves: Tensor) -> BeatView:
+        """Return leads of beats (m, B, L, T) as the shared encoder is given them."""
+        record = self.instance.record
+        ratio = self.tensor(record.lead_scale / record.beat_scale)[:, None]
+        typical = (self.tensor(record.typical) * ratio).expand(waves.shape)
+        lead_ids = self._lead_ids.expand(waves.shape[:3])
+        return BeatView((waves * ratio).flatten(0, 2), typical.flatten(0, 2), lead_ids.flatten())
 
     def _interval(self, signal: Tensor, beat: int) -> Tensor:
         """Do what `interval_content` does: the content of the stretch after a beat, (m, L, B)."""
