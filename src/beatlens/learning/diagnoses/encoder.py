@@ -28,11 +28,14 @@ class GivenEncoder:
         Its state by parameter name.
     patients
         Whom it learnt from, ``corpus/patient``.
+    origin
+        The same in words (`beatlens.prediction.origin.Origin` as JSON), None for a bundle made by hand.
     """
 
     sizes: Mapping[str, Any]
     weights: Mapping[str, npt.NDArray[Any]]
     patients: frozenset[str]
+    origin: Mapping[str, Any] | None
 
     @classmethod
     def read(cls, folder: Path, settings: Mapping[str, Any]) -> GivenEncoder:
@@ -51,7 +54,8 @@ class GivenEncoder:
                 raise ValueError(f"{key}: {found}; expected {expected}, as the bundle of diagnoses.encoder has it")
         split = bundle.provenance["split"]
         patients = frozenset(patient for name in SEEN for patient in split.get(name, ()))
-        return cls(bundle.model_config, bundle.weights, patients)
+        origin = bundle.origin.to_json() if bundle.origin else None
+        return cls(bundle.model_config, bundle.weights, patients, origin)
 
     def check_patients(self, patients: Iterable[str]) -> None:
         """Refuse patients that the encoder learnt from: what is said of them would not be of patients not seen.
