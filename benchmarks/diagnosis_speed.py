@@ -75,6 +75,7 @@ def make_record() -> RecordExample:
         next_r=np.append(r_index[1:], n_samples),
         typical=typical_beats(cut_beats(signal, r_index, GEOMETRY)),
         rr_s=np.diff(r_index) / GEOMETRY.fs,
+        beat_scale=np.ones(12, dtype=np.float32),
     )
 
 

@@ -51,6 +51,7 @@ def main() -> None:
             "sha256 of bundle.json": sha256_of(arguments.bundle_json),
             "sha256 of arrays.npz": bundle["arrays_sha256"],
         },
+        rhythm_off=settings["diagnosis_explanations"]["rhythm_off"],
         beats_page="report.html" if "beats" in settings["targets"] else "",
     )
     write_text(arguments.output, render_diagnoses(tables, facts))

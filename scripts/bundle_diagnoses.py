@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from beatlens.core.files import read_arrays, read_table
 from beatlens.corpora.diagnosis_table import diagnosis_names
 from beatlens.decision.challenge_score import ChallengeWeights
@@ -21,10 +23,11 @@ def main() -> None:
         tables=programs.Several("diagnosis tables"),
         output="folder of the bundle to write",
     )
+    parser.add_argument("--encoder", type=Path, help="bundle of beats whose encoder is shared")
     arguments = programs.start(parser)
     make_deterministic(arguments.settings["compute_threads"], "cpu")
     labels = read_table(arguments.labels)
-    job = read_job(labels, arguments.features, arguments.settings)
+    job = read_job(labels, arguments.features, arguments.settings, arguments.encoder)
     names = diagnosis_names(arguments.tables, classes_of(labels))
     maker = BundleMaker(job, labels, names, ChallengeWeights.read(arguments.weights), arguments.settings)
     parts = [FoldOutputs.from_arrays(read_arrays(path)) for path in arguments.folds]

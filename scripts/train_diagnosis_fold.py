@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from beatlens.core.files import read_table, write_arrays
 from beatlens.corpora.diagnosis_table import diagnosis_names
 from beatlens.decision.challenge_score import ChallengeWeights
@@ -22,11 +24,12 @@ def main() -> None:
         bundle="folder of the fold's bundle to write",
     )
     parser.add_argument("--fold", type=int, required=True, help="which of diagnoses.folds, from 0")
+    parser.add_argument("--encoder", type=Path, help="bundle of beats whose encoder is shared")
     arguments = programs.start(parser)
     settings = arguments.settings
     make_deterministic(settings["compute_threads"], "cpu")
     labels = read_table(arguments.labels)
-    job = read_job(labels, arguments.features, settings)
+    job = read_job(labels, arguments.features, settings, arguments.encoder)
     names = diagnosis_names(arguments.tables, classes_of(labels))
     maker = BundleMaker(job, labels, names, ChallengeWeights.read(arguments.weights), settings)
     bundle, outputs = maker.of_fold(arguments.fold)

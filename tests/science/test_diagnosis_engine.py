@@ -7,93 +7,22 @@ from functools import partial
 
 import numpy as np
 import pytest
-import torch
-from scipy.ndimage import uniform_filter1d
 
-from beatlens.core.leads import lead_id
 from beatlens.explain.diagnoses.engine import RecordEngine
 from beatlens.explain.diagnoses.instance import RecordInstance
 from beatlens.explain.diagnoses.players import record_waves, waves_in_leads
 from beatlens.explain.diagnoses.target import DiagnosisTarget
 from beatlens.explain.players.coalition import cell_players
 from beatlens.explain.players.waves import beat_players, instance_edges
-from beatlens.inputs.diagnoses.intervals import INTERVAL_CONTENT
-from beatlens.inputs.diagnoses.record_example import RecordExample
-from beatlens.inputs.diagnoses.rhythm import RHYTHM_STATISTICS
-from beatlens.inputs.network_inputs import typical_beats
-from beatlens.models.diagnosis import DiagnosisConfig, DiagnosisNetwork
-from beatlens.shards.shard import BeatGeometry, cut_beats
+from made_records import LEADS, Alike, make_example, make_network, naive_logits
 from naive import naive_signal
 
-GEOMETRY = BeatGeometry(100.0, 20, 40)
-LEADS = ("II", "V1", "aVF")
 BASELINES = ("interpolation", "lead_mean", "zero", "median_beat")
 
 
-class Alike:
-    """A calibration that leaves logits as they are."""
-
-    def probabilities(self, logits):
-        return 1 / (1 + np.exp(-logits.astype(np.float64)))
-
-
-def make_example(rng, leads=LEADS, n_beats=5, *, at_edges=False):
-    """Beats of a record; at its edges the first and the last reach beyond it."""
-    r_index = (4 if at_edges else 60) + np.cumsum(rng.integers(45, 110, size=n_beats)) - 45
-    n_samples = int(r_index[-1] + (7 if at_edges else 90))
-    walk = rng.normal(size=(len(leads), n_samples)).cumsum(axis=1) * 0.2
-    signal = (walk - uniform_filter1d(walk, 25)).astype(np.float32)  # without baseline wander, as conditioned ones are
-    return RecordExample(
-        corpus="c",
-        record="r",
-        patient="c/p",
-        leads=leads,
-        lead_ids=np.array([lead_id(lead) for lead in leads]),
-        geometry=GEOMETRY,
-        signal=signal,
-        lead_scale=np.linspace(0.5, 1.5, len(leads)).astype(np.float32),
-        r_index=r_index,
-        next_r=np.append(r_index[1:], n_samples),
-        typical=typical_beats(cut_beats(signal, r_index, GEOMETRY)),
-        rr_s=np.diff(r_index) / GEOMETRY.fs,
-    )
-
-
-@pytest.fixture(scope="module", params=[1, 2], ids="{} members".format)
+@pytest.fixture(scope="module", params=[(1, False), (2, False), (2, True)], ids=["1", "2", "2 and a shared encoder"])
 def network(request):
-    torch.manual_seed(request.param)
-    config = DiagnosisConfig(
-        n_classes=4,
-        n_intervals=len(INTERVAL_CONTENT),
-        n_rhythm=len(RHYTHM_STATISTICS),
-        before=GEOMETRY.before,
-        after=GEOMETRY.after,
-        fs=GEOMETRY.fs,
-        members=request.param,
-        width=6,
-        heads=2,
-        dropout=0.1,
-    )
-    made = DiagnosisNetwork(config)
-    with torch.no_grad():
-        for parameter in made.parameters():
-            parameter.normal_(std=0.2)
-        made.mean.normal_()
-        made.std.uniform_(0.5, 2.0)
-    return made.eval()
-
-
-def naive_logits(record, net, signal, rhythm):
-    waves, intervals = record.waves_of(signal), record.intervals_of(signal)
-    with torch.no_grad():
-        features = net.encode_leads(
-            *(torch.from_numpy(np.array(part)).flatten(0, 1) for part in (waves, intervals))
-        ).view(len(record), len(record.leads), -1)
-        present = torch.ones(features.shape[:2], dtype=torch.bool)
-        beats = net.mix_leads(features, present, torch.from_numpy(record.lead_ids))
-        pooled = net.pool(beats, torch.zeros(len(record), dtype=torch.long), 1)
-        shown = record.rhythm if rhythm else record.constant_rhythm
-        return net.classify(pooled, torch.from_numpy(shown)[None]).numpy()[0]
+    return make_network(*request.param)
 
 
 def grids(instance, segment_s=0.12):
@@ -118,7 +47,12 @@ def test_logits_equal_the_naive_rerun(network, baseline, at_edges):
         cells[2, 1], cells[3, :2] = False, False  # a lead that is off, and two
         found = engine.logits(cells, rhythm, players.edges)
         wanted = [
-            naive_logits(instance.record, network, naive_signal(instance, baseline, one, players.edges), on)
+            naive_logits(
+                instance.record,
+                network,
+                naive_signal(instance, baseline, one, players.edges),
+                instance.record.rhythm if on else instance.record.constant_rhythm,
+            )
             for one, on in zip(cells, rhythm, strict=True)
         ]
         np.testing.assert_allclose(found, wanted, atol=1e-5, err_msg=players.kind)
@@ -131,7 +65,7 @@ def test_the_unperturbed_record_has_the_logits_of_its_prediction(network):
         players.cells_on(np.ones((1, len(players)), bool)), np.ones(1, bool), players.edges
     )
     np.testing.assert_allclose(
-        found[0], naive_logits(instance.record, network, instance.record.signal, True), atol=1e-6
+        found[0], naive_logits(instance.record, network, instance.record.signal, instance.record.rhythm), atol=1e-6
     )
 
 
@@ -174,7 +108,20 @@ def test_rhythm_off_is_a_constant_rhythm_and_changes_nothing_else(network):
     masks[0, players.rhythm] = False
     engine = RecordEngine(instance, network, calibration=Alike(), baseline="zero")
     found = engine.values(masks, players, DiagnosisTarget(2, "logit"))
-    assert found[0] == pytest.approx(naive_logits(steady, network, steady.signal, True)[2], abs=1e-5)
+    assert found[0] == pytest.approx(naive_logits(steady, network, steady.signal, steady.rhythm)[2], abs=1e-5)
+
+
+def test_rhythm_off_at_the_rate_of_others_is_a_constant_series_of_their_interval(network):
+    instance = RecordInstance(make_example(np.random.default_rng(7)), usual_rr_s=0.4)
+    steady, others = instance.record, replace(instance.record, rr_s=np.full(4, 0.4))
+    players = record_waves(instance, True)
+    masks = np.ones((1, len(players)), bool)
+    masks[0, players.rhythm] = False
+    engine = RecordEngine(instance, network, calibration=Alike(), baseline="zero")
+    found = engine.values(masks, players, DiagnosisTarget(2, "logit"))
+    wanted = naive_logits(others, network, others.signal, others.rhythm)[2]
+    assert found[0] == pytest.approx(wanted, abs=1e-5)
+    assert abs(wanted - naive_logits(steady, network, steady.signal, steady.constant_rhythm)[2]) > 1e-3
 
 
 def test_waves_cover_a_record_once():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,17 @@ from beatlens.inputs.diagnoses.record_example import RecordExample
 from beatlens.inputs.diagnoses.record_features import RecordFeatures, measure_records, record_logits
 from beatlens.inputs.diagnoses.rhythm import RHYTHM_STATISTICS, rhythm_statistics
 from beatlens.learning.diagnoses.cross_fit import DiagnosisJob, predict_fold
+from beatlens.learning.diagnoses.encoder import GivenEncoder, new_network
 from beatlens.learning.diagnoses.settings import DiagnosisSettings
 from beatlens.learning.diagnoses.training import network_config, train_diagnoses
 from beatlens.models.diagnosis import DiagnosisNetwork
+from beatlens.models.shared_encoder import BeatView
+from beatlens.prediction.bundle import Bundle
+from beatlens.prediction.diagnoses.bundle import DiagnosisBundle
 from beatlens.prediction.diagnoses.table import answer_rows
 from beatlens.shards.shard import BeatGeometry
 
+ROOT = Path(__file__).resolve().parents[2]
 FS, GEOMETRY = 100.0, BeatGeometry.from_seconds(100, 0.25, 0.4)
 LEADS = ("I", "II", "V1")
 SETTINGS = DiagnosisSettings(members=2, width=4, heads=2, steps=60, folds=3)
@@ -49,6 +55,7 @@ def example(number: int, tall: bool, leads: tuple[str, ...] = LEADS, n_beats: in
         next_r=np.append(r[1:], signal.shape[1])[: len(r)],
         typical=np.zeros((len(leads), GEOMETRY.length), dtype=np.float32),
         rr_s=np.diff(r) / FS,
+        beat_scale=np.ones(len(leads), dtype=np.float32),
     )
 
 
@@ -128,6 +135,43 @@ def test_features_in_any_files_give_the_same(tmp_path, records: RecordFeatures) 
         assert torch.equal(getattr(whole, name), getattr(records, name))
     with pytest.raises(ValueError, match="made/r99"):
         read_features([tmp_path / "all.npz"], [("made", "r99")])
+
+
+def test_a_shared_encoder_is_that_of_the_bundle_and_learns_nothing(tmp_path, config) -> None:
+    settings = {**config, "signal": {**config["signal"], "fs": 200}}
+    given = GivenEncoder.read(ROOT / "models" / "mitdb", settings)
+    given.check_patients(["mitdb/100", "elsewhere/101"])  # a patient of its tests, and one of another corpus
+    with pytest.raises(ValueError, match=r"it learnt from 1 patients of this run, such as mitdb/101"):
+        given.check_patients(["mitdb/101", "elsewhere/101"])
+    with pytest.raises(ValueError, match=r"beats.after_s: 0.5; expected 0.4"):
+        GivenEncoder.read(ROOT / "models" / "mitdb", {**settings, "beats": {**config["beats"], "after_s": 0.5}})
+    geometry = BeatGeometry.from_seconds(200, 0.25, 0.4)
+    sizes = network_config(SETTINGS, 2, geometry, given)
+    seen = new_network(sizes, given).eval()
+    waves, lead_ids = torch.randn(4, geometry.length), torch.tensor([1, 1, 6, 12])
+    view = BeatView(waves, waves.roll(3, 0), lead_ids)
+    beats = Bundle.load(ROOT / "models" / "mitdb").network()
+    wanted = beats.lead_terms(beats.encode_leads(view.waves, view.typical), lead_ids)
+    assert torch.equal(
+        seen.encode_leads(waves, torch.zeros(4, len(INTERVAL_CONTENT)), view)[:, seen.n_measured :], wanted
+    )
+
+    features = RecordFeatures(
+        leads=("II", "V1"), lead_ids=torch.tensor([1, 6]), features=torch.randn(16, 2, seen.size),
+        present=torch.ones(8, 2, dtype=torch.bool), record=torch.arange(8).repeat_interleave(2),
+        rhythm=torch.randn(8, len(RHYTHM_STATISTICS)),
+    )  # fmt: skip
+    trained = train_diagnoses(features, LABELS[:8], sizes, SETTINGS, 3, given).network
+    for name, value in trained.shared.state_dict().items():
+        assert np.array_equal(value.numpy(), given.weights[name]), name
+    weights = {name: value.numpy().copy() for name, value in trained.state_dict().items()}
+    decision = DiagnosisDecision(1.0, (0.0,) * 2, (0.5,) * 2, 0.1, (0.0,) * 2, 0.0)
+    names = {"AF": "atrial fibrillation", "PVC": "premature ventricular contractions"}
+    DiagnosisBundle(names, ("II", "V1"), geometry, sizes.to_json(), weights, decision, {}, {}, {}, 1).write(
+        tmp_path / "b"
+    )
+    again = DiagnosisBundle.read(tmp_path / "b").load_network()
+    assert np.array_equal(record_logits(again, features), record_logits(trained, features))
 
 
 def test_a_fold_is_predicted_by_networks_without_its_patients(records: RecordFeatures) -> None:

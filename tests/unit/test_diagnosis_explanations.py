@@ -108,7 +108,7 @@ class OneShard:
         return ("V1", "II") if record != "r0" else ("V1",)
 
     def beats_of(self, corpus, record):
-        return pd.DataFrame({"r_index": [30, 60], "r_time_s": [0.3, 0.6]})
+        return pd.DataFrame({"r_index": [30, 60], "r_time_s": [0.3, 0.6 + 0.01 * float(record[1:])]})
 
     def signal(self, corpus, record):
         return np.full((len(self.leads(corpus, record)), 100), float(record[1:]), dtype=np.float32)
@@ -130,6 +130,13 @@ def test_a_contrast_is_of_the_records_most_like_it_of_other_patients_without_the
     np.testing.assert_array_equal(found, np.full((2, 30), 4.0))
     lacking = usual.without("PVC", "c/elsewhere", leads, np.zeros((2, 30)))  # record 0 has no II
     np.testing.assert_array_equal(lacking, [np.full(30, 2.0), np.full(30, 3.0)])
+
+
+def test_the_rate_of_others_is_that_of_other_patients_without_the_diagnosis():
+    labels = predictions(30, label_AF=[1, 0, -1] * 10, label_PVC=[0, 0, 0] * 10)
+    usual = UsualBeats([OneShard()], labels, ("II", "V1"), BeatGeometry(100.0, 10, 20))
+    assert usual.rr_without("AF", "c/elsewhere") == pytest.approx(0.3 + 0.01 * 14.5)  # of the records 1, 4, ..., 28
+    assert usual.rr_without("AF", "c/p2") is None
 
 
 def spans(*rows):

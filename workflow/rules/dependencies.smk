@@ -113,15 +113,29 @@ def candidate_settings(wildcards):
     return sections(changed, *TRAINING_SECTIONS, "prototypes", "split", "select.folds")
 
 
-def candidate_predictions(wildcards):
-    """Return the predictions of every candidate and seed of the selection, in the order of the configuration."""
-    names = [candidate["name"] for candidate in CONFIG["select"]["candidates"]]
-    if not names:
-        raise WorkflowError(
-            "select.candidates is empty; expected candidates to choose from, as in config/mitdb-dev.yaml"
-        )
-    seeds = CONFIG["select"]["seeds"]
-    return [f"{RESULTS}/selection/held_out/{name}/{seed}.parquet" for name in names for seed in seeds]
+def diagnosis_candidate_settings(wildcards):
+    """Return what the networks of diagnoses of a candidate are trained with, as JSON."""
+    changed = {**candidate_config(CONFIG, wildcards.candidate), "seed": int(wildcards.seed)}
+    return sections(changed, "diagnoses", "signal", "beats", "seed", "compute_threads", "select.folds")
+
+
+def candidate_predictions(folder):
+    """Return an input function: predictions of every candidate and seed, in the order of the configuration."""
+
+    def files(wildcards):
+        names = [candidate["name"] for candidate in CONFIG["select"]["candidates"]]
+        if not names:
+            raise WorkflowError(
+                "select.candidates is empty; expected candidates to choose from, as in config/mitdb-dev.yaml"
+            )
+        return [f"{RESULTS}/{folder}/{name}/{seed}.parquet" for name in names for seed in CONFIG["select"]["seeds"]]
+
+    return files
+
+
+def by_candidate(wildcards, input):
+    """Return CANDIDATE/SEED=FILE of predictions of candidates."""
+    return [f"{Path(file).parent.name}/{Path(file).stem}={file}" for file in input.predictions]
 
 
 def diagnosis_files(wildcards, input):

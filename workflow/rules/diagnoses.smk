@@ -4,6 +4,8 @@ DIAGNOSIS_BUNDLE = CONFIG["diagnoses"]["bundle"] or f"{RESULTS}/diagnoses/bundle
 if not Path(DIAGNOSIS_BUNDLE).exists():
     DIAGNOSIS_BUNDLE = str(find_file(DIAGNOSIS_BUNDLE, PLACES) or DIAGNOSIS_BUNDLE)
 DIAGNOSIS_BUNDLE_FILES = [f"{DIAGNOSIS_BUNDLE}/{name}" for name in ("bundle.json", "arrays.npz")]
+SHARED_ENCODER = None if CONFIG["diagnoses"]["bundle"] else CONFIG["diagnoses"]["encoder"]
+SHARED_ENCODER_FILES = [find_file(SHARED_ENCODER, PLACES) / "bundle.json"] if SHARED_ENCODER else []
 DIAGNOSIS_LABELS = "<results>/diagnoses/labels.parquet"
 DIAGNOSIS_OUTPUTS = [f"<results>/diagnoses/folds/{fold}.npz" for fold in range(DIAGNOSIS_FOLDS)]
 DIAGNOSIS_FOLD_BUNDLES = [f"<results>/diagnoses/folds/{fold}" for fold in range(DIAGNOSIS_FOLDS)]
@@ -47,6 +49,8 @@ rule measure_diagnoses:
     """Measure the beats of a shard's records, the stretches between them and their rhythm, once for all networks."""
     input:
         shard=this_shard("signals.npy", "records.parquet", "beats.parquet"),
+        encoder=SHARED_ENCODER_FILES,
+        bundle=DIAGNOSIS_BUNDLE_FILES if CONFIG["diagnoses"]["bundle"] else [],
     output:
         features=ensure("<results>/diagnoses/shards/{shard}/features.npz", non_empty=True),
     log:
@@ -64,6 +68,8 @@ rule measure_diagnoses:
         code=code("measure_diagnoses"),
         settings=settings("signal", "beats", "leads", "compute_threads"),
         shard=folders("shard"),
+        encoder=option("--encoder", SHARED_ENCODER),
+        bundle=option("--bundle", CONFIG["diagnoses"]["bundle"]),
     shell:
-        "{params.program} --shard {params.shard:q} --settings {params.settings:q} --features {output.features:q}"
-        " --log {log:q}"
+        "{params.program} --shard {params.shard:q} {params.encoder} {params.bundle} --settings {params.settings:q}"
+        " --features {output.features:q} --log {log:q}"

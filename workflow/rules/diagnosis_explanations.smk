@@ -8,7 +8,7 @@ EXPLAINED_DIAGNOSES = [
     "<results>/figures/diagnoses/cohort.svg",
     f"{DIAGNOSIS_FIGURE_FOLDER}.tsv",
 ]
-EXPLAINS_DIAGNOSES = ("diagnosis_explanations", "explain", "seed", "compute_threads")
+EXPLAINS_DIAGNOSES = ("diagnosis_explanations", "explain", "seed", "device", "compute_threads")
 
 
 rule select_diagnosis_cases:
@@ -63,6 +63,7 @@ rule explain_diagnoses:
     resources:
         mem_mb=memory(2000),
         runtime=120,
+        gpu=GPU,
     params:
         program=program("explain_diagnoses"),
         code=code("explain_diagnoses"),

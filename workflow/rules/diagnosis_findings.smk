@@ -23,6 +23,7 @@ rule evaluate_diagnosis_explanations:
     resources:
         mem_mb=memory(2000),
         runtime=120,
+        gpu=GPU,
     params:
         program=program("evaluate_diagnosis_explanations"),
         code=code("evaluate_diagnosis_explanations"),

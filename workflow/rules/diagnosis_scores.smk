@@ -115,7 +115,7 @@ rule build_diagnosis_report:
     params:
         program=program("build_diagnosis_report"),
         code=code("build_diagnosis_report"),
-        settings=settings("report", "run", "seed", "evaluate", "targets"),
+        settings=settings("report", "run", "seed", "evaluate", "targets", "diagnosis_explanations.rhythm_off"),
     shell:
         "{params.program} --predictions {input.predictions:q} --metrics {input.metrics:q}"
         " --figures {input.figures:q} --cases {input.cases:q} --explained {input.explained:q}"

@@ -6,6 +6,7 @@ rule train_diagnosis_fold:
     input:
         labels=DIAGNOSIS_LABELS,
         features=every_shard("features.npz", folder="diagnoses/shards"),
+        encoder=SHARED_ENCODER_FILES,
     output:
         outputs=ensure("<results>/diagnoses/folds/{fold}.npz", non_empty=True),
         bundle=ensure("<results>/diagnoses/folds/{fold}/bundle.json", non_empty=True),
@@ -30,9 +31,10 @@ rule train_diagnosis_fold:
         weight_content=file_digest(CHALLENGE_WEIGHTS),
         files=diagnosis_files,
         folder=lambda wildcards, output: Path(output.bundle).parent,
+        encoder=option("--encoder", SHARED_ENCODER),
     shell:
         "{params.program} --labels {input.labels:q} --features {input.features:q} --fold {wildcards.fold}"
-        " {params.files} --settings {params.settings:q} --outputs {output.outputs:q} --bundle {params.folder:q}"
+        " {params.files} {params.encoder} --settings {params.settings:q} --outputs {output.outputs:q} --bundle {params.folder:q}"
         " --log {log:q}"
 
 
@@ -44,6 +46,7 @@ if not CONFIG["diagnoses"]["bundle"]:
             labels=DIAGNOSIS_LABELS,
             features=every_shard("features.npz", folder="diagnoses/shards"),
             folds=DIAGNOSIS_OUTPUTS,
+            encoder=SHARED_ENCODER_FILES,
         output:
             bundle=ensure(DIAGNOSIS_BUNDLE_FILES[0], non_empty=True),
             arrays=ensure(DIAGNOSIS_BUNDLE_FILES[1], non_empty=True),
@@ -65,9 +68,10 @@ if not CONFIG["diagnoses"]["bundle"]:
             weight_content=file_digest(CHALLENGE_WEIGHTS),
             files=diagnosis_files,
             output=lambda wildcards, output: Path(output.bundle).parent,
+            encoder=option("--encoder", SHARED_ENCODER),
         shell:
             "{params.program} --labels {input.labels:q} --features {input.features:q} --folds {input.folds:q}"
-            " {params.files} --settings {params.settings:q} --output {params.output:q} --log {log:q}"
+            " {params.files} {params.encoder} --settings {params.settings:q} --output {params.output:q} --log {log:q}"
 
 
 rule predict_diagnoses:

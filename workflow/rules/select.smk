@@ -1,6 +1,7 @@
 # Which settings? Candidates are compared by leaving out training patients, never by test patients: for the target
 # `select`, not part of the default run. Its choice is an overlay for the next run.
 SELECTION = [f"<results>/selection/{name}" for name in ("choice.yaml", "scores.csv", "selection.svg", "selection.png")]
+CANDIDATES = "|".join(candidate["name"] for candidate in CONFIG["select"]["candidates"]) or "none"
 
 
 rule fit_candidate:
@@ -16,7 +17,7 @@ rule fit_candidate:
     benchmark:
         "<benchmarks>/selection/{candidate}/{seed}.tsv"
     wildcard_constraints:
-        candidate="|".join(candidate["name"] for candidate in CONFIG["select"]["candidates"]) or "none",
+        candidate=CANDIDATES,
         seed="|".join(map(str, CONFIG["select"]["seeds"])),
     conda:
         "../../envs/torch.yaml"
@@ -44,7 +45,7 @@ rule fit_candidate:
 rule choose_candidate:
     """Score the candidates over the patients left out, and choose the first that is not surely worse than the best."""
     input:
-        predictions=candidate_predictions,
+        predictions=candidate_predictions("selection/held_out"),
     output:
         choice=ensure("<results>/selection/choice.yaml", non_empty=True),
         scores=report(
@@ -72,9 +73,7 @@ rule choose_candidate:
         program=program("choose_candidate"),
         code=code("choose_candidate"),
         settings=settings("select", "classes", "seed", "run", "evaluate.bootstrap", "evaluate.level"),
-        predictions=lambda wildcards, input: [
-            f"{Path(file).parent.name}/{Path(file).stem}={file}" for file in input.predictions
-        ],
+        predictions=by_candidate,
     shell:
         "{params.program} --predictions {params.predictions:q} --settings {params.settings:q} --choice {output.choice:q}"
         " --scores {output.scores:q} --figures {output.svg:q} {output.png:q} --log {log:q}"
@@ -83,4 +82,4 @@ rule choose_candidate:
 rule select:
     """The choice among select.candidates by leaving out training patients, as an overlay for other runs."""
     input:
-        SELECTION,
+        lambda wildcards: SELECTION if "beats" in CONFIG["targets"] else DIAGNOSIS_SELECTION,

@@ -157,6 +157,7 @@ def _path_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterat
     wanted = [(f"{name}.table", config[name]["table"]) for name in ("split", "select", "seed_mining")] + [
         ("bundle", config["bundle"]),
         ("diagnoses.bundle", config["diagnoses"]["bundle"]),
+        ("diagnoses.encoder", config["diagnoses"]["encoder"]),
     ]
     for number, corpus in enumerate(config["corpora"]):
         wanted += [(f"corpora[{number}].{key}", corpus.get(key)) for key in ("labels", "patients", "diagnoses")]

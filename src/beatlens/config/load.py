@@ -23,6 +23,12 @@ CANDIDATE_SECTIONS = ("model", "training", "look_alikes", "prototypes", "beats",
 """What a candidate of the selection may change: what mining and training take from beats that are there already."""
 CANDIDATE_BEATS = ("before_s", "after_s", "context", "max_log_ratio", "rate")
 """Keys of ``beats`` among these; the others shape the beat tables, which all candidates share."""
+DIAGNOSIS_SECTIONS = ("diagnoses",)
+"""What a candidate may change where diagnoses are learnt and beats aren't."""
+CANDIDATE_DIAGNOSES = (
+    "members", "width", "heads", "steps", "beats", "learning_rate", "weight_decay", "dropout", "lead_dropout",
+)  # fmt: skip
+"""Keys of ``diagnoses`` among these; the others say what is learnt of whom, which all candidates share."""
 
 
 class ConfigError(ValueError):
@@ -129,7 +135,10 @@ def candidate_problems(
     names = [candidate["name"] for candidate in candidates]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield "select.candidates", name, "each name once"
-    known = {name: schema["properties"][name] for name in CANDIDATE_SECTIONS}
+    sections = CANDIDATE_SECTIONS if "beats" in config["targets"] else DIAGNOSIS_SECTIONS
+    if candidates and sections is DIAGNOSIS_SECTIONS and config["select"]["folds"] < 3:
+        yield "select.folds", config["select"]["folds"], "3 or more where diagnoses are learnt: a choice is tested too"
+    known = {name: schema["properties"][name] for name in sections}
     whole = {"type": "object", "additionalProperties": False, "properties": known}
     for number, candidate in enumerate(candidates):
         change = candidate["change"]
@@ -143,6 +152,10 @@ def _untaken(config: Mapping[str, Any], change: Mapping[str, Any]) -> Iterator[P
     for key, value in change.get("beats", {}).items():
         if key not in CANDIDATE_BEATS:
             yield f"beats.{key}", value, f"one of the keys {', '.join(CANDIDATE_BEATS)}: all candidates share the beats"
+    for key, value in change.get("diagnoses", {}).items():
+        if key not in CANDIDATE_DIAGNOSES:
+            allowed = f"one of the keys {', '.join(CANDIDATE_DIAGNOSES)}: all candidates learn the same"
+            yield f"diagnoses.{key}", value, allowed
     if "folds" in change.get("training", {}):
         yield "training.folds", change["training"]["folds"], "nothing: select.folds is that of all candidates"
     if not set(change.get("leads", [])) <= set(config["leads"]):

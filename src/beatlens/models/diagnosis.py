@@ -9,6 +9,7 @@ and what is learnt is small: a linear map a lead, one hidden layer, what to atte
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,11 +18,15 @@ from torch import Tensor, nn
 
 from beatlens.core.leads import STANDARD_LEADS
 from beatlens.models.diagnosis_features import LeadMeasurements
+from beatlens.models.settings import NetworkConfig
+from beatlens.models.shared_encoder import BeatView, SharedEncoder
 
 BOUND = 4.0
 """Features are bounded to so many of their standard deviations."""
 SCALE = 0.2
 """Size of a scaled feature of a lead: there are hundreds, and each is to say little."""
+SHARED_SCALE = 0.1
+"""The same of what the encoder of a beat network says of a lead."""
 SHARPNESS = 2.0
 """A beat counts at most exp(2 `SHARPNESS`) times as much as another of its record."""
 POSITIONS = 26
@@ -46,6 +51,8 @@ class DiagnosisConfig:
         Ways to attend to beats, of one member; each pools its share of the hidden units.
     dropout
         Share of the features dropped in training.
+    encoder
+        Sizes of the beat network whose encoder describes leads as well (`NetworkConfig` as JSON), or None.
     """
 
     n_classes: int
@@ -58,6 +65,7 @@ class DiagnosisConfig:
     width: int
     heads: int
     dropout: float
+    encoder: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -65,7 +73,7 @@ class DiagnosisConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object of which ``DiagnosisConfig(**value)`` is made."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class DiagnosisNetwork(nn.Module):
@@ -89,7 +97,9 @@ class DiagnosisNetwork(nn.Module):
         super().__init__()
         self.config, self.members = config, config.members
         self.measure = LeadMeasurements(config.before, config.after, config.fs, POSITIONS)
-        self.size = self.measure.size + config.n_intervals
+        self.n_measured = self.measure.size + config.n_intervals
+        encoder = None if config.encoder is None else NetworkConfig.from_json(config.encoder)
+        self.size = self.n_measured + (0 if encoder is None else encoder.embedding_size)
         n_leads, members, width = len(STANDARD_LEADS) + 1, config.members, config.width
         self.register_buffer("mean", torch.zeros(n_leads, self.size))
         self.register_buffer("std", torch.ones(n_leads, self.size))
@@ -103,6 +113,7 @@ class DiagnosisNetwork(nn.Module):
         self.head = nn.Parameter(torch.randn(members, width, config.n_classes) / width**0.5)
         self.head_rhythm = nn.Parameter(torch.zeros(members, config.n_rhythm, config.n_classes))
         self.head_bias = nn.Parameter(torch.zeros(members, config.n_classes))
+        self.shared = None if encoder is None else SharedEncoder(encoder)
 
     def set_scalers(self, leads: tuple[Tensor, Tensor], rhythm: tuple[Tensor, Tensor]) -> None:
         """Set mean and standard deviation of the features of each lead (13, F), and of the rhythm (R,)."""
@@ -110,7 +121,7 @@ class DiagnosisNetwork(nn.Module):
             buffers[0].copy_(mean)
             buffers[1].copy_(std.clamp(min=1e-3))
 
-    def encode_leads(self, waves: Tensor, intervals: Tensor) -> Tensor:
+    def encode_leads(self, waves: Tensor, intervals: Tensor, view: BeatView | None = None) -> Tensor:
         """Encode leads of beats to features (m, F).
 
         Parameters
@@ -119,18 +130,24 @@ class DiagnosisNetwork(nn.Module):
             (m, T) mV: one lead of one beat each.
         intervals
             (m, B) content of the stretch to the next beat (`beatlens.inputs.diagnoses.intervals`).
+        view
+            The same leads as the encoder of a beat network is given them; not read without one.
         """
-        return torch.cat([self.measure(waves), intervals], dim=1)
+        parts = [self.measure(waves), intervals]
+        if self.shared is not None:
+            parts.append(self.shared(view))
+        return torch.cat(parts, dim=1)
 
     def scaled(self, features: Tensor, lead_ids: Tensor) -> Tensor:
         """Return features (..., F) of leads lead_ids (...) in units of their scaler, bounded.
 
         The first number of a stretch between beats says whether it is known; what isn't counts as usual.
         """
-        scaled = SCALE * ((features - self.mean[lead_ids]) / self.std[lead_ids]).clamp(-BOUND, BOUND)
+        bounded = ((features - self.mean[lead_ids]) / self.std[lead_ids]).clamp(-BOUND, BOUND)
+        scaled, shared = SCALE * bounded[..., : self.n_measured], SHARED_SCALE * bounded[..., self.n_measured :]
         known = features[..., self.measure.size, None] > 0
         of_stretch = scaled[..., self.measure.size :] * known
-        return torch.cat([scaled[..., : self.measure.size], of_stretch], dim=-1)
+        return torch.cat([scaled[..., : self.measure.size], of_stretch, shared], dim=-1)
 
     def lead_terms(self, features: Tensor, lead_ids: Tensor) -> Tensor:
         """Return what features (..., F) of leads lead_ids (...) bring to a mix: (..., D)."""

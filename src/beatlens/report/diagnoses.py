@@ -40,6 +40,8 @@ class PageFacts:
         Name -> value of what makes the run reproducible.
     beats_page
         Page of the run's beats, beside this one; empty where it has none.
+    rhythm_off
+        As in the section ``diagnosis_explanations``.
     """
 
     title: str
@@ -50,6 +52,7 @@ class PageFacts:
     versions: Mapping[str, str]
     provenance: Mapping[str, str]
     beats_page: str = ""
+    rhythm_off: str = "steady"
 
 
 def render_diagnoses(tables: DiagnosisTables, facts: PageFacts) -> str:

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 SCORE_COLUMNS = ("candidate", "seed", "class", "metric", "value", "lo", "hi", "standard_error")
 MEAN = "mean"
 """Stands for the mean over the seeds in the column seed."""
-TO_BEST = "macro_f1_to_best"
+_TO_BEST = "_to_best"
+TO_BEST = "macro_f1" + _TO_BEST
 """Macro-F1 less that of the candidate whose macro-F1 is highest, over the same patients."""
+AUROC_TO_BEST = "macro_auroc" + _TO_BEST
+"""The same of the macro AUROC of diagnoses."""
+WORDS = {TO_BEST: "Macro-F1", AUROC_TO_BEST: "Macro AUROC"}
+"""What candidates are compared by, in words."""
 ONE_ERROR = 0.6826894921370859
 """Coverage of a normal value's interval of one standard error to both sides."""
 
@@ -133,7 +138,7 @@ def choose(scores: pd.DataFrame) -> Choice:
     """Return the first candidate that is not surely worse than the best.
 
     The rule of one standard error (Breiman, Friedman, Olshen & Stone 1984, section 3.4.3; Hastie, Tibshirani & Friedman
-    2009, section 7.10): of the candidates whose macro-F1 is at most one standard error below the highest, the first. So
+    2009, section 7.10): of the candidates whose score is at most one standard error below the highest, the first. So
     candidates should be listed in order of preference, usually the simplest first. The highest of several noisy scores
     is too high by chance, the more so the more there are (Cawley & Talbot 2010); with tens of patients, most
     differences are chance. The standard error is that of the difference over the same patients and seeds. That of a
@@ -142,13 +147,19 @@ def choose(scores: pd.DataFrame) -> Choice:
     Parameters
     ----------
     scores
-        From `candidate_scores`, candidates in the order of the configuration.
+        From `candidate_scores`, or `beatlens.selection.diagnoses.diagnosis_scores`, candidates in the order of the
+        configuration. They are compared by the metric of which it has the distance to the best.
     """
-    means = scores[scores["seed"] == MEAN]
-    best = means[means["metric"] == "macro_f1"].set_index("candidate")["value"].idxmax()
-    behind = means[means["metric"] == TO_BEST].set_index("candidate")
+    means, to_best = scores[scores["seed"] == MEAN], distance_metric(scores)
+    best = means[means["metric"] == to_best.removesuffix(_TO_BEST)].set_index("candidate")["value"].idxmax()
+    behind = means[means["metric"] == to_best].set_index("candidate")
     near = behind.index[-behind["value"] <= behind["standard_error"]]
     return Choice(str(near[0]), str(best))
+
+
+def distance_metric(scores: pd.DataFrame) -> str:
+    """Return the metric of a table of scores by which its candidates are compared: the distance to the best."""
+    return str(next(metric for metric in scores["metric"] if metric in WORDS))
 
 
 def overlay_text(choice: Choice, scores: pd.DataFrame, change: Mapping[str, Any], run: str, level: float) -> str:
@@ -157,7 +168,7 @@ def overlay_text(choice: Choice, scores: pd.DataFrame, change: Mapping[str, Any]
     Parameters
     ----------
     choice, scores
-        From `choose` and `candidate_scores`.
+        From `choose`, and the scores that it was given.
     change
         What the chosen candidate changes.
     run
@@ -166,12 +177,13 @@ def overlay_text(choice: Choice, scores: pd.DataFrame, change: Mapping[str, Any]
         Coverage of the intervals.
     """
     means = scores[(scores["seed"] == MEAN) & (scores["class"] == "all")].set_index(["candidate", "metric"])
+    to_best = distance_metric(scores)
     lines = [
         f"# Chosen by `snakemake select`, run {run}: {choice.chosen}.",
-        f"# Macro-F1 over left-out patients, with {100 * level:g} % intervals:",
+        f"# {WORDS[to_best]} over left-out patients, with {100 * level:g} % intervals:",
     ]
     for name in scores["candidate"].unique():
-        score, behind = means.loc[(name, "macro_f1")], means.loc[(name, TO_BEST)]
+        score, behind = means.loc[(name, to_best.removesuffix(_TO_BEST))], means.loc[(name, to_best)]
         text = f"#   {name}: {score['value']:.3f} ({score['lo']:.3f} to {score['hi']:.3f})"
         if name != choice.best:
             text += (

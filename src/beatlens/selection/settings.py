@@ -38,4 +38,5 @@ class SelectSettings(Settings, section="select"):
     candidates: tuple[Candidate, ...] = ()
     """The candidates in order of preference, each with a `name` and a `change`. In doubt the first is kept. A change is
     an overlay of `model`, `training`, `look_alikes`, `prototypes`, `leads` (some of the run's) and, of `beats`,
-    `before_s`, `after_s`, `context`, `max_log_ratio`, `rate`."""
+    `before_s`, `after_s`, `context`, `max_log_ratio`, `rate`. With `targets: [diagnoses]` it is one of what trains a
+    network in `diagnoses`, from `members` to `lead_dropout`."""

@@ -69,7 +69,7 @@ class UsualBeats:
         -------
         None where fewer than `MIN_RECORDS` of them have a lead
         """
-        lacks = (self._labels[f"label_{diagnosis}"] == 0).to_numpy() & (self._patients != patient)
+        lacks = self._lacks(diagnosis, patient)
         others = self._typical[lacks][:, [self._leads.index(lead) for lead in leads]]
         has = np.isfinite(others[:, :, 0])
         if (has.sum(axis=0) < MIN_RECORDS).any():
@@ -79,6 +79,29 @@ class UsualBeats:
         order = np.argsort(distance, kind="stable")  # those without any of the leads come last, as NaN
         nearest = [others[order[has[order, lead]][:NEAREST], lead] for lead in range(len(leads))]
         return np.stack([np.median(beats, axis=0) for beats in nearest]).astype(np.float32)
+
+    def rr_without(self, diagnosis: str, patient: str) -> float | None:
+        """Return the median usual RR interval, in seconds, of other patients' records without the diagnosis.
+
+        None where there are fewer than `MIN_RECORDS` with an interval.
+        """
+        usual = self._usual_rr_s[self._lacks(diagnosis, patient)]
+        known = usual[np.isfinite(usual)]
+        return float(np.median(known)) if len(known) >= MIN_RECORDS else None
+
+    def _lacks(self, diagnosis: str, patient: str) -> npt.NDArray[np.bool_]:
+        return np.asarray((self._labels[f"label_{diagnosis}"] == 0).to_numpy() & (self._patients != patient))
+
+    @cached_property
+    def _usual_rr_s(self) -> npt.NDArray[np.float64]:
+        """(n,) seconds, NaN for records with fewer than two beats."""
+        keys = zip(self._labels["corpus"], self._labels["record"], strict=True)
+        return np.array([self._rr_of(corpus, record) for corpus, record in keys])
+
+    def _rr_of(self, corpus: str, record: str) -> float:
+        shard = next((shard for shard in self._shards if (corpus, record) in shard), None)
+        rr_s = np.diff(shard.beats_of(corpus, record)["r_time_s"].to_numpy(dtype=np.float64)) if shard else []
+        return float(np.median(rr_s)) if len(rr_s) else np.nan
 
     @cached_property
     def _typical(self) -> FloatArray:

@@ -69,6 +69,7 @@ class RecordEngine:
                 f"explain: baseline {baseline!r}, lead_off {lead_off!r}; expected one of {BASELINES} and of {LEAD_OFF}"
             )
         self.instance, self.calibration, self.baseline, self.lead_off = instance, calibration, baseline, lead_off
+        self.network, self.device = network, device
         self.n_evaluations = 0
         self._network = RecordNetwork(network, device)
         self._states = RecordStates(instance, self._network, baseline)
@@ -120,5 +121,5 @@ class RecordEngine:
         if self.lead_off == ABSENT:
             states = np.where(np.any(cells_on, axis=2, keepdims=True).swapaxes(1, 2), states, -1)
         rows, _, shown = distinct_beats(states)
-        rhythm = np.where(rhythm_on[:, None], self.instance.record.rhythm, self.instance.record.constant_rhythm)
+        rhythm = np.where(rhythm_on[:, None], self.instance.record.rhythm, self.instance.rhythm_off)
         return self._network.logits(self._states.terms, rows, shown, rhythm)

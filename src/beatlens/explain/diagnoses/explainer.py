@@ -18,13 +18,14 @@ from beatlens.explain.diagnoses.contrast import UsualBeats
 from beatlens.explain.diagnoses.engine import RecordEngine
 from beatlens.explain.diagnoses.instance import RecordInstance
 from beatlens.explain.diagnoses.methods import TABLE
-from beatlens.explain.diagnoses.settings import DiagnosisExplanationSettings
+from beatlens.explain.diagnoses.settings import USUAL, DiagnosisExplanationSettings
 from beatlens.explain.diagnoses.target import DiagnosisTarget
 from beatlens.explain.methods.explained import attribution_of
 from beatlens.explain.players.waves import instance_edges
 from beatlens.explain.result.attribution import Attribution
 from beatlens.explain.settings import ExplainSettings
 from beatlens.inputs.diagnoses.record_example import record_example
+from beatlens.models.build import choose_device
 from beatlens.prediction.diagnoses.bundle import DiagnosisBundle
 from beatlens.shards.patients import patient_key
 from beatlens.shards.shard import Shard
@@ -127,10 +128,12 @@ class DiagnosisExplainer:
         beats = shard.beats_of(case.corpus, case.record)
         record = record_example(shard, (case.corpus, case.record), beats, bundle.leads, bundle.geometry)
         settings = self.settings.explain_settings(self.general, case.diagnosis)
+        patient, mv = patient_key(case.corpus, case.patient), record.typical * record.lead_scale[:, None]
         instance = RecordInstance(record)
+        if self.settings.rhythm_off == USUAL:
+            instance = replace(instance, usual_rr_s=self.usual.rr_without(case.diagnosis, patient))
         baseline: str = settings.baseline
         if baseline == CONTRAST:
-            patient, mv = patient_key(case.corpus, case.patient), record.typical * record.lead_scale[:, None]
             contrast = self.usual.without(case.diagnosis, patient, record.leads, mv)
             if contrast is None:
                 baseline = INTERPOLATION
@@ -167,7 +170,12 @@ def read_explainer(
     labels
         A row a record with its labels.
     settings
-        The sections ``diagnosis_explanations`` and ``explain``, and ``seed``. Diagnoses are explained on the processor.
+        The sections ``diagnosis_explanations`` and ``explain``, ``seed`` and ``device``.
+
+    Raises
+    ------
+    ValueError
+        For the device ``cuda`` where there is none.
     """
     read = DiagnosisBundle.read(bundle)
     bundles = {-1: read, **{int(path.name): DiagnosisBundle.read(path) for path in folds}}
@@ -179,6 +187,7 @@ def read_explainer(
         DiagnosisExplanationSettings.read(settings["diagnosis_explanations"]),
         ExplainSettings.read(settings["explain"]),
         settings["seed"],
+        choose_device(settings["device"]),
     )
 
 

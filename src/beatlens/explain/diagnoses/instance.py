@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from beatlens.inputs.diagnoses.record_example import RecordExample
+from beatlens.inputs.diagnoses.rhythm import rhythm_statistics
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -23,10 +25,13 @@ class RecordInstance:
         What the network is given of it, and what that is made from.
     contrast
         (L, T) mV, a beat as records without the diagnosis have it (`beatlens.explain.diagnoses.contrast`), or None.
+    usual_rr_s
+        The RR interval of a rhythm that is off, in seconds; None for the record's usual one.
     """
 
     record: RecordExample
     contrast: FloatArray | None = None
+    usual_rr_s: float | None = None
 
     def __post_init__(self) -> None:
         if not len(self.record) or not self.record.leads:
@@ -34,6 +39,13 @@ class RecordInstance:
                 f"{self.record.name}: {len(self.record)} beats in {len(self.record.leads)} leads of the model; "
                 "expected at least one of each to explain"
             )
+
+    @cached_property
+    def rhythm_off(self) -> FloatArray:
+        """(R,) statistics of the RR series where the rhythm is off: a constant one."""
+        if self.usual_rr_s is None:
+            return self.record.constant_rhythm
+        return rhythm_statistics(np.full(len(self.record.rr_s), self.usual_rr_s))
 
     @property
     def r_index(self) -> IntArray:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from beatlens.explain.engine.fast_network import CHUNK_CPU, CHUNK_GPU, chunks
+from beatlens.models.shared_encoder import BeatView
 
 if TYPE_CHECKING:
     from beatlens.inputs.diagnoses.record_example import RecordExample
@@ -53,9 +54,16 @@ class RecordNetwork:
         for place in np.unique(lead).tolist():  # by lead, so that a lead's weights are taken once
             name = self.tensor(record.lead_ids[place])
             for rows in np.array_split(of_lead := np.flatnonzero(lead == place), -(-len(of_lead) // self.chunk)):
-                features = self.network.encode_leads(self.tensor(waves[rows]), self.tensor(intervals[rows]))
+                parts = self.tensor(waves[rows]), self.tensor(intervals[rows])
+                features = self.network.encode_leads(*parts, self._view(waves[rows], lead[rows], record))
                 result[self.tensor(rows)] = self.network.lead_terms(features, name)
         return result
+
+    def _view(self, waves: FloatArray, lead: IntArray, record: RecordExample) -> BeatView | None:
+        if self.network.shared is None:
+            return None
+        shown, typical, lead_ids = record.beat_view(waves, lead)
+        return BeatView(self.tensor(shown), self.tensor(typical), self.tensor(lead_ids))
 
     def logits(self, terms: Tensor, rows: IntArray, shown: IntArray, rhythm: FloatArray) -> FloatArray:
         """Return logits (M, K).

@@ -13,7 +13,9 @@ _SEGMENTS = dict.fromkeys(("SR", "STach", "SB", "SA", "IAVB", "LPR", "PAC", "AF"
     ("RBBB", "IRBBB", "LBBB", "BBB", "NSIVCB", "LAnFB", "LAD", "RAD", "QAb", "LQRSV", "PVC", "PR", "PRWP"), QRS_S
 )
 
-Method = Literal["lime", "kernelshap", "occlusion"]
+Method = Literal["lime", "kernelshap", "timeshap", "occlusion", "integrated_gradients", "gradient_input"]
+USUAL = "usual"
+"""A rhythm that is off has the rate that others have."""
 Outcome = Literal["correct", "wrong", "review", "unlabelled"]
 
 
@@ -49,6 +51,12 @@ class DiagnosisExplanationSettings(Settings, section="diagnosis_explanations"):
     """What fills a part that is switched off. `contrast_beat` is the median usual beat of the five most similar records
     of other patients that don't have the diagnosis. Where there are fewer than ten, `interpolation` is used."""
 
+    rhythm_off: Literal["steady", "usual"] = "steady"
+    """What the rhythm becomes where it is switched off: a constant series, `steady` of the record's own usual interval,
+    `usual` of the median usual interval of other patients' records without the diagnosis. With `usual` the heart rate
+    is part of the rhythm, which explains tachycardia and bradycardia. Where there are fewer than ten such records,
+    `steady` is used."""
+
     samples: Annotated[int, Allowed(minimum=16)] = 1000
     """Evaluations of each set of more than 12 players."""
 
@@ -68,4 +76,5 @@ class DiagnosisExplanationSettings(Settings, section="diagnosis_explanations"):
             baseline=self.baseline,
             lime=replace(general.lime, samples=self.samples),
             kernelshap=replace(general.kernelshap, samples=self.samples),
+            timeshap=replace(general.timeshap, samples=self.samples),
         )

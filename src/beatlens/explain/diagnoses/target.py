@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +15,18 @@ Array = npt.NDArray[np.float64]
 
 
 class CalibratedDiagnoses(Protocol):
-    """Turns logits into calibrated probabilities, each diagnosis by itself."""
+    """Turns logits into calibrated probabilities, each diagnosis by itself.
+
+    The log odds of diagnosis k are ``slope * logit + offsets[k]``.
+    """
+
+    @property
+    def slope(self) -> float:
+        """Of all diagnoses."""
+
+    @property
+    def offsets(self) -> Sequence[float]:
+        """(K,) one a diagnosis."""
 
     def probabilities(self, logits: npt.NDArray[np.float32]) -> Array:
         """Logits (n, K) to probabilities (n, K)."""

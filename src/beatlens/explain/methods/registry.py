@@ -64,6 +64,11 @@ def _sampled(
 
 def _timeshap(engine: PerturbationEngine, target: Target, settings: ExplainSettings, seed: int) -> Explained:
     kind = settings.players if settings.players in EVENT_SETS else "segments"
+    return timeshap(engine, target, settings, seed, kind=kind)
+
+
+def timeshap(engine: Masked[Wanted], target: Wanted, settings: ExplainSettings, seed: int, *, kind: str) -> Explained:
+    """TimeSHAP with the events of a set of `EVENT_SETS`."""
     value = partial(_value, engine, target)
     found = explain_timeshap(
         value,
@@ -100,7 +105,12 @@ def _path(
     found = path_gradients(
         signal_model(engine, target), engine.baseline, steps=steps, rhythm=settings.rhythm, at_end=at_end
     )
-    explained = _from_gradients(found, target.units)
+    return along_path(found, target.units, at_end=at_end)
+
+
+def along_path(found: Gradients, units: str, *, at_end: bool) -> Explained:
+    """Return the gradients along a path; integrated ones that lack too much of full minus empty don't apply."""
+    explained = _from_gradients(found, units)
     if at_end or not found.lacking:  # gradient x input doesn't mean to add up
         return explained
     return replace(explained, values=np.zeros_like(found.values), rhythm=None, absent=found.lacking)

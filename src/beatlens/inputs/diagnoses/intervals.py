@@ -60,17 +60,26 @@ def interval_content(stretches: FloatArray, usual: FloatArray, fs: float) -> Flo
     (m, B) float32, `INTERVAL_CONTENT`: sizes are logarithms of mV; all 0 for a stretch that is too short
     """
     result = np.zeros((len(stretches), len(INTERVAL_CONTENT)), dtype=np.float32)
-    length = stretches.shape[1]
-    first, last = round(QRS_AFTER_S * fs), length - round(QRS_BEFORE_S * fs)
-    quiet = min(max(first, round(T_END * math.sqrt(length / fs) * fs)), last - round(0.15 * fs))
-    if quiet - first < 0 or last - quiet < MIN_SAMPLES:
+    parts = described_parts(stretches.shape[1], fs)
+    if parts is None:
         return result
+    first, quiet, last = parts
     untied = stretches - usual
     result[:, 0] = 1.0
     width = len(_OF_VIEW)
     result[:, 1 : 1 + width] = _describe(stretches[:, quiet:last], fs)
     result[:, 1 + width :] = _describe(untied[:, first:last], fs)
     return result
+
+
+def described_parts(length: int, fs: float) -> tuple[int, int, int] | None:
+    """Return where the content of a stretch of so many samples lies; None where it is too short.
+
+    From the first sample to the last + 1 it is looked at without the typical beat, from the second place on as it is.
+    """
+    first, last = round(QRS_AFTER_S * fs), length - round(QRS_BEFORE_S * fs)
+    quiet = min(max(first, round(T_END * math.sqrt(length / fs) * fs)), last - round(0.15 * fs))
+    return None if quiet - first < 0 or last - quiet < MIN_SAMPLES else (first, quiet, last)
 
 
 def usual_signal(typical: FloatArray, before: int, r_index: IntArray, next_r: IntArray, n_samples: int) -> FloatArray:
@@ -110,13 +119,9 @@ def _describe(part: FloatArray, fs: float) -> FloatArray:
     centred = centred - (centred @ slope / (slope @ slope))[:, None] * slope
     power = np.einsum("ms,ms->m", centred, centred) / length
     size = np.log(np.sqrt(power) + FLOOR_MV)
-    window = np.hanning(length + 2)[1:-1]
     columns = [size]
-    for low, high in BANDS_HZ:
-        hz = np.linspace(low, high, 4)
-        angle = 2 * np.pi * np.outer(at, hz)
-        waves = np.concatenate([np.cos(angle), np.sin(angle)], axis=1) * (window * 2 / window.sum())[:, None]
-        amplitude = np.sqrt(((centred @ waves) ** 2).sum(axis=1) / len(hz))
+    for waves in band_waves(length, fs):
+        amplitude = np.sqrt(((centred @ waves) ** 2).sum(axis=1) / (waves.shape[1] // 2))
         columns.append(np.log(amplitude + FLOOR_MV) - size)
     columns.append(_repeats(centred, power, fs))
     step = np.diff(centred, axis=1)
@@ -125,11 +130,24 @@ def _describe(part: FloatArray, fs: float) -> FloatArray:
     return result
 
 
+def band_waves(length: int, fs: float) -> list[Float64Array]:
+    """Return windowed cosines and sines (length, 2 n) of n frequencies in each of `BANDS_HZ`."""
+    at, window = np.arange(length) / fs, np.hanning(length + 2)[1:-1]
+    angles = [2 * np.pi * np.outer(at, np.linspace(low, high, 4)) for low, high in BANDS_HZ]
+    shape = (window * 2 / window.sum())[:, None]
+    return [np.concatenate([np.cos(angle), np.sin(angle)], axis=1) * shape for angle in angles]
+
+
+def atrial_lags(length: int, fs: float) -> range:
+    """Return the lags in samples at which a part of so many samples is compared with itself: `PERIOD_S`."""
+    return range(round(PERIOD_S[0] * fs), min(round(PERIOD_S[1] * fs), length * 2 // 3) + 1)
+
+
 def _repeats(centred: FloatArray, power: Float64Array, fs: float) -> Float64Array:
     """Return the largest correlation of parts with themselves an atrial period later; 0 where they are too short."""
     length = centred.shape[1]
     best = np.zeros(len(centred))
-    for lag in range(round(PERIOD_S[0] * fs), min(round(PERIOD_S[1] * fs), length * 2 // 3) + 1):
+    for lag in atrial_lags(length, fs):
         alike = np.einsum("ms,ms->m", centred[:, lag:], centred[:, :-lag]) / (length - lag)
         best = np.maximum(best, alike / (power + FLOOR_MV**2))
     return np.minimum(best, 2.0)

@@ -54,6 +54,8 @@ class RecordExample:
         (L, T) the record's typical beat in units of `lead_scale`; as it is under any change of the signal.
     rr_s
         RR intervals in seconds, of all beats, without those across gaps.
+    beat_scale
+        (L,) mV by which a network of beats would divide these leads.
     """
 
     corpus: str
@@ -68,6 +70,7 @@ class RecordExample:
     next_r: IntArray
     typical: FloatArray
     rr_s: Float64Array
+    beat_scale: FloatArray
 
     def __len__(self) -> int:
         """Return the number of beats."""
@@ -132,6 +135,17 @@ class RecordExample:
         """Return the content (m, B) of changed stretches (m, S) mV from a beat to the next, each of one lead (m,)."""
         return interval_content(stretches, self.usual[lead, slice(*self.bounds[beat])], self.geometry.fs)
 
+    def beat_view(self, waves: FloatArray, lead: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Return leads of beats as a network of beats is given them (`beatlens.models.shared_encoder.BeatView`).
+
+        Parameters
+        ----------
+        waves
+            (m, T) in units of `lead_scale`, each of one of the leads (m,).
+        """
+        ratio = (self.lead_scale / self.beat_scale)[lead, None]
+        return waves * ratio, self.typical[lead] * ratio, self.lead_ids[lead]
+
     def in_leads(self, kept: IntArray) -> RecordExample:
         """Return the record with some of its leads, by their places among `leads`."""
         return replace(
@@ -141,6 +155,7 @@ class RecordExample:
             signal=self.signal[kept],
             lead_scale=self.lead_scale[kept],
             typical=self.typical[kept],
+            beat_scale=self.beat_scale[kept],
         )
 
 
@@ -168,7 +183,8 @@ def record_example(
         raise ValueError(f"{shard.path}: {corpus}/{record} is at {of_record.fs} Hz; expected {geometry.fs} Hz")
     listed = shard.leads(corpus, record)
     used = tuple(lead for lead in leads if lead in listed)
-    signal = used_rows(np.asarray(shard.signal(corpus, record)), np.array([listed.index(lead) for lead in used], int))
+    places = np.array([listed.index(lead) for lead in used], int)
+    signal = used_rows(np.asarray(shard.signal(corpus, record)), places)
     r_all = beats["r_index"].to_numpy(dtype=np.int64)
     stretch = beats["stretch"].to_numpy()
     rows = np.unique(np.linspace(0, len(r_all) - 1, min(MAX_BEATS, len(r_all))).astype(np.int64))
@@ -191,4 +207,5 @@ def record_example(
         next_r=np.append(r_all[1:], signal.shape[1])[rows].astype(np.int64),
         typical=typical,
         rr_s=np.diff(beats["r_time_s"].to_numpy(dtype=np.float64))[stretch[1:] == stretch[:-1]],
+        beat_scale=shard.lead_scale(corpus, record)[places],
     )

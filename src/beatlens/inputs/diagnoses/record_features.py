@@ -13,6 +13,7 @@ from torch import Tensor
 
 from beatlens.core.leads import lead_id
 from beatlens.inputs.diagnoses.record_example import RecordExample, record_example
+from beatlens.models.shared_encoder import BeatView
 from beatlens.shards.shard import BeatGeometry, Shard
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class RecordFeatures:
 def measure_records(
     examples: Sequence[RecordExample], network: DiagnosisNetwork, leads: Sequence[str]
 ) -> RecordFeatures:
-    """Measure records; nothing learnt takes part, so any network of these sizes gives the same."""
+    """Measure records; of what is learnt a shared encoder alone takes part: networks that share it give the same."""
     beats, present = [], torch.zeros(len(examples), len(leads), dtype=torch.bool)
     with torch.no_grad():
         for n, example in enumerate(examples):
@@ -88,8 +89,8 @@ def measure_records(
             places = [list(leads).index(lead) for lead in example.leads]
             present[n, places] = True
             if len(example) and places:
-                parts = (torch.from_numpy(part).flatten(0, 1) for part in (example.waves, example.intervals))
-                measured = network.encode_leads(*parts)
+                waves, intervals = (torch.from_numpy(x).flatten(0, 1) for x in (example.waves, example.intervals))
+                measured = network.encode_leads(waves, intervals, beat_view(example, network))
                 features[:, places] = measured.view(len(example), len(places), -1)
             beats.append(features)
     counts = torch.tensor([len(example) for example in examples], dtype=torch.long)
@@ -103,6 +104,15 @@ def measure_records(
         if examples
         else torch.zeros(0, network.config.n_rhythm),
     )
+
+
+def beat_view(example: RecordExample, network: DiagnosisNetwork) -> BeatView | None:
+    """Return all leads of all beats, beat by beat, as the network's shared encoder is given them; None without one."""
+    if network.shared is None:
+        return None
+    lead = np.tile(np.arange(len(example.leads)), len(example))
+    waves = example.waves.reshape(-1, example.geometry.length)
+    return BeatView(*map(torch.from_numpy, example.beat_view(waves, lead)))
 
 
 def load_examples(

@@ -8,7 +8,7 @@ it and without the fold. So nothing that a record of the fold gets rests on its 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from beatlens.core.leads import LEAD_SUBSETS
 from beatlens.core.seeds import derive_seed
 from beatlens.inputs.diagnoses.feature_file import read_features
 from beatlens.inputs.diagnoses.record_features import RecordFeatures, record_logits
+from beatlens.learning.diagnoses.encoder import GivenEncoder
 from beatlens.learning.diagnoses.settings import DiagnosisSettings
 from beatlens.learning.diagnoses.training import Trained, beat_extent, network_config, train_diagnoses
 from beatlens.models.diagnosis import DiagnosisConfig
@@ -47,6 +48,8 @@ class DiagnosisJob:
         (n,) over all corpora.
     config, settings, seed
         Sizes, the section ``diagnoses``, and the run's seed.
+    encoder
+        Shared with a network of beats, or None.
     """
 
     features: RecordFeatures
@@ -56,6 +59,7 @@ class DiagnosisJob:
     config: DiagnosisConfig
     settings: DiagnosisSettings
     seed: int
+    encoder: GivenEncoder | None = None
 
     @property
     def folds(self) -> list[int]:
@@ -81,7 +85,8 @@ class DiagnosisJob:
         if shared:
             raise ValueError(f"{len(shared)} patients are in a fold and outside it: {', '.join(sorted(shared)[:5])}")
         seed = derive_seed(self.seed, "diagnoses", *map(str, without))
-        return train_diagnoses(self.features.rows(chosen), self.labels[chosen], self.config, self.settings, seed)
+        taught, labels = self.features.rows(chosen), self.labels[chosen]
+        return train_diagnoses(taught, labels, self.config, self.settings, seed, self.encoder)
 
 
 def job_of(
@@ -100,12 +105,35 @@ def job_of(
     )
 
 
-def read_job(table: pd.DataFrame, features: Sequence[Path], settings: Mapping[str, Any]) -> DiagnosisJob:
-    """Read the measured records of a table of labels; `settings` has the sections that training needs."""
+def read_job(
+    table: pd.DataFrame, features: Sequence[Path], settings: Mapping[str, Any], encoder: Path | None
+) -> DiagnosisJob:
+    """Read the measured records of a table of labels.
+
+    Parameters
+    ----------
+    table
+        Of labels.
+    features
+        Measured records.
+    settings
+        The sections that training needs.
+    encoder
+        Folder of the bundle whose encoder is shared, or None.
+
+    Raises
+    ------
+    ValueError
+        Where that learnt from a patient of the table, or from beats that were made otherwise.
+    """
     section = DiagnosisSettings.read(settings["diagnoses"])
-    config = network_config(section, len(classes_of(table)), beat_extent(settings))
+    given = None if encoder is None else GivenEncoder.read(encoder, settings)
+    config = network_config(section, len(classes_of(table)), beat_extent(settings), given)
     keys = list(zip(table["corpus"], table["record"], strict=True))
-    return job_of(table, read_features(features, keys), config, section, settings["seed"])
+    job = job_of(table, read_features(features, keys), config, section, settings["seed"])
+    if given is not None:
+        given.check_patients(job.patients.tolist())
+    return replace(job, encoder=given)
 
 
 def classes_of(table: pd.DataFrame) -> tuple[str, ...]:

@@ -85,6 +85,8 @@ class BundleMaker:
             "positives": {name: int((teaching[f"label_{name}"] == 1).sum()) for name in self.names},
             "last_loss": trained.loss[-1],
         }
+        if job.encoder is not None:
+            origin["encoder"] = job.encoder.origin
         logger.info("diagnoses learnt of %d records of %d patients", origin["records"], origin["patients"])
         return DiagnosisBundle(
             classes=dict(self.names),

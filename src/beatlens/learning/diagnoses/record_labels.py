@@ -60,7 +60,7 @@ def label_records(
             f"{len(overlap)} patients both train and test: {', '.join(overlap[:5])}; expected one role a patient"
         )
     fold[of_training] = deal_folds(chosen[of_training], patients[of_training], labels[of_training], settings, seed)
-    _check_folds(fold[of_training], labels[of_training], patients[of_training], classes)
+    check_folds(fold[of_training], labels[of_training], patients[of_training], classes)
     return _table(chosen, fold, labels, classes)
 
 
@@ -197,7 +197,8 @@ def _dealt(
     return result
 
 
-def _check_folds(fold: IntArray, labels: IntArray, patients: npt.NDArray[np.str_], classes: Sequence[str]) -> None:
+def check_folds(fold: IntArray, labels: IntArray, patients: npt.NDArray[np.str_], classes: Sequence[str]) -> None:
+    """Raise ValueError where a patient is in two folds, or a diagnosis can't be learnt without two of the folds."""
     homes: dict[str, int] = {}
     for name, where in zip(patients, fold.tolist(), strict=True):
         if homes.setdefault(name, where) != where:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from beatlens.inputs.diagnoses.intervals import INTERVAL_CONTENT
 from beatlens.inputs.diagnoses.record_features import RecordFeatures
 from beatlens.inputs.diagnoses.rhythm import RHYTHM_STATISTICS
+from beatlens.learning.diagnoses.encoder import GivenEncoder, new_network
 from beatlens.learning.diagnoses.settings import DiagnosisSettings
 from beatlens.models.diagnosis import DiagnosisConfig, DiagnosisNetwork
 from beatlens.shards.shard import BeatGeometry
@@ -22,8 +23,10 @@ HEAD_DECAY = 0.1
 """Weight decay of the head as a share of that of the leads' maps."""
 
 
-def network_config(settings: DiagnosisSettings, n_classes: int, geometry: BeatGeometry) -> DiagnosisConfig:
-    """Return the sizes that the section ``diagnoses`` and the data fix."""
+def network_config(
+    settings: DiagnosisSettings, n_classes: int, geometry: BeatGeometry, encoder: GivenEncoder | None = None
+) -> DiagnosisConfig:
+    """Return the sizes that the section ``diagnoses``, the data and a shared encoder fix."""
     return DiagnosisConfig(
         n_classes=n_classes,
         n_intervals=len(INTERVAL_CONTENT),
@@ -35,6 +38,7 @@ def network_config(settings: DiagnosisSettings, n_classes: int, geometry: BeatGe
         width=settings.width,
         heads=settings.heads,
         dropout=settings.dropout,
+        encoder=None if encoder is None else encoder.sizes,
     )
 
 
@@ -58,6 +62,7 @@ def train_diagnoses(
     config: DiagnosisConfig,
     settings: DiagnosisSettings,
     seed: int,
+    encoder: GivenEncoder | None = None,
 ) -> Trained:
     """Train on records with known labels; scalers are of these records.
 
@@ -74,6 +79,8 @@ def train_diagnoses(
         Sizes, and the section ``diagnoses``.
     seed
         Of initial weights, beats and dropout.
+    encoder
+        Shared with a network of beats, where the sizes have one; it stays as it is.
     """
     usable = np.flatnonzero(records.answerable)
     if not len(usable) or (labels[usable] < 0).any():
@@ -82,7 +89,7 @@ def train_diagnoses(
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = DiagnosisNetwork(config)
+        network = new_network(config, encoder)
         network.set_scalers(_lead_scaler(records, network), _scaler(records.rhythm))
         with torch.no_grad():
             share = wanted.mean(0).clamp(0.5 / len(wanted), 1 - 0.5 / len(wanted))
@@ -143,7 +150,7 @@ def _lead_scaler(records: RecordFeatures, network: DiagnosisNetwork) -> tuple[Te
     for place, lead in enumerate(records.lead_ids.tolist()):
         values, shown = records.features[:, place].double(), weight * records.present[records.record, place, None]
         shown = shown.expand_as(values).clone()
-        shown[:, network.measure.size :] *= known[:, place]
+        shown[:, network.measure.size : network.n_measured] *= known[:, place]
         total = shown.sum(0)
         if float(total[0]) > 0:
             centre = (shown * values).sum(0) / total.clamp(min=1e-9)

@@ -133,7 +133,8 @@ class DiagnosisBundle:
             if found != expected:
                 raise ValueError(f"{folder / JSON_NAME}: {key} {found}; expected {expected}")
         for name, array in self.weights.items():
-            if array.dtype != np.float32 or not np.isfinite(array).all():
+            counts = name.endswith("num_batches_tracked") and array.dtype == np.int64
+            if not counts and (array.dtype != np.float32 or not np.isfinite(array).all()):
                 raise ValueError(f"{folder / ARRAYS_NAME}: {name} of {array.dtype}; expected finite float32")
             if name.endswith("std") and not (array > 0).all():
                 raise ValueError(f"{folder / ARRAYS_NAME}: {name} {array.min()}; expected scales above 0")

@@ -81,7 +81,7 @@ def score_diagnosis(
     settings: EvaluateSettings,
     seed: int,
 ) -> tuple[CaseScores, DiagnosisParts]:
-    """Score every method on one case, and sum up the fused explanation (or the only one) by wave and lead.
+    """Score every method that applies to a case, and sum up the fused explanation (or the only one) by wave and lead.
 
     A truth says where the diagnosis shows, so it serves only explanations of records that have it.
 
@@ -108,11 +108,15 @@ def score_diagnosis(
                 f"expected {leads}, {grid.shape}"
             )
     case_seed = derive_seed(seed, "evaluate", case.corpus, case.record, case.diagnosis)
-    nulls = record_nulls(prepared, lengths, settings.random_draws, case_seed)
-    scores = list(rhythm_scores(attributions, len(leads) * len(lengths)))
-    scores += _model_scores(prepared, attributions, nulls, settings=settings, seed=case_seed)
-    for name, truth in (diagnosis_truths(labels, grid, instance.r_index) if case.outcome == "correct" else {}).items():
-        scores += localisation_scores(attributions, name, truth, nulls, lengths)
+    applied = {name: attribution for name, attribution in attributions.items() if not attribution.meta.absent}
+    scores: list[Score] = []
+    if applied:
+        nulls = record_nulls(prepared, lengths, settings.random_draws, case_seed)
+        scores += rhythm_scores(applied, len(leads) * len(lengths))
+        scores += _model_scores(prepared, applied, nulls, settings=settings, seed=case_seed)
+        truths = diagnosis_truths(labels, grid, instance.r_index) if case.outcome == "correct" else {}
+        for name, truth in truths.items():
+            scores += localisation_scores(applied, name, truth, nulls, lengths)
     shown = attributions["fused"] if "fused" in attributions else next(iter(attributions.values()))
     parts = DiagnosisParts(prepared.patient, case.diagnosis, case.outcome, wave_shares(shown, instance))
     record = f"{case.corpus}/{case.record}"
