@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from beatlens.models.channels_last import ChannelsLastBatchNorm1d, ChannelsLastConv1d, channels_last
+from beatlens.models.encoder import ChannelsLastBatchNorm1d, ChannelsLastConv1d, channels_last
 
 
 @pytest.mark.parametrize("mode", [True, False], ids=["training", "evaluation"])

@@ -11,12 +11,42 @@ import torch
 from torch import Tensor, nn
 
 from beatlens.core.leads import STANDARD_LEADS
-from beatlens.models.channels_last import ChannelsLastBatchNorm1d, ChannelsLastConv1d, channels_last
 from beatlens.models.grouped import GroupedLinear, beside
 from beatlens.models.settings import ModelSettings
 
 FLOOR = 0.02
 """Share of a lead's scale that comparisons with the typical beat add, so that they stay finite where a lead is flat."""
+
+
+def channels_last(values: Tensor) -> Tensor:
+    """Return values (n, channels, positions), laid out so that the channels of a position are neighbours.
+
+    A convolution on a processor wants that layout: a training step takes two thirds of the time. PyTorch keeps it in
+    two dimensions only, so a wave passes the layers below as an image of height 1.
+    """
+    return values.unsqueeze(2).contiguous(memory_format=torch.channels_last).squeeze(2)
+
+
+class ChannelsLastConv1d(nn.Conv1d):
+    """`torch.nn.Conv1d` with zero padding that keeps the layout of `channels_last`."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Convolve (n, in, positions)."""
+        stride, padding = (1, self.stride[0]), (0, cast(int, self.padding[0]))
+        image, weight = values.unsqueeze(2), self.weight.unsqueeze(2)
+        return nn.functional.conv2d(image, weight, self.bias, stride, padding).squeeze(2)
+
+
+class ChannelsLastBatchNorm1d(nn.BatchNorm1d):
+    """`torch.nn.BatchNorm1d` of (n, channels, positions) that keeps the layout of `channels_last`."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Normalise the channels of (n, channels, positions)."""
+        return super().forward(values.unsqueeze(2)).squeeze(2)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.ndim != 4:
+            raise ValueError(f"values of {input.ndim - 1} dimensions; expected (n, channels, positions)")
 
 
 class LeadEncoder(nn.Module):
