@@ -26,8 +26,7 @@ def main() -> None:
     parser.add_argument("--cases", type=Path, help="folder of explained cases; left out where there is none")
     parser.add_argument("--explained", type=Path, help="scores of explanations; left out where there are none")
     arguments = programs.start(parser)
-    settings = arguments.settings
-    bundle = read_json(arguments.bundle_json)
+    settings, bundle = arguments.settings, read_json(arguments.bundle_json)
     place = Place(arguments.output.parent, embed=True)
     tables = DiagnosisTables(
         predictions=read_table(arguments.predictions),
