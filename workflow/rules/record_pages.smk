@@ -3,11 +3,6 @@ WITH_BEATS, WITH_DIAGNOSES = ("beats" in CONFIG["targets"], "diagnoses" in CONFI
 CASE_METHODS = [*METHODS, "fused"]
 
 
-def record_pages(wildcards):
-    """Return the indexes of the pages of all shards that hold records."""
-    return [f"{RESULTS}/records/{shard}of{n_shards()}.tsv" for shard in used_shards(record_rows(), n_shards())]
-
-
 rule build_record_pages:
     """Build the pages of a shard's records, the most urgent of the run alone where there are many."""
     input:
