@@ -52,10 +52,11 @@ class DiagnosisExplanationSettings(Settings, section="diagnosis_explanations"):
     of other patients that don't have the diagnosis. Where there are fewer than ten, `interpolation` is used."""
 
     rhythm_off: Literal["steady", "usual"] = "steady"
-    """What the rhythm becomes where it is switched off: a constant series, `steady` of the record's own usual interval,
-    `usual` of the median usual interval of other patients' records without the diagnosis. With `usual` the heart rate
-    is part of the rhythm, which explains tachycardia and bradycardia. Where there are fewer than ten such records,
-    `steady` is used."""
+    """What the rhythm becomes where it is switched off: a constant series at a `steady` or at the `usual` rate.
+
+    `steady` is the record's own usual interval, `usual` the median usual interval of other patients' records without
+    the diagnosis. With `usual` the heart rate is part of the rhythm, which explains tachycardia and bradycardia. Where
+    there are fewer than ten such records, `steady` is used."""
 
     samples: Annotated[int, Allowed(minimum=16)] = 1000
     """Evaluations of each set of more than 12 players."""

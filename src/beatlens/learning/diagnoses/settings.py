@@ -35,8 +35,10 @@ class DiagnosisSettings(Settings, section="diagnoses"):
     such as PTB-XL's ten, in equal turns, and deals the patients of corpora that give none."""
 
     encoder: Text | None = None
-    """Folder of a trained bundle of beats (`hybrid` or `context`) whose encoder describes each lead of each beat beside
-    the measurements, or null. It stays as it is, and must not have learnt from patients of this run."""
+    """Bundle of beats whose encoder describes each lead of each beat as well, or null.
+
+    It is the folder of a trained bundle, `hybrid` or `context`. The encoder stays as it is, and must not have learnt
+    from patients of this run."""
 
     members: PositiveInt = 4
     """Networks side by side whose logits are averaged."""
