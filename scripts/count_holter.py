@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from beatlens.core.files import read_table, write_table
 from beatlens.holter.tables import KEY, Counting, holter_table, hour_table
-from beatlens.prediction.settings import StripSettings
 from beatlens.run import programs
 
 
@@ -21,8 +20,7 @@ def main() -> None:
     arguments = programs.start(parser)
     settings = arguments.settings
 
-    ectopic = StripSettings.read(settings["strips"]).ectopic
-    counting = Counting(settings["classes"], ectopic, settings["beats"]["gap_s"])
+    counting = Counting(settings["classes"], settings["strips"]["ectopic"], settings["beats"]["gap_s"])
     records = read_table(arguments.records)
     of_shard = read_table(arguments.shard_records, columns=KEY)
     records = records[records["role"] != "noise"].merge(of_shard, on=KEY, validate="one_to_one")

@@ -85,6 +85,7 @@ rule manifest:
         preprocess_shard=every_shard(*SHARD_FILES),
         list_records=["<results>/status.tsv", "<results>/status.html"],
         split="<results>/records.tsv",
+        build_record_pages=record_pages,
         given_bundle=GIVEN_BUNDLES,
     output:
         manifest=ensure("<results>/manifest.json", non_empty=True),

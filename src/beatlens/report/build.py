@@ -23,6 +23,7 @@ from beatlens.report.sections.cohort import cohort_section
 from beatlens.report.sections.notes import notes_section
 from beatlens.report.sections.origin import origin_section
 from beatlens.report.sections.probes import probe_section
+from beatlens.report.sections.reviewed import reviewed_section
 from beatlens.report.sections.scores import classification_section, leak_section, presence_section, review_limits
 from beatlens.report.sections.tables import (
     DEALT,
@@ -75,6 +76,7 @@ def render_report(inputs: ReportInputs) -> str:
         corpus=corpus_section(inputs),
         declared=shared_patients(inputs),
         scored=scored,
+        reviewed=reviewed_section(inputs),
         presence=presence_section(inputs, scored["split"]) if scored else None,
         leaks=leak_section(inputs),
         level=f"{100 * config['evaluate']['level']:g} %",

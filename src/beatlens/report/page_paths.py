@@ -26,7 +26,9 @@ def page_link(corpus: str, record: str) -> str:
 def _file_name(name: str) -> str:
     """Percent-encoded name, one to one; a long one ends in a digest of the whole."""
     encoded = quote(name, safe="").replace("~", "%7E")
-    if encoded.startswith(".") or not encoded:
+    if not encoded:
+        return "%"
+    if encoded.startswith("."):
         encoded = "%2E" + encoded[1:]
     if len(encoded) <= _LONGEST:
         return encoded
