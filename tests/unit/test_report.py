@@ -154,7 +154,12 @@ def test_page_is_self_contained_and_escapes(tmp_path: Path) -> None:
     assert policy.startswith("default-src 'none'; img-src data: 'self' file:; style-src 'unsafe-inline'; ")
     assert f"script-src 'sha256-{digest}'; base-uri 'none'" in policy
     assert "link" not in page.tags
-    beside = {"status.html", "explanations/fused/V-wrong-01.npz"}
+    beside = {
+        "status.html",
+        "explanations/fused/V-wrong-01.npz",
+        "metrics/classification.csv",
+        "metrics/explanations.csv",
+    }
     assert all(url.startswith(("#", "data:image/")) or url in beside for url in page.urls)
     assert page.tags.count("img") == 2
     assert "&lt;script&gt;" in text

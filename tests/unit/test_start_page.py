@@ -148,6 +148,7 @@ def test_a_run_without_cases_reasons_or_table_is_told():
     page = render_report(found({"r": (STEADY, "N" * N)}))
     assert "Nothing: no run, fast rhythm, long pause or new pattern was found" in page
     assert "No case was explained" in page
+    assert "The bundle was given: it was trained elsewhere" in page
     bare = render_report(inputs(holter=None))
     assert 'id="look"' not in bare
     assert 'id="records"' not in bare
