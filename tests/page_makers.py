@@ -80,7 +80,7 @@ def inputs(**changes: Any) -> ReportInputs:
         }
     )
     settings = EvaluateSettings(
-        bootstrap=50, level=0.95, random_draws=1, deletion_steps=2, leave_out=[], calibration_bins=10
+        bootstrap=50, level=0.95, random_draws=1, deletion_steps=2, leave_out=(), calibration_bins=10
     )
     table = beats()
     metrics, confusion = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
