@@ -4,11 +4,6 @@ EXPORTS = expand("<results>/tables/{name}.csv", name=EXPORTED)  # beside the rep
 HOLTER = ["<results>/predictions/holter.parquet", "<results>/predictions/hours.parquet"]
 
 
-def rhythm_table():
-    """Return the table of episodes of rhythms, which the target `rhythms` makes, where it has been made."""
-    return [file for file in [f"{RESULTS}/predictions/rhythms.parquet"] if Path(file).exists()]
-
-
 rule count_holter:
     """Count rates, pauses, ectopy and RR variation of a shard's records, record by record and hour by hour."""
     input:
