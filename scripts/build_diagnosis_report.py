@@ -6,7 +6,8 @@ from pathlib import Path
 
 from beatlens.core.files import read_json, read_table, sha256_of, write_text
 from beatlens.report.diagnoses import FIGURE_NAMES, PageFacts, render_diagnoses
-from beatlens.report.inputs import load_image, load_images, package_versions
+from beatlens.report.images import Place
+from beatlens.report.inputs import package_versions
 from beatlens.report.sections.diagnoses import DiagnosisTables
 from beatlens.run import programs
 
@@ -27,14 +28,15 @@ def main() -> None:
     arguments = programs.start(parser)
     settings = arguments.settings
     bundle = read_json(arguments.bundle_json)
+    place = Place(arguments.output.parent, embed=True)
     tables = DiagnosisTables(
         predictions=read_table(arguments.predictions),
         metrics=read_table(arguments.metrics),
         names={each["id"]: each["name"] for each in bundle["classes"]},
         status=read_table(arguments.status),
-        figures={path.stem: load_image(path) for path in arguments.figures if path.stem in FIGURE_NAMES},
+        figures={path.stem: place.image(path) for path in arguments.figures if path.stem in FIGURE_NAMES},
         facts=read_table(arguments.cases / "facts.csv") if arguments.cases else None,
-        cases=load_images([arguments.cases]) if arguments.cases else {},
+        cases=place.images([arguments.cases]) if arguments.cases else {},
         explained=read_table(arguments.explained) if arguments.explained else None,
     )
     facts = PageFacts(

@@ -1,12 +1,13 @@
-"""Build report.html: one page with the tables, figures and scores of a run, self-contained."""
+"""Build report.html, the start page of a run: what was found, the records, figures and scores."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from beatlens.core.files import read_json, read_table, sha256_of, write_text
-from beatlens.report.build import FIGURE_NAMES, render_report
-from beatlens.report.inputs import TABLES, ReportInputs, load_image, load_images, load_watched, package_versions
+from beatlens.report.build import FIGURE_DATA, render_report
+from beatlens.report.images import Place
+from beatlens.report.inputs import TABLES, ReportInputs, load_watched, package_versions
 from beatlens.report.sections.attention import shown_attention
 from beatlens.run import programs
 
@@ -25,7 +26,7 @@ def main() -> None:
     for name, text in {
         **{name: text for name, (_, text) in TABLES.items()},
         **MORE,
-        **{f"{name}-figure": f"figure {name}.svg" for name in FIGURE_NAMES},
+        **{f"{name}-figure": f"figure {name}.svg" for name in FIGURE_DATA},
     }.items():
         parser.add_argument(f"--{name}", type=Path, help=text + "; left out where the run has none")
     parser.add_argument("--cases", type=Path, nargs="*", default=[], help="drawn cases; the first has facts.csv")
@@ -33,6 +34,7 @@ def main() -> None:
     arguments = programs.start(parser)
     settings, given = arguments.settings, vars(arguments)
     facts = read_table(arguments.cases[0] / "facts.csv") if arguments.cases else None
+    place = Place(arguments.output.parent, embed=settings["report"]["single_file"])
     inputs = ReportInputs(
         title=settings["report"]["title"] or f"beatlens: {settings['run']}",
         run=settings["run"],
@@ -46,13 +48,18 @@ def main() -> None:
         versions=package_versions(),
         facts=facts,
         **{field: read_table(path) for name, (field, _) in TABLES.items() if (path := given[name.replace("-", "_")])},
-        watched=load_watched(arguments.watch, arguments.watch_cohort) if arguments.watch else None,
+        watched=load_watched(place, arguments.watch, arguments.watch_cohort) if arguments.watch else None,
         probes=[read_table(path) for path in arguments.probes],
-        figures={name: load_image(path) for name in FIGURE_NAMES if (path := given[f"{name}_figure"])},
-        cases=load_images(arguments.cases),
-        tachograms=load_images([arguments.tachograms] if arguments.tachograms else []),
+        figures={
+            name: place.image(path, data=data)
+            for name, data in FIGURE_DATA.items()
+            if (path := given[f"{name}_figure"])
+        },
+        cases=place.images(arguments.cases),
+        tachograms=place.images([arguments.tachograms] if arguments.tachograms else []),
+        n_pages=settings["report"]["pages"],
         attention=read_json(arguments.attention) if arguments.attention else None,
-        attention_cases=shown_attention(arguments.attention_cases, facts) if arguments.attention else {},
+        attention_cases=shown_attention(place, arguments.attention_cases, facts) if arguments.attention else {},
         diagnoses_page="diagnoses.html" if "diagnoses" in settings["targets"] else "",
     )
     write_text(arguments.output, render_report(inputs))

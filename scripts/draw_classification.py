@@ -7,6 +7,7 @@ from beatlens.evaluate.predictions.outcomes import outcomes
 from beatlens.figures.classification import confusion_figure, headline_split, patients_figure, reliability_figure
 from beatlens.figures.paper.style import save_figure
 from beatlens.run import programs
+from beatlens.shards.shard import REVIEWED
 
 
 def main() -> None:
@@ -24,7 +25,8 @@ def main() -> None:
     metrics, confusion = read_table(arguments.metrics), read_table(arguments.confusion)
     split = headline_split(metrics)
     beats = read_table(arguments.beats)
-    rows = outcomes(beats[beats["split"] == split], classes) if split else None
+    shown = beats[(beats["split"] == split) & (beats["label_source"] != REVIEWED)]
+    rows = outcomes(shown, classes) if split else None
     save_figure(confusion_figure(confusion, classes), arguments.confusion_figure)
     save_figure(reliability_figure(rows, split, bins), arguments.reliability)
     save_figure(patients_figure(metrics, classes), arguments.patients)

@@ -11,15 +11,16 @@ from beatlens.corpora.formats.rules import ReadingRules
 from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.record_sheet import read_sheet, shard_rows
 from beatlens.corpora.registry import read_patients
+from beatlens.corpora.reviewed import read_reviewed
 from beatlens.corpora.strips import StripSettings
 from beatlens.run import programs
 
 
 def main() -> None:
     parser = programs.parser(__doc__, sheet="record sheet", output="shard directory to write")
-    for flag, value in (("--data-root", "FOLDER"), ("--labels", "TABLE"), ("--patients", "TABLE")):
-        what = f"CORPUS={value}"
+    for flag, what in (("--data-root", "CORPUS=FOLDER"), ("--labels", "CORPUS=TABLE"), ("--patients", "CORPUS=TABLE")):
         parser.add_argument(flag, type=programs.named_path, action="extend", nargs="*", default=[], help=what)
+    parser.add_argument("--reviewed", type=json.loads, default={}, help="tables of decisions by corpus, as JSON")
     parser.add_argument("--shard", type=int, required=True, help="number of this shard, from 0")
     parser.add_argument("--shards", type=int, required=True, help="number of shards")
     parser.add_argument("--strips", type=json.loads, default={}, help="what corpora of strips don't say, as JSON")
@@ -31,8 +32,9 @@ def main() -> None:
     sheet = read_sheet(arguments.sheet)
     rows = shard_rows(sheet, arguments.shard, arguments.shards)
     labels = {corpus: LabelTable.read(path) for corpus, path in arguments.labels}
-    names = {corpus: {row.record for row in sheet if row.corpus == corpus} for corpus, _ in arguments.patients}
+    names = {corpus: {row.record for row in sheet if row.corpus == corpus} for corpus in {row.corpus for row in sheet}}
     patients = {corpus: read_patients(path, names[corpus]) for corpus, path in arguments.patients}
+    reviewed = {corpus: read_reviewed(paths, corpus, names[corpus]) for corpus, paths in arguments.reviewed.items()}
     strips = {corpus: StripSettings(**entry) for corpus, entry in arguments.strips.items()}
     remotes = {corpus: Remote(**entry) for corpus, entry in arguments.remotes.items()}
     folders = dict(arguments.data_root)
@@ -45,6 +47,7 @@ def main() -> None:
             strips.get(corpus),
             remotes.get(corpus),
             rules.get(corpus, ReadingRules()),
+            reviewed.get(corpus, {}),
         )
         for corpus, folder in folders.items()
     }

@@ -78,7 +78,25 @@ def _parser() -> argparse.ArgumentParser:
     command("formats", _formats, "List the formats that can be read.", "beatlens formats")
     about = command("describe", _describe, "Say what a bundle is and what it learnt from.",
                     "beatlens describe results/demo/model/bundle")  # fmt: skip
+    review = command("review", _review, "Serve a run's pages on this machine, and keep the decisions made on them.",
+                     "beatlens review results/demo")  # fmt: skip
+    review.add_argument("run", type=Path, help="folder of a finished run")
+    review.add_argument("--port", type=_port, default=8765, help="port on 127.0.0.1; 0 takes a free one (%(default)s)")
+    review.add_argument(
+        "--reviewer", default="", metavar="NAME", help="name that the pages propose; they ask otherwise"
+    )
+    compare = command("compare", _compare, "Compare two runs over the records that both have.",
+                      "beatlens compare results/before results/after")  # fmt: skip
+    compare.add_argument("before", type=Path, help="folder of a finished run")
+    compare.add_argument("after", type=Path, help="folder of another")
+    compare.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="folder to write; by default compared/<before> in the other"
+    )
     about.add_argument("bundle", nargs="?", help="folder of a bundle; by default the one that comes along")
+    page = command("page", _page, "Make the page of a record of a finished run, and print where it lies.",
+                   "beatlens page results/demo synthetic/a01")  # fmt: skip
+    page.add_argument("results", type=Path, help="folder of the run")
+    page.add_argument("record", metavar="CORPUS/RECORD", help="one of the records in its records.tsv")
     predict.add_argument("path", metavar="FILE_OR_FOLDER", help="record, table of strips, or folder of these")
     predict.add_argument("-o", "--output", type=_table, help="table to write; standard output by default")
     for subparser in (explain, plot):
@@ -168,8 +186,29 @@ def _formats(options: argparse.Namespace) -> None:
         print(f"{name:<8}{text}")
 
 
+def _review(options: argparse.Namespace) -> None:
+    from beatlens.review.server import ReviewServer
+
+    with ReviewServer(options.run, options.port, options.reviewer) as server:
+        print(f"{server.url}\ndecisions go to {server.decisions.path}; Ctrl-C ends", flush=True)
+        server.serve_forever()
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from beatlens.compare.page import write_comparison
+
+    print(write_comparison(options.before, options.after, options.output))
+
+
 def _describe(options: argparse.Namespace) -> None:
     print(api.describe(api.load_bundle(options.bundle)))
+
+
+def _page(options: argparse.Namespace) -> None:
+    from beatlens.config.strict_yaml import read_yaml
+    from beatlens.report.records.build import build_on_demand
+
+    print(build_on_demand(options.results, options.record, read_yaml(options.results / "run_config.yaml")))
 
 
 def _record(options: argparse.Namespace) -> api.PredictedRecord:
@@ -198,6 +237,12 @@ def _write(table: pd.DataFrame, path: Path | None) -> None:
         table.to_csv(sys.stdout, index=False, lineterminator="\n")
     else:
         write_table(path, table)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a port, 0 to 65535")
+    return int(text)
 
 
 def _table(text: str) -> Path:

@@ -57,9 +57,10 @@ def test_confusion_shows_shares_counts_and_every_row(tmp_path: Path) -> None:
 
 
 def test_headline_is_test_before_anything_else() -> None:
-    assert headline_split(pd.DataFrame({"split": ["train", "test"]})) == "test"
-    assert headline_split(pd.DataFrame({"split": ["train", "none"]})) == "none"
-    assert headline_split(pd.DataFrame({"split": []})) == ""
+    assert headline_split(pd.DataFrame({"split": ["train", "test"], "scope": "all"})) == "test"
+    assert headline_split(pd.DataFrame({"split": ["train", "none"], "scope": "all"})) == "none"
+    assert headline_split(pd.DataFrame({"split": [], "scope": []}, dtype=object)) == ""
+    assert headline_split(pd.DataFrame({"split": ["test"], "scope": "reviewed: all"})) == ""
 
 
 def test_reliability_takes_labelled_beats_alone() -> None:

@@ -34,7 +34,11 @@ RESULTS = f"results/{CONFIG['run']}"
 CORPORA = {corpus["name"]: corpus for corpus in CONFIG["corpora"]}
 METHODS = CONFIG["explain"]["methods"]
 # Records of a corpus to predict are never scored, with labels or without.
-LABELLED = any(corpus.get("labels") for corpus in CORPORA.values() if corpus["role"] in {"train", "test"})
+LABELLED = any(
+    corpus.get("labels") or corpus.get("reviewed")
+    for corpus in CORPORA.values()
+    if corpus["role"] in {"train", "test"}
+)
 GPU = int(CONFIG["device"] == "cuda")
 SHARD_FILES = (
     "signals.npy",

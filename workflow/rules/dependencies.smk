@@ -26,6 +26,17 @@ def tables(key):
     return [f"{name} {file_digest(corpus.get(key))}" for name, corpus in CORPORA.items()]
 
 
+def reviewed_tables():
+    """Return the tables of decisions that corpora name, by corpus."""
+    named = {name: corpus["reviewed"] for name, corpus in CORPORA.items() if corpus.get("reviewed")}
+    return {name: [str(find_file(table, PLACES)) for table in tables] for name, tables in named.items()}
+
+
+def reviewed_digests():
+    """Return the digests of the tables of decisions, by corpus."""
+    return {name: [file_digest(table) for table in tables] for name, tables in reviewed_tables().items()}
+
+
 def probe_tables():
     """Return the tables of the target sanity that have been made."""
     files = [f"{RESULTS}/metrics/{name}.csv" for name in ("sanity", "stability")]
@@ -59,7 +70,7 @@ def originals():
 
 def bundle_settings(wildcards):
     """Return what a bundle is made by beside the trained network, as JSON: of corpora what it says of its origin."""
-    names = ("name", "format", "licence", "attribution")
+    names = ("name", "format", "licence", "attribution", "reviewed")
     corpora = [{name: corpus[name] for name in names if name in corpus} for corpus in CORPORA.values()]
     return sections({**CONFIG, "corpora": corpora}, "review", "rpeaks", "quality", "corpora")
 
@@ -87,6 +98,7 @@ def training_key(trainer="train", own=None):
         own or sections(CONFIG, *(name for name in CONFIG if name not in {"report", "figures"})),
         *tables("labels"),
         *tables("patients"),
+        json.dumps(reviewed_digests(), sort_keys=True),
     ]
     parts += [file_digest(CONFIG[name]["table"]) for name in ("split", "select")] + [shard_digest(record_rows(), 0, 1)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

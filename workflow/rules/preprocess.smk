@@ -60,14 +60,17 @@ rule preprocess_shard:
         originals=originals(),
         labels=tables("labels"),
         patients=tables("patients"),
+        reviewed=reviewed_digests(),
         sheet=lambda wildcards, input: f"{RESULTS}/record_sheet.tsv",
         place=lambda wildcards: "--shard {} --shards {}".format(*wildcards.shard.split("of")),
         roots=options("--data-root", [(name, folder_of(name)) for name in CORPORA]),
         label_tables=options("--labels", named_tables("labels")),
         patient_tables=options("--patients", named_tables("patients")),
+        decisions=lambda wildcards, input: shlex.join(["--reviewed", json.dumps(reviewed_tables())]),
         output=lambda wildcards, output: Path(output.signals).parent,
     shell:
         "{params.program} --sheet {params.sheet:q} {params.roots} {params.place} {params.label_tables} {params.patient_tables}"
+        " {params.decisions}"
         " --strips {params.strips:q} --remotes {params.remotes:q} --rules {params.rules:q} --tries {params.interrupted}"
         " --settings {params.settings:q} --output {params.output:q} --log {log:q}"
 

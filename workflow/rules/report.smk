@@ -1,4 +1,4 @@
-# The run's configuration as it was, and the report: one HTML page that needs no network.
+# The run's configuration as it was, and the report: a start page that needs no network, with figures and tables beside it.
 
 
 rule write_config:
@@ -31,7 +31,9 @@ rule build_report:
         config="<results>/run_config.yaml",
         bundle=BUNDLE_FILES[0],
         record_table="<results>/predictions/records.parquet",
+        holter=HOLTER[0],
         episodes="<results>/predictions/episodes.parquet",
+        exports=EXPORTS,  # which the page links to
         remarks="<results>/predictions/remarks.tsv",
         alerts="<results>/alerts/alerts.csv",
         clusters="<results>/alerts/clusters.csv",
@@ -94,7 +96,7 @@ rule build_report:
     shell:
         "{params.program} --records {input.records:q} --status {input.status:q} --config {input.config:q}"
         " --bundle-json {input.bundle:q} --explanations {input.explanations:q} --cohort {input.cohort:q}"
-        " --record-table {input.record_table:q} --episodes {input.episodes:q} --remarks {input.remarks:q}"
+        " --record-table {input.record_table:q} --holter {input.holter:q} --episodes {input.episodes:q} --remarks {input.remarks:q}"
         " --alerts {input.alerts:q} --clusters {input.clusters:q}"
         " --cases {input.cases:q} --words {input.words:q} --tachograms {input.tachograms:q} {params.optional} {params.probes}"
         " --settings {params.settings:q} --output {output.report:q} --log {log:q}"

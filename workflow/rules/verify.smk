@@ -27,6 +27,9 @@ BEAT_ARTEFACTS = {
     ),
     "gather_predictions": [*PREDICTIONS, *NOTES],
     "aggregate_strips": expand("<results>/predictions/{table}.parquet", table=["strips", "records", "episodes"]),
+    "count_holter": every_shard("holter.parquet", "hours.parquet", folder="predictions/shards"),
+    "gather_holter": HOLTER,
+    "export_tables": EXPORTS,
     "select_cases": "<results>/explanations/cases.csv",
     "explain_shard": lambda wildcards: [file for method in METHODS for file in every_archive(method)(wildcards)],
     "gather_explanations": expand("<results>/explanations/{method}.tsv", method=METHODS),
@@ -84,6 +87,7 @@ rule manifest:
         preprocess_shard=every_shard(*SHARD_FILES),
         list_records=["<results>/status.tsv", "<results>/status.html"],
         split="<results>/records.tsv",
+        build_record_pages=record_pages,
         given_bundle=GIVEN_BUNDLES,
     output:
         manifest=ensure("<results>/manifest.json", non_empty=True),

@@ -15,11 +15,13 @@ from beatlens.beats.annotation_check import check_annotations
 from beatlens.beats.beat_table import beat_table, match_beats, r_index
 from beatlens.beats.lead_choice import choose_leads, plausible_leads
 from beatlens.beats.record_edges import cut_by_edge, unseen_before, with_reasons
+from beatlens.beats.reviewed_labels import apply_reviewed
 from beatlens.beats.settings import BeatSettings
 from beatlens.core.leads import UNKNOWN_LEADS, canonical_lead, names_for
 from beatlens.core.record import Finding, Record
 from beatlens.corpora.beat_labels import NOISE, BeatLabels
-from beatlens.shards.shard import BeatGeometry
+from beatlens.corpora.reviewed import ReviewedRecord
+from beatlens.shards.shard import REVIEWED, BeatGeometry
 from beatlens.shards.stretches import Stretch, in_stretches, told_in_words
 from beatlens.signals.conditioning import Conditioned, condition
 from beatlens.signals.detection.r_peaks import detect
@@ -82,7 +84,13 @@ class Preprocessed:
 
 
 def preprocess_record(
-    record: Record, role: str, labels: BeatLabels | None, settings: PreprocessSettings, weak: str | None = None
+    record: Record,
+    role: str,
+    labels: BeatLabels | None,
+    settings: PreprocessSettings,
+    weak: str | None = None,
+    *,
+    reviewed: ReviewedRecord | None = None,
 ) -> Preprocessed:
     """Condition a record, find its beats and describe them. Depends on nothing but its arguments.
 
@@ -99,6 +107,8 @@ def preprocess_record(
     weak
         Class of the record as a whole, which each of its beats takes, with ``label_source`` record; NOISE marks all of
         them as annotated noise; None where there is none.
+    reviewed
+        What reviewers decided on its detected beats (`beatlens.beats.reviewed_labels`); None where they didn't.
 
     Raises
     ------
@@ -176,6 +186,10 @@ def preprocess_record(
     if weak is not None and not labelled:
         beats["label_source"] = "record"
         beats["label" if weak != NOISE else "annotated_noise"] = weak if weak != NOISE else True
+    if reviewed is not None:
+        beats, of_reviewers = apply_reviewed(beats, reviewed)
+        findings += of_reviewers
+    has_labels = labelled or weak is not None or bool((beats["label_source"] == REVIEWED).any())
     of_annotation = assess(signals, annotated["r_index"].to_numpy(), scale, geometry, settings.quality)
     for table, table_quality in ((beats, quality), (annotated, of_annotation)):
         cut = cut_by_edge(table["r_index"].to_numpy(), conditioned.missing, fs)
@@ -194,7 +208,7 @@ def preprocess_record(
         "duration_s": signal.shape[1] / record.fs,
         "lead_scale": ";".join(f"{value:.6g}" for value in scale),
         "dx": ";".join(record.dx),
-        "labelled": labelled or weak is not None,
+        "labelled": has_labels,
         "weak_label": "" if labelled or weak is None else weak,
         "database": record.database or record.corpus,
         "age": record.age,

@@ -18,6 +18,7 @@ from beatlens.corpora.formats.rules import ReadingRules
 from beatlens.corpora.label_table import LabelTable
 from beatlens.corpora.record_sheet import SheetRow
 from beatlens.corpora.registry import read_record
+from beatlens.corpora.reviewed import ReviewedRecord
 from beatlens.corpora.rhythm_labels import rhythm_spans
 from beatlens.corpora.strips import StripSettings
 from beatlens.shards.writer import ShardWriter
@@ -43,6 +44,8 @@ class CorpusSource:
         Where it is downloaded from; None where its files are here.
     rules
         What the names in its files mean.
+    reviewed
+        What reviewers decided on beats, by record.
     """
 
     folder: Path
@@ -51,6 +54,7 @@ class CorpusSource:
     strips: StripSettings | None = None
     remote: Remote | None = None
     rules: ReadingRules = field(default_factory=ReadingRules)
+    reviewed: Mapping[str, ReviewedRecord] = field(default_factory=dict)
 
 
 def preprocess_shard(
@@ -89,7 +93,8 @@ def preprocess_shard(
                 labels, weak = label_beats(record, source.labels), record_class(record, source.labels)
                 unknown = unknown_labels(record, source.labels, labels)
                 record = replace(record, remarks=(*record.remarks, *unknown))
-                result = preprocess_record(record, row.role, labels, settings, weak)
+                reviewed = source.reviewed.get(row.record)
+                result = preprocess_record(record, row.role, labels, settings, weak, reviewed=reviewed)
                 rhythms = _rhythms(record)
                 del record  # its raw signal is large
             except RecordFault as fault:

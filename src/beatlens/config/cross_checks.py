@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from beatlens.config.diagnosis_checks import diagnosis_problems
+from beatlens.config.reviewed_checks import reviewed_problems
 from beatlens.config.sections import Configuration
 from beatlens.core.options import OptionError, Problem, Settings
 from beatlens.core.text_tables import read_rows
@@ -147,6 +148,7 @@ def _path_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iterat
     ]
     for number, corpus in enumerate(config["corpora"]):
         wanted += [(f"corpora[{number}].{key}", corpus.get(key)) for key in ("labels", "patients", "diagnoses")]
+        wanted += [(f"corpora[{number}].reviewed", table) for table in corpus.get("reviewed") or ()]
     for key, value in [*wanted, ("data_dir", config["data_dir"])]:
         if value is None:
             continue
@@ -182,7 +184,7 @@ def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
                 yield f"corpora[{number}].patients", corpus["patients"], f"a CSV of record and patient ({error})"
         table = corpus.get("labels")
         if table is None:
-            if corpus["role"] == "train" and not corpus.get("diagnoses"):
+            if corpus["role"] == "train" and not corpus.get("diagnoses") and not corpus.get("reviewed"):
                 yield f"corpora[{number}].labels", None, "a label table, since the role is train"
             continue
         file = find_file(table, folders)
@@ -192,6 +194,7 @@ def _corpus_problems(config: Mapping[str, Any], folders: Sequence[Path]) -> Iter
             except (OSError, ValueError) as error:
                 yield f"corpora[{number}].labels", table, f"a CSV with the columns symbol, aux and class ({error})"
                 return
+    yield from reviewed_problems(corpora, {*known, *config["classes"]}, folders)
     unknowns = [name for name in config["classes"] if name not in known] if "beats" in config["targets"] else []
     # The classes of a given bundle are what they are; labels may know only some of them.
     if known and (config["bundle"] is None or len(unknowns) == len(config["classes"])):

@@ -39,6 +39,10 @@ class CorpusSettings(Settings, section="corpora[]"):
     diagnoses: Text | None = None
     """Diagnosis table, a CSV of code, diagnosis and name: what the corpus's labels of records mean."""
 
+    reviewed: Annotated[tuple[Text, ...], Allowed(minItems=1, uniqueItems=True)] | None = None
+    """Tables of decisions that reviewers made with `beatlens review`, whose classes become labels of beats that have no
+    annotation. They teach as annotations do, and are counted and scored apart from them."""
+
     patients: Text | None = None
     """CSV of record and patient, where one person has several records and the headers don't say so. A patient
     `@<corpus>/<id>` is the one of that id in another corpus of the run. A record that no table, header and pattern
@@ -92,6 +96,8 @@ class CorpusSettings(Settings, section="corpora[]"):
     def _rules(self) -> Iterator[tuple[str, str]]:
         if self.folder is not None and self.format == "synthetic":
             yield "folder", "nothing: records of the format synthetic are made"
+        if self.reviewed is not None and self.role not in {"train", "test"}:
+            yield "reviewed", f"nothing: labels of records of the role {self.role} are never used"
         if self.format == "strips" and (self.fs is None) == (self.duration_s is None):
             yield "fs", "fs (Hz) or duration_s (of a strip), one of them: the tables of strips give no rate"
         if self.format == "ptb-xl" and self.fs not in {100, 500}:

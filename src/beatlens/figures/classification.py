@@ -15,6 +15,7 @@ from beatlens.core.bootstrap import divide
 from beatlens.evaluate.predictions.outcomes import MISSED, NONE, Outcomes
 from beatlens.evaluate.predictions.probabilities import calibration_table, confidences, rank_histogram, risk_coverage
 from beatlens.figures.paper.style import ACCENT, HAIRLINE, INK, MUTED, NULL, POSITIVE, new_figure, styled
+from beatlens.shards.shard import REVIEWED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +26,11 @@ MAX_PATIENTS = 40
 
 
 def headline_split(table: pd.DataFrame) -> str:
-    """Return the split that figures and the report show: test, else the next that has scores; "" if none."""
-    present = set(table["split"])
+    """Return the split that figures and the report show: test, else the next that has scores; "" if none.
+
+    Scores against labels that reviewers gave don't count.
+    """
+    present = set(table.loc[~table["scope"].str.startswith(f"{REVIEWED}: "), "split"])
     return next((split for split in HEADLINE_SPLITS if split in present), "")
 
 

@@ -182,7 +182,7 @@ def origin_of(
                         patients=of_corpus["patient"].nunique(),
                         hours=float(of_corpus["duration_s"].sum()) / 3600,
                         licence=corpus.get("licence") or "",
-                        attribution=corpus.get("attribution") or "",
+                        attribution="; ".join(filter(None, [corpus.get("attribution"), _of_reviewers(corpus, kind)])),
                     )
                 )
     listed = [set(text.split(";")) for text in taken["train"]["leads"]]
@@ -195,6 +195,10 @@ def origin_of(
         rates_hz=tuple((f"{rate:g}", int(n)) for rate, n in rates.items()),
         scores=tuple(scores),
     )
+
+
+def _of_reviewers(corpus: Mapping[str, Any], kind: str) -> str:
+    return "some labels by reviewers of predictions" if corpus.get("reviewed") and kind == "train" else ""
 
 
 def is_made(corpus: Mapping[str, Any]) -> bool:

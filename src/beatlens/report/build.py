@@ -1,7 +1,9 @@
-"""The report: one HTML page with everything inside it, that needs neither network nor scripts."""
+"""The report: the start page of a run. It needs no network, and says all that it has to say without scripts, too."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from beatlens.report.sections.cohort import cohort_section
 from beatlens.report.sections.notes import notes_section
 from beatlens.report.sections.origin import origin_section
 from beatlens.report.sections.probes import probe_section
+from beatlens.report.sections.reviewed import reviewed_section
 from beatlens.report.sections.scores import classification_section, leak_section, presence_section, review_limits
 from beatlens.report.sections.tables import (
     DEALT,
@@ -30,6 +33,9 @@ from beatlens.report.sections.tables import (
     summary,
 )
 from beatlens.report.sections.watch import watch_section
+from beatlens.report.start.answer import answer
+from beatlens.report.start.look import needs_a_look
+from beatlens.report.start.records import record_rows
 
 FOLDER = Path(__file__).parent
 
@@ -37,8 +43,8 @@ FOLDER = Path(__file__).parent
 def render_report(inputs: ReportInputs) -> str:
     """Return the page as HTML.
 
-    Every value goes through Jinja2's escaping, so a record named like a tag stays text, and the page forbids scripts
-    and loading by its content security policy.
+    Every value goes through Jinja2's escaping, so a record named like a tag stays text. The page's content security
+    policy forbids every script but its own, which it names by a digest, and all loading but of figures beside the page.
 
     Parameters
     ----------
@@ -46,6 +52,7 @@ def render_report(inputs: ReportInputs) -> str:
         Tables, figures and facts of a run.
     """
     config = yaml.safe_load(inputs.config)
+    script = (FOLDER / "assets" / "tables.js").read_text(encoding="utf-8")
     scored, explained = classification_section(inputs), explanation_section(inputs)
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
@@ -56,13 +63,20 @@ def render_report(inputs: ReportInputs) -> str:
     )
     return environment.get_template("report.html.j2").render(
         inputs=inputs,
+        policy=policy(f"\n{script}\n"),
+        script=Markup(script),
+        meanings=glossary(inputs.classes),
+        found=answer(inputs),
+        look=needs_a_look(inputs),
+        listed=record_rows(inputs),
         css=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
-        figures={name: inputs.figures.get(name) for name in FIGURE_NAMES},
+        figures={name: inputs.figures.get(name) for name in FIGURE_DATA},
         tiles=summary(inputs, scored, explained),
         origin=origin_section(inputs),
         corpus=corpus_section(inputs),
         declared=shared_patients(inputs),
         scored=scored,
+        reviewed=reviewed_section(inputs),
         presence=presence_section(inputs, scored["split"]) if scored else None,
         leaks=leak_section(inputs),
         level=f"{100 * config['evaluate']['level']:g} %",
@@ -77,7 +91,6 @@ def render_report(inputs: ReportInputs) -> str:
         watched=watch_section(inputs),
         two_sided=config["figures"]["colour_map"] == "two_sided",
         groups=case_sections(inputs),
-        glossary=glossary(inputs.classes),
         paper=f"{config['report']['speed_mm_s']:g} mm/s and {config['report']['gain_mm_mv']:g} mm/mV",
         explained=explained,
         used=cohort_section(inputs),
@@ -96,10 +109,29 @@ def render_report(inputs: ReportInputs) -> str:
     )
 
 
-FIGURE_NAMES = (
-    *("prototypes", "templates", "prototype_map", "training", "confusion", "reliability", "patients"),
-    *("scores", "cohort", "alerts", "attention"),
-)
+FIGURE_DATA = {
+    "prototypes": "prototypes/library.csv",
+    "templates": "prototypes/templates.npz",
+    "prototype_map": "prototypes/space.npz",
+    "training": "model/history.csv",
+    "confusion": "metrics/confusion.csv",
+    "reliability": "predictions/beats.parquet",
+    "patients": "metrics/classification.csv",
+    "scores": "metrics/explanations.csv",
+    "cohort": "metrics/cohort.csv",
+    "alerts": "alerts/beats.csv",
+    "attention": "attention/summary.json",
+}
+"""Figures of the page -> the file of the run with the data behind each."""
+
+
+def policy(script: str) -> str:
+    """Return the content security policy of a page with one script: nothing else runs, and nothing is sent."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; img-src data: 'self' file:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def shared_patients(inputs: ReportInputs) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -14,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 from beatlens import __version__
 from beatlens.core.files import read_arrays
 from beatlens.explain.watch.settings import OF_ACTIVATIONS, OF_ATTENTION
+from beatlens.report.images import Image, Place
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
-_SVG_WIDTH = re.compile(rb'<svg[^>]*?\swidth="([\d.]+)pt"')
-MM_PER_POINT = 25.4 / 72
 
 TABLES = {
     "metrics": ("metrics", "metrics/classification.csv"),
@@ -31,6 +26,7 @@ TABLES = {
     "cohort": ("cohort", "metrics/cohort.csv"),
     "words": ("words", "explanations/words.csv"),
     "record-table": ("record_predictions", "predictions/records.parquet"),
+    "holter": ("holter", "predictions/holter.parquet"),
     "episodes": ("episodes", "predictions/episodes.parquet"),
     "remarks": ("remarks", "predictions/remarks.tsv"),
     "alerts": ("alerts", "alerts/alerts.csv"),
@@ -40,22 +36,6 @@ TABLES = {
     "watch-drift": ("drift", "watch/drift.csv"),
 }
 """Option of the program -> attribute of `ReportInputs` and the file it takes."""
-
-
-@dataclass(frozen=True)
-class Image:
-    """A figure as it stands in the page.
-
-    Attributes
-    ----------
-    uri
-        The whole file as a ``data:`` URI.
-    width_mm
-        Physical width, so that an ECG is to scale on paper and on a calibrated screen.
-    """
-
-    uri: str
-    width_mm: float
 
 
 @dataclass(frozen=True)
@@ -112,6 +92,10 @@ class ReportInputs:
         What the checks for leaks found (`beatlens.leaks.audit.COLUMNS`).
     cohort
         What the model uses for each class (`beatlens.evaluate.explanations.cohort.COLUMNS`).
+    holter
+        What a Holter report says of each record (`beatlens.holter.urgency.with_urgency`).
+    n_pages
+        Records that have a page of their own, the most urgent ones.
     episodes, remarks
         Runs and pauses (`beatlens.prediction.episodes.EPISODE_COLUMNS`), and remarks on records
         (`beatlens.core.remarks.REMARK_COLUMNS`).
@@ -157,6 +141,8 @@ class ReportInputs:
     explanation_metrics: pd.DataFrame | None = None
     cohort: pd.DataFrame | None = None
     record_predictions: pd.DataFrame | None = None
+    holter: pd.DataFrame | None = None
+    n_pages: int = 0
     episodes: pd.DataFrame | None = None
     remarks: pd.DataFrame | None = None
     facts: pd.DataFrame | None = None
@@ -176,37 +162,7 @@ class ReportInputs:
     diagnoses_page: str = ""
 
 
-def load_image(*paths: Path) -> Image:
-    """Read a figure for the page: the smallest of the files given, at the width that the SVG among them says.
-
-    Parameters
-    ----------
-    paths
-        The same figure as SVG and, optionally, PNG.
-
-    Raises
-    ------
-    ValueError
-        Where none is an SVG with its width in points.
-    """
-    contents = {path: path.read_bytes() for path in paths}
-    widths = [
-        match.group(1) for path in paths if path.suffix == ".svg" if (match := _SVG_WIDTH.search(contents[path][:4000]))
-    ]
-    if not widths:
-        raise ValueError(f"{', '.join(map(str, paths))}: no SVG with a width in points")
-    smallest = min(paths, key=lambda path: len(contents[path]))
-    data = base64.b64encode(contents[smallest]).decode("ascii")
-    return Image(f"data:{_TYPES[smallest.suffix]};base64,{data}", float(widths[0]) * MM_PER_POINT)
-
-
-def load_images(folders: Sequence[Path]) -> dict[str, Image]:
-    """Read every figure of folders, by name: the smaller of its .svg and its .png."""
-    files = [file for folder in folders for file in sorted(folder.glob("*.svg"))]
-    return {file.stem: load_image(file, file.with_suffix(".png")) for file in files}
-
-
-def load_watched(folder: Path, cohort: Path) -> WatchedBeats:
+def load_watched(place: Place, folder: Path, cohort: Path) -> WatchedBeats:
     """Read the figures of watched beats that the page shows, and what ``cohort.npz`` says of them."""
     arrays = read_arrays(cohort)
     cases, labels = arrays["cases"].tolist(), arrays["labels"].tolist()
@@ -214,7 +170,7 @@ def load_watched(folder: Path, cohort: Path) -> WatchedBeats:
     further = [f"{case}_{method}" for case in first for method in (*OF_ACTIVATIONS, *OF_ATTENTION)]
     shown = sorted([*first, *(name for name in further if (folder / f"{name}.svg").is_file())])
     return WatchedBeats(
-        images={name: load_image(*(folder / f"{name}.{ending}" for ending in ("svg", "png"))) for name in shown},
+        images={name: place.image(*(folder / f"{name}.{ending}" for ending in ("svg", "png"))) for name in shown},
         split=str(arrays["split"]),
         n_cases=len(cases),
         n_patients=len(set(arrays["patients"].tolist())),

@@ -42,6 +42,11 @@ def percent(value: float) -> str:
     return f"{fixed(number, 1 if fine else 0)}\u00a0%"
 
 
+def small_share(value: float) -> str:
+    """Percent, where a few among many aren't nothing."""
+    return "< 0.1\u00a0%" if 0 < value < 0.0005 else percent(value)
+
+
 def count(value: float) -> str:
     """Thousands separated by a thin space, a dash where undefined."""
     return DASH if not math.isfinite(value) else f"{round(value):,}".replace(",", "\u2009")
@@ -79,3 +84,12 @@ def rank_agreement(value: float) -> str:
         else "don't agree"
     )
     return f"{words} (rank correlation {score(value)})"
+
+
+def clock(seconds: float) -> str:
+    """Return a time of a record as ``m:ss`` or ``h:mm:ss``, a dash where undefined."""
+    if not math.isfinite(seconds):
+        return DASH
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from beatlens.core.allowed import PositiveFloat
+from beatlens.core.allowed import NonNegativeInt, PositiveFloat
 from beatlens.core.options import Settings
 
 
@@ -18,3 +18,10 @@ class ReportSettings(Settings, section="report"):
 
     gain_mm_mv: PositiveFloat = 10
     """Gain of ECG figures in mm/mV."""
+
+    single_file: bool = False
+    """Whether the page of a record holds its signal and figures, so that it can be sent on by itself. Otherwise they
+    lie in files beside it."""
+
+    pages: NonNegativeInt = 500
+    """Most records that get a page of their own, the most urgent first. `beatlens page` makes the others on demand."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beatlens.shards.patients import patient_key
-from beatlens.shards.shard import STATUS_COLUMNS, Shard
+from beatlens.shards.shard import REVIEWED, STATUS_COLUMNS, Shard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,8 @@ RECORD_TABLE_COLUMNS = (
 )
 """Columns of records.tsv, followed by ``n_<class>``; ``fs`` is the record file's rate in Hz.
 
-``n_<class>`` counts annotated beats. For a record that has one label as a whole, it counts the detected beats.
+``n_<class>`` counts annotated beats, and detected ones whose label a reviewer gave. For a record that has one label as
+a whole, it counts the detected beats.
 """
 
 
@@ -83,7 +84,7 @@ def gather(shards: Sequence[Path], classes: Sequence[str]) -> pd.DataFrame:
         shard = Shard(path)
         beats = shard.beats("detected")
         detected = beats.groupby(["corpus", "record"]).size()
-        known = [shard.beats("annotated"), beats[beats["label_source"] == "record"]]
+        known = [shard.beats("annotated"), beats[beats["label_source"].isin(["record", REVIEWED])]]
         counts = pd.concat([table[["corpus", "record", "label"]] for table in known]).value_counts()
         absent = set(RECORD_TABLE_COLUMNS) - {"split", "n_beats"} - set(shard.records)
         if absent:

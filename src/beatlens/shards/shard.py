@@ -52,7 +52,7 @@ RECORD_COLUMNS = {
     "duration_s": "length in seconds",
     "lead_scale": "robust amplitude of each lead in mV, joined by ';': what a model input is divided by",
     "dx": "record-level codes, joined by ';'",
-    "labelled": "whether the record has beat annotations or a label of its own",
+    "labelled": "whether the record has beat annotations, a label of its own, or labels that reviewers gave",
     "weak_label": "class id or 'noise', the label of a record without annotations as a whole, '' where none",
     "database": "part of the corpus that the record is from, or the corpus where it has none",
     "age": "age in years, empty where unknown",
@@ -70,13 +70,15 @@ BEAT_COLUMNS = {
     "stretch": "number of the gap-free stretch of the record that the beat lies in; contexts never cross stretches",
     "label": "class id, '' unknown, 'none' for a detection that matches no annotated beat",
     "symbol": "annotation symbol, '' where none",
-    "label_source": "'beat', 'record' where the label is the whole record's (weak), or ''",
+    "label_source": "'beat', 'record' (weak: the label is the whole record's), 'reviewed' (a reviewer gave it) or ''",
     "matched": "detected: matches an annotated beat; annotated: matched by a detected beat",
     "matched_r_sample": "r_sample of the partner, -1 where none",
     "annotated_noise": "the beat lies in an annotated noise stretch",
     "reason": "quality rules, 'cut_by_edge' and 'stretch:<kind>', joined by ';', '' where clean",
 }
 """Columns that every beat table has. RR features (``rr_*``) and quality scores (``quality_*``) follow them."""
+REVIEWED = "reviewed"
+"""``label_source`` of a label that a reviewer gave."""
 BEAT_TABLES = {"detected": "beats.parquet", "annotated": "beats_annotated.parquet"}
 
 

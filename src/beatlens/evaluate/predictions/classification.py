@@ -27,6 +27,7 @@ from beatlens.evaluate.predictions.metric_score import MetricScore
 from beatlens.evaluate.predictions.outcomes import MISSED, Outcomes, check_predictions, join_missed, outcomes
 from beatlens.evaluate.predictions.probabilities import probability_scores
 from beatlens.evaluate.settings import EvaluateSettings
+from beatlens.shards.shard import REVIEWED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,9 @@ def evaluate_classification(
     - ``accepted``: detected beats that did not go to review;
     - ``without <records>``: ``all`` without each list of `EvaluateSettings.leave_out` of which a record is present;
     - ``patient:<id>``: ``all`` of one patient, without intervals;
-    - ``annotated: all`` and so on: the same at annotated R peaks, as if the detector were perfect.
+    - ``annotated: all`` and so on: the same at annotated R peaks, as if the detector were perfect;
+    - ``reviewed: all`` and so on: the same of beats whose label a reviewer gave, who saw the prediction. No other scope
+      has these.
 
     Parameters
     ----------
@@ -67,10 +70,12 @@ def evaluate_classification(
     """
     import pandas as pd
 
-    sources = [("", join_missed(beats, annotated))]
+    given = (beats["label_source"] == REVIEWED).to_numpy() if "label_source" in beats else np.zeros(len(beats), bool)
+    sources = [("", join_missed(beats[~given], annotated))]
     if len(annotated):
         check_predictions(annotated, "predictions at annotated beats")
         sources.append(("annotated: ", annotated[annotated["label"] != ""].reset_index(drop=True)))
+    sources.append(("reviewed: ", beats[given].reset_index(drop=True)))
     metrics: list[dict[str, Any]] = []
     confusion: list[dict[str, Any]] = []
     for split in SPLITS:

@@ -10,7 +10,8 @@ import numpy as np
 
 from beatlens.evaluate.attention.agreement_summary import AgreementSummary
 from beatlens.evaluate.attention.alignment import known
-from beatlens.report.inputs import Image, ReportInputs, load_image
+from beatlens.report.images import Image, Place
+from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import count, interval, plural, score
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ RANDOM_LIMIT = 0.5
 METHODS = ("attention", "attention_rollout", "attention_relevance")
 
 
-def shown_attention(folder: Path, facts: pd.DataFrame | None) -> dict[str, Image]:
+def shown_attention(place: Place, folder: Path, facts: pd.DataFrame | None) -> dict[str, Image]:
     """Return the drawn attention of the cases that the page shows: the first of each class, right ones first."""
     if facts is None:
         return {}
     ranked = facts.assign(last=facts["outcome"] != "correct").sort_values("last", kind="stable")
     chosen = ranked.drop_duplicates("class")["case"]
-    return {case: load_image(folder / f"{case}.svg") for case in facts["case"] if case in set(chosen)}
+    return {case: place.image(folder / f"{case}.svg") for case in facts["case"] if case in set(chosen)}
 
 
 def attention_section(inputs: ReportInputs) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from beatlens.core.record import REASONS
-from beatlens.report.inputs import Image
+from beatlens.report.images import Image
 from beatlens.report.numbers import count, interval, listing, percent, plural, score
 
 if TYPE_CHECKING:

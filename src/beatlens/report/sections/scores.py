@@ -121,15 +121,16 @@ SCOPE_WORDS = {
     "accepted": "beats that did not go to review",
     "annotated: all": "beats at annotated R peaks, as if the detector were perfect",
     "annotated: accepted": "those of them that did not go to review",
+    "reviewed: all": "beats whose label a reviewer gave, who saw the prediction: no measure of the model alone",
+    "reviewed: accepted": "those of them that did not go to review",
 }
 
 
 def classification_section(inputs: ReportInputs) -> dict[str, Any] | None:
     """Return scores of the headline split, or None where nothing is scored."""
     metrics, confusion = inputs.metrics, inputs.confusion
-    if metrics is None or confusion is None or not len(metrics):
+    if metrics is None or confusion is None or not (split := headline_split(metrics)):
         return None
-    split = headline_split(metrics)
     scores = Scores(metrics, split)
     detected, accepted = (Detected.of(confusion, split, scope, inputs.classes) for scope in ("all", "accepted"))
     patients = [scope.removeprefix("patient:") for scope in scores.scopes if scope.startswith("patient:")]
