@@ -1,6 +1,7 @@
 """Are the words about beats true? Timing, QRS width and P wave on made records, whole and preprocessed as in a run.
 
-    PYTHONPATH=src python benchmarks/words.py [--seeds 1 2 3 4] [--decoys 0.5] [--per-class 6] [--neurokit]
+    PYTHONPATH=src python benchmarks/words.py [--seeds 1 2 3 4] [--decoys 0.5] [--per-class 6] [--patients 32 10]
+    [--neurokit]
 
 R peaks and quality are those of the pipeline; classes are the planted ones. A line a phrase: how often it is said, and
 how often what it says is true of what was planted. ``QRS`` is true within 15 ms, ``wide`` and ``narrow`` where the
@@ -129,12 +130,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--decoys", type=float, default=0.5)
     parser.add_argument("--per-class", type=int, default=6)
+    parser.add_argument("--patients", type=int, nargs=2, default=[32, 10], help="with two leads, and with twelve")
     parser.add_argument("--neurokit", action="store_true")
     arguments = parser.parse_args()
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     settings, rows = PreprocessSettings.from_config(config), []
     for seed in arguments.seeds:
-        made_of = SyntheticSettings.read(config["synthetic"] | {"seed": seed, "decoy_share": arguments.decoys})
+        numbers = dict(zip(("ambulatory_patients", "clinical_patients"), arguments.patients, strict=True))
+        changed = {"seed": seed, "decoy_share": arguments.decoys, **numbers}
+        made_of = SyntheticSettings.read(config["synthetic"] | changed)
         with tempfile.TemporaryDirectory() as folder:
             make_corpus(Path(folder) / "synthetic", made_of)
             for plan in plan_records(made_of):
