@@ -65,3 +65,29 @@ rule build_record_pages:
         "{params.program} --run-folder {params.folder:q} --shard {wildcards.shard} --tables {params.tables}"
         " {params.predicted} --diagnosis-bundle {input.diagnosis_bundle:q} --bundle {input.bundle:q} --settings {params.settings:q}"
         " --output {output.index:q} --log {log:q}"
+
+
+rule name_pages:
+    """Give the folder of the records' pages a name that Snakemake's report knows: the jobs of shards share the folder."""
+    input:
+        indexes=record_pages,
+    output:
+        pages=report(
+            directory("<results>/pages"),
+            patterns=["{corpus}/{record}.html"],
+            caption="../report/record_page.rst",
+            category="Records",
+            labels={"corpus": "{corpus}", "record": "{record}"},
+        ),
+    log:
+        "<logs>/name_pages.log",
+    benchmark:
+        "<benchmarks>/name_pages.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(100),
+        runtime=5,
+    shell:
+        "ln -sfn records {output.pages:q} 2> {log:q}"

@@ -103,10 +103,12 @@ def measure_p(record: MeasuredRecord, row: int, *, qrs: Qrs, rr_s: float, usual_
     if not has_usual:
         return MeasuredP("absent", none_usual=True) if (size < 2 * limit).all() else UNKNOWN
     fit, ratio = _best_fit(wave, median, steps)
+    narrow = qrs.wide is False
     if fit >= ALIKE and SIZES[0] <= ratio <= SIZES[1] and (usual_size >= limit).any():
-        return MeasuredP("usual")
+        # What is left of a T wave before an early, wide complex may look like a P wave.
+        return MeasuredP("usual") if narrow or not early else UNKNOWN
     if (size >= limit).any():
-        return MeasuredP("other") if early and qrs.wide is False else UNKNOWN
+        return MeasuredP("other") if early and narrow else UNKNOWN
     best = int(np.argmax(usual_size / limit))
     seen = usual_size[best] >= SEEN * limit[best] and size[best] < FAINT * usual_size[best]
     return MeasuredP("absent") if seen and (fit < UNLIKE or ratio < FAINT) else UNKNOWN

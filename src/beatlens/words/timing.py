@@ -17,8 +17,10 @@ SPREADS = 3.0
 LEAST = 0.08
 IRREGULAR = 0.12
 """Spread (median size of log ratios to the usual interval) from which the rhythm around is irregular."""
-FULL_PAUSE = 0.06
-"""A pause is compensatory where both intervals together are two usual ones within this share."""
+FULL_PAUSE, LEAST_EARLY = 0.06, 0.15
+"""A pause is compensatory where both intervals together are two usual ones within this share. It is told of beats that
+are early by that share: of others two intervals always are two usual ones, or nearly.
+"""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,12 @@ def measure_timing(record: MeasuredRecord, row: int) -> Timing:
     usual, spread = _usual(record, interval, row)
     before = float(interval[row])
     timing = Timing(before, after, usual, spread, None)
-    if timing.off != 1 or not np.isfinite(after) or (row + 1 < len(time) and record.ectopic[row + 1]):
+    if (
+        timing.off != 1
+        or timing.prematurity < LEAST_EARLY
+        or not np.isfinite(after)
+        or (row + 1 < len(time) and record.ectopic[row + 1])
+    ):
         return timing
     full = abs((before + after) / (2 * usual) - 1) <= FULL_PAUSE
     return Timing(before, after, usual, spread, bool(full))
