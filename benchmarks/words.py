@@ -59,6 +59,7 @@ def rows_of(made: Made, folder: Path, settings: PreprocessSettings, per_class: i
         beats["r_time_s"].to_numpy(dtype=np.float64),
         beats["stretch"].to_numpy(dtype=np.int64),
         np.isin(label, ECTOPIC),
+        beats["reason"].to_numpy(dtype=object) != "",
     )
     r_sample = np.array([sample for _, sample in made.beats])
     kinds = np.array([beat.kind for beat, _ in made.beats])
@@ -68,6 +69,7 @@ def rows_of(made: Made, folder: Path, settings: PreprocessSettings, per_class: i
         r_index=np.rint(r_sample / made.plan.fs * fs).astype(np.int64),
         stretch=np.zeros(len(r_sample), dtype=np.int64),
         ectopic=np.isin(kinds, ECTOPIC),
+        doubted=np.zeros(len(r_sample), dtype=bool),
     )
     changed = {d.beat for d in made.decoys if d.begin + len(d.change) / 2 < r_sample[d.beat] + P_PLACE_S * made.plan.fs}
     by_neurokit = neurokit_widths(done.signal, fs, measured.r_index) if neurokit else np.full(len(beats), np.nan)
@@ -77,7 +79,7 @@ def rows_of(made: Made, folder: Path, settings: PreprocessSettings, per_class: i
         for row in rng.permutation(np.flatnonzero((label == kind) & beats["matched"].to_numpy()))[:per_class]:
             k = place[int(beats["matched_r_sample"].iloc[row])]
             beat = made.beats[k][0]
-            found = measure_beat(measured, int(row), readable=not beats["reason"].iloc[row])
+            found = measure_beat(measured, int(row))
             onset, end = planted_qrs(made, beat)
             yield {
                 "kind": kind,
@@ -157,6 +159,10 @@ def main() -> None:
     print(line("narrow", d["wide"] == False, d["width"] <= 0.135))  # noqa: E712
     told = d["timing"].isin(["early", "late", "on time"])
     print(line("share early or late", told, (d["prematurity"] - d["true_prematurity"]).abs() <= 0.02))
+    print(line("  within 5 points", told, (d["prematurity"] - d["true_prematurity"]).abs() <= 0.05))
+    for kind in ECTOPIC:
+        of = d["kind"] == kind
+        print(line(f"  {kind}", told[of], (d["prematurity"] - d["true_prematurity"]).abs()[of] <= 0.02))
     print(line("early", d["timing"] == "early", d["kind"].isin(ECTOPIC)))
     print(line("compensatory pause", d["compensatory"] == True, d["kind"] == "V"))  # noqa: E712
     print(line("no compensatory pause", d["compensatory"] == False, d["kind"] == "S"))  # noqa: E712

@@ -30,7 +30,7 @@ class Timing:
     Attributes
     ----------
     rr_s, rr_after_s
-        Intervals to the beat before and after, NaN where a gap or the record's end lies there.
+        Intervals to the beat before and after, NaN where a gap, the record's end or a beat in doubt is there.
     usual_rr_s, spread
         Usual interval here, and the median size of log ratios to it.
     compensatory
@@ -73,7 +73,7 @@ def measure_timing(record: MeasuredRecord, row: int) -> Timing:
     """
     time = record.r_time_s
     interval = np.diff(time, prepend=np.nan)
-    interval[1:][np.diff(record.stretch) != 0] = np.nan
+    interval[1:][(np.diff(record.stretch) != 0) | record.doubted[1:] | record.doubted[:-1]] = np.nan
     after = float(interval[row + 1]) if row + 1 < len(time) else np.nan
     usual, spread = _usual(record, interval, row)
     before = float(interval[row])
