@@ -44,6 +44,7 @@ def main() -> None:
         probes=[read_table(path) for path in arguments.probes],
         figures={n: place.image(path, data=data) for n, data in FIGURE_DATA.items() if (path := given[f"{n}_figure"])},
         cases=place.images(arguments.cases),
+        tachograms=place.images([arguments.tachograms] if arguments.tachograms else []),
         n_pages=settings["report"]["pages"],
         attention=read_json(arguments.attention) if arguments.attention else None,
         attention_cases=shown_attention(place, arguments.attention_cases, facts) if arguments.attention else {},

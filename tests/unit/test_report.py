@@ -180,9 +180,13 @@ def test_a_method_that_does_not_apply_to_a_case_is_named() -> None:
 
 
 def test_case_is_told_in_words() -> None:
-    text = render_report(inputs(facts=facts()))
+    cases = facts()
+    said = pd.DataFrame({"case": cases["case"], "sentence": "Came 38 % early; the <b> network."})
+    text = render_report(inputs(facts=cases, words=said))
     for words in (
-        "Called V with probability 0.91; wrong, truth: no beat here.",
+        "<strong>Came 38 % early; the &lt;b&gt; network.</strong>",
+        'Called <abbr title="ventricular premature beat: ',
+        "with probability 0.91; wrong, truth: no beat here.",
         "Review because: low confidence and the noise gate calls it noise.",
         "speaking against V",
         "II 71\u00a0% and V1 29\u00a0%",

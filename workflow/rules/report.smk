@@ -48,6 +48,9 @@ rule build_report:
         case_index=FIGURES[0],
         cases=ancient(["<results>/figures/cases", *([name.removesuffix(".tsv") for name in CLASS_FIGURES])]),
         class_index=CLASS_FIGURES,
+        words="<results>/explanations/words.csv",
+        tachogram_index="<results>/figures/tachograms.tsv",
+        tachograms=ancient("<results>/figures/tachograms"),
         watch_files=WATCH_FILES[:2],
         watch_index=WATCH_FIGURES,
         watch=[ancient("<results>/figures/watch")] if WATCHED else [],
@@ -95,5 +98,5 @@ rule build_report:
         " --bundle-json {input.bundle:q} --explanations {input.explanations:q} --cohort {input.cohort:q}"
         " --record-table {input.record_table:q} --holter {input.holter:q} --episodes {input.episodes:q} --remarks {input.remarks:q}"
         " --alerts {input.alerts:q} --clusters {input.clusters:q}"
-        " --cases {input.cases:q} {params.optional} {params.probes}"
+        " --cases {input.cases:q} --words {input.words:q} --tachograms {input.tachograms:q} {params.optional} {params.probes}"
         " --settings {params.settings:q} --output {output.report:q} --log {log:q}"

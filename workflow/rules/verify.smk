@@ -34,6 +34,8 @@ BEAT_ARTEFACTS = {
     "explain_shard": lambda wildcards: [file for method in METHODS for file in every_archive(method)(wildcards)],
     "gather_explanations": expand("<results>/explanations/{method}.tsv", method=METHODS),
     "fuse": "<results>/explanations/fused.tsv",
+    "describe_cases": ["<results>/explanations/words.csv", "<results>/explanations/rr_context.csv"],
+    "draw_tachograms": "<results>/figures/tachograms.tsv",
     "evaluate_classification": METRICS[1:],
     "evaluate_explanations": [METRICS[0], "<results>/metrics/cohort.csv"],
     "draw_cases": "<results>/figures/cases.tsv",

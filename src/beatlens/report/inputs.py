@@ -24,6 +24,7 @@ TABLES = {
     "leaks": ("leaks", "metrics/leaks.csv"),
     "explanations": ("explanation_metrics", "metrics/explanations.csv"),
     "cohort": ("cohort", "metrics/cohort.csv"),
+    "words": ("words", "explanations/words.csv"),
     "record-table": ("record_predictions", "predictions/records.parquet"),
     "holter": ("holter", "predictions/holter.parquet"),
     "episodes": ("episodes", "predictions/episodes.parquet"),
@@ -40,6 +41,7 @@ MORE = {
     "watch-cohort": "watch/cohort.npz",
     "attention": "attention/summary.json",
     "attention-cases": "directory of drawn attention",
+    "tachograms": "directory of drawn RR intervals",
 }
 """Further options -> the file that each takes."""
 
@@ -107,6 +109,8 @@ class ReportInputs:
         (`beatlens.core.remarks.REMARK_COLUMNS`).
     facts
         One row a case (`beatlens.figures.explained_cases.FACT_COLUMNS`).
+    words, tachograms
+        The cases in words (`beatlens.words.describe.WORD_COLUMNS`), and case id -> image of the RR intervals around it.
     alerts, clusters
         New-pattern alerts, and all clusters with what they lack to be one.
     prototypes, suspects
@@ -150,6 +154,8 @@ class ReportInputs:
     episodes: pd.DataFrame | None = None
     remarks: pd.DataFrame | None = None
     facts: pd.DataFrame | None = None
+    words: pd.DataFrame | None = None
+    tachograms: Mapping[str, Image] = field(default_factory=dict)
     alerts: pd.DataFrame | None = None
     clusters: pd.DataFrame | None = None
     prototypes: pd.DataFrame | None = None

@@ -14,7 +14,6 @@ import numpy as np
 
 from beatlens.core.record import Annotations, Finding, FloatArray, Record, TruthSpan
 from beatlens.core.record_faults import RecordFault, resolve_inside
-from beatlens.core.time_limit import time_limit
 from beatlens.corpora.formats.rules import ReadingRules
 from beatlens.corpora.wfdb.annotation_file import MAX_BYTES, parse_annotations
 from beatlens.corpora.wfdb.header import UNCALIBRATED, Header, SignalLine
@@ -22,6 +21,7 @@ from beatlens.corpora.wfdb.layout import Layout, read_header, read_layout, read_
 from beatlens.corpora.wfdb.person import person_of
 from beatlens.corpora.wfdb.places import find_file, record_name
 from beatlens.corpora.wfdb.samples import MAX_SAMPLES, MILLIVOLTS, longer_files
+from beatlens.corpora.wfdb.time_limit import time_limit
 
 logger = logging.getLogger(__name__)
 

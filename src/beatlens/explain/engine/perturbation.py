@@ -159,6 +159,32 @@ class PerturbationEngine:
         if not rhythm_on.all():  # a beat with the rhythm off is another beat of the same states
             index = index + len(rows) * ~rhythm_on[:, None]
             rr = np.concatenate([rr, np.broadcast_to(instance.rr_off, rr.shape)])
+        return self._read(rows, beats, rr, index)
+
+    def rhythm_values(self, rr: FloatArray, target: Target) -> npt.NDArray[np.float64]:
+        """Return the (M,) target of the signal as it is under each of M sets of RR features of the beats in play.
+
+        Parameters
+        ----------
+        rr
+            (M, B, R), as `Instance.rr`.
+        target
+            What is explained.
+        """
+        instance, n_sets = self.instance, len(rr)
+        if rr.shape[1:] != instance.rr.shape:
+            raise ValueError(f"{instance.record.name}: RR features {rr.shape}; expected (M, *{instance.rr.shape})")
+        with torch.inference_mode():
+            cells_on = np.ones((1, len(instance.record.leads), 1), dtype=bool)
+            rows, beats, index = distinct_beats(self._store.rows(cells_on, np.array([instance.start, instance.stop])))
+            index = index + len(rows) * np.arange(n_sets)[:, None]
+            logits, gates = self._read(rows, beats, rr[:, beats].reshape(-1, rr.shape[2]), index)
+        self.n_evaluations += n_sets
+        return target.values(logits, gates, self.calibration)
+
+    def _read(self, rows: IntArray, beats: IntArray, rr: FloatArray, index: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return class and noise-gate logits of what `ShownBeats` has, look-alikes included."""
+        instance, store = self.instance, self._store
         read = self._readout.read(ShownBeats(rows, rr, self._prototypes(rows, beats), index), store.terms)
         found = read.logits
         if instance.look_alikes is not None:

@@ -29,12 +29,12 @@ class ShownBeats:
     rows
         (n, L) states of each beat's leads, -1 for an absent lead.
     rr
-        (n, R) RR features of each; where some masks switch the rhythm off (2 n, R), those of the same beats without it
-        after those with it.
+        (n, R) RR features of each; (k n, R) where the beats are shown with k sets of them, set after set, such as with
+        the rhythm and without it.
     features
         (n, S) prototype features.
     index
-        (M, B) the beat that each mask shows, of the n or 2 n.
+        (M, B) the beat that each mask shows, of the k n.
     """
 
     rows: IntArray

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from beatlens.core.class_names import class_name
 from beatlens.figures.explained_cases import figure_name, verdict
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.methods import METHOD_WORDS
@@ -35,7 +36,8 @@ def case_sections(inputs: ReportInputs) -> list[dict[str, Any]]:
     for name in [*inputs.classes, *sorted(set(facts["class"]) - set(inputs.classes))]:
         of_class = facts[facts["class"] == name].to_dict("records")
         if of_class:
-            groups.append({"name": name, "cases": [_case(row, inputs, linked) for row in of_class]})
+            cases = [_case(row, inputs, linked) for row in of_class]
+            groups.append({"name": name, "full": class_name(name), "cases": cases})
     return groups
 
 
@@ -43,8 +45,12 @@ def _case(row: dict[str, Any], inputs: ReportInputs, linked: frozenset[tuple[str
     reasons = [REVIEW_WORDS.get(reason, reason.replace("_", " ")) for reason in str(row["reason"]).split(";") if reason]
     image = inputs.cases.get(row["case"])
     leads = [lead.rsplit(":", 1) for lead in str(row["top_leads"]).split(";") if lead]
+    words = inputs.words
+    said = {} if words is None else dict(zip(words["case"], words["sentence"].fillna(""), strict=True))
     return {
         "id": row["case"],
+        "sentence": said.get(row["case"], ""),
+        "tachogram": inputs.tachograms.get(row["case"]),
         "image": replace(image, data=f"explanations/fused/{quote(row['case'])}.npz") if image else None,
         "link": record_link(linked, row["corpus"], row["record"]),
         "others": _others(row["case"], inputs),
