@@ -52,6 +52,7 @@ def said() -> pd.DataFrame:
             r_sample / plan.fs,
             np.zeros(len(r_sample), dtype=np.int64),
             np.array([beat.kind in {"S", "V"} for beat, _ in made.beats]),
+            np.zeros(len(r_sample), dtype=bool),
         )
         for row in range(2, len(r_sample) - 2, 6):
             beat, found = made.beats[row][0], measure_beat(record, row)

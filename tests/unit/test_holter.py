@@ -13,35 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beatlens.alerts.tables import BEAT_COLUMNS
-from beatlens.core.remarks import REMARK_COLUMNS
 from beatlens.holter.heart_rate import RATE_BEATS, heart_rates
-from beatlens.holter.tables import Counting, holter_columns, holter_table, hour_table
-from beatlens.holter.urgency import REASONS, Findings, most_urgent_first, with_urgency
-from beatlens.prediction.episodes import find_episodes
+from beatlens.holter.tables import holter_columns, holter_table, hour_table
+from beatlens.holter.urgency import REASONS, most_urgent_first, with_urgency
 from beatlens.report.sections.holter import record_summary
-from beatlens.shards.stretches import STRETCH_COLUMNS
+from holter_makers import CLASSES, COUNTING, ECTOPIC, GAP_S, beats_of, findings, records_of, stretches_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("BEATLENS_DATA", ROOT / "data")) / "mitdb"
-CLASSES, ECTOPIC, GAP_S = ("N", "S", "V"), ("S", "V"), 4.0
-COUNTING = Counting(CLASSES, ECTOPIC, GAP_S)
-
-
-def beats_of(times, letters, record="r"):
-    """Beats of a record: capital letters are accepted, small ones in review."""
-    table = pd.DataFrame({"corpus": "c", "record": record, "r_time_s": np.asarray(times, dtype=float)})
-    return table.assign(pred=[letter.upper() for letter in letters], review=[letter.islower() for letter in letters])
-
-
-def records_of(**durations):
-    rows = [("c", name, name.upper(), "test", float(seconds)) for name, seconds in durations.items()]
-    return pd.DataFrame(rows, columns=["corpus", "record", "patient", "split", "duration_s"])
-
-
-def stretches_of(*rows):
-    spans = [("c", record, "p", kind, start, end, 0, 0.0, "") for record, kind, start, end in rows]
-    return pd.DataFrame(spans, columns=list(STRETCH_COLUMNS))
 
 
 def count_row(times, letters, seconds=None, stretches=()):
@@ -225,20 +204,6 @@ def test_beats_without_a_record_and_records_twice_are_refused():
     twice = pd.concat([records_of(r=9), records_of(r=9)])
     with pytest.raises(ValueError, match="c/r has two rows"):
         hour_table(beats_of([1.0], "N"), stretches_of(), twice, COUNTING)
-
-
-def findings(beats, stretches=None, remarks=(), alerts=(), rhythms=None):
-    stretches = stretches_of() if stretches is None else stretches
-    alert_beats = pd.DataFrame(
-        [(f"c/{r}/1", "c", r, name) for r, name in alerts], columns=["beat_id", "corpus", "record", "alert"]
-    )
-    return Findings(
-        episodes=find_episodes(beats, stretches, ECTOPIC, GAP_S),
-        stretches=stretches,
-        remarks=pd.DataFrame(list(remarks), columns=list(REMARK_COLUMNS)),
-        alert_beats=alert_beats.reindex(columns=list(BEAT_COLUMNS)).astype({"alert": object}),
-        rhythms=rhythms,
-    )
 
 
 def test_each_reason_is_found_and_records_come_in_the_order_of_their_gravest():

@@ -196,6 +196,7 @@ def plant_run(folder: Path, plant_shards: Any, n: int = 3) -> pd.DataFrame:
         tables.append(shard.records[["corpus", "record", "patient"]])
     records = pd.concat(tables, ignore_index=True).assign(split="test")
     write_table(folder / "records.tsv", records)
+    (folder / "run_config.yaml").write_text("bundle: null\n", encoding="utf-8")
     return records
 
 

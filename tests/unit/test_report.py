@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import math
 import re
 import subprocess
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -23,95 +22,10 @@ from beatlens.figures.explained_cases import FACT_COLUMNS
 from beatlens.figures.paper.style import new_figure, save_figure
 from beatlens.report.build import render_report
 from beatlens.report.images import Image, Place
-from beatlens.report.inputs import ReportInputs, WatchedBeats
+from beatlens.report.inputs import WatchedBeats
 from beatlens.report.methods import methods_text
 from beatlens.report.numbers import count, interval, limit, listing, percent, score
-
-ROOT = Path(__file__).parents[2]
-CLASSES = ("N", "V")
-NASTY = "<script>alert(1)</script>"
-
-
-def folds(number: int) -> dict[str, Any]:
-    return {"training_settings": {"folds": number, "rhythm_fraction": 0.3}}
-
-
-def bundle() -> dict[str, Any]:
-    return {
-        "signal": {"fs": 200, "band_hz": [0.5, 45], "notch_hz": None, "order": 3},
-        "beats": {"before_s": 0.25, "after_s": 0.4, "context": 5},
-        "network": {"settings": {"name": "hybrid", "members": 3}},
-        "look_alikes": {"weight": 0.8, "rhythm_classes": ["N", "S"]},
-        "calibration": {"temperature": 1.1},
-        "thresholds": {"confidence": 0.9, "noise": 0.5, "distance": [0.7, 0.65]},
-        "provenance": {"seed": 1, "versions": {"numpy": "2"}, "corpora_digest": "abc", "training": {}} | folds(0),
-        "sha256": {"weights.npz": "f" * 64},
-    }
-
-
-def beats(n: int = 80) -> pd.DataFrame:
-    rng = np.random.default_rng(2)
-    truth = rng.integers(0, 2, n)
-    p = np.clip(0.5 + 0.45 * (2 * truth - 1) + rng.normal(0, 0.3, n), 0.01, 0.99)
-    record = rng.integers(0, 4, n)
-    return pd.DataFrame(
-        {
-            "beat_id": [f"c/r{k}/{i}" for i, k in enumerate(record)],
-            "corpus": "c",
-            "record": [f"r{k}" for k in record],
-            "patient": [f"p{k}" for k in record],
-            "split": "test",
-            "label": np.array(CLASSES)[truth],
-            "pred": np.array(CLASSES)[(p > 0.5).astype(int)],
-            "review": False,
-            "p_N": 1 - p,
-            "p_V": p,
-        }
-    )
-
-
-def inputs(**changes: Any) -> ReportInputs:
-    records = pd.DataFrame(
-        {
-            "corpus": "c",
-            "record": [f"r{k}" for k in range(4)],
-            "patient": [f"p{k}" for k in range(4)],
-            "split": "test",
-            "n_beats": 20,
-            "duration_s": 30.0,
-            "n_N": 10,
-            "n_V": 10,
-        }
-    )
-    status = pd.DataFrame(
-        {
-            "corpus": "c",
-            "record": ["r0", "r1", "r2", "r3", NASTY],
-            "used": [True, True, True, True, False],
-            "reason": ["", "", "", "", "truncated_signal"],
-            "detail": ["", "", "", "", f"{NASTY} 10 bytes"],
-        }
-    )
-    settings = EvaluateSettings(
-        bootstrap=50, level=0.95, random_draws=1, deletion_steps=2, leave_out=[], calibration_bins=10
-    )
-    table = beats()
-    metrics, confusion = evaluate_classification(table, table.iloc[:0], CLASSES, settings, 1)
-    base = ReportInputs(
-        title=NASTY,
-        run="demo",
-        seed=1,
-        classes=CLASSES,
-        records=records,
-        status=status,
-        bundle=bundle(),
-        bundle_sha256="0" * 64,
-        config=(ROOT / "config" / "config.yaml").read_text(encoding="utf-8"),
-        versions={"beatlens": "0"},
-        metrics=metrics,
-        confusion=confusion,
-    )
-    return replace(base, **changes)
+from page_makers import CLASSES, NASTY, ROOT, Page, beats, bundle, folds, inputs
 
 
 def facts() -> pd.DataFrame:
@@ -219,28 +133,6 @@ def explanation_scores(gain_lo: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-class Page(HTMLParser):
-    """Collect tags, attributes that load something, and whether tags close."""
-
-    VOID = frozenset({"meta", "img", "br", "link", "input"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.urls: list[str] = []
-        self.stack: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.urls += [value or "" for name, value in attrs if name in {"src", "href"}]
-        if tag not in self.VOID:
-            self.stack.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack.pop() == tag
-
-
 def test_page_is_self_contained_and_escapes(tmp_path: Path) -> None:
     save_figure(new_figure(100, 10), tmp_path / "a.svg")
     image = Place(tmp_path, embed=True).image(tmp_path / "a.svg")
@@ -258,10 +150,16 @@ def test_page_is_self_contained_and_escapes(tmp_path: Path) -> None:
     assert page.tags.count("script") == 1, "its own, which the policy names"
     code = re.search("<script>(.*)</script>", text, re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    for allowed in ("default-src 'none'", "img-src data: 'self' file:", f"script-src 'sha256-{digest}'"):
-        assert f"{allowed};".replace("'", "&#39;") in text
+    policy = html.unescape(re.search('Policy" content="([^"]*)"', text)[1])
+    assert policy.startswith("default-src 'none'; img-src data: 'self' file:; style-src 'unsafe-inline'; ")
+    assert f"script-src 'sha256-{digest}'; base-uri 'none'" in policy
     assert "link" not in page.tags
-    beside = {"status.html", "explanations/fused/V-wrong-01.npz"}
+    beside = {
+        "status.html",
+        "explanations/fused/V-wrong-01.npz",
+        "metrics/classification.csv",
+        "metrics/explanations.csv",
+    }
     assert all(url.startswith(("#", "data:image/")) or url in beside for url in page.urls)
     assert page.tags.count("img") == 2
     assert "&lt;script&gt;" in text
@@ -282,8 +180,12 @@ def test_a_method_that_does_not_apply_to_a_case_is_named() -> None:
 
 
 def test_case_is_told_in_words() -> None:
-    text = render_report(inputs(facts=facts()))
+    cases = facts()
+    said = pd.DataFrame({"case": cases["case"], "sentence": "Came 38 % early; the <b> network."})
+    text = render_report(inputs(facts=cases, words=said))
     for words in (
+        "<strong>Came 38 % early; the &lt;b&gt; network.</strong>",
+        'Called <abbr title="ventricular premature beat: ',
         "with probability 0.91; wrong, truth: no beat here.",
         "Review because: low confidence and the noise gate calls it noise.",
         "speaking against V",

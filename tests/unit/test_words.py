@@ -35,7 +35,7 @@ def record_at(times, ectopic=(), stretch=None) -> MeasuredRecord:
     marks = np.isin(np.arange(len(times)), list(ectopic))
     numbers = np.zeros(len(times), dtype=np.int64) if stretch is None else np.asarray(stretch)
     signal = np.zeros((1, int(times[-1] * 200) + 200), dtype=np.float32)
-    return MeasuredRecord(signal, 200.0, np.rint(times * 200).astype(np.int64), times, numbers, marks)
+    return MeasuredRecord(signal, 200.0, np.rint(times * 200).astype(np.int64), times, numbers, marks, 0 * marks > 0)
 
 
 def test_an_early_beat_with_its_pause():

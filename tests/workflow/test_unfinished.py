@@ -1,4 +1,4 @@
-"""The page of a run that failed half-way or was killed: there in the run's folder, and gone when the run is complete."""
+"""The page of a run that failed half-way or was killed: in the run's folder, and gone when the run is complete."""
 
 from __future__ import annotations
 

@@ -17,6 +17,8 @@ rule build_record_pages:
         cases="<results>/explanations/cases.csv" if WITH_BEATS else [],
         maps=expand("<results>/explanations/{method}.tsv", method=CASE_METHODS) if WITH_BEATS else [],
         figures="<results>/figures/cases.tsv" if WITH_BEATS else [],
+        words="<results>/explanations/words.csv" if WITH_BEATS else [],
+        tachograms="<results>/figures/tachograms.tsv" if WITH_BEATS else [],
         class_cases="<results>/explanations/classes/cases.csv" if WITH_BEATS and OTHER_CLASSES else [],
         class_maps=(
             expand("<results>/explanations/classes/{method}.tsv", method=CASE_METHODS)
@@ -61,7 +63,7 @@ rule build_record_pages:
             name
             for name in (
                 *("records", "episodes", "remarks", "holter", "hours", "cases"),
-                *("class-cases", "diagnoses", "diagnosis-facts"),
+                *("class-cases", "words", "diagnoses", "diagnosis-facts"),
             )
             if input.get(name.replace("-", "_"))
         ),
@@ -71,3 +73,29 @@ rule build_record_pages:
         "{params.program} --run-folder {params.folder:q} --shard {wildcards.shard} --tables {params.tables}"
         " {params.predicted} --diagnosis-bundle {input.diagnosis_bundle:q} --bundle {input.bundle:q} --settings {params.settings:q}"
         " --output {output.index:q} --log {log:q}"
+
+
+rule name_pages:
+    """Give the folder of the records' pages a name that Snakemake's report knows: the jobs of shards share the folder."""
+    input:
+        indexes=record_pages,
+    output:
+        pages=report(
+            directory("<results>/pages"),
+            patterns=["{corpus}/{record}.html"],
+            caption="../report/record_page.rst",
+            category="Records",
+            labels={"corpus": "{corpus}", "record": "{record}"},
+        ),
+    log:
+        "<logs>/name_pages.log",
+    benchmark:
+        "<benchmarks>/name_pages.tsv"
+    conda:
+        "../../envs/base.yaml"
+    threads: CONFIG["compute_threads"]
+    resources:
+        mem_mb=memory(100),
+        runtime=5,
+    shell:
+        "ln -sfn records {output.pages:q} 2> {log:q}"

@@ -53,7 +53,8 @@ def _reason(code: str, row: Mapping[str, Any], episodes: pd.DataFrame) -> str:
         "slow_rate": f"rate down to {whole(row['rate_min'])}/min at {clock(row['rate_min_s'])}",
         "fibrillation": f"atrial fibrillation in {percent(row.get('af_burden', math.nan))} of the time",
         "alert": f"{plural(int(row['n_alert']), 'beat')} of a new pattern",
-        "frequent_ectopy": f"{percent(row.get(f'burden_{VENTRICULAR}', math.nan))} of the beats are ventricular",
+        "frequent_ectopy": f"{count(row.get(f'n_{VENTRICULAR}', math.nan))} ventricular beats, "
+        f"{percent(row.get(f'burden_{VENTRICULAR}', math.nan))} of those accepted",
         "much_review": f"{part_of(row['n_review'], row['n_beats'])} of the beats are in review",
         "much_noise": f"beats can't be told in {percent(row['noise_share'])} of the time",
     }

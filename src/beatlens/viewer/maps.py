@@ -90,7 +90,8 @@ def _map(one: CaseMap) -> MapData:
     players = sorted(zip(names, map(float, of.values), strict=True), key=lambda player: -abs(player[1]))
     each = max(1, round(attribution.fs / MAP_HZ))
     shown = displayed(attribution)
-    means = np.add.reduceat(shown, np.arange(0, shown.shape[1], each), axis=1) / each
+    starts = np.arange(0, shown.shape[1], each)
+    means = np.add.reduceat(shown, starts, axis=1) / np.diff(starts, append=shown.shape[1])
     return {
         "method": meta.method,
         "of": meta.case_class,

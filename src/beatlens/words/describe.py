@@ -77,6 +77,7 @@ def measured_record(view: RecordView, ectopic: Iterable[str]) -> MeasuredRecord:
         beats["r_time_s"].to_numpy(dtype=np.float64),
         beats["stretch"].to_numpy(dtype=np.int64),
         np.isin(view.pred.astype(str), list(ectopic)),
+        beats["reason"].to_numpy(dtype=object) != "",
     )
 
 
@@ -99,7 +100,7 @@ def describe_case(
     case, view = prepared.case, prepared.view
     row = int(np.flatnonzero(view.beats["beat_id"].to_numpy() == case.beat_id)[0])
     record = measured_record(view, ectopic)
-    beat = measure_beat(record, row, readable=not view.beats["reason"].iloc[row])
+    beat = measure_beat(record, row)
     parts = explanation_parts(fused, prepared.instance, row)
     intervals = explain_intervals(prepared, settings)
     shares = intervals.shares[:-1]

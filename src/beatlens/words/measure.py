@@ -34,21 +34,13 @@ class MeasuredBeat:
     p: MeasuredP
 
 
-def measure_beat(record: MeasuredRecord, row: int, *, readable: bool = True) -> MeasuredBeat:
-    """Measure a beat.
-
-    Parameters
-    ----------
-    record, row
-        The beat.
-    readable
-        Whether its waves can be told: not where quality rules doubt it or an edge cuts it.
-    """
+def measure_beat(record: MeasuredRecord, row: int) -> MeasuredBeat:
+    """Measure a beat of a record."""
     timing = measure_timing(record, row)
-    if not readable:
+    if record.doubted[row]:
         return MeasuredBeat(timing, UNMEASURED, UNMEASURED, UNKNOWN)
     qrs = measure_qrs(record, row)
-    nearest = record.nearest(~record.ectopic & (np.arange(len(record.ectopic)) != row), row, 1)
+    nearest = record.nearest(~record.ectopic & ~record.doubted & (np.arange(len(record.ectopic)) != row), row, 1)
     usual = measure_qrs(record, int(nearest[0])) if len(nearest) else UNMEASURED
     p = measure_p(record, row, qrs=qrs, rr_s=timing.rr_s, usual_rr_s=timing.usual_rr_s)
     return MeasuredBeat(timing, qrs, usual, p)

@@ -31,6 +31,8 @@ class MeasuredRecord:
         (n,) number of each beat's gap-free stretch.
     ectopic
         (n,) whether a beat is predicted to be of a class that breaks the rhythm (``strips.ectopic``).
+    doubted
+        (n,) whether quality rules doubt a beat, or an edge cuts it: neither its time nor its waves are told.
     """
 
     signal: FloatArray
@@ -39,6 +41,7 @@ class MeasuredRecord:
     r_time_s: Float64Array
     stretch: IntArray
     ectopic: BoolArray
+    doubted: BoolArray
 
     def around(self, rows: IntArray, begin_s: float, end_s: float) -> FloatArray:
         """Cut (n, n_leads, m) mV around R of beats; beyond the record's ends the end sample is repeated."""

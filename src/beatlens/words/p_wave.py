@@ -37,7 +37,7 @@ ALIKE, SHIFT_S = 0.8, 0.04
 """A wave is the usual one where it correlates with that, over all leads, at a shift up to `SHIFT_S`."""
 UNLIKE = 0.6
 """Below that correlation what is left isn't the usual one."""
-SEEN, FAINT = 1.5, 0.4
+SEEN, FAINT = 2.0, 0.3
 """None is called absent unless the usual wave would stand out by so many times the limit, and less than that share of
 it is there.
 """
@@ -103,10 +103,14 @@ def measure_p(record: MeasuredRecord, row: int, *, qrs: Qrs, rr_s: float, usual_
     if not has_usual:
         return MeasuredP("absent", none_usual=True) if (size < 2 * limit).all() else UNKNOWN
     fit, ratio = _best_fit(wave, median, steps)
+    narrow = qrs.wide is False
     if fit >= ALIKE and SIZES[0] <= ratio <= SIZES[1] and (usual_size >= limit).any():
-        return MeasuredP("usual")
+        # What is left of a T wave before an early, wide complex may look like a P wave.
+        return MeasuredP("usual") if narrow or not early else UNKNOWN
     if (size >= limit).any():
-        return MeasuredP("other") if early and qrs.wide is False else UNKNOWN
+        return MeasuredP("other") if early and narrow else UNKNOWN
+    if not early:  # a usual beat whose P wave is small here
+        return UNKNOWN
     best = int(np.argmax(usual_size / limit))
     seen = usual_size[best] >= SEEN * limit[best] and size[best] < FAINT * usual_size[best]
     return MeasuredP("absent") if seen and (fit < UNLIKE or ratio < FAINT) else UNKNOWN

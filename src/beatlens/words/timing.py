@@ -17,8 +17,10 @@ SPREADS = 3.0
 LEAST = 0.08
 IRREGULAR = 0.12
 """Spread (median size of log ratios to the usual interval) from which the rhythm around is irregular."""
-FULL_PAUSE = 0.06
-"""A pause is compensatory where both intervals together are two usual ones within this share."""
+FULL_PAUSE, LEAST_EARLY = 0.06, 0.15
+"""A pause is compensatory where both intervals together are two usual ones within this share. It is told of beats that
+are early by that share: of others two intervals always are two usual ones, or nearly.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Timing:
     Attributes
     ----------
     rr_s, rr_after_s
-        Intervals to the beat before and after, NaN where a gap or the record's end lies there.
+        Intervals to the beat before and after, NaN where a gap, the record's end or a beat in doubt is there.
     usual_rr_s, spread
         Usual interval here, and the median size of log ratios to it.
     compensatory
@@ -71,12 +73,17 @@ def measure_timing(record: MeasuredRecord, row: int) -> Timing:
     """
     time = record.r_time_s
     interval = np.diff(time, prepend=np.nan)
-    interval[1:][np.diff(record.stretch) != 0] = np.nan
+    interval[1:][(np.diff(record.stretch) != 0) | record.doubted[1:] | record.doubted[:-1]] = np.nan
     after = float(interval[row + 1]) if row + 1 < len(time) else np.nan
     usual, spread = _usual(record, interval, row)
     before = float(interval[row])
     timing = Timing(before, after, usual, spread, None)
-    if timing.off != 1 or not np.isfinite(after) or (row + 1 < len(time) and record.ectopic[row + 1]):
+    if (
+        timing.off != 1
+        or timing.prematurity < LEAST_EARLY
+        or not np.isfinite(after)
+        or (row + 1 < len(time) and record.ectopic[row + 1])
+    ):
         return timing
     full = abs((before + after) / (2 * usual) - 1) <= FULL_PAUSE
     return Timing(before, after, usual, spread, bool(full))

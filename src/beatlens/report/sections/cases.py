@@ -45,17 +45,14 @@ def _case(row: dict[str, Any], inputs: ReportInputs, linked: frozenset[tuple[str
     reasons = [REVIEW_WORDS.get(reason, reason.replace("_", " ")) for reason in str(row["reason"]).split(";") if reason]
     image = inputs.cases.get(row["case"])
     leads = [lead.rsplit(":", 1) for lead in str(row["top_leads"]).split(";") if lead]
-    said = (
-        {}
-        if inputs.words is None
-        else dict(zip(inputs.words["case"], inputs.words["sentence"].fillna(""), strict=True))
-    )
+    words = inputs.words
+    said = {} if words is None else dict(zip(words["case"], words["sentence"].fillna(""), strict=True))
     return {
         "id": row["case"],
-        "image": replace(image, data=f"explanations/fused/{quote(row['case'])}.npz") if image else None,
-        "link": record_link(linked, row["corpus"], row["record"]),
         "sentence": said.get(row["case"], ""),
         "tachogram": inputs.tachograms.get(row["case"]),
+        "image": replace(image, data=f"explanations/fused/{quote(row['case'])}.npz") if image else None,
+        "link": record_link(linked, row["corpus"], row["record"]),
         "others": _others(row["case"], inputs),
         "outcome": row["outcome"],
         "tag": "accepted" if row["outcome"] == "unlabelled" else row["outcome"],

@@ -27,7 +27,7 @@ def answer(inputs: ReportInputs) -> Sequence[str]:
         f"{plural(len(table), 'record')} of {plural(patients, 'patient')}, {duration(seconds)} in all, "
         f"with {plural(beats, 'beat')}."
     ]
-    if beats:
+    if review < beats:  # else nothing is known of ectopy
         sentences += [text for text in (_ectopy(inputs), _runs(inputs)) if text]
     n_pauses, paused = int(table["n_pauses_2s"].sum()), int((table["n_pauses_2s"] > 0).sum())
     if n_pauses:
