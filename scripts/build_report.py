@@ -7,16 +7,9 @@ from pathlib import Path
 from beatlens.core.files import read_json, read_table, sha256_of, write_text
 from beatlens.report.build import FIGURE_DATA, render_report
 from beatlens.report.images import Place
-from beatlens.report.inputs import TABLES, ReportInputs, load_watched, package_versions
+from beatlens.report.inputs import MORE, TABLES, ReportInputs, load_watched, package_versions
 from beatlens.report.sections.attention import shown_attention
 from beatlens.run import programs
-
-MORE = {
-    "watch": "directory of the drawn watched beats",
-    "watch-cohort": "watch/cohort.npz",
-    "attention": "attention/summary.json",
-    "attention-cases": "directory of drawn attention",
-}
 
 
 def main() -> None:
@@ -49,11 +42,7 @@ def main() -> None:
         **{field: read_table(path) for name, (field, _) in TABLES.items() if (path := given[name.replace("-", "_")])},
         watched=load_watched(place, arguments.watch, arguments.watch_cohort) if arguments.watch else None,
         probes=[read_table(path) for path in arguments.probes],
-        figures={
-            name: place.image(path, data=data)
-            for name, data in FIGURE_DATA.items()
-            if (path := given[f"{name}_figure"])
-        },
+        figures={n: place.image(path, data=data) for n, data in FIGURE_DATA.items() if (path := given[f"{n}_figure"])},
         cases=place.images(arguments.cases),
         n_pages=settings["report"]["pages"],
         attention=read_json(arguments.attention) if arguments.attention else None,

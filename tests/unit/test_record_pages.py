@@ -35,6 +35,7 @@ CONFIG: dict[str, Any] = {
     "classes": list(CLASSES),
     "strips": {"ectopic": ["S", "V"]},
     "explain": {"methods": []},
+    "diagnosis_explanations": {"methods": []},
     "figures": {"colour_map": "two_sided"},
     "report": {"title": NASTY, "speed_mm_s": 25, "gain_mm_mv": 10, "single_file": False, "pages": 500},
 }
@@ -98,8 +99,10 @@ def test_map_comes_back_in_its_scale():
     data = make_data()
     (case,) = case_data([make_case(data, 3)])
     first, second = case["maps"]
-    values = decode(first["values"], 2) / 1000 * first["limit"]
-    assert np.allclose(values[0, 90:110], 2.0, atol=0.002)
+    values = decode(first["values"], 2) / first["steps"] * first["limit"]
+    assert first["fs"] == 100
+    assert np.allclose(values[0, 45:55], 2.0, atol=0.02)
+    assert not values[0, :45].any()
     assert not values[1].any()
     assert second["players"] == [("1.00 to 1.10 s", 1.5), ("rhythm", -0.5)]
 
@@ -193,6 +196,7 @@ def plant_run(folder: Path, plant_shards: Any, n: int = 3) -> pd.DataFrame:
         tables.append(shard.records[["corpus", "record", "patient"]])
     records = pd.concat(tables, ignore_index=True).assign(split="test")
     write_table(folder / "records.tsv", records)
+    (folder / "run_config.yaml").write_text("bundle: null\n", encoding="utf-8")
     return records
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,7 +22,8 @@ from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.figures.explained_cases import FACT_COLUMNS
 from beatlens.figures.paper.style import new_figure, save_figure
 from beatlens.report.build import render_report
-from beatlens.report.inputs import Image, ReportInputs, WatchedBeats, load_image
+from beatlens.report.images import Image, Place
+from beatlens.report.inputs import ReportInputs, WatchedBeats
 from beatlens.report.methods import methods_text
 from beatlens.report.numbers import count, interval, limit, listing, percent, score
 
@@ -218,7 +222,7 @@ def explanation_scores(gain_lo: float) -> pd.DataFrame:
 class Page(HTMLParser):
     """Collect tags, attributes that load something, and whether tags close."""
 
-    VOID = frozenset({"meta", "img", "br", "link"})
+    VOID = frozenset({"meta", "img", "br", "link", "input"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -239,7 +243,7 @@ class Page(HTMLParser):
 
 def test_page_is_self_contained_and_escapes(tmp_path: Path) -> None:
     save_figure(new_figure(100, 10), tmp_path / "a.svg")
-    image = load_image(tmp_path / "a.svg")
+    image = Place(tmp_path, embed=True).image(tmp_path / "a.svg")
     assert image.width_mm == pytest.approx(100, abs=0.01)
     text = render_report(
         inputs(
@@ -251,9 +255,16 @@ def test_page_is_self_contained_and_escapes(tmp_path: Path) -> None:
     )
     page = Page(text)
     assert not page.stack
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 1, "its own, which the policy names"
+    code = re.search("<script>(.*)</script>", text, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    assert (
+        f"default-src &#39;none&#39;; img-src data: &#39;self&#39; file:; style-src &#39;unsafe-inline&#39;; script-src &#39;sha256-{digest}&#39;;"
+        in text
+    )
     assert "link" not in page.tags
-    assert all(url.startswith(("#", "data:image/")) or url == "status.html" for url in page.urls)
+    beside = {"status.html", "explanations/fused/V-wrong-01.npz"}
+    assert all(url.startswith(("#", "data:image/")) or url in beside for url in page.urls)
     assert page.tags.count("img") == 2
     assert "&lt;script&gt;" in text
     assert "Research software, not a medical device" in text
@@ -397,9 +408,9 @@ def test_one_patient_has_no_interval_to_speak_of() -> None:
 
 def test_an_ecg_keeps_its_scale_whatever_the_page(tmp_path: Path) -> None:
     save_figure(new_figure(400, 10), tmp_path / "a.svg")
-    image = load_image(tmp_path / "a.svg")
+    image = Place(tmp_path, embed=True).image(tmp_path / "a.svg")
     text = render_report(inputs(figures={"confusion": image}, facts=facts(), cases={"V-wrong-01": image}))
-    assert text.count('<figure class="ecg"><img') == 1
+    assert text.count('<figure class="ecg" tabindex="0"><img') == 1
     screen = text.partition("@media print")[0]
     assert ".ecg { overflow-x: auto; }" in screen
     assert ".ecg img { max-width: none; }" in screen
@@ -501,7 +512,7 @@ SPEAKS_OF = {
 def test_no_text_speaks_of_a_figure_that_is_not_there(tmp_path: Path) -> None:
     """Each of `SPEAKS_OF` needs its figure, and what is said of splits, labels and scores needs these."""
     save_figure(new_figure(100, 10), tmp_path / "a.svg")
-    image = load_image(tmp_path / "a.svg")
+    image = Place(tmp_path, embed=True).image(tmp_path / "a.svg")
     records = pd.concat([inputs().records, inputs().records.assign(split="select", patient="other")])
     whole = inputs(
         records=records, explanation_metrics=explanation_scores(0.1),

@@ -32,6 +32,11 @@ rule build_record_pages:
         diagnoses=DIAGNOSIS_PREDICTIONS[0] if WITH_DIAGNOSES else [],
         diagnosis_bundle=DIAGNOSIS_BUNDLE_FILES[0] if WITH_DIAGNOSES else [],
         diagnosis_facts=f"{DIAGNOSIS_FIGURE_FOLDER}.tsv" if WITH_DIAGNOSES and DIAGNOSIS_METHODS else [],
+        diagnosis_maps=(
+            expand("<results>/explanations/diagnoses/{method}.tsv", method=[*DIAGNOSIS_METHODS, "fused"])
+            if WITH_DIAGNOSES and DIAGNOSIS_METHODS
+            else []
+        ),
     output:
         index=ensure("<results>/records/{shard}.tsv", non_empty=True),
     log:
@@ -47,7 +52,15 @@ rule build_record_pages:
     params:
         program=program("build_record_pages"),
         code=code("build_record_pages"),
-        settings=settings("run", "classes", "strips.ectopic", "explain.methods", "figures.colour_map", "report"),
+        settings=settings(
+            "run",
+            "classes",
+            "strips.ectopic",
+            "explain.methods",
+            "diagnosis_explanations.methods",
+            "figures.colour_map",
+            "report",
+        ),
         # A table of an earlier configuration may still lie in the run's folder.
         tables=lambda wildcards, input: " ".join(
             name

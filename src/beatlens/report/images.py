@@ -64,8 +64,7 @@ class Place:
         ValueError
             Where none is an SVG with its width in points.
         """
-        heads = [path.open("rb").read(4000) for path in paths if path.suffix == ".svg"]
-        widths = [match.group(1) for head in heads if (match := _SVG_WIDTH.search(head))]
+        widths = [width for path in paths if path.suffix == ".svg" if (width := _width_pt(path))]
         if not widths:
             raise ValueError(f"{', '.join(map(str, paths))}: no SVG with a width in points")
         smallest = min(paths, key=lambda path: path.stat().st_size)
@@ -74,7 +73,7 @@ class Place:
             uri = f"data:{_TYPES[smallest.suffix]};base64,{content}"
         else:
             uri = self.address(smallest)
-        return Image(uri, float(widths[0]) * MM_PER_POINT, data)
+        return Image(uri, widths[0] * MM_PER_POINT, data)
 
     def images(self, folders: Sequence[Path]) -> dict[str, Image]:
         """Take every figure of folders, by name: the smaller of its .svg and its .png."""
@@ -84,3 +83,9 @@ class Place:
     def address(self, file: Path) -> str:
         """Return the address of a file, as seen from the page."""
         return quote(os.path.relpath(file, self.folder))
+
+
+def _width_pt(svg: Path) -> float | None:
+    with svg.open("rb") as file:
+        match = _SVG_WIDTH.search(file.read(4000))
+    return float(match.group(1)) if match else None

@@ -35,6 +35,13 @@ TABLES = {
     "watch-drift": ("drift", "watch/drift.csv"),
 }
 """Option of the program -> attribute of `ReportInputs` and the file it takes."""
+MORE = {
+    "watch": "directory of the drawn watched beats",
+    "watch-cohort": "watch/cohort.npz",
+    "attention": "attention/summary.json",
+    "attention-cases": "directory of drawn attention",
+}
+"""Further options -> the file that each takes."""
 
 
 @dataclass(frozen=True)

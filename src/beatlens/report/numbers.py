@@ -93,3 +93,13 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def whole(value: float, decimals: int = 0) -> str:
+    """Return a number with so many decimals, whole unless more are asked for, a dash where undefined."""
+    return fixed(value, decimals) if math.isfinite(value) else DASH
+
+
+def part_of(part: float, total: float) -> str:
+    """Return a part in percent of its total, a dash where that is nothing."""
+    return percent(part / total) if total else DASH

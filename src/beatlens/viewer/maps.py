@@ -15,8 +15,10 @@ from beatlens.explain.result.metadata import PlayerValues
 from beatlens.figures.paper.overlay import displayed, unit_label
 from beatlens.viewer.tiles import encode, quantised
 
-STEPS = 1000
+STEPS = 50
 """Steps of a value up to the limit of full colour."""
+MAP_HZ = 100
+"""Most values a second: they are per 50 ms, so more would show nothing else."""
 MAX_PLAYERS = 30
 _SAMPLES = re.compile(r"(\d+)-(\d+)")
 
@@ -45,6 +47,7 @@ class MapData(TypedDict):
     of: str
     leads: list[str]
     fs: float
+    steps: int
     start: float
     limit: float
     unit: str
@@ -85,15 +88,20 @@ def _map(one: CaseMap) -> MapData:
     of = meta.players or PlayerValues("none")
     names = [_in_seconds(name, attribution.fs) for name in of.names]
     players = sorted(zip(names, map(float, of.values), strict=True), key=lambda player: -abs(player[1]))
+    each = max(1, round(attribution.fs / MAP_HZ))
+    shown = displayed(attribution)
+    starts = np.arange(0, shown.shape[1], each)
+    means = np.add.reduceat(shown, starts, axis=1) / np.diff(starts, append=shown.shape[1])
     return {
         "method": meta.method,
         "of": meta.case_class,
         "leads": list(attribution.leads),
-        "fs": float(attribution.fs),
-        "start": round(float(attribution.start_s), 6),
+        "fs": float(attribution.fs) / each,
+        "steps": STEPS,
+        "start": round(float(attribution.start_s) + (each - 1) / 2 / attribution.fs, 6),
         "limit": one.limit,
         "unit": unit_label(attribution),
-        "values": "" if meta.absent else encode(quantised(displayed(attribution), one.limit / STEPS)),
+        "values": "" if meta.absent else encode(quantised(means, one.limit / STEPS)),
         "rhythm": _number(meta.rhythm),
         "share": _number(meta.rhythm_share),
         "absent": meta.absent or "",

@@ -16,7 +16,14 @@ from beatlens.core.files import atomic_directory, sha256_of, write_text
 from beatlens.core.leads import canonical_lead
 from beatlens.holter.urgency import most_urgent_first
 from beatlens.report.page_paths import page_path, tiles_folder
-from beatlens.report.records.cases import CaseSections, case_sections, diagnosis_case, explained_cases, map_limits
+from beatlens.report.records.cases import (
+    CaseSections,
+    case_sections,
+    diagnosis_case,
+    explained_cases,
+    explained_diagnoses,
+    map_limits,
+)
 from beatlens.report.records.diagnoses import diagnosis_section
 from beatlens.report.records.files import RunFiles
 from beatlens.report.records.old_pages import remove_tiles
@@ -41,13 +48,14 @@ RHYTHM_LEADS = ("II", "V1", "I")
 
 @dataclass(frozen=True)
 class PageSettings:
-    """What the configuration says of pages; of run, classes, strips, explain, figures and report."""
+    """What the configuration says of pages."""
 
     title: str
     run: str
     classes: tuple[str, ...]
     ectopic: tuple[str, ...]
     methods: tuple[str, ...]
+    diagnosis_methods: tuple[str, ...]
     viewer: ViewerSettings
     single_file: bool
     pages: int
@@ -65,6 +73,7 @@ class PageSettings:
             classes=tuple(config["classes"]),
             ectopic=tuple(name for name in config["strips"]["ectopic"] if name in config["classes"]),
             methods=("fused", *config["explain"]["methods"]),
+            diagnosis_methods=("fused", *config["diagnosis_explanations"]["methods"]),
             viewer=viewer,
             single_file=report["single_file"],
             pages=report["pages"],
@@ -90,6 +99,7 @@ class RecordPages:
         )
         self.tables = files.tables(names)
         self.limits = map_limits(files, settings.methods)
+        self.diagnosis_limits = map_limits(files, settings.diagnosis_methods, "diagnosis-facts", "diagnoses")
         self.names = files.diagnosis_names()
         self.bundle_sha256 = sha256_of(files.beat_bundle) if files.beat_bundle is not None else ""
         folders = [files.folder / "figures" / name for name in ("cases", "classes")] if "cases" in files.names else []
@@ -130,7 +140,8 @@ class RecordPages:
         stretches = shard.stretches
         stretches = stretches[(stretches["corpus"] == key[0]) & (stretches["record"] == key[1])]
         names = _told_apart(leads)
-        cases = explained_cases(self.files, self.tables, key, self.limits)
+        cases = explained_diagnoses(self.files, self.tables, key, self.diagnosis_limits)
+        cases += explained_cases(self.files, self.tables, key, self.limits)
         data = RecordData(
             corpus=key[0],
             record=key[1],

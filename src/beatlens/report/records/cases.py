@@ -52,12 +52,14 @@ class CaseSections:
     n_hidden: int
 
 
-def map_limits(files: RunFiles, methods: Iterable[str]) -> dict[str, float]:
+def map_limits(files: RunFiles, methods: Iterable[str], table: str = "cases", among: str = "") -> dict[str, float]:
     """Return the value of full colour by method: one for all cases of the run, as in its figures."""
-    cases = files.table("cases")
+    cases = files.table(table)
     if cases is None:
         return {}
-    return {method: shared_limit(files.attribution(method, case) for case in cases["case"]) for method in methods}
+    return {
+        method: shared_limit(files.attribution(method, case, among) for case in cases["case"]) for method in methods
+    }
 
 
 def explained_cases(
@@ -74,12 +76,26 @@ def explained_cases(
         maps = [CaseMap(files.attribution(method, row["case"]), limits[method]) for method in order]
         further = [] if others is None else others[others["case"].str.startswith(f"{row['case']}_as_")]["case"]
         maps += [
-            CaseMap(files.attribution(method, case, of_class=True), limits[method])
-            for case in further
-            for method in order
+            CaseMap(files.attribution(method, case, "classes"), limits[method]) for case in further for method in order
         ]
         result.append(ExplainedCase(row["case"], _words(row, tables), maps))
     return result
+
+
+def explained_diagnoses(
+    files: RunFiles, tables: Tables, key: tuple[str, str], limits: Mapping[str, float]
+) -> list[ExplainedCase]:
+    """Return the explained diagnoses of a record, with the maps of all methods."""
+    rows = files.of_record(tables, "diagnosis-facts", *key)
+    order = sorted(limits, key=lambda method: method != "fused")
+    return [
+        ExplainedCase(
+            row["case"],
+            f"{row['name']}, probability {score(row['probability'])}.",
+            [CaseMap(files.attribution(method, row["case"], "diagnoses"), limits[method]) for method in order],
+        )
+        for row in ([] if rows is None else rows.to_dict("records"))
+    ]
 
 
 def case_sections(files: RunFiles, tables: Tables, data: RecordData, figures: Mapping[str, str]) -> CaseSections:

@@ -96,7 +96,6 @@ class RunFiles:
         classes: list[dict[str, Any]] = read_json(self.diagnosis_bundle)["classes"] if self.diagnosis_bundle else []
         return {each["id"]: each["name"] for each in classes}
 
-    def attribution(self, method: str, case: str, *, of_class: bool = False) -> Attribution:
-        """Return what a method says of a case, or of a case explained as another class."""
-        folder = self.folder / "explanations" / ("classes" if of_class else "") / method
-        return load_case(folder, case)
+    def attribution(self, method: str, case: str, among: str = "") -> Attribution:
+        """Return what a method says of a case; `among` is ``classes`` or ``diagnoses`` for one of these."""
+        return load_case(self.folder / "explanations" / among / method, case)

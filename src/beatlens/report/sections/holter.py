@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from beatlens.core.class_names import class_name
 from beatlens.holter.tables import hour_classes
-from beatlens.holter.urgency import REASONS, VENTRICULAR
-from beatlens.prediction.rhythms import TACHYCARDIA_PER_MIN
-from beatlens.report.numbers import DASH, clock, count, duration, listing, percent, plural, small_share
+from beatlens.report.numbers import DASH, clock, count, duration, listing, part_of, percent, plural, small_share, whole
+from beatlens.report.reasons import gravest_first, reason_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,82 +138,12 @@ def record_summary(row: Mapping[str, Any], hours: pd.DataFrame, episodes: pd.Dat
     )
 
 
-def reason_words(row: Mapping[str, Any], episodes: pd.DataFrame) -> list[str]:
-    """Say why a record should be looked at, the gravest first, each reason with its number.
-
-    Parameters
-    ----------
-    row
-        A row of the Holter table with urgency.
-    episodes
-        The record's runs and pauses, the gravest first.
-    """
-    codes = [code for code in str(row["urgency_reasons"]).split(";") if code]
-    if "long_pause" in codes:  # which says the longest of all
-        codes = [code for code in codes if code != "pause"]
-    if "sustained_run" in codes:
-        codes = [code for code in codes if code != "fast_ventricular_run"]
-    return [_reason(code, row, episodes) for code in codes]
-
-
-def _reason(code: str, row: Mapping[str, Any], episodes: pd.DataFrame) -> str:
-    fast = episodes["rate_per_min"] >= TACHYCARDIA_PER_MIN
-    ventricular, run = episodes["class"] == VENTRICULAR, episodes["kind"] == "run"
-    chosen = {
-        "sustained_run": ("fast ventricular run", run & fast & ventricular),
-        "fast_ventricular_run": ("fast ventricular run", run & fast & ventricular),
-        "fast_run": ("fast run", run & fast & ~ventricular),
-        "run": ("slow run", run & ~fast),
-        "possible_fast_run": ("possible fast run", (episodes["kind"] == "possible_run") & fast),
-    }
-    if code in chosen and chosen[code][1].any():
-        return _run_words(chosen[code][0], episodes[chosen[code][1]])
-    words = {
-        "disorganised": f"{duration(row['disorganised_s'])} of fast disorganised signal (flutter, fibrillation?), at "
-        f"{clock(row['disorganised_at_s'])}",
-        "long_pause": f"pause of {_number(row['longest_pause_s'], 1)} s at {clock(row['longest_pause_at_s'])}",
-        "pause": f"pause of {_number(row['longest_pause_s'], 1)} s at {clock(row['longest_pause_at_s'])}",
-        "fast_rate": f"rate up to {_number(row['rate_max'])}/min at {clock(row['rate_max_s'])}",
-        "slow_rate": f"rate down to {_number(row['rate_min'])}/min at {clock(row['rate_min_s'])}",
-        "fibrillation": f"atrial fibrillation in {percent(row.get('af_burden', math.nan))} of the time",
-        "alert": f"{plural(int(row['n_alert']), 'beat')} of a new pattern",
-        "frequent_ectopy": f"{percent(row.get(f'burden_{VENTRICULAR}', math.nan))} of the beats are ventricular",
-        "much_review": f"{_share(row['n_review'], row['n_beats'])} of the beats are in review",
-        "much_noise": f"beats can't be told in {percent(row['noise_share'])} of the time",
-    }
-    return words.get(code, REASONS[code].words)
-
-
-def _run_words(kind: str, runs: pd.DataFrame) -> str:
-    longest = runs.loc[runs["n_beats"].idxmax()]
-    what = f"{longest['n_beats']} {longest['class']} at {_number(longest['rate_per_min'])}/min, at"
-    where = f"{what} {clock(longest['start_s'])}"
-    return f"{kind} of {where}" if len(runs) == 1 else f"{count(len(runs))} {kind}s, the longest of {where}"
-
-
-def gravest_first(episodes: pd.DataFrame) -> pd.DataFrame:
-    """Order episodes: fast ventricular runs, other fast runs, long pauses, slow runs; possible ones after sure ones."""
-    fast = episodes["rate_per_min"] >= TACHYCARDIA_PER_MIN
-    sure = ~episodes["kind"].str.startswith("possible")
-    run = episodes["kind"].str.endswith("run")
-    keys = {
-        "_sure": sure,
-        "_fast": run & fast,
-        "_ventricular": run & fast & (episodes["class"] == VENTRICULAR),
-        "_run": run,
-        "_length": episodes["end_s"] - episodes["start_s"],
-    }
-    return episodes.assign(**keys).sort_values(list(keys), ascending=False, kind="stable").drop(columns=list(keys))
-
-
 def _sentences(row: Mapping[str, Any], ectopic: Sequence[str]) -> list[str]:
     if not row["n_beats"]:
         return [f"No beat was found in {duration(row['duration_s'])}."]
     rates = ""
     if math.isfinite(row["rate_mean"]):
-        rates = (
-            f" at {_number(row['rate_mean'])}/min on average, {_number(row['rate_min'])} to {_number(row['rate_max'])}"
-        )
+        rates = f" at {whole(row['rate_mean'])}/min on average, {whole(row['rate_min'])} to {whole(row['rate_max'])}"
     sentences = [f"{plural(int(row['n_beats']), 'beat')} in {duration(row['duration_s'])}{rates}."]
     found = [
         f"{plural(int(row[f'n_{name}']), class_name(name))} ({small_share(row[f'burden_{name}'])} of accepted beats)"
@@ -225,7 +154,7 @@ def _sentences(row: Mapping[str, Any], ectopic: Sequence[str]) -> list[str]:
         sentences.append(f"{listing(found)}.")
     elif row["n_review"] < row["n_beats"]:
         sentences.append(f"No accepted beat is a {' or a '.join(map(class_name, ectopic))}." if ectopic else "")
-    left = f"{_share(row['n_review'], row['n_beats'])} of the beats are" if row["n_review"] else "No beat is"
+    left = f"{part_of(row['n_review'], row['n_beats'])} of the beats are" if row["n_review"] else "No beat is"
     sentences.append(f"{left} left to a person.")
     return [sentence for sentence in sentences if sentence]
 
@@ -242,7 +171,7 @@ def _facts(row: Mapping[str, Any]) -> list[Fact]:
     ]
     if row["longest_pause_s"]:
         at = row["longest_pause_at_s"]
-        facts.append(Fact("Longest pause", f"{_number(row['longest_pause_s'], 1)} s", _at(at), _moment(at)))
+        facts.append(Fact("Longest pause", f"{whole(row['longest_pause_s'], 1)} s", _at(at), _moment(at)))
     if "af_burden" in row:
         episodes = plural(int(row["af_episodes"]), "episode")
         facts.append(Fact("Atrial fibrillation", percent(row["af_burden"]), f"of the analysable time, {episodes}"))
@@ -274,7 +203,7 @@ def _episode_row(row: Mapping[str, Any]) -> EpisodeRow:
         kind=KIND_WORDS[row["kind"]],
         class_id=row["class"],
         start=clock(row["start_s"]),
-        length=f"{_number(row['end_s'] - row['start_s'], 1)} s",
+        length=f"{whole(row['end_s'] - row['start_s'], 1)} s",
         beats=DASH if pause else count(row["n_beats"]),
         rate=DASH if pause else _per_minute(row["rate_per_min"]),
         review=count(row["n_review"]),
@@ -286,16 +215,12 @@ def _hour_row(row: Mapping[str, Any], classes: Sequence[str]) -> HourRow:
     return HourRow(
         hour=clock(row["start_s"]),
         beats=count(row["n_beats"]),
-        rates=[_number(row[name]) for name in ("rate_min", "rate_mean", "rate_max")],
+        rates=[whole(row[name]) for name in ("rate_min", "rate_mean", "rate_max")],
         classes=[count(row[f"n_{name}"]) for name in classes],
         review=count(row["n_review"]),
         noise=duration(row["noise_s"]) if row["noise_s"] else DASH,
         at_s=float(row["start_s"]),
     )
-
-
-def _number(value: float, decimals: int = 0) -> str:
-    return f"{value:.{decimals}f}" if math.isfinite(value) else DASH
 
 
 def _per_minute(value: float) -> str:
@@ -312,7 +237,3 @@ def _at(seconds: float) -> str:
 
 def _moment(seconds: float) -> float | None:
     return float(seconds) if math.isfinite(seconds) else None
-
-
-def _share(part: float, whole: float) -> str:
-    return percent(part / whole) if whole else DASH

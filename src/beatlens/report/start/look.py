@@ -9,7 +9,7 @@ from beatlens.core.record import REASONS as FAULTS
 from beatlens.holter.urgency import most_urgent_first
 from beatlens.report.inputs import ReportInputs
 from beatlens.report.numbers import count, listing, plural
-from beatlens.report.sections.holter import gravest_first, reason_words
+from beatlens.report.reasons import gravest_first, reason_words
 from beatlens.report.start.links import linked_records, record_link
 from beatlens.shards.record_table import NOT_A_RECORD
 

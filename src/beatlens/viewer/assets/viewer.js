@@ -187,7 +187,7 @@ function paintMap(f) {
     for (let k = 0; k < rows[row].length; k += step) {
       const t = map.start + k / map.fs;
       if (t < f.start - 0.1 || t > f.start + f.span + 0.1) continue;
-      const mv = millivolts(lead, t), level = clamp(Math.round(middle * (1 + rows[row][k] / 1000)), 0, 2 * middle);
+      const mv = millivolts(lead, t), level = clamp(Math.round(middle * (1 + rows[row][k] / map.steps)), 0, 2 * middle);
       const point = [f.x(t), f.y(f.zeros[lead] + (Number.isFinite(mv) ? mv : 0) * view.gain)];
       if (last !== level) { flush(point); const [r, g, b, a] = scale[level]; if (a > 0.02) place = {points: [], ink: `rgba(${r},${g},${b},${a})`}; last = level; }
       if (place) place.points.push(point);
@@ -458,7 +458,7 @@ function tell({t, lead}) {
   }
   if (overlay && overlay.rows) {
     const {map, rows} = overlay, row = map.leads.indexOf(leads[lead]), at = Math.round((t - map.start) * map.fs);
-    if (row >= 0 && at >= 0 && at < rows[row].length) parts.push(`map ${(rows[row][at] / 1000 * map.limit).toPrecision(2)}`);
+    if (row >= 0 && at >= 0 && at < rows[row].length) parts.push(`map ${(rows[row][at] / map.steps * map.limit).toPrecision(2)}`);
   }
   readout.textContent = parts.join("  ·  ");
   hover = t;
