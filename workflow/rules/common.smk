@@ -35,9 +35,7 @@ CORPORA = {corpus["name"]: corpus for corpus in CONFIG["corpora"]}
 METHODS = CONFIG["explain"]["methods"]
 # Records of a corpus to predict are never scored, with labels or without.
 LABELLED = any(
-    corpus.get("labels") or corpus.get("reviewed")
-    for corpus in CORPORA.values()
-    if corpus["role"] in {"train", "test"}
+    corpus.get("labels") or corpus.get("reviewed") for corpus in CORPORA.values() if corpus["role"] in {"train", "test"}
 )
 GPU = int(CONFIG["device"] == "cuda")
 SHARD_FILES = (

@@ -89,7 +89,7 @@
   classes.setAttribute("role", "group");
   classes.setAttribute("aria-label", "The right class");
   const panel = make("section", { className: "review-panel" },
-    make("h2", {}, "Review"), what,
+    make("h3", {}, "Review"), what,
     make("div", { className: "review-buttons" }, accept, correct, doubt, undo), classes,
     make("div", { className: "review-fields" },
       make("label", {}, "Reviewer ", input), make("label", {}, "Note ", note),
@@ -100,6 +100,10 @@
   function title(label) {
     if (label === NOT_A_BEAT) return "no beat";
     return page.names[label] && page.names[label] !== label ? `${label}, ${page.names[label]}` : label;
+  }
+
+  function reasons(codes) {
+    return codes.split(";").map((code) => (record.reasons || {})[code] || code).join(", ");
   }
 
   function fill_classes() {
@@ -138,7 +142,7 @@
     } else {
       const told = of_beat(beat.beat_id).map((row) => `${row.reviewer}: ${row.label ? title(row.label) : "unsure"}`);
       what.textContent = `${beat.beat_id} at ${Number(beat.r_time_s).toFixed(2)} s: predicted ${title(beat.pred)}` +
-        (beat.review ? `, left to you${beat.reason ? ` (${beat.reason})` : ""}` : "") +
+        (beat.review ? `, left to you${beat.reason ? ` (${reasons(beat.reason)})` : ""}` : "") +
         (told.length ? `. Decided by ${told.join("; ")}` : "") +
         (disputed.has(beat.beat_id) ? ". Reviewers differ, so the beat has no reviewed label." : ".");
     }
