@@ -1,11 +1,7 @@
 # A page a record, made by shard: what a Holter report says, the viewer, strips, explained cases, diagnoses.
 WITH_BEATS, WITH_DIAGNOSES = ("beats" in CONFIG["targets"], "diagnoses" in CONFIG["targets"])
 CASE_METHODS = [*METHODS, "fused"]
-
-
-def record_pages(wildcards):
-    """Return the indexes of the pages of all shards that hold records."""
-    return [f"{RESULTS}/records/{shard}of{n_shards()}.tsv" for shard in used_shards(record_rows(), n_shards())]
+RECORD_PAGES = every_index("records")
 
 
 rule build_record_pages:
@@ -74,5 +70,6 @@ rule build_record_pages:
         folder=lambda wildcards, output: Path(output.index).parents[1],
     shell:
         "{params.program} --run-folder {params.folder:q} --shard {wildcards.shard} --tables {params.tables}"
-        " {params.predicted} --diagnosis-bundle {input.diagnosis_bundle:q} --bundle {input.bundle:q} --settings {params.settings:q}"
+        " {params.predicted} --diagnosis-bundle {input.diagnosis_bundle:q} --bundle {input.bundle:q}"
+        " --settings {params.settings:q}"
         " --output {output.index:q} --log {log:q}"
