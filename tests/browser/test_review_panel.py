@@ -22,7 +22,8 @@ from record_page_makers import CLASSES, make_data, page_of
 ASSETS = Path(__file__).parents[2] / "src" / "beatlens" / "viewer" / "assets"
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>stub</title><link rel="icon" href="data:,">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self' file:; style-src 'self' file:;
- img-src data:; connect-src 'self'"><link rel="stylesheet" href="review.css"></head><body><main><h1>stub</h1><h2>Signal</h2>
+ img-src data:; connect-src 'self'"><link rel="stylesheet" href="review.css"></head>
+<body><main><h1>stub</h1><h2>Signal</h2>
 <script type="application/json" id="beatlens-review">{review}</script>
 <script type="application/json" id="beatlens-record">{record}</script><div data-beatlens-review></div></main>
 <script src="viewer.js"></script><script src="review.js"></script></body></html>"""

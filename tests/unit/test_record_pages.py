@@ -22,6 +22,7 @@ from beatlens.report.records.diagnoses import diagnosis_section
 from beatlens.report.records.files import RunFiles
 from beatlens.report.records.old_pages import remove_old_pages
 from beatlens.report.records.page import Person, render_record
+from beatlens.report.records.paper import _short
 from beatlens.viewer import assets
 from beatlens.viewer.maps import case_data
 from beatlens.viewer.record_data import ViewerSettings, record_json
@@ -237,6 +238,17 @@ def test_tiles_lie_beside_a_long_record_or_in_it(tmp_path, plant_shards, monkeyp
     text = (tmp_path / row["page"]).read_text()
     assert 'id="beatlens-tiles"' in text
     assert not re.search(r'src="(?!data:)', text)
+
+
+def test_steps_of_a_path_lead_to_its_places():
+    rng = np.random.default_rng(0)
+    places = np.round(rng.uniform(0, 700, (50, 2)), 2)
+    steps = _short("M " + " \nL ".join(f"{x} {y}" for x, y in places) + " \nz")
+    assert steps.endswith("z")
+    first, rest = re.fullmatch(r"M(\S+ \S+)l(.*)z", steps).groups()
+    numbers = np.array(f"{first} {rest}".split(), dtype=float).reshape(-1, 2)
+    assert np.abs(np.cumsum(numbers, axis=0) - places).max() <= 0.051
+    assert _short("M 1 2 C 1 2 3 4 5 6") == "M 1 2 C 1 2 3 4 5 6"
 
 
 def test_scripts_of_tiles_hold_all_samples():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from beatlens.corpora.reviewed import COLUMNS, ReviewedRecord, latest, read_deci
 from beatlens.evaluate.predictions.classification import evaluate_classification
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.inputs.labelled_records import gate_labels
+from beatlens.report.sections.reviewed import reviewed_section
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -220,6 +222,22 @@ def test_reviewed_labels_are_scored_apart() -> None:
     assert accuracy["reviewed: all"] == 1
     apart = scores["all"][~scores["all"]["scope"].str.startswith("reviewed: ")].reset_index(drop=True)
     pd.testing.assert_frame_equal(apart, scores["annotated alone"])
+
+
+def test_the_report_counts_reviewed_labels_apart() -> None:
+    settings = EvaluateSettings.read(CONFIG["evaluate"] | {"bootstrap": 20})
+    table = predicted(["N", "V", "none", "V", ""], ["beat"] + ["reviewed"] * 3 + [""], ["N", "N", "N", "V", "V"])
+    metrics, confusion = evaluate_classification(table, table.iloc[:0], ["N", "V"], settings, 1)
+    inputs: Any = SimpleNamespace(metrics=metrics, confusion=confusion, classes=("N", "V"))
+    section = reviewed_section(inputs)
+    assert section is not None
+    assert section["n"] == "3"
+    (row,) = section["rows"]
+    assert (row["split"], row["n"], row["classes"], row["none"]) == ("test", "3", ["0", "2"], "1")
+    assert row["agreement"].startswith("0.50")
+    annotated = evaluate_classification(table.iloc[:1], table.iloc[:0], ["N", "V"], settings, 1)
+    inputs.metrics, inputs.confusion = annotated
+    assert reviewed_section(inputs) is None
 
 
 def corpus(tmp_path: Path, **changes: Any) -> dict[str, Any]:

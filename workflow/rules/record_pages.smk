@@ -1,6 +1,7 @@
 # A page a record, made by shard: what a Holter report says, the viewer, strips, explained cases, diagnoses.
 WITH_BEATS, WITH_DIAGNOSES = ("beats" in CONFIG["targets"], "diagnoses" in CONFIG["targets"])
 CASE_METHODS = [*METHODS, "fused"]
+RECORD_PAGES = every_index("records")
 
 
 rule build_record_pages:
@@ -71,14 +72,15 @@ rule build_record_pages:
         folder=lambda wildcards, output: Path(output.index).parents[1],
     shell:
         "{params.program} --run-folder {params.folder:q} --shard {wildcards.shard} --tables {params.tables}"
-        " {params.predicted} --diagnosis-bundle {input.diagnosis_bundle:q} --bundle {input.bundle:q} --settings {params.settings:q}"
+        " {params.predicted} --diagnosis-bundle {input.diagnosis_bundle:q} --bundle {input.bundle:q}"
+        " --settings {params.settings:q}"
         " --output {output.index:q} --log {log:q}"
 
 
 rule name_pages:
     """Give the folder of the records' pages a name that Snakemake's report knows: the jobs of shards share the folder."""
     input:
-        indexes=record_pages,
+        indexes=RECORD_PAGES,
     output:
         pages=report(
             directory("<results>/pages"),

@@ -84,15 +84,16 @@ def every_shard(*names, folder="preprocess"):
     return lambda wildcards: [f"{RESULTS}/{folder}/{shard}/{name}" for shard in shards() for name in names]
 
 
+def every_index(folder):
+    """Return an input function: an index a shard that holds records, of what its job wrote into a folder."""
+    shards = lambda: used_shards(record_rows(), n_shards())
+    return lambda wildcards: [f"{RESULTS}/{folder}/{shard}of{n_shards()}.tsv" for shard in shards()]
+
+
 def every_archive(method, folder="explanations"):
     """Return an input function: a method's archives of explanations, one a shard."""
     shards = lambda: used_shards(record_rows(), n_shards())
     return lambda wildcards: [f"{RESULTS}/{folder}/shards/{method}/{k}of{n_shards()}.zip" for k in shards()]
-
-
-def record_pages(wildcards):
-    """Return the indexes of the pages of all shards that hold records."""
-    return [f"{RESULTS}/records/{shard}of{n_shards()}.tsv" for shard in used_shards(record_rows(), n_shards())]
 
 
 def rhythm_table():

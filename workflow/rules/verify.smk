@@ -88,7 +88,7 @@ rule manifest:
         preprocess_shard=every_shard(*SHARD_FILES),
         list_records=["<results>/status.tsv", "<results>/status.html"],
         split="<results>/records.tsv",
-        build_record_pages=record_pages,
+        build_record_pages=RECORD_PAGES,
         given_bundle=GIVEN_BUNDLES,
     output:
         manifest=ensure("<results>/manifest.json", non_empty=True),

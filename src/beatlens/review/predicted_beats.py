@@ -74,7 +74,9 @@ class ReviewedRun:
 
 
 def bundle_file(folder: Path) -> Path | None:
-    """Return the bundle.json that predicted a run's beats, None where it isn't there any more."""
+    """Return the bundle.json that predicted a run's beats, None where it isn't there (any more)."""
+    if not (folder / "run_config.yaml").is_file():
+        return None
     given = _config(folder)["bundle"]
     places = [Path(given), folder.resolve().parents[1] / given] if given else [folder / "model" / "bundle"]
     return next((place / "bundle.json" for place in places if (place / "bundle.json").is_file()), None)

@@ -14,7 +14,7 @@ from beatlens.viewer.record_data import RecordData, ViewerSettings
 
 PAPER_S = 10.0
 TWELVE = STANDARD_LEADS[:12]
-_LONG_NUMBER = re.compile(r"(-?\d+\.\d)\d+")
+_STEP = re.compile(r"([MLz])(?:\s*(-?[\d.]+)\s+(-?[\d.]+))?")
 _PATH_DATA = re.compile(r' d="([^"]*)"')
 
 
@@ -42,4 +42,25 @@ def paper_svg(data: RecordData, settings: ViewerSettings) -> str:
 
 
 def _short(path: str) -> str:
-    return re.sub(r"\s*([MLz])\s*", r"\1", _LONG_NUMBER.sub(r"\1", path)).strip()
+    """Return the data of a path of straight lines with steps in place of places; another path as it is."""
+    if re.search("[^MLz0-9. \\n-]", path):
+        return path
+    text, at, last = "", (0, 0), ""
+    for command, x, y in _STEP.findall(path):
+        if command == "z":
+            text += "z"
+        else:
+            to = (round(10 * float(x)), round(10 * float(y)))
+            if command == "M":
+                text += f"M{to[0] / 10:g} {to[1] / 10:g}"
+            else:
+                text += "l" if last != "L" else " "
+                text += f"{_bare(to[0] - at[0])} {_bare(to[1] - at[1])}"
+            at = to
+        last = command
+    return text
+
+
+def _bare(tenths: int) -> str:
+    """Return a tenth of a number without a zero before its point."""
+    return re.sub(r"^(-?)0(?=\.)", r"\1", f"{tenths / 10:g}")
