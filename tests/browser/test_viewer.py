@@ -161,7 +161,11 @@ def test_map_has_one_scale_and_its_players(page_file, open_page):
 def test_long_record_loads_tiles_beside_it(tmp_path, open_page):
     data = make_data(duration_s=900.0)
     page = open_page(write_page(tmp_path, data, beside=True), fragment="#beat=c/r1/620500")
-    page.wait_for_function("Number.isFinite(beatlens.viewer.value(0, 620.5))")
+    assert page.evaluate("beatlens.viewer.beat().r_sample") == 620500
+    for _ in range(100):  # until its tile is there
+        if page.evaluate("Number.isFinite(beatlens.viewer.value(0, 620.5))"):
+            break
+        page.wait_for_timeout(50)
     assert page.evaluate("beatlens.viewer.beat().r_time_s") == pytest.approx(620.5)
     assert page.evaluate("beatlens.viewer.value(0, 620.5)") == pytest.approx(1.0, abs=0.003)
     loaded = page.evaluate("[...document.querySelectorAll('head script')].map((s) => s.src.split('/').pop())")

@@ -32,7 +32,7 @@ rule count_holter:
     params:
         program=program("count_holter"),
         code=code("count_holter"),
-        settings=settings("strips.ectopic", "classes", "beats.gap_s"),
+        settings=settings("strips", "classes", "beats.gap_s"),
     shell:
         "{params.program} --beats {input.beats:q} --stretches {input.stretches:q}"
         " --shard-records {input.shard_records:q} --records {input.records:q} --settings {params.settings:q}"

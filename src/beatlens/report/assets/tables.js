@@ -28,19 +28,20 @@
       }
     };
 
+    // What a cell is sorted by: its number, null where that is undefined, else its text, digits in it by their value.
+    const key = (cell) => {
+      const given = cell.getAttribute("data-v");
+      if (given !== null) return given === "" ? null : Number(given);
+      return text(cell).toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, "0"));
+    };
     const sort = (column, ascending) => {
-      const keyed = rows.map((row) => {
-        const cell = row.cells[column];
-        const given = cell.dataset.v;
-        return { row, key: given === undefined ? text(cell).toLowerCase() : given === "" ? null : Number(given) };
+      const keyed = rows.map((row) => [key(row.children[column]), row]);
+      const sign = ascending ? 1 : -1;
+      keyed.sort(([a], [b]) => {
+        if (a === null || b === null) return (a === null) - (b === null);
+        return a < b ? -sign : a > b ? sign : 0;
       });
-      const compare = new Intl.Collator("en", { numeric: true }).compare;
-      const order = (a, b) => (typeof a === "number" ? a - b : compare(a, b));
-      keyed.sort((a, b) => {
-        if (a.key === null || b.key === null) return (a.key === null) - (b.key === null);
-        return ascending ? order(a.key, b.key) : order(b.key, a.key);
-      });
-      keyed.forEach(({ row }, place) => { rows[place] = row; });
+      keyed.forEach(([, row], place) => { rows[place] = row; });
       choose();
     };
 
@@ -51,7 +52,7 @@
       button.append(...heading.childNodes);
       heading.append(button);
       button.addEventListener("click", () => {
-        const numbers = rows.some((row) => row.cells[column].dataset.v);
+        const numbers = rows.some((row) => row.cells[column].hasAttribute("data-v"));
         const before = heading.getAttribute("aria-sort");
         const ascending = before ? before === "descending" : !numbers; // numbers: the largest first
         headings.forEach((other) => other.removeAttribute("aria-sort"));

@@ -215,7 +215,7 @@ function paintMarks(f) {
   for (let k = before(f.start), last = -Infinity; k < times.length && times[k] <= f.start + f.span; k++) {
     const x = f.x(times[k]), one = f.span <= 120 ? decorated(k) : null, pred = word("pred", k), first = !classes.length || pred === classes[0].id;
     if (!inside(x)) continue;
-    if (f.span > 1200 && first) continue;
+    if (f.span > 3600 || (f.span > 1200 && first)) continue;   // the trend below says how many
     stroke(f, () => { ctx.moveTo(x, top + 5 * f.ratio); ctx.lineTo(x, top + (one ? 10 : 14) * f.ratio); }, colour(pred), f.ratio * (k === selected ? 2.5 : 1.2));
     if (one && (x - last > 9 * f.ratio || !first)) { text(f, one.letter + (one.decided ? "✓" : ""), x, top, {colour: colour(one.letter), bold: true, size: k === selected ? 15 : 12}); last = x; }
   }
@@ -506,7 +506,7 @@ function build() {
     legend: {show: false},
     cursor: {y: false, points: {show: false}, drag: {x: false, y: false, setScale: false}},
     scales: {x: {time: false, range: () => [view.start, view.start + view.span]}, y: {range: () => [0, lanes.total]}},
-    axes: [{size: axis, space: 90, stroke: ink, grid: {show: false}, ticks: {stroke: ink, size: 5}, font: "12px system-ui, sans-serif", values: (_, marks) => marks.map((t, k) => clock(t, marks.length > 1 && marks[1] - marks[0] < 1 ? (marks[1] - marks[0] < 0.1 ? 2 : 1) : 0))}, {show: false}],
+    axes: [{size: axis, space: 90, incrs: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400], stroke: ink, grid: {show: false}, ticks: {stroke: ink, size: 5}, font: "12px system-ui, sans-serif", values: (_, marks) => marks.map((t, k) => clock(t, marks.length > 1 && marks[1] - marks[0] < 1 ? (marks[1] - marks[0] < 0.1 ? 2 : 1) : 0))}, {show: false}],
     series: [{}, ...leads.map((name) => ({label: name, stroke: ink, width: 1.15, points: {show: false}}))],
     hooks: {
       // uPlot remembers the context's style, so it is put back
