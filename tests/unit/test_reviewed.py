@@ -21,6 +21,7 @@ from beatlens.corpora.reviewed import COLUMNS, ReviewedRecord, latest, read_deci
 from beatlens.evaluate.predictions.classification import evaluate_classification
 from beatlens.evaluate.settings import EvaluateSettings
 from beatlens.inputs.labelled_records import gate_labels
+from beatlens.prediction.origin import origin_of
 from beatlens.report.sections.reviewed import reviewed_section
 
 ROOT = Path(__file__).parents[2]
@@ -238,6 +239,15 @@ def test_the_report_counts_reviewed_labels_apart() -> None:
     annotated = evaluate_classification(table.iloc[:1], table.iloc[:0], ["N", "V"], settings, 1)
     inputs.metrics, inputs.confusion = annotated
     assert reviewed_section(inputs) is None
+
+
+def test_a_bundle_says_that_it_learnt_from_labels_of_reviewers() -> None:
+    records = pd.DataFrame({"corpus": ["c", "d"], "record": "r", "patient": "p", "split": "train", "role": "train"})
+    records = records.assign(duration_s=60.0, leads="II", fs=360.0)
+    corpora = [{"name": "c", "format": "wfdb", "reviewed": ["a.csv"]}, {"name": "d", "format": "wfdb"}]
+    reviewed, other = origin_of(records, corpora, {"N": 1}, ["II"], []).corpora
+    assert "some labels by reviewers of predictions" in reviewed.words()
+    assert "reviewers" not in other.words()
 
 
 def corpus(tmp_path: Path, **changes: Any) -> dict[str, Any]:

@@ -74,8 +74,8 @@ class ReviewServer(ThreadingHTTPServer):
         self.folder = folder.resolve()
         self.run = ReviewedRun.open(folder)
         self.decisions = DecisionFile(self.folder / NAME)
-        self.decisions.read()
         self.reviewer = reviewer
+        self.state()  # what is wrong with the table is said now, and the first page needn't wait for libraries
         self.token = secrets.token_urlsafe(24)
         super().__init__((HOST, port), _Handler)
 

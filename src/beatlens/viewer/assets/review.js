@@ -94,7 +94,7 @@
     make("div", { className: "review-fields" },
       make("label", {}, "Reviewer ", input), make("label", {}, "Note ", note),
       make("label", {}, going, " go on to the next beat in review")),
-    counts, status, make("div", { className: "review-buttons" }, download));
+    make("div", { className: "review-fields" }, counts, download), status);
   panel.setAttribute("aria-label", "Review");
 
   function title(label) {
@@ -157,7 +157,7 @@
     if (connected && unsaved) parts.push(`${unsaved} not saved yet`);
     counts.textContent = parts.join("; ") + ".";
     download.disabled = rows.length === 0;
-    panel.classList.toggle("unsaved", unsaved > 0 && connected);
+    panel.classList.toggle("deciding", beat !== null);
   }
 
   function redraw() {
@@ -179,7 +179,7 @@
     const row = {
       beat_id: beat.beat_id, decision, label, pred: beat.pred, reviewer: name(), time: new Date().toISOString(),
       run: page.run, bundle_sha256: page.bundle_sha256, note: note.value.trim(), in_review: !!beat.review,
-      unsaved: served, withdrawn: decision === "",
+      unsaved: served, withdrawn: decision === "", first: of_beat(beat.beat_id).length === 0,
     };
     keep(beat.beat_id, row.withdrawn && !served ? null : row);
     note.value = "";
@@ -217,6 +217,8 @@
         connected = true;
         if (same) keep(row.beat_id, row.withdrawn ? null : { ...row, unsaved: false });
         take(row.beat_id, told.decisions, told.disputed.includes(row.beat_id));
+        // Until the server counts again, at the next poll.
+        if (left && row.in_review) left.left += row.withdrawn ? (told.decisions.length ? 0 : 1) : row.first ? -1 : 0;
         say(`Saved ${row.beat_id}.` + (disputed.has(row.beat_id) ? " Another reviewer named another class." : ""),
           disputed.has(row.beat_id));
         redraw();
