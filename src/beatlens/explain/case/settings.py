@@ -12,14 +12,14 @@ MAX_SPAN_S = 30
 """Longest named span in seconds: what is computed grows with the beats in it."""
 NEAREST = 3
 """Examples that an error names."""
-BeatId = Annotated[str, Allowed(pattern="^[^/]+/[^/]+/[0-9]+$")]
+BeatId = Annotated[str, Allowed(pattern=r"^[^/\n]+/[^/\n]+/[0-9]+$")]
 
 
 @dataclass(frozen=True)
 class SpanSettings(Settings, section="cases.spans[]"):
     """A stretch of a record that is explained as a window."""
 
-    record: Annotated[str, Allowed(pattern="^[^/]+/[^/]+$")]
+    record: Annotated[str, Allowed(pattern=r"^[^/\n]+/[^/\n]+$")]
     """Corpus and name of the record, such as `mitdb/119`."""
 
     start_s: NonNegativeFloat
