@@ -70,7 +70,8 @@ class CaseSettings(Settings, section="cases"):
 
     beats: Annotated[tuple[BeatId, ...], Allowed(uniqueItems=True)] = ()
     """Beats that are explained besides, by their ids, such as `mitdb/119/1234` (`corpus/record/r_sample`). They may be
-    of any split. They are drawn and told like other cases, and no score rests on them."""
+    of any split and see a stretch of any length. They are drawn and told like other cases, and no score rests on
+    them."""
 
     spans: Annotated[tuple[SpanSettings, ...], Allowed(uniqueItems=True)] = ()
     """Stretches that are explained besides, such as `{record: mitdb/119, start_s: 10, end_s: 18}`. A stretch is a
