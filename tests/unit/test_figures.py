@@ -222,6 +222,17 @@ def test_case_figure_shows_the_target_and_only_its_truth(shard: Shard) -> None:
     assert len(bars) == 2  # the target's span and its key; not the neighbour's
     spans = np.ptp(bars[0].get_xdata())
     assert spans == pytest.approx(0.15 * 25)
+    assert "asked for by name" not in text
+    named, _ = case_figure(
+        {**CASE, "named": True},
+        BEATS.assign(split="train"),
+        shard,
+        fused=attribution(planted()),
+        limit=0.1,
+        scale=SCALE,
+    )
+    assert "asked for by name" in words(named.figure)
+    assert "the model learnt from this patient" in words(named.figure)
     with pytest.raises(ValueError, match="attribution of"):
         case_figure({**CASE, "record": "other"}, BEATS, shard, fused=attribution(planted()), limit=0.1, scale=SCALE)
     with pytest.raises(ValueError, match="0 predictions of beat"):

@@ -147,7 +147,7 @@ def edges(figure: EcgFigure, collection: PolyCollection, time_s: float) -> float
     x = figure.x_mm(figure.panels[0], time_s)
     found = []
     for path in collection.get_paths():
-        vertices = path.vertices
+        vertices = np.asarray(path.vertices)
         near = vertices[np.abs(vertices[:, 0] - x) < 0.2]
         found += near[:, 1].tolist()
     return max(found) - min(found)

@@ -131,7 +131,7 @@ def case_figure(
             place += f", explained as {case['class']}" if case["class"] != beat["pred"] else ""
         figure.title(
             f"{case['record']} {place} (p {fixed(case['probability'], 2)})",
-            verdict(case["outcome"], case["label"]) + _rhythm(fused) + _method(fused) + _seen(case, beat),
+            verdict(case["outcome"], case["label"]) + _rhythm(fused) + _method(fused),
         )
         spans = _planted(shard, case, float(beat["r_time_s"]), row.fs_file)
         decoys = [span for span in spans if span["label"].startswith(DECOY)]
@@ -142,8 +142,8 @@ def case_figure(
                 figure.mark_span(lead, start_s, end_s, MUTED, above=True, text=kind[0])
             else:
                 figure.mark_span(lead, start_s, end_s)
-        if note:
-            figure.note(note)
+        for text in (*_seen(case, beat), *filter(None, [note])):
+            figure.note(text)
         if spans:
             truth_legend(figure, decoys="decoys" if decoys else "")
         if fused.meta.absent:
@@ -198,10 +198,10 @@ def _method(attribution: Attribution) -> str:
     return "" if attribution.meta.method == "fused" else f"  ·  {attribution.meta.method}"
 
 
-def _seen(case: Mapping[str, Any], beat: Mapping[str, Any]) -> str:
+def _seen(case: Mapping[str, Any], beat: Mapping[str, Any]) -> list[str]:
     """Say whether a person asked for the case, and whether the model learnt from its patient."""
-    words = "  ·  asked for by name" if case.get("named") else ""
-    return words + ("  ·  the model learnt from this patient" if beat.get("split") in LEARNT_FROM else "")
+    learnt = ["the model learnt from this patient"] if beat.get("split") in LEARNT_FROM else []
+    return (["asked for by name"] if case.get("named") else []) + learnt
 
 
 def target_beat(case: Mapping[str, Any], beats: pd.DataFrame) -> Mapping[str, Any]:

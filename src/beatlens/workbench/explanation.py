@@ -106,7 +106,7 @@ class Explanation:
         )
 
     def payload(self, path: str) -> dict[str, Any]:
-        """Return the explanation for other programs, as JSON: spans and scores of the leads (Payload in the glossary).
+        """Return the explanation for other programs, as JSON: `beatlens.explain.result.views.PAYLOAD_KEYS`.
 
         Parameters
         ----------

@@ -44,7 +44,8 @@ def named_cases(beats: pd.DataFrame, settings: CaseSettings, classes: Sequence[s
         For a record without predictions, a beat that isn't there, a span beyond its record or without a beat.
     """
     by_record = {f"{corpus}/{record}": rows for (corpus, record), rows in beats.groupby(["corpus", "record"])}
-    problems = list(record_problems(settings, by_record))
+    left_out = "; status.tsv says which were left out, and why"
+    problems = [(key, named, allowed + left_out) for key, named, allowed in record_problems(settings, by_record)]
     unknown = {named for _, named, _ in problems}
     found: list[dict[str, object]] = []
     for option, named, record in named_records(settings):

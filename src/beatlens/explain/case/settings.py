@@ -12,14 +12,14 @@ MAX_SPAN_S = 30
 """Longest named span in seconds: what is computed grows with the beats in it."""
 NEAREST = 3
 """Examples that an error names."""
-BeatId = Annotated[str, Allowed(pattern="^[^/]+/[^/]+/[0-9]+$")]
+BeatId = Annotated[str, Allowed(pattern=r"^[^/\n]+/[^/\n]+/[0-9]+$")]
 
 
 @dataclass(frozen=True)
 class SpanSettings(Settings, section="cases.spans[]"):
     """A stretch of a record that is explained as a window."""
 
-    record: Annotated[str, Allowed(pattern="^[^/]+/[^/]+$")]
+    record: Annotated[str, Allowed(pattern=r"^[^/\n]+/[^/\n]+$")]
     """Corpus and name of the record, such as `mitdb/119`."""
 
     start_s: NonNegativeFloat
@@ -70,7 +70,8 @@ class CaseSettings(Settings, section="cases"):
 
     beats: Annotated[tuple[BeatId, ...], Allowed(uniqueItems=True)] = ()
     """Beats that are explained besides, by their ids, such as `mitdb/119/1234` (`corpus/record/r_sample`). They may be
-    of any split. They are drawn and told like other cases, and no score rests on them."""
+    of any split and see a stretch of any length. They are drawn and told like other cases, and no score rests on
+    them."""
 
     spans: Annotated[tuple[SpanSettings, ...], Allowed(uniqueItems=True)] = ()
     """Stretches that are explained besides, such as `{record: mitdb/119, start_s: 10, end_s: 18}`. A stretch is a
