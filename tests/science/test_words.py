@@ -61,7 +61,6 @@ def said() -> pd.DataFrame:
                 {
                     "kind": beat.kind, "width": end - onset, "said_width": found.qrs.width_s, "wide": found.qrs.wide,
                     "p": has_p(made, beat), "said_p": found.p.wave, "off": found.timing.off,
-                    "compensatory": found.timing.compensatory,
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
@@ -83,11 +82,8 @@ def test_a_p_wave_is_said_to_be_there_or_not_as_planted(said: pd.DataFrame) -> N
     assert set(told["said_p"]) >= {"usual", "absent"}
 
 
-def test_ectopic_beats_come_early_and_their_pauses_are_told(said: pd.DataFrame) -> None:
-    early = said[said["off"] == 1]
-    assert early["kind"].isin(["S", "V"]).mean() >= 0.95
-    told = early[early["compensatory"].notna()]
-    assert (told["compensatory"] == (told["kind"] == "V")).mean() >= 0.9
+def test_ectopic_beats_come_early(said: pd.DataFrame) -> None:
+    assert said[said["off"] == 1]["kind"].isin(["S", "V"]).mean() >= 0.95
 
 
 def rr_case(rng: np.random.Generator):

@@ -38,16 +38,14 @@ def record_at(times, ectopic=(), stretch=None) -> MeasuredRecord:
     return MeasuredRecord(signal, 200.0, np.rint(times * 200).astype(np.int64), times, numbers, marks, 0 * marks > 0)
 
 
-def test_an_early_beat_with_its_pause():
+def test_an_early_beat():
     times = np.arange(30) * 0.8
-    times[15] -= 0.3  # a full pause follows: both intervals together stay 1.6 s
+    times[15] -= 0.3
     timing = measure_timing(record_at(times, ectopic=[15]), 15)
     assert timing.rr_s == pytest.approx(0.5)
     assert timing.usual_rr_s == pytest.approx(0.8)
     assert timing.prematurity == pytest.approx(0.375)
-    assert (timing.off, timing.compensatory) == (1, True)
-    times[16:] -= 0.3  # the sinus node is reset
-    assert measure_timing(record_at(times, ectopic=[15]), 15).compensatory is False
+    assert timing.off == 1
 
 
 def test_what_has_no_interval_or_no_usual_one_is_not_told():
@@ -64,13 +62,13 @@ def test_what_has_no_interval_or_no_usual_one_is_not_told():
 
 
 def test_the_sentence_says_what_was_measured_and_nothing_else():
-    timing = Timing(0.512, 1.1, 0.824, 0.02, True)
+    timing = Timing(0.512, 0.824, 0.02, True)
     beat = MeasuredBeat(timing, Qrs(-0.06, 0.14, True, 9), Qrs(-0.04, 0.09, False, 40), MeasuredP("absent"))
     assert sentence(beat, []).replace("\N{NO-BREAK SPACE}", " ") == (
-        "Came 38 % early (RR 512 ms, usual here 824 ms) and was followed by a compensatory pause, "
+        "Came 38 % early (RR 512 ms, usual here 824 ms), "
         "wide QRS (140 ms, usual here 90 ms), no P wave in the 200 ms before."
     )
-    nothing = MeasuredBeat(Timing(NAN, NAN, NAN, NAN, None), UNMEASURED, UNMEASURED, UNKNOWN)
+    nothing = MeasuredBeat(Timing(NAN, NAN, NAN, False), UNMEASURED, UNMEASURED, UNKNOWN)
     assert sentence(nothing, []) == ""
     used = [Part(RHYTHM, "", 0.71, 1), Part("QRS", "V1", 0.2, 1), Part("T", "II", 0.1, -1), Part("P", "II", 0.09, 1)]
     assert sentence(nothing, used, (0, 0.9)).replace("\N{NO-BREAK SPACE}", " ") == (

@@ -19,7 +19,6 @@ MOST_OF_IT = 0.5
 INTERVALS = {-1: "the interval before last", 0: "the interval before", 1: "the interval after"}
 PAUSE = 1.5
 """Share of the usual interval from which a late beat ends a pause, or follows a beat that wasn't found."""
-PAUSES = {True: "and was followed by a compensatory pause", False: "without a full compensatory pause"}
 
 
 def sentence(beat: MeasuredBeat, parts: Sequence[Part], interval: tuple[int, float] | None = None) -> str:
@@ -54,8 +53,8 @@ def timing_phrase(timing: Timing) -> str:
         return f"came on time {came}"
     if timing.rr_s >= PAUSE * timing.usual_rr_s:
         return f"came after {_ms(timing.rr_s)} without a detected beat (usual here {_ms(timing.usual_rr_s)})"
-    early = f"came {_percent(abs(timing.prematurity))} {'early' if timing.off > 0 else 'late'} {came}"
-    return early if timing.compensatory is None else f"{early} {PAUSES[timing.compensatory]}"
+    much = f"{_percent(abs(timing.prematurity))} " if timing.exact else ""
+    return f"came {much}{'early' if timing.off > 0 else 'late'} {came}"
 
 
 def _qrs(qrs: Qrs, usual: Qrs) -> str:

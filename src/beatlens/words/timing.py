@@ -1,4 +1,4 @@
-"""When a beat came, against what is usual around it: RR intervals, how early it is, and the pause after it."""
+"""When a beat came, against what is usual around it: RR intervals, and how early it is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from beatlens.words.measured_record import BoolArray, MeasuredRecord
+from beatlens.words.qrs import alike_beats
 
 USUAL_INTERVALS = 15
 """Usual is the median of so many intervals, those nearest to the beat between two beats that keep the rhythm."""
@@ -17,10 +18,6 @@ SPREADS = 3.0
 LEAST = 0.08
 IRREGULAR = 0.12
 """Spread (median size of log ratios to the usual interval) from which the rhythm around is irregular."""
-FULL_PAUSE, LEAST_EARLY = 0.06, 0.15
-"""A pause is compensatory where both intervals together are two usual ones within this share. It is told of beats that
-are early by that share: of others two intervals always are two usual ones, or nearly.
-"""
 
 
 @dataclass(frozen=True)
@@ -29,19 +26,19 @@ class Timing:
 
     Attributes
     ----------
-    rr_s, rr_after_s
-        Intervals to the beat before and after, NaN where a gap, the record's end or a beat in doubt is there.
+    rr_s
+        Interval to the beat before, NaN where a gap, the record's end or a beat in doubt is there.
     usual_rr_s, spread
         Usual interval here, and the median size of log ratios to it.
-    compensatory
-        Whether an early beat is followed by a compensatory pause: True, False, or None where it can't be told.
+    exact
+        Whether the beat before has the same shape. R peaks of other shapes lie up to 40 ms apart in lead and wave, so
+        how early such a beat came can't be told to 2 %.
     """
 
     rr_s: float
-    rr_after_s: float
     usual_rr_s: float
     spread: float
-    compensatory: bool | None
+    exact: bool
 
     @property
     def prematurity(self) -> float:
@@ -74,19 +71,10 @@ def measure_timing(record: MeasuredRecord, row: int) -> Timing:
     time = record.r_time_s
     interval = np.diff(time, prepend=np.nan)
     interval[1:][(np.diff(record.stretch) != 0) | record.doubted[1:] | record.doubted[:-1]] = np.nan
-    after = float(interval[row + 1]) if row + 1 < len(time) else np.nan
     usual, spread = _usual(record, interval, row)
     before = float(interval[row])
-    timing = Timing(before, after, usual, spread, None)
-    if (
-        timing.off != 1
-        or timing.prematurity < LEAST_EARLY
-        or not np.isfinite(after)
-        or (row + 1 < len(time) and record.ectopic[row + 1])
-    ):
-        return timing
-    full = abs((before + after) / (2 * usual) - 1) <= FULL_PAUSE
-    return Timing(before, after, usual, spread, bool(full))
+    exact = row > 0 and row - 1 in alike_beats(record, row)[0]
+    return Timing(before, usual, spread, exact)
 
 
 def _usual(record: MeasuredRecord, interval: np.ndarray, row: int) -> tuple[float, float]:
