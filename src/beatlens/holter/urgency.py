@@ -168,7 +168,7 @@ def _flags(table: pd.DataFrame, findings: Findings, index: pd.MultiIndex) -> dic
         "alert": column("n_alert") > 0,
         "frequent_ectopy": (column(f"burden_{VENTRICULAR}") >= FREQUENT)
         & (column(f"n_{VENTRICULAR}") >= FREQUENT_BEATS),
-        "unlike": among(findings.remarks[findings.remarks["remark"].str.startswith("unlike:")]),
+        "unlike": among(findings.remarks[findings.remarks["remark"].astype(str).str.startswith("unlike:")]),
         "no_beats": n_beats == 0,
         "much_review": (n_beats > 0) & (column("n_review") >= MUCH_REVIEW * n_beats),
         "much_noise": column("noise_share") >= MUCH_NOISE,
