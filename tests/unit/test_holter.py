@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from beatlens.core.files import read_table, write_table
 from beatlens.holter.heart_rate import RATE_BEATS, heart_rates
 from beatlens.holter.tables import holter_columns, holter_table, hour_table
-from beatlens.holter.urgency import REASONS, most_urgent_first, with_urgency
+from beatlens.holter.urgency import REASONS, Findings, most_urgent_first, with_urgency
+from beatlens.report.reasons import gravest_first, reason_words
 from beatlens.report.sections.holter import record_summary
 from holter_makers import CLASSES, COUNTING, ECTOPIC, GAP_S, beats_of, findings, records_of, stretches_of
 
@@ -250,6 +252,18 @@ def test_each_reason_is_found_and_records_come_in_the_order_of_their_gravest():
     assert told["n_alert"].sum() == 1
     assert most_urgent_first(table)["record"].tolist() == [*REASONS, "calm"], "as the reasons stand"
     assert "af_burden" not in with_urgency(table[list(holter_columns(CLASSES, ECTOPIC))], findings(beats)).columns
+
+
+def test_tables_without_a_row_are_those_of_a_file(tmp_path):
+    beats, records = beats_of([1.0, 1.8], "NN"), records_of(r=9)
+    known = findings(beats)
+    names = ("episodes", "stretches", "remarks", "alert_beats")
+    for name in names:
+        write_table(tmp_path / f"{name}.tsv", getattr(known, name))
+    read = Findings(**{name: read_table(tmp_path / f"{name}.tsv") for name in names})
+    told = with_urgency(holter_table(beats, read.stretches, records, COUNTING), read)
+    assert told["urgency"].tolist() == [0]
+    assert reason_words(told.iloc[0].to_dict(), gravest_first(read.episodes)) == []
 
 
 def summary_of(times, letters, seconds, stretches=()):

@@ -71,8 +71,8 @@ def _run_words(kind: str, runs: pd.DataFrame) -> str:
 def gravest_first(episodes: pd.DataFrame) -> pd.DataFrame:
     """Order episodes: fast ventricular runs, other fast runs, long pauses, slow runs; possible ones after sure ones."""
     fast = episodes["rate_per_min"] >= TACHYCARDIA_PER_MIN
-    sure = ~episodes["kind"].str.startswith("possible")
-    run = episodes["kind"].str.endswith("run")
+    sure = ~episodes["kind"].astype(str).str.startswith("possible")
+    run = episodes["kind"].astype(str).str.endswith("run")
     keys = {
         "_sure": sure,
         "_fast": run & fast,

@@ -15,7 +15,7 @@ from beatlens.report.reasons import gravest_first, reason_words
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_EPISODES = 40
+MAX_EPISODES = 20
 KIND_WORDS = {
     "run": "run",
     "possible_run": "possible run",
