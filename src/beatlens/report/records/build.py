@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -31,6 +31,7 @@ from beatlens.report.records.page import Beside, Person, RecordPage, render_reco
 from beatlens.report.records.paper import paper_svg
 from beatlens.report.sections.cases import REVIEW_WORDS
 from beatlens.report.sections.holter import record_summary
+from beatlens.report.settings import ReportSettings
 from beatlens.viewer.record_data import RecordData, ViewerSettings
 from beatlens.viewer.strips import strip_files
 from beatlens.viewer.tiles import TILE_S, tile_scripts, tiles
@@ -63,7 +64,7 @@ class PageSettings:
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> PageSettings:
         """Take them from the configuration, or from those sections of it."""
-        report = config["report"]
+        report = asdict(ReportSettings()) | config["report"]  # a run of an earlier version says nothing of pages
         viewer = ViewerSettings(
             report["speed_mm_s"], report["gain_mm_mv"], config["figures"]["colour_map"], REVIEW_WORDS
         )
