@@ -6,7 +6,8 @@ import subprocess
 def write_unfinished(log):
     """Write the page; where that fails, the run's own error is what matters, so it is only told."""
     python = [sys.executable, str(ROOT / "scripts" / "write_unfinished.py")]
-    arguments = ["--run", CONFIG["run"], "--results", RESULTS, "--snakemake-log", str(log or "")]
+    logs = [log] if isinstance(log, (str, Path)) else list(log or [])  # some versions give a list
+    arguments = ["--run", CONFIG["run"], "--results", RESULTS, "--snakemake-log", str(logs[0] if logs else "")]
     done = subprocess.run(
         [*python, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},

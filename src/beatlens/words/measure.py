@@ -42,5 +42,5 @@ def measure_beat(record: MeasuredRecord, row: int) -> MeasuredBeat:
     qrs = measure_qrs(record, row)
     nearest = record.nearest(~record.ectopic & ~record.doubted & (np.arange(len(record.ectopic)) != row), row, 1)
     usual = measure_qrs(record, int(nearest[0])) if len(nearest) else UNMEASURED
-    p = measure_p(record, row, qrs=qrs, rr_s=timing.rr_s, usual_rr_s=timing.usual_rr_s)
+    p = measure_p(record, row, qrs, timing)
     return MeasuredBeat(timing, qrs, usual, p)

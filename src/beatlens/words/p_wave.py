@@ -14,6 +14,7 @@ import numpy as np
 
 from beatlens.words.measured_record import Float64Array, IntArray, MeasuredRecord
 from beatlens.words.qrs import Qrs, alike_beats
+from beatlens.words.timing import Timing
 
 PWave = Literal["usual", "other", "absent", "unknown"]
 
@@ -65,7 +66,7 @@ class MeasuredP:
 UNKNOWN = MeasuredP("unknown")
 
 
-def measure_p(record: MeasuredRecord, row: int, *, qrs: Qrs, rr_s: float, usual_rr_s: float) -> MeasuredP:
+def measure_p(record: MeasuredRecord, row: int, qrs: Qrs, timing: Timing) -> MeasuredP:
     """Tell whether a P wave precedes a beat.
 
     Parameters
@@ -74,9 +75,11 @@ def measure_p(record: MeasuredRecord, row: int, *, qrs: Qrs, rr_s: float, usual_
         The beat.
     qrs
         Its QRS complex.
-    rr_s, usual_rr_s
-        Its interval to the beat before, and the usual one, in seconds.
+    timing
+        When it came. That the record has no P waves is told in an irregular rhythm alone: in a regular one they may be
+        too small to be seen.
     """
+    rr_s, usual_rr_s = timing.rr_s, timing.usual_rr_s
     usual_rows = _usual_beats(record, row, usual_rr_s)
     if len(usual_rows) < MIN_USUAL or not np.isfinite(rr_s) or not np.isfinite(qrs.onset_s):
         return UNKNOWN
@@ -101,7 +104,7 @@ def measure_p(record: MeasuredRecord, row: int, *, qrs: Qrs, rr_s: float, usual_
     wave = _smooth(wave[None], record.fs)[0]
     size = _prominence(wave, record.fs)
     if not has_usual:
-        return MeasuredP("absent", none_usual=True) if (size < 2 * limit).all() else UNKNOWN
+        return MeasuredP("absent", none_usual=True) if timing.irregular and (size < 2 * limit).all() else UNKNOWN
     fit, ratio = _best_fit(wave, median, steps)
     narrow = qrs.wide is False
     if fit >= ALIKE and SIZES[0] <= ratio <= SIZES[1] and (usual_size >= limit).any():
