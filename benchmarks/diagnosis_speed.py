@@ -52,6 +52,8 @@ MASKS, SECONDS, BEATS = 1000, 10, 12
 class Logistic:
     """A calibration that changes nothing."""
 
+    slope, offsets = 1.0, (0.0,) * 9
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return probabilities of logits."""
         return 1 / (1 + np.exp(-logits.astype(np.float64)))
@@ -84,8 +86,8 @@ def naive_logits(
 ) -> np.ndarray:
     waves, intervals = record.waves_of(signal), record.intervals_of(signal)
     with torch.inference_mode():
-        parts = [torch.from_numpy(np.array(part)).flatten(0, 1) for part in (waves, intervals)]
-        features = network.encode_leads(*parts).view(len(record), 12, -1)
+        of_leads, between = (torch.from_numpy(np.array(part)).flatten(0, 1) for part in (waves, intervals))
+        features = network.encode_leads(of_leads, between).view(len(record), 12, -1)
         present = torch.ones(features.shape[:2], dtype=torch.bool)
         beats = network.mix_leads(features, present, torch.from_numpy(record.lead_ids))
         pooled = network.pool(beats, torch.zeros(len(record), dtype=torch.long), 1)

@@ -117,7 +117,7 @@ def neurokit_widths(signal: np.ndarray, fs: float, r_index: np.ndarray) -> np.nd
         return np.full(len(r_index), np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return (np.nanmax(ends, axis=0) - np.nanmin(onsets, axis=0)) / fs
+        return np.asarray((np.nanmax(ends, axis=0) - np.nanmin(onsets, axis=0)) / fs)
 
 
 def line(name: str, said: pd.Series, right: pd.Series) -> str:
@@ -136,7 +136,8 @@ def main() -> None:
     parser.add_argument("--neurokit", action="store_true")
     arguments = parser.parse_args()
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    settings, rows = PreprocessSettings.from_config(config), []
+    settings = PreprocessSettings.from_config(config)
+    rows: list[Any] = []
     for seed in arguments.seeds:
         numbers = dict(zip(("ambulatory_patients", "clinical_patients"), arguments.patients, strict=True))
         changed = {"seed": seed, "decoy_share": arguments.decoys, **numbers}
