@@ -46,11 +46,6 @@ def probe_tables():
     return [file for file in files if Path(file).exists()]
 
 
-def rhythm_table():
-    """Return the table of episodes of rhythms, which the target `rhythms` makes, where it has been made."""
-    return [file for file in [f"{RESULTS}/predictions/rhythms.parquet"] if Path(file).exists()]
-
-
 def named_tables(key):
     """Return (corpus, file) of the label or patient tables that corpora name."""
     named = [(name, corpus.get(key)) for name, corpus in CORPORA.items()]

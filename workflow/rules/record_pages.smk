@@ -4,6 +4,10 @@ CASE_METHODS = [*METHODS, "fused"]
 RECORD_PAGES = every_index("records")
 
 
+localrules:
+    name_pages,
+
+
 rule build_record_pages:
     """Build the pages of a shard's records, the most urgent of the run alone where there are many."""
     input:

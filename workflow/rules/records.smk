@@ -96,6 +96,11 @@ def every_archive(method, folder="explanations"):
     return lambda wildcards: [f"{RESULTS}/{folder}/shards/{method}/{k}of{n_shards()}.zip" for k in shards()]
 
 
+def rhythm_table():
+    """Return the table of episodes of rhythms, which the target `rhythms` makes, where it has been made."""
+    return [file for file in [f"{RESULTS}/predictions/rhythms.parquet"] if Path(file).exists()]
+
+
 def this_shard(*names):
     """Return the preprocessed files of the job's shard, as input patterns."""
     return [f"<results>/preprocess/{{shard}}/{name}" for name in names]

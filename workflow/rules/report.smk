@@ -1,6 +1,10 @@
 # The run's configuration as it was, and the report: a start page that needs no network, with figures and tables beside it.
 
 
+localrules:
+    write_config,
+
+
 rule write_config:
     """Write the merged configuration of this run; it can be given to --configfile again."""
     output:

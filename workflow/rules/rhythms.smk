@@ -2,6 +2,10 @@
 RHYTHMS = ["<results>/model/rhythms.json", "<results>/predictions/rhythms.parquet", "<results>/metrics/rhythms.csv"]
 
 
+localrules:
+    rhythms,
+
+
 rule find_rhythms:
     """Fit the detector of fibrillation on training patients, find episodes in all records, and score them."""
     input:

@@ -9,6 +9,10 @@ PROBE_INPUTS = dict(
 )
 
 
+localrules:
+    sanity,
+
+
 rule evaluate_sanity:
     """Explain randomised networks, other classes, and a network that learnt a planted leak."""
     input:

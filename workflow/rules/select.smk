@@ -4,6 +4,10 @@ SELECTION = [f"<results>/selection/{name}" for name in ("choice.yaml", "scores.c
 CANDIDATES = "|".join(candidate["name"] for candidate in CONFIG["select"]["candidates"]) or "none"
 
 
+localrules:
+    select,
+
+
 rule fit_candidate:
     """Predict each fold of the training patients by networks of one candidate and seed, trained on the others."""
     input:

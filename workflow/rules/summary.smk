@@ -1,6 +1,10 @@
 # What other programs read of a run: its summary, and the beats most similar to given ones.
 
 
+localrules:
+    seeds,
+
+
 rule summarise:
     """Count records, strips, beats, reviews and alerts of the run, with its main scores, as JSON."""
     input:

@@ -79,6 +79,11 @@ if "diagnoses" in CONFIG["targets"] and CONFIG["diagnoses"]["bundle"]:
     GIVEN_BUNDLES = [*GIVEN_BUNDLES, *DIAGNOSIS_BUNDLE_FILES]
 
 
+localrules:
+    manifest,
+    verify,
+
+
 rule manifest:
     """List every artefact with its rule, size and sha256, with versions, commit and the reads of the test split."""
     input:
