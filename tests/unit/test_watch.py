@@ -368,7 +368,7 @@ def test_colour_maps_are_known_by_name():
     assert check_colour_map("plasma") == check_colour_map("purple_to_red") == ""
     assert "near it are viridis" in check_colour_map("viridi")
     assert "near it are purple_to_red" in check_colour_map("purple_to_rde")
-    with pytest.raises(ValueError, match="colour map 'jett'; expected two_sided, purple_to_red, or the name"):
+    with pytest.raises(ValueError, match="colour map 'jett'; expected two_sided, purple_to_red, two colours"):
         colours(np.zeros(2), 1.0, colour_map="jett")
 
 
