@@ -21,6 +21,9 @@ EXCEPTIONS = {
     r"BEATLENS_DATA=.*": "MIT-BIH is a download",
     r"\.venv/bin/pip install .*": "an installation",
     r".* --workflow-profile profiles/slurm .*": "needs a cluster",
+    r"\.venv/bin/beatlens review .*": "serves until it is stopped; tests/workflow/test_review.py",
+    r"\.venv/bin/beatlens compare .*": "two runs of the reader; tests/unit/test_compare.py",
+    r"\.venv/bin/beatlens explain .* --run .*": "a beat of the demo; tests/workflow/test_api.py",
     r"\.venv/bin/snakemake sanity": "hundreds of explanations, by networks that it trains",
 }
 """Commands that aren't run (as whole regular expressions), and why."""
