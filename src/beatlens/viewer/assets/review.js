@@ -157,7 +157,8 @@
     if (connected && unsaved) parts.push(`${unsaved} not saved yet`);
     counts.textContent = parts.join("; ") + ".";
     download.disabled = rows.length === 0;
-    panel.classList.toggle("deciding", beat !== null);
+    // In sight for one who reviews; a reader's view isn't covered.
+    panel.classList.toggle("deciding", beat !== null && (served || name() !== ""));
   }
 
   function redraw() {
