@@ -15,6 +15,7 @@ import pytest
 
 from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import write_table
+from beatlens.report.images import Image
 from beatlens.report.page_paths import page_link, page_path, tiles_folder
 from beatlens.report.records.build import PageSettings, RecordPages, build_on_demand
 from beatlens.report.records.cases import MAX_CASES, case_sections
@@ -290,8 +291,8 @@ def test_ten_thousand_cases(tmp_path):
     row = {"corpus": "c", "record": "r1", "beat_id": "c/r1/500", "class": "V", "target": "beat", "label": "V"}
     cases = pd.DataFrame([row | {"outcome": "correct", "probability": 0.9}] * 10_000)
     tables = {"cases": cases.assign(case=[f"V-{k:05d}" for k in range(10_000)])}
-    figures = dict.fromkeys(("V-00000", "V-00000_as_N", "V-000000"), "figure.svg")
-    found = case_sections(RunFiles(tmp_path, frozenset(), True), tables, data, figures)
+    names, image = ("V-00000", "V-000000", "V-00000_as_N"), Image("figure.png", 80.0)
+    found = case_sections(RunFiles(tmp_path, frozenset(), True), tables, data, names=names, image=lambda name: image)
     assert len(found.shown) == MAX_CASES
     assert found.n_hidden == 10_000 - MAX_CASES
     assert found.shown[0].title == "V (ventricular premature beat) at 0.5 s"

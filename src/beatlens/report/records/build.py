@@ -15,6 +15,7 @@ import numpy as np
 from beatlens.core.files import atomic_directory, sha256_of, write_text
 from beatlens.core.leads import canonical_lead
 from beatlens.holter.urgency import most_urgent_first
+from beatlens.report.images import Image, Place
 from beatlens.report.page_paths import page_path, tiles_folder
 from beatlens.report.records.cases import (
     CaseSections,
@@ -209,21 +210,24 @@ class RecordPages:
         """Return the address of a file of the run's folder as seen from a page."""
         return quote(os.path.relpath(target, page.parent))
 
-    def _addresses(self, page: PurePosixPath) -> dict[str, str]:
-        return {name: self._figure(page, path) for name, path in self.figures.items()}
-
-    def _figure(self, page: PurePosixPath, path: Path) -> str:
-        if self.settings.single_file:
-            return svg_uri(path.read_text(encoding="utf-8"))
-        return self._to(page, str(path.relative_to(self.files.folder)))
+    def _image(self, page: PurePosixPath, svg: Path) -> Image:
+        """Take a figure, in its smaller form where there are two."""
+        forms = [path for path in (svg, svg.with_suffix(".png")) if path.is_file()]
+        return Place(self.files.folder / page.parent, embed=self.settings.single_file).image(*forms)
 
     def _cases(self, page: PurePosixPath, data: RecordData) -> CaseSections:
         """Return the explained diagnoses of a record, then its explained beats."""
-        beats = case_sections(self.files, self.tables, data, self._addresses(page))
+        beats = case_sections(
+            self.files,
+            self.tables,
+            data,
+            names=list(self.figures),
+            image=lambda name: self._image(page, self.figures[name]),
+        )
         rows = self._rows("diagnosis-facts", (data.corpus, data.record))
         folder = self.files.folder / "figures" / "diagnoses" / "cases"
         diagnoses = [
-            diagnosis_case(row, self._figure(page, folder / f"{row['case']}.svg"))
+            diagnosis_case(row, self._image(page, folder / f"{row['case']}.svg"))
             for row in ([] if rows is None else rows.to_dict("records"))
         ]
         return CaseSections([*diagnoses, *beats.shown], beats.n_hidden)

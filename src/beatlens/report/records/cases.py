@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from beatlens.core.class_names import class_name
 from beatlens.figures.explained_cases import verdict
 from beatlens.figures.paper.overlay import shared_limit
+from beatlens.report.images import Image
 from beatlens.report.numbers import score
 from beatlens.report.records.files import RunFiles
 from beatlens.viewer.maps import CaseMap, ExplainedCase
@@ -34,14 +35,14 @@ class CaseSection:
     title, text
         What it is, in words.
     figures
-        Address and alternative text of each figure of it.
+        Each figure of it, and its alternative text.
     """
 
     case: str
     beat_id: str
     title: str
     text: str
-    figures: Sequence[tuple[str, str]]
+    figures: Sequence[tuple[Image, str]]
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ def explained_diagnoses(
     ]
 
 
-def case_sections(files: RunFiles, tables: Tables, data: RecordData, figures: Mapping[str, str]) -> CaseSections:
+def case_sections(
+    files: RunFiles, tables: Tables, data: RecordData, *, names: Sequence[str], image: Callable[[str], Image]
+) -> CaseSections:
     """Return the explained cases of a record for its page.
 
     Parameters
@@ -107,13 +110,15 @@ def case_sections(files: RunFiles, tables: Tables, data: RecordData, figures: Ma
         The run, and its tables.
     data
         The record.
-    figures
-        Address of each figure of cases by name, in the order of names.
+    names
+        Names of the figures of all cases, sorted.
+    image
+        Returns the figure of a name.
     """
     rows = files.of_record(tables, "cases", data.corpus, data.record)
     if rows is None:
         return CaseSections([], 0)
-    result, names = [], list(figures)
+    result = []
     times = data.beats.set_index("beat_id")["r_time_s"]
     for row in rows.head(MAX_CASES).to_dict("records"):
         name, title = row["case"], _title(row, float(times[row["beat_id"]]))
@@ -125,20 +130,20 @@ def case_sections(files: RunFiles, tables: Tables, data: RecordData, figures: Ma
                 beat_id=row["beat_id"],
                 title=title,
                 text=_words(row, tables),
-                figures=[(figures[figure], f"{title}, drawn: {figure.replace('_', ' ')}") for figure in of_case],
+                figures=[(image(figure), f"{title}, drawn: {figure.replace('_', ' ')}") for figure in of_case],
             )
         )
     return CaseSections(result, max(0, len(rows) - MAX_CASES))
 
 
-def diagnosis_case(row: Mapping[str, Any], address: str) -> CaseSection:
-    """Return an explained diagnosis, of its row of facts and the address of its figure."""
+def diagnosis_case(row: Mapping[str, Any], image: Image) -> CaseSection:
+    """Return an explained diagnosis, of its row of facts and its figure."""
     return CaseSection(
         case=row["case"],
         beat_id="",
         title=row["name"],
         text=f"What speaks for and against it; probability {score(row['probability'])}.",
-        figures=[(address, f"{row['name']}, explained")],
+        figures=[(image, f"{row['name']}, explained")],
     )
 
 
