@@ -94,9 +94,15 @@ def test_a_label_table_reruns_what_uses_it(finished):
     assert "make_corpus" not in planned
 
 
-REPORT_RULES = {"write_config", "build_report", "manifest", "all"}
+REPORT_RULES = {"write_config", "build_report", "build_record_pages", "name_pages", "manifest", "all"}
 ON_PAPER = {"draw_model", "draw_cases", "draw_findings", "draw_watch"}
-REPORT_SETTINGS = {"title": ("Another", set()), "speed_mm_s": (50, ON_PAPER), "gain_mm_mv": (20, ON_PAPER)}
+REPORT_SETTINGS = {
+    "title": ("Another", set()),
+    "speed_mm_s": (50, ON_PAPER),
+    "gain_mm_mv": (20, ON_PAPER),
+    "pages": (3, set()),
+    "single_file": ("true", set()),
+}
 
 
 @pytest.mark.parametrize("name", SCHEMA["properties"]["report"]["properties"])

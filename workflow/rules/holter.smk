@@ -43,6 +43,8 @@ rule gather_holter:
         stretches=NOTES[0],
         remarks=NOTES[1],
         alert_beats=ALERTS[2],
+        # Where the target rhythms was made, its table is kept up to date; it isn't made here for the first time.
+        rhythms=lambda wildcards: rhythm_table(),
     output:
         holter=ensure(HOLTER[0], non_empty=True),
         hours=ensure(HOLTER[1], non_empty=True),
@@ -59,9 +61,7 @@ rule gather_holter:
     params:
         program=program("gather_holter"),
         code=code("gather_holter"),
-        # No input, or the default run would fit the detector: what there is of the target rhythms is taken.
-        rhythms=lambda wildcards: f"--rhythms {rhythm_table()[0]}" if rhythm_table() else "",
-        rhythms_digest=lambda wildcards: [file_digest(table) for table in rhythm_table()],
+        rhythms=lambda wildcards, input: f"--rhythms {shlex.quote(as_list(input.rhythms)[0])}" if input.rhythms else "",
     shell:
         "{params.program} --holter {input.holter:q} --hours {input.hours:q} --episodes {input.episodes:q}"
         " --stretches {input.stretches:q} --remarks {input.remarks:q} --alert-beats {input.alert_beats:q}"

@@ -1,5 +1,5 @@
 # The page of a run that hasn't finished, for whoever opens the run's folder: it is there from the start of a run, says
-# what failed, and goes when all is made. No output of a rule: Snakemake removes those of a job that fails.
+# what failed, and goes when a call of Snakemake comes to its end. No output of a rule: Snakemake removes those of a job that fails.
 import subprocess
 
 

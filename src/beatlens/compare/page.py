@@ -95,6 +95,7 @@ def render(
         only_in=[len(run.records) - n_records for run in (before, after)],
         n_records=n_records,
         n_scored=n_scored,
+        given=" and ".join(run.name for run in (before, after) if not run.bundle),
         n_pairs=len(pairs.table),
         n_changed=len(changed),
         pairs=pairs,

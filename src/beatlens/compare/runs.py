@@ -87,7 +87,7 @@ class ComparedRun:
         return set(zip(self.beats["corpus"], self.beats["record"], strict=True))
 
     def held_out(self) -> set[tuple[str, str]]:
-        """(corpus, record) of the split test, of which the run's model learnt nothing."""
+        """(corpus, record) of the split test; of a given bundle metrics/leaks.csv says what it learnt from."""
         part = self.beats[self.beats["split"] == "test"]
         return set(zip(part["corpus"], part["record"], strict=True))
 

@@ -97,8 +97,8 @@ class Decision:
             yield "run", "the name of a run"
         if not _SHA256.fullmatch(self.bundle_sha256):
             yield "bundle_sha256", "a sha256 of 64 hexadecimal digits"
-        if len(self.note) > MAX_NOTE:
-            yield "note", f"at most {MAX_NOTE} characters"
+        if len(self.note) > MAX_NOTE or any("\ud800" <= sign <= "\udfff" for sign in self.note):
+            yield "note", f"at most {MAX_NOTE} characters of Unicode"
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -217,7 +217,7 @@ def read_reviewed(
     Raises
     ------
     ValueError
-        Where no decision is on a beat of the corpus's records, or as `read_decisions` and `latest`.
+        Where there are decisions, but none on a beat of the corpus, or as `read_decisions` and `latest`.
     OSError
         As `read_decisions`.
     """
@@ -230,11 +230,10 @@ def read_reviewed(
             elsewhere.add(f"{of_corpus}/{record}")
             continue
         by_beat[record][sample].add(decision.label)
-    if not by_beat:
-        expected = f"some on {corpus}" + (f", whose records are {few(sorted(records)[:3])}" if records else "")
-        names = ", ".join(map(str, tables))
-        raise ValueError(f"{names}: decisions on beats of {few(sorted(elsewhere))} alone; expected {expected}")
     of_this = sorted(name for name in elsewhere if name.startswith(f"{corpus}/"))
+    if decisions and not by_beat and not of_this:
+        names = ", ".join(map(str, tables))
+        raise ValueError(f"{names}: decisions on beats of {few(sorted(elsewhere))} alone; expected some on {corpus}")
     if of_this:
         logger.warning("%s: %d records that aren't in this run: %s", tables, len(of_this), few(of_this))
     return {record: _agreed(beats) for record, beats in by_beat.items()}

@@ -78,7 +78,9 @@ def bundle_file(folder: Path) -> Path | None:
     if not (folder / "run_config.yaml").is_file():
         return None
     given = _config(folder)["bundle"]
-    places = [Path(given), folder.resolve().parents[1] / given] if given else [folder / "model" / "bundle"]
+    # As the workflow looks for it: where the run was started, and where the project lies.
+    roots = (folder.resolve().parents[1], Path.cwd(), Path(__file__).parents[3])
+    places = [root / given for root in roots] if given else [folder / "model" / "bundle"]
     return next((place / "bundle.json" for place in places if (place / "bundle.json").is_file()), None)
 
 

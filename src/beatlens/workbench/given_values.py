@@ -188,7 +188,10 @@ def _of_table(table: Any) -> list[Annotation]:
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise ValueError(f"annotations without the columns {', '.join(missing)}; expected {', '.join(COLUMNS)}")
-    leads = [None if lead is None or lead != lead or lead == "" else str(lead) for lead in table["lead"]]  # NaN != NaN
+    leads = [
+        str(lead) if known and lead != "" else None
+        for lead, known in zip(table["lead"], table["lead"].notna(), strict=True)
+    ]
     numbers = table[list(COLUMNS[1:])].itertuples(index=False, name=None)
     return [Annotation(lead, *map(float, row)) for lead, row in zip(leads, numbers, strict=True)]
 

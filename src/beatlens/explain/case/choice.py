@@ -155,7 +155,8 @@ def select_cases(
     result = pd.DataFrame(chosen, columns=list(CASE_COLUMNS))
     if result["case"].duplicated().any():
         raise ValueError(
-            f"case ids {result['case'].tolist()} are not unique; expected classes with distinct file names"
+            f"case ids {result['case'].tolist()} are not unique; expected classes, and names of beats and "
+            "spans, that give distinct file names"
         )
     order = {name: k for k, name in enumerate(classes)}
     return result.sort_values(

@@ -110,8 +110,13 @@ def _windows(rows: pd.DataFrame, span: SpanSettings, classes: Sequence[str]) -> 
     predicted = [name for name in classes[1:] if (inside["pred"] == name).any()] or [classes[0]]
     for name in predicted:
         likely = inside.iloc[int(np.where(inside["pred"] == name, inside[f"p_{name}"], -1.0).argmax())].to_dict()
-        review = bool(inside.loc[inside["pred"] == name, "review"].all())
-        outcome, label = told_of_window(name, set(inside["label"]), review)
+        found = inside[inside["pred"] == name]
+        outcome, label = told_of_window(
+            name,
+            set(inside["label"]),
+            found=set((found if len(found) else inside)["label"]),
+            review=bool(found["review"].all()),
+        )
         yield {
             **likely,
             "case": f"{case_name(span.record)}-{span.start_s:g}-{span.end_s:g}s-{name}",

@@ -67,7 +67,9 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
             if not here.any() or here.all():
                 continue
             values = probability[name][part]
-            outcome, truth = told_of_window(name, set(label[part]), bool(review[part][here].all()))
+            outcome, truth = told_of_window(
+                name, set(label[part]), found=set(label[part][here]), review=bool(review[part][here].all())
+            )
             found.append(first + int(np.where(here, values, -1.0).argmax()))
             said.append(
                 {
@@ -85,7 +87,7 @@ def window_table(beats: pd.DataFrame, classes: Sequence[str], window_s: float) -
     return table.assign(**{name: [row[name] for row in said] for name in columns})
 
 
-def told_of_window(name: str, labels: Collection[str], review: bool) -> tuple[str, str]:
+def told_of_window(name: str, labels: Collection[str], *, found: Collection[str], review: bool) -> tuple[str, str]:
     """Return outcome and label of a window in which a class is found.
 
     Parameters
@@ -94,10 +96,12 @@ def told_of_window(name: str, labels: Collection[str], review: bool) -> tuple[st
         The class.
     labels
         Labels of the window's beats, "" where there is none.
+    found
+        Those of the beats predicted so: where none is known, nothing says that the prediction is wrong.
     review
         Whether every beat predicted so went to review.
     """
-    known = "correct" if name in labels else "wrong" if any(labels) else "unlabelled"
+    known = "correct" if name in labels else "wrong" if any(found) else "unlabelled"
     label = name if name in labels else ";".join(text for text in sorted(labels) if text)
     return "review" if review else known, label
 

@@ -104,7 +104,8 @@ class RecordPages:
         self.diagnosis_limits = map_limits(files, settings.diagnosis_methods, "diagnosis-facts", "diagnoses")
         self.names = files.diagnosis_names()
         self.bundle_sha256 = sha256_of(files.beat_bundle) if files.beat_bundle is not None else ""
-        folders = [files.folder / "figures" / name for name in ("cases", "classes")] if "cases" in files.names else []
+        drawn_of = {"cases": "cases", "class-cases": "classes"}
+        folders = [files.folder / "figures" / name for table, name in drawn_of.items() if table in files.names]
         figures = {path.stem: path for folder in folders for path in folder.glob("*.svg")}
         if "words" in files.names:
             drawn = (files.folder / "figures" / "tachograms").glob("*.svg")
@@ -266,16 +267,21 @@ def build_on_demand(folder: Path, name: str, config: Mapping[str, Any]) -> Path:
     Raises
     ------
     ValueError
-        Where the run has no such record.
+        Where the run has no such record, or several shards hold it.
     """
     corpus, _, record = name.partition("/")
     files = RunFiles.all_of(folder)
-    for path in sorted((folder / "preprocess").glob("*of*")):
-        if (corpus, record) in files.shard(path.name):
-            pages = RecordPages(files, PageSettings.of(config))
-            (row,) = pages.write_shard(path.name, every=[(corpus, record)])
-            return folder / str(row["page"])
-    raise ValueError(f"{folder}: no record {name!r} among those used; expected CORPUS/RECORD of records.tsv")
+    places = sorted(path.parent.name for path in (folder / "preprocess").glob("*of*/records.parquet"))
+    holding = [place for place in places if (corpus, record) in files.shard(place)]
+    if not holding:
+        raise ValueError(f"{folder}: no record {name!r} among those used; expected CORPUS/RECORD of records.tsv")
+    if len(holding) > 1:
+        raise ValueError(
+            f"{folder}/preprocess: {name} lies in {', '.join(holding)}; expected one shard: others are of a former "
+            "number of shards and can be removed, here and in predictions/shards"
+        )
+    (row,) = RecordPages(files, PageSettings.of(config)).write_shard(holding[0], every=[(corpus, record)])
+    return folder / str(row["page"])
 
 
 def _told_apart(leads: Sequence[str]) -> tuple[str, ...]:

@@ -53,7 +53,11 @@
 
   function keep(beatId, row) {
     const there = served ? null : stored(place());
-    if (there) mine = JSON.parse(there);  // another tab may have decided on other beats meanwhile
+    try {
+      if (there) mine = JSON.parse(there);  // another tab may have decided on other beats meanwhile
+    } catch {
+      // load() has said that it can't be read; it is written anew
+    }
     if (row) mine[beatId] = row;
     else delete mine[beatId];
     safe = stored(place(), JSON.stringify(mine)) !== null;
@@ -329,7 +333,14 @@
     does();
   }, true);
 
+  let reviewer = "";
+  input.addEventListener("focus", () => { reviewer = input.value; });
   input.addEventListener("change", () => {
+    if (Object.values(mine).some((row) => row.unsaved)) {
+      input.value = reviewer;
+      say("Not all of these decisions are saved yet. Wait, then change the name.", true);
+      return;
+    }
     stored("beatlens:reviewer", name());
     load();
     others = {};
