@@ -191,9 +191,10 @@ def _cores(arguments: Sequence[str]) -> tuple[str, ...]:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Return the sha256 of each result below a folder: not logs, times and what says when a record was read."""
+    """Return the sha256 of each result below a folder: not logs, times, the page of an unfinished run, and reads."""
     skipped = {"logs", "benchmarks"}
     names = {"record_sheet.tsv", "record_sheet.tsv.lock", "manifest.json", ".snakemake_timestamp", "test_reads.tsv"}
+    names |= {"unfinished.html"}
     return {
         str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*"))

@@ -215,5 +215,5 @@ def test_networks_alone_need_torch(finished):
     """Preparing, fusing, drawing and reporting do without; the programs of the finished run have noted it."""
     noted = (finished.folder / "with_torch.txt").read_text(encoding="utf-8").splitlines()
     assert {Path(program).stem for program in noted} == {
-        "train", "bundle", "predict", "find_alerts", "explain", "score_cases",
+        "train", "bundle", "predict", "find_alerts", "explain", "score_cases", "describe_cases",
     }  # fmt: skip

@@ -14,7 +14,7 @@ SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.json").read_text
 
 FIGURE_RULES = {
     "draw_model", "draw_classification", "draw_cases", "draw_findings", "draw_watch",
-    "build_report", "manifest", "all",
+    "draw_tachograms", "build_report", "build_record_pages", "name_pages", "manifest", "all",
 }  # fmt: skip
 GLOBAL_RULES = {"split", "mine_prototypes", "train_network", "make_bundle", "gather_predictions", "select_cases"}
 

@@ -39,7 +39,7 @@ def test_a_failed_run_leaves_a_page_and_a_complete_one_takes_it_away(broken):
 
 
 def test_a_killed_run_leaves_the_page_of_its_start(finished):
-    (finished.results / "metrics" / "explanations.csv").unlink()
+    (finished.results / "report.html").unlink()
     process = subprocess.Popen(
         finished.command("--cores", "1"), cwd=finished.folder, env=finished.environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
