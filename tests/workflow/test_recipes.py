@@ -19,6 +19,9 @@ ON_RECORDINGS = {"read-attention.md", "corpora.md"}
 HOW_TO = sorted(page for page in (ROOT / "docs" / "how-to").glob("*.md") if page.name not in ON_RECORDINGS)
 READ = [ROOT / "docs" / "tutorial.md", *HOW_TO]
 RUN_BY_README = "make demo", "make predict "
+RUN_ELSEWHERE = "beatlens review ", "beatlens compare "
+"""What serves until it is stopped, and what needs two runs: tests of their own run them."""
+SNIPPETS = r"^```python\n(?P<code>(?s:.*?))^```$|^```\w*\n(?s:.*?)^```$|^ {4}(?P<command>\S.*)$"
 STEPS = r'^```(?P<kind>\w+) title="(?P<path>[^"]+)"\n(?P<text>(?s:.*?))^```$|^ {4}(?P<command>\S.*)$'
 
 
@@ -135,11 +138,13 @@ def test_the_tutorial_and_how_to_pages_run_as_they_stand(project):
     ran = 0
     for page in READ:
         text = page.read_text(encoding="utf-8").replace("results/demo", "results/tiny")
-        for step in re.finditer(r"^```python\n(?P<code>(?s:.*?))^```$|^ {4}(?P<command>\S.*)$", text, flags=re.M):
+        for step in re.finditer(SNIPPETS, text, flags=re.M):
+            if not (step["code"] or step["command"]):
+                continue  # code in another language is only shown
             if step["code"]:
                 (project.folder / "snippet.py").write_text(step["code"], encoding="utf-8")
                 run(project, "PYTHONPATH=src .venv/bin/python snippet.py")
-            elif not step["command"].startswith(RUN_BY_README):
+            elif not step["command"].startswith((*RUN_BY_README, *RUN_ELSEWHERE)):
                 run(project, step["command"])
             ran += 1
     assert ran > 10
