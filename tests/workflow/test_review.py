@@ -38,7 +38,8 @@ def test_decisions_are_labels_of_the_next_run_and_are_scored_apart(finished):
     first = read_table(finished.results / "predictions" / "beats.parquet")
     chosen = dict(zip(first["beat_id"][::3], ["V", "", "none", "N"] * len(first), strict=False))
     decide(finished, first, lambda beat: chosen.get(beat.beat_id))
-    config = next_run(finished, corpus={"role": "test"}, bundle="results/tiny/model/bundle")
+    few = {"per_class": 1, "min_probability": 0, "max_cases": 1, "max_windows": 0}
+    config = next_run(finished, corpus={"role": "test"}, bundle="results/tiny/model/bundle", cases=few)
     finished.snakemake("--cores", "2", config=config)
     results = finished.folder / "results" / "second"
     beats = read_table(results / "predictions" / "beats.parquet").set_index("beat_id")
