@@ -131,6 +131,37 @@ def test_trend_of_a_long_record_has_its_rate_and_ectopic_beats():
     assert trend_svg(replace(data, beats=data.beats.iloc[:2])) == ""
 
 
+@pytest.mark.parametrize("n", [3, 4, 5, 6])
+def test_trend_of_a_long_record_with_few_beats(n):
+    data = make_data(700.0)
+    svg = trend_svg(replace(data, beats=data.beats.iloc[:n]))
+    assert 'aria-label="Rate from 75 to 75 a minute' in svg
+
+
+def test_trend_counts_beats_in_review_as_the_summary_does():
+    data = make_data(700.0)
+    assert "Rate from 75 to 75" in trend_svg(replace(data, beats=data.beats.assign(review=True)))
+
+
+def test_classes_of_no_further_case_are_an_empty_table(tmp_path):
+    files = RunFiles(tmp_path, frozenset(), True)
+    row = {"corpus": "c", "record": "r1", "case": "V-1", "class": "V", "outcome": "correct", "probability": 0.9}
+    empty = pd.DataFrame({"corpus": [], "record": [], "case": []}, dtype=float)
+    tables = {"cases": pd.DataFrame([row | {"label": "V"}]), "class-cases": empty}
+    (case,) = explained_cases(files, tables, ("c", "r1"), MapLook({}))
+    assert list(case.maps) == []
+
+
+def test_a_bin_of_the_overview_has_whole_samples():
+    data = make_data(20.0, fs=FS + 0.4)
+    value = json.loads(record_json(data, ViewerSettings()))
+    bins = decode(value["overview"], 4)
+    at = int(np.argmax(data.signal[0, 3000:3400])) + 3000
+    place = int(at / data.fs / value["bin_s"])
+    assert bins[1, place] == quantised(data.signal[:1])[0, at]
+    assert value["bin_s"] * data.fs == pytest.approx(200, abs=1e-9)
+
+
 class Parsed(HTMLParser):
     """Scripts, policy and images of a page."""
 

@@ -75,7 +75,7 @@ def explained_cases(
     result = []
     for row in rows.head(MAX_CASES).to_dict("records"):
         maps = [CaseMap(files.attribution(method, row["case"]), limits[method]) for method in order]
-        further = [] if others is None else others[others["case"].str.startswith(f"{row['case']}_as_")]["case"]
+        further = [] if others is None else others[others["case"].astype(str).str.startswith(f"{row['case']}_as_")]["case"]
         maps += [
             CaseMap(files.attribution(method, case, "classes"), limits[method]) for case in further for method in order
         ]
