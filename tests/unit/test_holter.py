@@ -231,7 +231,11 @@ def test_each_reason_is_found_and_records_come_in_the_order_of_their_gravest():
     }
     assert {*REASONS} == made.keys() - {"calm"}
     beats = pd.concat([beats_of(times, letters, name) for name, (times, letters) in made.items()])
-    stretches = stretches_of(("much_noise", "noise", 70.0, 120.0), ("disorganised", "disorganised", 70.0, 75.0), ("possible_pause", "flat", 70.0, 75.0))
+    stretches = stretches_of(
+        ("much_noise", "noise", 70.0, 120.0),
+        ("disorganised", "disorganised", 70.0, 75.0),
+        ("possible_pause", "flat", 70.0, 75.0),
+    )
     rhythms = pd.DataFrame(
         {"corpus": "c", "record": ["fibrillation", "calm"], "rhythm": ["AFIB", "VT"], "start_s": 3.0, "end_s": 15.0}
     )

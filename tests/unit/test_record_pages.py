@@ -15,16 +15,17 @@ import pytest
 
 from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import write_table
+from beatlens.figures.paper.style import CLASS_COLOURS
 from beatlens.report.images import Image
 from beatlens.report.page_paths import page_link, page_path, tiles_folder
 from beatlens.report.records.build import PageSettings, RecordPages, build_on_demand
-from beatlens.report.records.cases import MAX_CASES, case_sections
+from beatlens.report.records.cases import MAX_CASES, CaseLimits, case_sections, explained_cases
 from beatlens.report.records.diagnoses import diagnosis_section
 from beatlens.report.records.files import RunFiles
 from beatlens.report.records.old_pages import remove_old_pages
 from beatlens.report.records.page import Person, render_record
 from beatlens.report.records.paper import _short
-from beatlens.viewer import assets
+from beatlens.viewer import assets, strips
 from beatlens.viewer.maps import case_data
 from beatlens.viewer.record_data import ViewerSettings, record_json
 from beatlens.viewer.strips import strip_files
@@ -122,6 +123,49 @@ def test_strips_have_each_beat_once():
     assert "2250 beats" in files[0].text
 
 
+def test_no_name_of_a_class_lies_over_another():
+    data = make_data(60.0)
+    times = data.beats["r_time_s"].to_numpy()
+    letters = ["RBBB" if k % 7 == 2 or 30 < k < 36 else "V" if k % 7 in (3, 5) else "N" for k in range(len(times))]
+    names = ("N", "V", "RBBB")
+    beats = data.beats.assign(pred=letters)
+    (file,) = strip_files(replace(data, beats=beats, classes=names), "II")
+    spans = []
+    for x, text in re.findall(r'<text class="b"[^>]*x="([^"]*)"[^>]*>(\w+)</text>', file.svg):
+        single = len(x.split()) > 1 or len(text) == 1
+        spans += [(float(at), 7.5 * (1 if single else len(text)), text) for at in x.split()]
+    for at, width, text in spans:
+        if text == "RBBB":
+            apart = [abs(at - other) - (width + wide) / 2 for other, wide, _ in spans if other != at]
+            assert min(apart) >= 0
+    ticks = re.findall(r'd="(M[^"]*v6)" style', file.svg)
+    assert sum(text == "RBBB" for *_, text in spans) + "".join(ticks).count("M") == letters.count("RBBB")
+    assert 0 < sum(text == "RBBB" for *_, text in spans)
+
+
+def luminance(colour: np.ndarray) -> float:
+    """Return the relative luminance of WCAG 2."""
+    share = colour / 255
+    return float(np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize(("paper", "ink"), [("#fffdfb", "#1f2328"), ("#15181c", "#e6e9ed")])
+def test_letters_of_classes_have_contrast(paper, ink):
+    def rgb(text: str) -> np.ndarray:
+        return np.array([int(text[k : k + 2], 16) for k in (1, 3, 5)], dtype=float)
+
+    share = {
+        float(one)
+        for text in (assets.scripts()[1], strips.__file__ and Path(strips.__file__).read_text())
+        for one in re.findall(r"color-mix\(in srgb, ?\$?\{.+?\} (\d+)%", text)
+    }
+    assert len(share) == 1
+    for colour in CLASS_COLOURS:
+        mixed = rgb(colour) * share.copy().pop() / 100 + rgb(ink) * (1 - share.copy().pop() / 100)
+        low, high = sorted([luminance(mixed), luminance(rgb(paper))])
+        assert (high + 0.05) / (low + 0.05) >= 4.5, colour
+
+
 def test_trend_of_a_long_record_has_its_rate_and_ectopic_beats():
     data = make_data(1200.0)
     svg = trend_svg(data)
@@ -148,7 +192,7 @@ def test_classes_of_no_further_case_are_an_empty_table(tmp_path):
     row = {"corpus": "c", "record": "r1", "case": "V-1", "class": "V", "outcome": "correct", "probability": 0.9}
     empty = pd.DataFrame({"corpus": [], "record": [], "case": []}, dtype=float)
     tables = {"cases": pd.DataFrame([row | {"label": "V"}]), "class-cases": empty}
-    (case,) = explained_cases(files, tables, ("c", "r1"), MapLook({}))
+    (case,) = explained_cases(files, tables, ("c", "r1"), CaseLimits({}, {}))
     assert list(case.maps) == []
 
 

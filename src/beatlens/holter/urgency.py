@@ -166,7 +166,8 @@ def _flags(table: pd.DataFrame, findings: Findings, index: pd.MultiIndex) -> dic
         "disorganised": among(stretches[stretches["kind"] == "disorganised"]),
         "fast_ventricular_run": among(runs[ventricular]),
         "long_pause": column("n_pauses_3s") > 0,
-        "possible_pause": among(_outside(stretches[quiet], episodes[episodes["kind"] == "pause"])) | among(episodes[doubtful]),
+        "possible_pause": among(_outside(stretches[quiet], episodes[episodes["kind"] == "pause"]))
+        | among(episodes[doubtful]),
         "possible_fast_run": among(fast[fast["kind"] == "possible_run"]),
         "fast_run": among(runs[~ventricular]),
         "fast_rate": column("rate_max") >= FAST_PER_MIN,

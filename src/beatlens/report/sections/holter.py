@@ -168,7 +168,11 @@ def _facts(row: Mapping[str, Any]) -> list[Fact]:
         Fact("Mean rate", _per_minute(row["rate_mean"]), "60 over the mean RR interval"),
         Fact("Lowest rate", _per_minute(row["rate_min"]), _at(row["rate_min_s"]), _moment(row["rate_min_s"])),
         Fact("Highest rate", _per_minute(row["rate_max"]), _at(row["rate_max_s"]), _moment(row["rate_max_s"])),
-        Fact("Pauses over 2 s", count(row["n_pauses_2s"]), f"between accepted beats; over 3 s: {count(row['n_pauses_3s'])}"),
+        Fact(
+            "Pauses over 2 s",
+            count(row["n_pauses_2s"]),
+            f"between accepted beats; over 3 s: {count(row['n_pauses_3s'])}",
+        ),
     ]
     if row["longest_pause_s"]:
         at = row["longest_pause_at_s"]
