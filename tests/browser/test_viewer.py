@@ -240,7 +240,7 @@ def test_map_has_one_scale_and_its_players(page_file, open_page):
     page = open_page(page_file)
     page.get_by_label("Explained").select_option("0")
     box = page.locator("#viewer .map")
-    box.get_by_text("the same scale in the whole run").wait_for()
+    box.get_by_text("one scale for all maps of the method in the run").wait_for()
     assert "+2" in box.inner_text()
     assert "25 %" in box.inner_text()
     box.locator("summary").click()

@@ -25,7 +25,7 @@ from beatlens.report.records.files import RunFiles
 from beatlens.report.records.old_pages import remove_old_pages
 from beatlens.report.records.page import Person, render_record
 from beatlens.report.records.paper import _short
-from beatlens.viewer import assets, strips
+from beatlens.viewer import assets
 from beatlens.viewer.maps import case_data
 from beatlens.viewer.record_data import ViewerSettings, record_json
 from beatlens.viewer.strips import strip_files
@@ -154,14 +154,10 @@ def test_letters_of_classes_have_contrast(paper, ink):
     def rgb(text: str) -> np.ndarray:
         return np.array([int(text[k : k + 2], 16) for k in (1, 3, 5)], dtype=float)
 
-    share = {
-        float(one)
-        for text in (assets.scripts()[1], strips.__file__ and Path(strips.__file__).read_text())
-        for one in re.findall(r"color-mix\(in srgb, ?\$?\{.+?\} (\d+)%", text)
-    }
-    assert len(share) == 1
+    drawn = "".join(assets.scripts()) + strip_files(make_data(), "II")[0].svg
+    (share,) = {float(one) / 100 for one in re.findall(r"color-mix\(in srgb, ?\S+ (\d+)%", drawn)}
     for colour in CLASS_COLOURS:
-        mixed = rgb(colour) * share.copy().pop() / 100 + rgb(ink) * (1 - share.copy().pop() / 100)
+        mixed = rgb(colour) * share + rgb(ink) * (1 - share)
         low, high = sorted([luminance(mixed), luminance(rgb(paper))])
         assert (high + 0.05) / (low + 0.05) >= 4.5, colour
 

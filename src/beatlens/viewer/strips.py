@@ -31,7 +31,8 @@ BEFORE_S, AFTER_S = 0.2, 0.35
 """Part of the trace that has the colour of its beat."""
 
 _STYLE = (
-    ":root{--i:#1f2328}text{font:11px sans-serif;fill:#4a525c}.b{font-weight:bold;text-anchor:middle}path{fill:none;stroke:#1f2328;"
+    ":root{--i:#1f2328}"
+    "text{font:11px sans-serif;fill:#4a525c}.b{font-weight:bold;text-anchor:middle}path{fill:none;stroke:#1f2328;"
     "stroke-width:.8;stroke-linejoin:round}.h{fill:url(#h);stroke:none}.g{fill:#8a93a022;stroke:none}"
     "@media (prefers-color-scheme:dark){:root{--i:#e6e9ed}text{fill:#b6bec8}path{stroke:#dfe3e8}}"
 )
