@@ -167,7 +167,7 @@ class _Place(NamedTuple):
 
 
 def _letters(name: str, places: Float64Array, others: Float64Array, place: _Place) -> str:
-    """Return the letter above each beat of a class; of a longer name a tick where it would touch what stands beside it.
+    """Return the letter above each beat of a class; of a longer name a tick, and the name where it touches no other.
 
     `others` are the places of the beats of other classes.
     """
@@ -179,14 +179,13 @@ def _letters(name: str, places: Float64Array, others: Float64Array, place: _Plac
         letters = escape(name) * len(places)
         return f'<text {style} x="{at}" y="{top + 10}">{letters}</text>'
     half = LETTER / 2 * len(name)
-    text, ticks, free = "", "", -np.inf
+    text, free = "", -np.inf
+    ticks = "".join(f"M{x:.0f} {top + 12}v5" for x in places)
     for x in places:
         if x - half >= free and (np.abs(others - x) > half + LETTER).all():
             text += f'<text {style} x="{x:.0f}" y="{top + 10}">{escape(name)}</text>'
             free = x + half + LETTER / 2
-        else:
-            ticks += f"M{x:.0f} {top + 4}v6"
-    return text + (f'<path d="{ticks}" style="stroke:{colour};stroke-width:2"/>' if ticks else "")
+    return f'{text}<path d="{ticks}" style="stroke:{colour};stroke-width:2"/>'
 
 
 def _trace(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64], first: int, top: int) -> str:
