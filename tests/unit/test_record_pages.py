@@ -369,3 +369,14 @@ def test_ten_thousand_cases(tmp_path):
     assert found.shown[0].title == "V (ventricular premature beat) at 0.5 s"
     assert len(found.shown[0].figures) == 2
     assert "9960 more" in render_record(page_of(data, cases=found))
+
+
+def test_further_classes_have_the_scale_of_their_own_figures(tmp_path, monkeypatch):
+    made = make_case(make_data(), 3).maps[0].attribution
+    monkeypatch.setattr(RunFiles, "attribution", lambda *_: made)
+    row = {"corpus": "c", "record": "r1", "class": "V", "outcome": "correct", "probability": 0.9, "label": "V"}
+    cases, others = pd.DataFrame([row | {"case": "V-1"}]), pd.DataFrame([row | {"case": "V-1_as_N"}])
+    limits = CaseLimits({"fused": 2.0, "lime": 3.0}, {"fused": 5.0, "lime": 7.0})
+    files, tables = RunFiles(tmp_path, frozenset(), True), {"cases": cases, "class-cases": others}
+    (case,) = explained_cases(files, tables, ("c", "r1"), limits)
+    assert [one.limit for one in case.maps] == [2.0, 3.0, 5.0, 7.0]
