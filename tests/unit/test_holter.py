@@ -225,13 +225,17 @@ def test_each_reason_is_found_and_records_come_in_the_order_of_their_gravest():
         "no_beats": ([], ""),
         **{
             name: (steady, "N" * len(steady))
-            for name in ("alert", "unlike", "much_noise", "disorganised", "fibrillation")
+            for name in ("alert", "unlike", "much_noise", "disorganised", "possible_pause", "fibrillation")
         },
         "calm": (steady, "N" * len(steady)),
     }
     assert {*REASONS} == made.keys() - {"calm"}
     beats = pd.concat([beats_of(times, letters, name) for name, (times, letters) in made.items()])
-    stretches = stretches_of(("much_noise", "noise", 70.0, 120.0), ("disorganised", "disorganised", 70.0, 75.0))
+    stretches = stretches_of(
+        ("much_noise", "noise", 70.0, 120.0),
+        ("disorganised", "disorganised", 70.0, 75.0),
+        ("possible_pause", "flat", 70.0, 75.0),
+    )
     rhythms = pd.DataFrame(
         {"corpus": "c", "record": ["fibrillation", "calm"], "rhythm": ["AFIB", "VT"], "start_s": 3.0, "end_s": 15.0}
     )
@@ -252,6 +256,34 @@ def test_each_reason_is_found_and_records_come_in_the_order_of_their_gravest():
     assert told["n_alert"].sum() == 1
     assert most_urgent_first(table)["record"].tolist() == [*REASONS, "calm"], "as the reasons stand"
     assert "af_burden" not in with_urgency(table[list(holter_columns(CLASSES, ECTOPIC))], findings(beats)).columns
+
+
+def test_silence_is_a_reason_unless_a_pause_says_it_or_the_electrode_is_off():
+    steady = np.arange(1, 60, 0.8)
+    n, later = len(steady), 66 + steady
+    made = {
+        "asystole": (steady, "N" * n),
+        "off": (steady, "N" * n),
+        "short": (steady, "N" * n),
+        "doubtful": (np.concatenate([steady, later]), "N" * n + "n" + "N" * (n - 1)),
+        "sure": (np.concatenate([steady, later]), "N" * (2 * n)),
+        "ventricular": (np.arange(0, 30, 0.5), "Vv" * 30),
+    }
+    stretches = stretches_of(
+        ("asystole", "pause", 60.0, 120.0),
+        ("off", "flat", 60.0, 120.0),
+        ("short", "pause", 60.0, 62.9),
+        ("sure", "pause", 61.0, 65.0),
+    )
+    stretches.loc[stretches["record"] == "off", "constant_s"] = 60.0
+    beats = pd.concat([beats_of(times, letters, name) for name, (times, letters) in made.items()])
+    table = holter_table(beats, stretches, records_of(**dict.fromkeys(made, 130)), COUNTING)
+    told = with_urgency(table, findings(beats, stretches))
+    codes = dict(zip(told["record"], told["urgency_reasons"].str.split(";"), strict=True))
+    assert [name for name in made if "possible_pause" in codes[name]] == ["asystole", "doubtful"]
+    assert codes["sure"] == ["long_pause"]
+    places = list(REASONS)
+    assert places.index(codes["ventricular"][0]) < places.index("fibrillation")
 
 
 def test_tables_without_a_row_are_those_of_a_file(tmp_path):
@@ -294,7 +326,7 @@ def test_a_record_is_told_in_words():
     assert told.hours == [], "one hour is what the rest tells"
     facts = {fact.label: (fact.value, fact.note) for fact in told.facts}
     assert facts["Longest pause"] == ("3.9 s", "at 0:12")
-    assert facts["Pauses over 2 s"] == ("1", "over 3 s: 1")
+    assert facts["Pauses over 2 s"] == ("1", "between accepted beats; over 3 s: 1")
     ventricular = told.ectopy[1]
     assert (ventricular.runs, ventricular.longest, ventricular.fastest, ventricular.burden) == (
         "1",
@@ -312,3 +344,11 @@ def test_a_record_without_beats_and_one_all_in_review_are_told():
     assert doubted.reasons == ["100\u00a0% of the beats are in review"]
     day = summary_of(np.arange(1.0, 7300.0, 1.0), "N" * 7299, 7300)
     assert [row.hour for row in day.hours] == ["0:00", "1:00:00", "2:00:00"]
+
+
+def test_a_possible_fast_run_comes_before_sure_short_pauses():
+    kinds = ["pause"] * 3 + ["run", "possible_run", "possible_run", "run", "possible_pause"]
+    rates = [20.0] * 3 + [80.0, 150.0, 150.0, 120.0, 20.0]
+    table = pd.DataFrame({"kind": kinds, "class": ["N"] * 3 + ["V", "V", "S", "S", "N"], "rate_per_min": rates})
+    ordered = gravest_first(table.assign(start_s=0.0, end_s=2.3))
+    assert ordered.index.tolist() == [4, 6, 5, 3, 0, 1, 2, 7]

@@ -15,10 +15,11 @@ import pytest
 
 from beatlens.beats.settings import BeatSettings
 from beatlens.core.files import write_table
+from beatlens.figures.paper.style import CLASS_COLOURS
 from beatlens.report.images import Image
 from beatlens.report.page_paths import page_link, page_path, tiles_folder
 from beatlens.report.records.build import PageSettings, RecordPages, build_on_demand
-from beatlens.report.records.cases import MAX_CASES, case_sections
+from beatlens.report.records.cases import MAX_CASES, CaseLimits, case_sections, explained_cases
 from beatlens.report.records.diagnoses import diagnosis_section
 from beatlens.report.records.files import RunFiles
 from beatlens.report.records.old_pages import remove_old_pages
@@ -122,6 +123,45 @@ def test_strips_have_each_beat_once():
     assert "2250 beats" in files[0].text
 
 
+def test_no_name_of_a_class_lies_over_another():
+    data = make_data(60.0)
+    times = data.beats["r_time_s"].to_numpy()
+    letters = ["RBBB" if k % 7 == 2 or 30 < k < 42 else "V" if k % 7 in (3, 5) else "N" for k in range(len(times))]
+    names = ("N", "V", "RBBB")
+    beats = data.beats.assign(pred=letters)
+    (file,) = strip_files(replace(data, beats=beats, classes=names), "II")
+    spans = []
+    for x, text in re.findall(r'<text class="b"[^>]*x="([^"]*)"[^>]*>(\w+)</text>', file.svg):
+        single = len(x.split()) > 1 or len(text) == 1
+        spans += [(float(at), 7.5 * (1 if single else len(text)), text) for at in x.split()]
+    for at, width, text in spans:
+        if text == "RBBB":
+            apart = [abs(at - other) - (width + wide) / 2 for other, wide, _ in spans if other != at]
+            assert min(apart) >= 0
+    ticks = re.findall(r'd="(M[^"]*v5)" style', file.svg)
+    assert "".join(ticks).count("M") == letters.count("RBBB")
+    assert 0 < sum(text == "RBBB" for *_, text in spans)
+
+
+def luminance(colour: np.ndarray) -> float:
+    """Return the relative luminance of WCAG 2."""
+    share = colour / 255
+    return float(np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize(("paper", "ink"), [("#fffdfb", "#1f2328"), ("#15181c", "#e6e9ed")])
+def test_letters_of_classes_have_contrast(paper, ink):
+    def rgb(text: str) -> np.ndarray:
+        return np.array([int(text[k : k + 2], 16) for k in (1, 3, 5)], dtype=float)
+
+    drawn = "".join(assets.scripts()) + strip_files(make_data(), "II")[0].svg
+    (share,) = {float(one) / 100 for one in re.findall(r"color-mix\(in srgb, ?\S+ (\d+)%", drawn)}
+    for colour in CLASS_COLOURS:
+        mixed = rgb(colour) * share + rgb(ink) * (1 - share)
+        low, high = sorted([luminance(mixed), luminance(rgb(paper))])
+        assert (high + 0.05) / (low + 0.05) >= 4.5, colour
+
+
 def test_trend_of_a_long_record_has_its_rate_and_ectopic_beats():
     data = make_data(1200.0)
     svg = trend_svg(data)
@@ -129,6 +169,37 @@ def test_trend_of_a_long_record_has_its_rate_and_ectopic_beats():
     counts = np.bincount((data.beats["r_time_s"][data.beats["pred"] == "V"] // 60).astype(int))
     assert f">{counts.max()}</text>" in svg
     assert trend_svg(replace(data, beats=data.beats.iloc[:2])) == ""
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 6])
+def test_trend_of_a_long_record_with_few_beats(n):
+    data = make_data(700.0)
+    svg = trend_svg(replace(data, beats=data.beats.iloc[:n]))
+    assert 'aria-label="Rate from 75 to 75 a minute' in svg
+
+
+def test_trend_counts_beats_in_review_as_the_summary_does():
+    data = make_data(700.0)
+    assert "Rate from 75 to 75" in trend_svg(replace(data, beats=data.beats.assign(review=True)))
+
+
+def test_classes_of_no_further_case_are_an_empty_table(tmp_path):
+    files = RunFiles(tmp_path, frozenset(), True)
+    row = {"corpus": "c", "record": "r1", "case": "V-1", "class": "V", "outcome": "correct", "probability": 0.9}
+    empty = pd.DataFrame({"corpus": [], "record": [], "case": []}, dtype=float)
+    tables = {"cases": pd.DataFrame([row | {"label": "V"}]), "class-cases": empty}
+    (case,) = explained_cases(files, tables, ("c", "r1"), CaseLimits({}, {}))
+    assert list(case.maps) == []
+
+
+def test_a_bin_of_the_overview_has_whole_samples():
+    data = make_data(20.0, fs=FS + 0.4)
+    value = json.loads(record_json(data, ViewerSettings()))
+    bins = decode(value["overview"], 4)
+    at = int(np.argmax(data.signal[0, 3000:3400])) + 3000
+    place = int(at / data.fs / value["bin_s"])
+    assert bins[1, place] == quantised(data.signal[:1])[0, at]
+    assert value["bin_s"] * data.fs == pytest.approx(200, abs=1e-9)
 
 
 class Parsed(HTMLParser):
@@ -298,3 +369,14 @@ def test_ten_thousand_cases(tmp_path):
     assert found.shown[0].title == "V (ventricular premature beat) at 0.5 s"
     assert len(found.shown[0].figures) == 2
     assert "9960 more" in render_record(page_of(data, cases=found))
+
+
+def test_further_classes_have_the_scale_of_their_own_figures(tmp_path, monkeypatch):
+    made = make_case(make_data(), 3).maps[0].attribution
+    monkeypatch.setattr(RunFiles, "attribution", lambda *_: made)
+    row = {"corpus": "c", "record": "r1", "class": "V", "outcome": "correct", "probability": 0.9, "label": "V"}
+    cases, others = pd.DataFrame([row | {"case": "V-1"}]), pd.DataFrame([row | {"case": "V-1_as_N"}])
+    limits = CaseLimits({"fused": 2.0, "lime": 3.0}, {"fused": 5.0, "lime": 7.0})
+    files, tables = RunFiles(tmp_path, frozenset(), True), {"cases": cases, "class-cases": others}
+    (case,) = explained_cases(files, tables, ("c", "r1"), limits)
+    assert [one.limit for one in case.maps] == [2.0, 3.0, 5.0, 7.0]

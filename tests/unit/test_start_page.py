@@ -62,7 +62,7 @@ def test_the_answer_comes_first_in_words():
     told = found(made, status=inputs().status)
     assert answer(told) == [
         f"3 records of 3 patients, 180 s in all, with {3 * N + 3} beats.".replace("180 s", "3 min"),
-        "21 ventricular premature beats in 2 of them and 1 supraventricular premature beat in 1 of them.",
+        "21 ventricular premature beats in 2 records and 1 supraventricular premature beat in 1 record.",
         "1 run of ectopic beats in 1 record, 1 of them ventricular at 100/min or faster.",
         "0.4\u00a0% of the beats are left to you.",
         "1 record couldn't be used.",
@@ -101,7 +101,19 @@ def test_records_to_look_at_come_the_most_urgent_first_and_link_to_their_pages()
     assert {choice.tag for choice in rows.reasons} == {"r:fast_ventricular_run", "r:run", "r:unlike"}
     page = unescape(render_report(told))
     assert "The 2 most urgent records have a page of their own" in page
-    assert "That isn't to say that they are normal" in page
+    assert "1 record has no such reason. That isn't to say that it is normal" in page
+
+
+def test_possible_runs_and_pauses_are_said_where_there_is_no_sure_one():
+    made = {
+        "v": (np.concatenate([[0.2, 0.6, 1.0], 2 + STEADY]), "vVv" + "N" * N),
+        "p": (np.concatenate([STEADY, STEADY[-1] + 4 + STEADY[:5]]), "N" * N + "nNNNN"),
+    }
+    text = " ".join(answer(found(made)))
+    assert "No accepted run of three ectopic beats or more; 1 possible run with beats in review." in text
+    assert "No pause over 2 s between accepted beats; 1 possible pause." in text
+    assert "No accepted run of three ectopic beats or more. " in " ".join(answer(found({"p": made["p"]})))
+    assert "possible pause" not in " ".join(answer(found({"v": made["v"]})))
 
 
 def test_new_patterns_are_named_once_and_their_records_listed():
@@ -155,7 +167,7 @@ def test_no_beat_one_beat_and_all_in_review_are_said(letters, said):
 
 def test_a_run_without_cases_reasons_or_table_is_told():
     page = render_report(found({"r": (STEADY, "N" * N)}))
-    assert "Nothing: no run, fast rhythm, long pause or new pattern was found" in page
+    assert "Nothing: no accepted run, fast rhythm, long pause or new pattern was found" in page
     assert "No case was explained" in page
     assert "The bundle was given: it was trained elsewhere" in page
     bare = render_report(inputs(holter=None))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from beatlens.holter.tables import KEY
+from beatlens.holter.tables import KEY, LONG_PAUSE_S
 from beatlens.prediction.rhythms import TACHYCARDIA_PER_MIN
 
 if TYPE_CHECKING:
@@ -43,11 +43,15 @@ REASONS: Mapping[str, Reason] = {
     "disorganised": Reason("disorganised", "a fast disorganised signal, as in flutter and fibrillation"),
     "fast_ventricular_run": Reason("fast V run", "three or more ventricular beats at 100/min or faster"),
     "long_pause": Reason("pause over 3 s", "a pause of more than 3 s"),
+    "possible_pause": Reason(
+        "possible pause",
+        "more than 3 s quiet or flat without a beat, or between beats in review: a pause, or an electrode off?",
+    ),
+    "possible_fast_run": Reason("possible fast run", "a fast run, if beats in review are what they are called"),
     "fast_run": Reason("fast run", "a run of another ectopic class at 100/min or faster"),
     "fast_rate": Reason("fast rate", "a rate of 150/min or more over eight RR intervals"),
     "slow_rate": Reason("slow rate", "a rate under 40/min over eight RR intervals"),
     "fibrillation": Reason("AF", "atrial fibrillation"),
-    "possible_fast_run": Reason("possible fast run", "a fast run, if beats in review are what they are called"),
     "run": Reason("slow run", "a run of ectopic beats under 100/min"),
     "pause": Reason("pause over 2 s", "a pause of more than 2 s"),
     "alert": Reason("new pattern", "beats of a new pattern"),
@@ -148,21 +152,27 @@ def _flags(table: pd.DataFrame, findings: Findings, index: pd.MultiIndex) -> dic
         absent = np.full(len(table), np.nan)
         return table[name].to_numpy(dtype=np.float64) if name in table else absent
 
-    episodes = findings.episodes
+    episodes, stretches = findings.episodes, findings.stretches
+    # one value repeated exactly is a lost signal: no heart does that
+    quiet = stretches["kind"].isin(["pause", "flat"]) & (stretches["constant_s"] == 0)
+    quiet &= stretches["end_s"] - stretches["start_s"] > LONG_PAUSE_S
+    doubtful = (episodes["kind"] == "possible_pause") & (episodes["end_s"] - episodes["start_s"] > LONG_PAUSE_S)
     fast = episodes[episodes["rate_per_min"] >= TACHYCARDIA_PER_MIN]
     runs = fast[fast["kind"] == "run"]
     ventricular, long = runs["class"] == VENTRICULAR, runs["end_s"] - runs["start_s"] >= SUSTAINED_S
     n_beats = column("n_beats")
     return {
         "sustained_run": among(runs[ventricular & long]),
-        "disorganised": among(findings.stretches[findings.stretches["kind"] == "disorganised"]),
+        "disorganised": among(stretches[stretches["kind"] == "disorganised"]),
         "fast_ventricular_run": among(runs[ventricular]),
         "long_pause": column("n_pauses_3s") > 0,
+        "possible_pause": among(_outside(stretches[quiet], episodes[episodes["kind"] == "pause"]))
+        | among(episodes[doubtful]),
+        "possible_fast_run": among(fast[fast["kind"] == "possible_run"]),
         "fast_run": among(runs[~ventricular]),
         "fast_rate": column("rate_max") >= FAST_PER_MIN,
         "slow_rate": column("rate_min") < SLOW_PER_MIN,
         "fibrillation": column("af_episodes") > 0,
-        "possible_fast_run": among(fast[fast["kind"] == "possible_run"]),
         "run": among(episodes[(episodes["kind"] == "run") & (episodes["rate_per_min"] < TACHYCARDIA_PER_MIN)]),
         "pause": column("n_pauses_2s") > column("n_pauses_3s"),
         "alert": column("n_alert") > 0,
@@ -173,3 +183,12 @@ def _flags(table: pd.DataFrame, findings: Findings, index: pd.MultiIndex) -> dic
         "much_review": (n_beats > 0) & (column("n_review") >= MUCH_REVIEW * n_beats),
         "much_noise": column("noise_share") >= MUCH_NOISE,
     }
+
+
+def _outside(stretches: pd.DataFrame, pauses: pd.DataFrame) -> pd.DataFrame:
+    """Return the stretches that overlap none of the pauses of their record."""
+    stretches = stretches.reset_index(drop=True).astype(dict.fromkeys(KEY, str))  # no row: columns read as float
+    of_record = pauses[[*KEY, "start_s", "end_s"]].astype(dict.fromkeys(KEY, str))
+    pairs = stretches.reset_index().merge(of_record, on=KEY, suffixes=("", "_pause"))
+    over = (pairs["start_s"] < pairs["end_s_pause"]) & (pairs["end_s"] > pairs["start_s_pause"])
+    return stretches[~stretches.index.isin(pairs.loc[over, "index"])]

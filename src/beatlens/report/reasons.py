@@ -69,14 +69,17 @@ def _run_words(kind: str, runs: pd.DataFrame) -> str:
 
 
 def gravest_first(episodes: pd.DataFrame) -> pd.DataFrame:
-    """Order episodes: fast ventricular runs, other fast runs, long pauses, slow runs; possible ones after sure ones."""
+    """Order episodes: fast ventricular runs, other fast runs, then slow runs and pauses; of each the sure ones first.
+
+    A possible run of the graver kind comes before a sure one of a lesser kind, the longer of two alike first.
+    """
     fast = episodes["rate_per_min"] >= TACHYCARDIA_PER_MIN
     sure = ~episodes["kind"].astype(str).str.startswith("possible")
     run = episodes["kind"].astype(str).str.endswith("run")
     keys = {
-        "_sure": sure,
         "_fast": run & fast,
         "_ventricular": run & fast & (episodes["class"] == VENTRICULAR),
+        "_sure": sure,
         "_run": run,
         "_length": episodes["end_s"] - episodes["start_s"],
     }

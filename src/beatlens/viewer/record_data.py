@@ -110,7 +110,7 @@ def record_json(data: RecordData, settings: ViewerSettings) -> str:
         "n": int(data.signal.shape[1]),
         "unit": UNIT_MV,
         "tile_s": TILE_S,
-        "bin_s": BIN_S,
+        "bin_s": round(BIN_S * data.fs) / data.fs,  # whole samples, also where the rate is no whole number
         "speed": settings.speed_mm_s,
         "gain": settings.gain_mm_mv,
         "scale": _scale(settings.colour_map),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +23,18 @@ COLUMNS = 900
 """Columns of a row; each holds the least and the greatest value of its samples."""
 LEFT, HEIGHT, BASE, MV = 74, 46, 30, 11
 """Place for the time, height of a row, its zero line and the height of a millivolt, in units of a column."""
+LETTER = 9.0
+"""Width of a letter of a class, with some room."""
 FILE_S = 1800.0
 CUT_MV = 2.2
 BEFORE_S, AFTER_S = 0.2, 0.35
 """Part of the trace that has the colour of its beat."""
 
 _STYLE = (
+    ":root{--i:#1f2328}"
     "text{font:11px sans-serif;fill:#4a525c}.b{font-weight:bold;text-anchor:middle}path{fill:none;stroke:#1f2328;"
     "stroke-width:.8;stroke-linejoin:round}.h{fill:url(#h);stroke:none}.g{fill:#8a93a022;stroke:none}"
-    "@media (prefers-color-scheme:dark){text{fill:#b6bec8}path{stroke:#dfe3e8}}"
+    "@media (prefers-color-scheme:dark){:root{--i:#e6e9ed}text{fill:#b6bec8}path{stroke:#dfe3e8}}"
 )
 _HATCH = (
     '<pattern id="h" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -128,7 +132,8 @@ class _Rows:
             if str(name) in self.data.classes[1:]:
                 path = "".join(_part(low, high, at - LEFT, top, scale) for at in of_class)
                 parts.append(f'<path d="{path}" style="stroke:{colour};stroke-width:1.1"/>')
-            parts.append(_letters(str(name) or "·", of_class, colour, top))
+            others = x[self.classes[beats] != name]
+            parts.append(_letters(str(name) or "·", of_class, others, _Place(colour, top)))
         return "".join(parts)
 
     def _grey(self, start_s: float, top: int) -> str:
@@ -154,20 +159,33 @@ class _Rows:
         return low, high
 
 
-def _letters(name: str, places: Float64Array, colour: str, top: int) -> str:
-    """Return the letter above each beat of a class; a longer name at the first of some that lie close, then ticks."""
+class _Place(NamedTuple):
+    """Colour of a class's letters, and the top of their row."""
+
+    colour: str
+    top: int
+
+
+def _letters(name: str, places: Float64Array, others: Float64Array, place: _Place) -> str:
+    """Return the letter above each beat of a class; of a longer name a tick, and the name where it touches no other.
+
+    `others` are the places of the beats of other classes.
+    """
+    # letters are read, so they have contrast; one without color-mix has the colour of other text
+    colour, top = place
+    style = f'class="b" style="fill:color-mix(in srgb,{colour} 45%,var(--i))"'
     if len(name) == 1:
         at = " ".join(f"{x:.0f}" for x in places)
         letters = escape(name) * len(places)
-        return f'<text class="b" style="fill:{colour}" x="{at}" y="{top + 10}">{letters}</text>'
-    text, ticks, free = "", "", -np.inf
+        return f'<text {style} x="{at}" y="{top + 10}">{letters}</text>'
+    half = LETTER / 2 * len(name)
+    text, free = "", -np.inf
+    ticks = "".join(f"M{x:.0f} {top + 12}v5" for x in places)
     for x in places:
-        if x >= free:
-            text += f'<text class="b" style="fill:{colour}" x="{x:.0f}" y="{top + 10}">{escape(name)}</text>'
-            free = x + 9.0 * len(name)
-        elif x > free - 5.0 * len(name):
-            ticks += f"M{x:.0f} {top + 4}v6"
-    return text + (f'<path d="{ticks}" style="stroke:{colour};stroke-width:2"/>' if ticks else "")
+        if x - half >= free and (np.abs(others - x) > half + LETTER).all():
+            text += f'<text {style} x="{x:.0f}" y="{top + 10}">{escape(name)}</text>'
+            free = x + half + LETTER / 2
+    return f'{text}<path d="{ticks}" style="stroke:{colour};stroke-width:2"/>'
 
 
 def _trace(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64], first: int, top: int) -> str:

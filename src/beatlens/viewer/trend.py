@@ -65,11 +65,8 @@ def _dots(data: RecordData, times: Float64Array) -> tuple[Float64Array, str]:
 def _minutes(data: RecordData, times: Float64Array) -> tuple[Float64Array, str]:
     rr = np.diff(times)
     good = (rr > 0.15) & (rr < LONGEST_RR_S)
-    if data.predicted:
-        accepted = ~data.beats["review"].to_numpy(dtype=bool)
-        good &= accepted[1:] & accepted[:-1]
-    over_five = np.convolve(rr, np.ones(5) / 5, "same")
-    steady = good & (np.convolve(~good, np.ones(5), "same") < 0.5)
+    over_five = np.convolve(rr, np.ones(5) / 5, "full")[2:-2]  # "same" is five long where there are fewer intervals
+    steady = good & (np.convolve(~good, np.ones(5), "full")[2:-2] < 0.5)
     steady[:2] = steady[-2:] = False
     minute = (times[1:] // 60).astype(np.int64)
     n = int(np.ceil(data.duration_s / 60))

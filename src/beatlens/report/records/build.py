@@ -18,6 +18,7 @@ from beatlens.holter.urgency import most_urgent_first
 from beatlens.report.images import Image, Place
 from beatlens.report.page_paths import page_path, tiles_folder
 from beatlens.report.records.cases import (
+    CaseLimits,
     CaseSections,
     case_sections,
     diagnosis_case,
@@ -100,7 +101,9 @@ class RecordPages:
             "diagnosis-facts",
         )
         self.tables = files.tables(names)
-        self.limits = map_limits(files, settings.methods)
+        self.limits = CaseLimits(
+            map_limits(files, settings.methods), map_limits(files, settings.methods, "class-cases", "classes")
+        )
         self.diagnosis_limits = map_limits(files, settings.diagnosis_methods, "diagnosis-facts", "diagnoses")
         self.names = files.diagnosis_names()
         self.bundle_sha256 = sha256_of(files.beat_bundle) if files.beat_bundle is not None else ""

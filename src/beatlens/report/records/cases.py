@@ -53,8 +53,16 @@ class CaseSections:
     n_hidden: int
 
 
+@dataclass(frozen=True)
+class CaseLimits:
+    """Values of full colour by method: of cases for the class predicted, and for other classes, as in their figures."""
+
+    predicted: Mapping[str, float]
+    others: Mapping[str, float]
+
+
 def map_limits(files: RunFiles, methods: Iterable[str], table: str = "cases", among: str = "") -> dict[str, float]:
-    """Return the value of full colour by method: one for all cases of the run, as in its figures."""
+    """Return the value of full colour by method: one for all cases of a table, as in its figures."""
     cases = files.table(table)
     if cases is None:
         return {}
@@ -63,21 +71,23 @@ def map_limits(files: RunFiles, methods: Iterable[str], table: str = "cases", am
     }
 
 
-def explained_cases(
-    files: RunFiles, tables: Tables, key: tuple[str, str], limits: Mapping[str, float]
-) -> list[ExplainedCase]:
+def explained_cases(files: RunFiles, tables: Tables, key: tuple[str, str], limits: CaseLimits) -> list[ExplainedCase]:
     """Return the explained cases of a record, with the maps of all methods and, after them, of other classes."""
     rows = files.of_record(tables, "cases", *key)
     others = files.of_record(tables, "class-cases", *key)
     if rows is None:
         return []
-    order = sorted(limits, key=lambda method: method != "fused")
+    order = sorted(limits.predicted, key=lambda method: method != "fused")
     result = []
     for row in rows.head(MAX_CASES).to_dict("records"):
-        maps = [CaseMap(files.attribution(method, row["case"]), limits[method]) for method in order]
-        further = [] if others is None else others[others["case"].str.startswith(f"{row['case']}_as_")]["case"]
+        maps = [CaseMap(files.attribution(method, row["case"]), limits.predicted[method]) for method in order]
+        further = (
+            [] if others is None else others[others["case"].astype(str).str.startswith(f"{row['case']}_as_")]["case"]
+        )
         maps += [
-            CaseMap(files.attribution(method, case, "classes"), limits[method]) for case in further for method in order
+            CaseMap(files.attribution(method, case, "classes"), limits.others[method])
+            for case in further
+            for method in order
         ]
         result.append(ExplainedCase(row["case"], _words(row, tables), maps))
     return result

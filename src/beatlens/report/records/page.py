@@ -118,17 +118,10 @@ def svg_uri(svg: str) -> str:
 
 def render_record(page: RecordPage) -> str:
     """Return the page as HTML; every value is escaped, and its policy lets only its own scripts run."""
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     scripts = assets.scripts()
     data = page.data
     reviewed = {"run": page.run, "bundle_sha256": page.bundle_sha256}
-    return environment.get_template("record.html.j2").render(
+    return _template().render(
         page=page,
         css=Markup((FOLDER / "report.css").read_text(encoding="utf-8") + assets.styles()),
         policy=assets.policy(scripts, beside=bool(page.beside.tiles)),

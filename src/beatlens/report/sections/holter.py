@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from beatlens.core.class_names import class_name
+from beatlens.holter.heart_rate import NORMAL
 from beatlens.holter.tables import hour_classes
 from beatlens.report.numbers import DASH, clock, count, duration, listing, part_of, percent, plural, small_share, whole
 from beatlens.report.reasons import gravest_first, reason_words
@@ -167,7 +168,11 @@ def _facts(row: Mapping[str, Any]) -> list[Fact]:
         Fact("Mean rate", _per_minute(row["rate_mean"]), "60 over the mean RR interval"),
         Fact("Lowest rate", _per_minute(row["rate_min"]), _at(row["rate_min_s"]), _moment(row["rate_min_s"])),
         Fact("Highest rate", _per_minute(row["rate_max"]), _at(row["rate_max_s"]), _moment(row["rate_max_s"])),
-        Fact("Pauses over 2 s", count(row["n_pauses_2s"]), f"over 3 s: {count(row['n_pauses_3s'])}"),
+        Fact(
+            "Pauses over 2 s",
+            count(row["n_pauses_2s"]),
+            f"between accepted beats; over 3 s: {count(row['n_pauses_3s'])}",
+        ),
     ]
     if row["longest_pause_s"]:
         at = row["longest_pause_at_s"]
@@ -176,8 +181,8 @@ def _facts(row: Mapping[str, Any]) -> list[Fact]:
         episodes = plural(int(row["af_episodes"]), "episode")
         facts.append(Fact("Atrial fibrillation", percent(row["af_burden"]), f"of the analysable time, {episodes}"))
     facts += [
-        Fact("SDNN", _milliseconds(row["sdnn_ms"]), "spread of normal RR intervals"),
-        Fact("RMSSD", _milliseconds(row["rmssd_ms"]), "from one normal RR interval to the next"),
+        Fact("SDNN", _milliseconds(row["sdnn_ms"]), f"spread of RR intervals between beats of class {NORMAL}"),
+        Fact("RMSSD", _milliseconds(row["rmssd_ms"]), "from one such interval to the next"),
     ]
     return facts
 

@@ -32,6 +32,8 @@ def answer(inputs: ReportInputs) -> Sequence[str]:
     n_pauses, paused = int(table["n_pauses_2s"].sum()), int((table["n_pauses_2s"] > 0).sum())
     if n_pauses:
         sentences.append(f"{plural(n_pauses, 'pause')} over 2 s in {plural(paused, 'record')}.")
+    elif possible := _possible_pauses(inputs):
+        sentences.append(f"No pause over 2 s between accepted beats; {plural(possible, 'possible pause')}.")
     if "af_episodes" in table and (fibrillating := int((table["af_episodes"] > 0).sum())):
         sentences.append(f"Atrial fibrillation in {plural(fibrillating, 'record')}.")
     if beats:
@@ -57,7 +59,7 @@ def _ectopy(inputs: ReportInputs) -> str:
     for name in sorted(ectopic, key=lambda name: name != VENTRICULAR):
         number, records = int(table[f"n_{name}"].sum()), int((table[f"n_{name}"] > 0).sum())
         if number:
-            found.append(f"{plural(number, class_name(name))} in {count(records)} of them")
+            found.append(f"{plural(number, class_name(name))} in {plural(records, 'record')}")
         else:
             absent.append(class_name(name))
     if not ectopic:
@@ -67,13 +69,20 @@ def _ectopy(inputs: ReportInputs) -> str:
     return f"{listing(found)}."
 
 
+def _possible_pauses(inputs: ReportInputs) -> int:
+    episodes = inputs.episodes
+    return 0 if episodes is None else int((episodes["kind"] == "possible_pause").sum())
+
+
 def _runs(inputs: ReportInputs) -> str:
     episodes = inputs.episodes
     if episodes is None:
         return ""
     runs = episodes[episodes["kind"] == "run"]
     if not len(runs):
-        return "No run of three ectopic beats or more."
+        possible = int((episodes["kind"] == "possible_run").sum())
+        none = "No accepted run of three ectopic beats or more"
+        return f"{none}; {plural(possible, 'possible run')} with beats in review." if possible else f"{none}."
     records = len(runs[["corpus", "record"]].drop_duplicates())
     fast = runs[(runs["class"] == VENTRICULAR) & (runs["rate_per_min"] >= TACHYCARDIA_PER_MIN)]
     text = f"{plural(len(runs), 'run')} of ectopic beats in {plural(records, 'record')}"

@@ -5,6 +5,7 @@ const MM = 96 / 25.4;                 // CSS pixels of a millimetre
 const MISSING = -32768, TOP_MM = 9, PRINT_MM = 250, PRINT_HEIGHT_MM = 150, PRINT_DOTS = 4 * MM;  // pixels of a millimetre of print
 const NAMES_PX = 36, RIGHT_PX = 8;     // beside the signal: names of leads
 const LONGEST_RAW_S = 1200;           // longer views are drawn from the overview
+const SHORTEST_BAND_S = 120;          // shorter views wait for the signal: their overview would look like one
 const PAPER_SPEEDS = [25, 50], GAINS = [5, 10, 20];
 const SPANS = [[2, "2 s"], [10, "10 s"], [30, "30 s"], [60, "1 min"], [600, "10 min"], [3600, "1 h"], [Infinity, "all"]];
 const waiting = {};
@@ -43,6 +44,7 @@ const times = differences(table.t).map((t) => t / 1e4), samples = differences(ta
 const classOf = Object.fromEntries(classes.map((one) => [one.id, one]));
 const word = (key, k) => (table[key] ? table[key].names[table[key].of[k]] : "");
 const idOf = (k) => `${data.corpus}/${data.record}/${samples[k]}`;
+const inked = (id) => `color-mix(in srgb, ${colour(id)} 45%, ${style("--ink")})`;   // letters are read, so they have contrast
 const colour = (id) => (classOf[id] || {colour: "#6b7280"}).colour;
 const before = (t) => { let low = 0, high = times.length; while (low < high) { const k = (low + high) >> 1; if (times[k] < t) low = k + 1; else high = k; } return low; };
 function nearest(t) {
@@ -70,7 +72,7 @@ async function load(k) {
     waiting[k] = resolve;
     const script = document.createElement("script");
     script.src = `${root.dataset.tiles}/${k}.js`;
-    script.onerror = () => reject(new Error(`${script.src} can't be read`));
+    script.onerror = () => reject(new Error(`${root.dataset.tiles}/${k}.js can't be read; the folder belongs beside this page`));
     document.head.append(script);
   });
   return decode(text, leads.length);
@@ -78,9 +80,16 @@ async function load(k) {
 function tile(k) {
   if (!tiles.has(k)) {
     tiles.set(k, null);
-    load(k).then((rows) => { tiles.set(k, rows); redraw(); }, (error) => say(String(error.message || error)));
+    load(k).then((rows) => { tiles.set(k, rows); redraw(); }, (error) => { fault.textContent = `The signal couldn't be loaded. ${error.message || error}.`; fault.hidden = false; redraw(); });
   }
   return tiles.get(k);
+}
+function reach(start, span, rate, n) { return [clamp(Math.floor(start * rate) - 1, 0, n - 1), clamp(Math.ceil((start + span) * rate) + 2, 1, n)]; }
+function loaded(start, span) {
+  const [first, stop] = reach(start, span, fs, data.n);
+  let all = true;
+  for (let k = Math.floor(first / perTile); k * perTile < stop; k++) all = !!tile(k) && all;   // asks for each
+  return all;
 }
 function millivolts(lead, t) {
   const at = t * fs, k = Math.floor(at), share = at - k;
@@ -91,7 +100,7 @@ function millivolts(lead, t) {
 
 /* State */
 const view = {start: 0, span: Math.min(10, duration), gain: data.gain, speed: data.speed};
-let plot = null, selected = -1, calipers = null, measuring = false, chosen = {kind: 0, map: 0}, overlay = null, lanes = null, hover = null;
+let plot = null, selected = -1, calipers = null, measuring = false, chosen = {kind: -1, map: 0}, overlay = null, lanes = null, hover = null;
 const style = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const two = (number) => String(Math.floor(number)).padStart(2, "0");
@@ -115,12 +124,10 @@ function placeLanes(gain, most = Infinity) {
 /* What a view shows: x and a row a lead, at most two points a pixel */
 function series(start, span, width, zeros) {
   const raw = span <= LONGEST_RAW_S, rate = raw ? fs : 1 / data.bin_s, n = raw ? data.n : overview[0].length;
-  const first = clamp(Math.floor(start * rate) - 1, 0, n - 1), stop = clamp(Math.ceil((start + span) * rate) + 2, 1, n);
+  const [first, stop] = reach(start, span, rate, n);
   let rowsOf = null;
   if (raw) {
-    const loaded = [];
-    for (let k = Math.floor(first / perTile); k * perTile < stop; k++) loaded.push(tile(k));
-    if (loaded.some((rows) => !rows)) return span > 4 ? coarse(start, span, zeros) : [[start, start + span], ...leads.map(() => [null, null])];
+    if (!loaded(start, span)) return span > SHORTEST_BAND_S ? coarse(start, span, zeros) : [[start, start + span], ...leads.map(() => [null, null])];
     rowsOf = (lead, at) => { const v = tiles.get(Math.floor(at / perTile))[lead][at % perTile]; return [v, v]; };
   } else rowsOf = (lead, at) => [overview[2 * lead][at], overview[2 * lead + 1][at]];
   const group = Math.max(1, Math.floor((stop - first) / (2 * width))), x = [], ys = leads.map(() => []);
@@ -173,6 +180,9 @@ function text(f, words, x, y, {colour: ink = style("--ink"), align = "center", s
   f.ctx.textAlign = align; f.ctx.fillStyle = ink;
   f.ctx.fillText(words, x, y);
 }
+function paintAbsence(f, words) {
+  if (f.span <= SHORTEST_BAND_S && !loaded(f.start, f.span)) text(f, fault.hidden ? words : "The signal couldn't be loaded.", f.left + f.width / 2, f.top + f.height / 2, {bold: true, size: 14});
+}
 function paintMap(f) {
   if (!overlay || !overlay.rows) return;
   const {map, rows} = overlay, {ctx} = f, scale = data.scale, middle = (scale.length - 1) / 2;
@@ -217,7 +227,7 @@ function paintMarks(f) {
     if (!inside(x)) continue;
     if (f.span > 3600 || (f.span > 1200 && first)) continue;   // the trend below says how many
     stroke(f, () => { ctx.moveTo(x, top + 5 * f.ratio); ctx.lineTo(x, top + (one ? 10 : 14) * f.ratio); }, colour(pred), f.ratio * (k === selected ? 2.5 : 1.2));
-    if (one && (x - last > 9 * f.ratio || !first)) { text(f, one.letter + (one.decided ? "✓" : ""), x, top, {colour: colour(one.letter), bold: true, size: k === selected ? 15 : 12}); last = x; }
+    if (one && (x - last > 9 * f.ratio || !first)) { text(f, one.letter + (one.decided ? "✓" : ""), x, top, {colour: inked(one.letter), bold: true, size: k === selected ? 15 : 12}); last = x; }
   }
   leads.forEach((name, k) => {
     const y = f.y(f.zeros[k]) + 4 * f.ratio, x = Math.max(f.left - NAMES_PX * f.ratio, 0) + 2 * f.ratio;
@@ -264,6 +274,7 @@ function drawPaper() {
   f.ctx.lineJoin = "round";
   ys.forEach((row) => stroke(f, (ctx) => { let up = true; row.forEach((mm, k) => { if (mm === null) up = true; else { (up ? ctx.moveTo : ctx.lineTo).call(ctx, f.x(x[k]), f.y(mm)); up = false; } }); }, style("--ink"), 1.1 * f.ratio));
   paintMarks(f); paintCalipers(f);
+  paintAbsence(f, "The signal wasn't loaded yet. Print again.");
   const words = `${data.corpus}/${data.record}   ${clock(start, 1)} to ${clock(Math.min(start + seconds, duration), 1)}   ${view.speed} mm/s   ${view.gain} mm/mV`;
   text(f, words, f.width - 6 * f.ratio, f.height - 6 * f.ratio, {align: "right", size: 11});
   paper.setAttribute("aria-label", words);
@@ -285,11 +296,11 @@ function choice(label, options, act) {
 }
 const picked = (label, value) => { label.querySelector("select").value = value; };
 const canvas = element("div", {class: "plot", tabindex: "0", role: "application", "aria-label": `ECG of ${data.record}, ${leads.join(", ")}. Arrows move, plus and minus zoom, j and k go from beat to beat, m measures.`});
-const readout = element("p", {class: "readout"}, "Point at the signal to read time and voltage; click a beat to see what the model says of it."), result = element("p", {class: "result", role: "status"});
+const readout = element("p", {class: "readout"}, "Point at the signal to read time and voltage; click a beat to see what the model says of it."), result = element("p", {class: "result", role: "status"}), fault = element("p", {class: "fault", role: "alert", hidden: ""});
 const details = element("div", {class: "details"}), mapBox = element("div", {class: "map"});
 const position = element("input", {type: "range", min: 0, max: 1000, value: 0, "aria-label": "Position in the record", oninput: () => go(position.value / 1000 * Math.max(0, duration - view.span))});
 const say = (words) => { result.textContent = words; };
-const spanChoice = choice("Show", [["", "…"], ...SPANS.filter(([s]) => s < duration || s === Infinity).map(([s, words]) => [String(s), words])], (value) => value && zoomTo(Number(value)));
+const spanChoice = choice("Show", [["", "…"], ...SPANS.filter(([s]) => s < duration || s === Infinity).map(([s, words]) => [String(s), words])], (value) => value && zoomTo(Math.min(Number(value), duration)));
 const speedChoice = choice("Speed", [["", "…"], ...PAPER_SPEEDS.map((s) => [String(s), `${s} mm/s`])], (value) => value && toScale(Number(value)));
 const gainChoice = choice("Gain", [...new Set([...GAINS, data.gain])].sort((a, b) => a - b).map((g) => [String(g), `${g} mm/mV`]), (value) => { view.gain = Number(value); build(); });
 const present = classes.filter((one) => table.pred && table.pred.names.includes(one.id));
@@ -306,11 +317,12 @@ const bar = element("div", {class: "tools", role: "group", "aria-label": "Tools 
   ...(caseChoice ? [element("span", {class: "group"}, caseChoice, mapChoice)] : []));
 const legend = element("p", {class: "legend"}, ...present.map((one) => element("span", {title: one.meaning}, element("i", {style: `background:${one.colour}`}), `${one.id} ${one.name}`)), ...(table.review ? [element("span", {}, element("i", {class: "hatched"}), "in review")] : []));
 const keys = element("details", {class: "keys"}, element("summary", {}, "Keys"), element("p", {}, "← → move (Shift: by a page) · + − zoom · Home End · t to scale · w whole record · j k next and previous beat (of the class chosen) · r Shift+R next and previous in review · m calipers (then arrows move the second leg, Shift faster; drag on the signal; legs follow the trace and hold at R peaks, Alt sets them free) · o next map · g gain · Ctrl and wheel zoom, Shift and wheel move"));
-root.append(bar, canvas, position, readout, result, legend, element("div", {class: "beside"}, details, mapBox), keys, paper);
+root.append(bar, fault, canvas, position, readout, result, legend, element("div", {class: "beside"}, details, mapBox), keys, paper);
 
 /* Moving */
 function go(start) { view.start = clamp(start, 0, Math.max(0, duration - view.span)); redraw(); }
-function zoomTo(span, at = view.start + view.span / 2, share = 0.5) { view.span = clamp(span, Math.min(0.5, duration), duration); go(at - share * view.span); }
+const allowed = (span) => clamp(span, Math.min(0.5, duration), Math.max(duration, width() / MM / view.speed));   // a short record ends on its paper
+function zoomTo(span, at = view.start + view.span / 2, share = 0.5) { view.span = allowed(span); go(at - share * view.span); }
 const zoom = (factor, at, share) => zoomTo(view.span * factor, at, share);
 const pan = (share) => go(view.start + share * view.span);
 const full = () => Math.max(200, canvas.clientWidth), width = () => full() - NAMES_PX - RIGHT_PX;
@@ -322,7 +334,7 @@ function select(which) {
   const k = typeof which === "number" ? which : samples.findIndex((_, at) => idOf(at) === which);
   if (k < 0 || k >= times.length) return false;
   selected = k;
-  if (view.span > 60) view.span = Math.min(duration, width() / MM / view.speed);
+  if (view.span > 60) view.span = allowed(width() / MM / view.speed);
   if (times[k] < view.start + 0.1 * view.span || times[k] > view.start + 0.9 * view.span) go(times[k] - view.span / 2); else redraw();
   const one = beat(k);
   showBeat(k);
@@ -343,7 +355,11 @@ const walk = (step) => next({class: walkClass.querySelector("select").value}, st
 
 /* What is said of a beat */
 const ms = (seconds) => `${Math.round(seconds * 1000)} ms`;
-const interval = (k) => (k > 0 && k < times.length ? `${ms(times[k] - times[k - 1])} (${Math.round(60 / (times[k] - times[k - 1]))}/min)` : "unknown");
+function interval(k) {
+  if (k <= 0 || k >= times.length) return "unknown";
+  const rr = times[k] - times[k - 1], apart = data.stretches.find(([start, end]) => start < times[k] - 0.01 && end > times[k - 1] + 0.01);
+  return `${ms(rr)} (${Math.round(60 / rr)}/min)${apart ? `; between them: ${apart[2]}` : ""}`;
+}
 const called = (id) => (id === "none" ? "no beat here" : classOf[id] ? `${id}, ${classOf[id].name}` : id);
 const reasons = (codes) => codes.split(";").filter(Boolean).map((code) => data.reasons[code] || code.replaceAll("_", " ")).join("; ");
 function showBeat(k) {
@@ -379,7 +395,7 @@ async function showMap(at) {
   const bar_ = element("div", {class: "scale"}, element("span", {}, `−${percentOf(map)}`), element("i", {style: `background:linear-gradient(90deg,${data.scale.map(([r, g, b, a]) => `rgba(${r},${g},${b},${a})`).join(",")})`}), element("span", {}, `+${percentOf(map)}`));
   const share = map.share === null ? "" : `The rhythm holds ${Math.round(100 * map.share)} % of it${map.rhythm < 0 ? ", against the class" : map.rhythm > 0 ? ", for the class" : ""}.`;
   const players = map.players.length ? element("details", {}, element("summary", {}, `Players: ${map.n_players} ${map.kind}`), element("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Players"}, element("table", {}, element("thead", {}, element("tr", {}, element("th", {}, "player"), element("th", {}, "value"))), element("tbody", {}, ...map.players.map(([name, value]) => element("tr", {}, element("td", {}, name), element("td", {}, value.toPrecision(3)))))))) : "";
-  mapBox.replaceChildren(element("h3", {}, `${map.method.replaceAll("_", " ")}: what speaks for and against ${map.of}`), element("p", {}, one.words), map.absent ? element("p", {}, `No map: ${map.absent}`) : bar_, element("p", {class: "unit"}, `${map.unit}; the same scale in the whole run. ${share}`), players);
+  mapBox.replaceChildren(element("h3", {}, `${map.method.replaceAll("_", " ")}: what speaks for and against ${map.of}`), element("p", {}, one.words), map.absent ? element("p", {}, `No map: ${map.absent}`) : bar_, element("p", {class: "unit"}, `${map.unit}, not smoothed; one scale for all maps of the method in the run${map.of === one.maps[0].of ? "" : " that are of other classes than the predicted"}. ${share}`), players);
   redraw();
 }
 const percentOf = (map) => (map.unit.startsWith("share") ? `${+(100 * map.limit).toPrecision(2)} %` : String(+map.limit.toPrecision(2)));
@@ -486,8 +502,8 @@ document.addEventListener("keydown", (event) => {
 let due = false;
 function redraw() { if (!plot || due) return; due = true; requestAnimationFrame(() => { due = false; draw(); }); }
 function draw() {
-  if (plot.width !== full()) { plot.setSize({width: full(), height: plot.height}); view.span = clamp(view.span, Math.min(0.5, duration), duration); }
-  plot.setData(series(view.start, view.span, plot.over.clientWidth, lanes.zeros), true);
+  if (plot.width !== full()) { plot.setSize({width: full(), height: plot.height}); view.span = allowed(view.span); }
+  plot.setData(series(view.start, view.span, width(), lanes.zeros), true);
   position.value = String(Math.round(1000 * view.start / Math.max(duration - view.span, 1e-9)));
   position.setAttribute("aria-valuetext", clock(view.start));
   const exact = Math.abs(perMm() / view.speed - 1) < 0.002;
@@ -511,7 +527,7 @@ function build() {
     hooks: {
       // uPlot remembers the context's style, so it is put back
       drawClear: [(u) => { const f = frameOf(u); u.ctx.save(); paintPaper(f); paintReview(f); paintMap(f); u.ctx.restore(); }],
-      draw: [(u) => { const f = frameOf(u), {ctx} = f; ctx.save(); paintMarks(f); ctx.beginPath(); ctx.rect(f.left, f.top, f.width, f.height); ctx.clip(); paintCalipers(f); ctx.restore(); }],
+      draw: [(u) => { const f = frameOf(u), {ctx} = f; ctx.save(); paintMarks(f); paintAbsence(f, "The signal is loading."); ctx.beginPath(); ctx.rect(f.left, f.top, f.width, f.height); ctx.clip(); paintCalipers(f); ctx.restore(); }],
       ready: [(u) => listen(u.over)],
     },
   }, series(view.start, view.span, width(), lanes.zeros), canvas);
@@ -545,7 +561,6 @@ decode(data.overview, 2 * leads.length).then((rows) => {
   root.classList.add("on");
   build();
   toScale(data.speed);
-  if (duration <= 12 && perMm() * MM * duration < width()) zoomTo(duration);
   new ResizeObserver(() => { if (plot && plot.width !== full()) { const scaled = canvas.dataset.speed === String(view.speed); redraw(); if (scaled) toScale(view.speed); } }).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", build);
   const asked = decodeURIComponent(location.hash.slice(1));
