@@ -1,1 +1,1 @@
-"""The self-contained HTML report."""
+"""The HTML report: the start page, a page a record, the page of diagnoses. None needs a network."""
